@@ -1,0 +1,1 @@
+"""The processor: the TSS layout and the I/O permission check. Knows no kernel."""

@@ -1,0 +1,35 @@
+"""What all tests share: external programs that may be absent, and Hypothesis profiles."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# Timings on a shared machine say nothing about a property, hence no deadline. In continuous
+# integration the examples are the same at every run.
+settings.register_profile("default", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+def require_tool(tool_name: str) -> Path:
+    """Return the path of an external program, or skip the running test, saying what is missing.
+
+    With IOPERMIT_REQUIRE_ALL=1 in the environment the test fails instead.
+    """
+    path = shutil.which(tool_name)
+    if path is not None:
+        return Path(path)
+    reason = f"needs the program {tool_name!r}, which is not on the PATH"
+    if os.environ.get("IOPERMIT_REQUIRE_ALL") == "1":
+        pytest.fail(f"{reason}, and IOPERMIT_REQUIRE_ALL=1 forbids skipping")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def require() -> Callable[[str], Path]:
+    """Give tests `require("spin")`: the path of the program, or a skip (see `require_tool`)."""
+    return require_tool
