@@ -58,7 +58,8 @@ def as_ranges(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
     padded = np.zeros(mask.size + 2, dtype=np.int8)
     padded[1:-1] = mask
     edges = np.flatnonzero(np.diff(padded))
-    return [(int(first), int(end) - 1) for first, end in edges.reshape(-1, 2)]
+    firsts, lasts = edges[::2], edges[1::2] - 1
+    return list(zip(firsts.tolist(), lasts.tolist(), strict=True))
 
 
 def format_ranges(ranges: Iterable[tuple[int, int]]) -> str:
