@@ -1,11 +1,11 @@
-# Builds, tests and shows iopermit. Needs make, git and Python 3.11 or later; `make help` lists the targets.
+# Builds, tests and shows iopermit. Needs make, git and Python 3.11 or later.
 
 PYTHON = python3
 VENV = .venv
 JOBS = 2
 
 .POSIX:
-.PHONY: help demo test lint bench docs clean
+.PHONY: help demo test lint bench docs clean install install-dev
 
 help:
 	@echo 'make demo   check the design linux-v2-06, which leaks ports'
@@ -16,41 +16,50 @@ help:
 	@echo 'make clean  remove all that make and the tools produced'
 	@echo 'Variables: PYTHON=$(PYTHON) VENV=$(VENV) JOBS=$(JOBS)'
 
-demo: $(VENV)/installed
+# The import guards against a broken installation, which would end with status 1 too.
+demo: install
+	@$(VENV)/bin/python -c 'import iopermit.cli'
 	@status=0; $(VENV)/bin/iopermit check linux-v2-06 || status=$$?; \
 	if [ $$status -eq 1 ]; then echo 'exit status 1 (violated)'; \
 	else echo "exit status $$status, but the leak of linux-v2-06 (exit status 1) was expected" >&2; \
 	exit 1; fi
 
-test: $(VENV)/installed-dev
+test: install-dev
 	$(VENV)/bin/python -m pytest -n $(JOBS)
 
-lint: $(VENV)/installed-dev
+lint: install-dev
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy $$(ls -d src tests benchmarks tools 2>/dev/null)
 	$(VENV)/bin/lint-imports
 
-bench: $(VENV)/installed-dev
+bench: install-dev
 	$(VENV)/bin/python -m benchmarks
 
-docs: $(VENV)/installed-dev
+docs: install-dev
 	$(VENV)/bin/python tools/generate_docs.py
 
+# Always the default .venv, never another one that VENV may name.
 clean:
 	rm -rf .venv build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Each stamp is a copy of the pyproject.toml that was installed. pip runs only when its text changed, so
-# that a mere new time stamp (git checkout) needs no network.
-$(VENV)/installed: pyproject.toml $(VENV)/bin/python
-	@cmp -s pyproject.toml $@ || $(VENV)/bin/python -m pip install -q --disable-pip-version-check -e .
-	@cp pyproject.toml $@
+# A stamp in the virtual environment tells what was installed: the directory and the text of
+# pyproject.toml. pip, which needs the network, runs only when they differ. Both are compared, not
+# their dates: a checkout makes files newer, and a copied tree must not run the original.
+PIP_INSTALL = $(VENV)/bin/python -m pip install -q --disable-pip-version-check
+WANTED = { pwd; cat pyproject.toml; }
 
-$(VENV)/installed-dev: pyproject.toml $(VENV)/bin/python
-	@cmp -s pyproject.toml $@ || $(VENV)/bin/python -m pip install -q --disable-pip-version-check -e '.[dev]'
-	@cp pyproject.toml $@
-	@cp pyproject.toml $(VENV)/installed
+install: $(VENV)/bin/python
+	@$(WANTED) | cmp -s - $(VENV)/installed || { \
+	echo 'installing iopermit into $(VENV)' >&2; \
+	$(PIP_INSTALL) -e . && $(WANTED) > $(VENV)/installed; }
+
+install-dev: $(VENV)/bin/python
+	@$(WANTED) | cmp -s - $(VENV)/installed-dev || { \
+	echo 'installing iopermit and its development tools into $(VENV)' >&2; \
+	$(PIP_INSTALL) -e '.[dev]' && $(WANTED) > $(VENV)/installed-dev && \
+	cp $(VENV)/installed-dev $(VENV)/installed; }
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
