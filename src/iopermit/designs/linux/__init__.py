@@ -1,0 +1,1 @@
+"""The designs that Linux has had, or was about to have, one file per stage."""
