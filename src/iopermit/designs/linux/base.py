@@ -19,6 +19,28 @@ MAX_IOPL: Final = 3
 PAGE: Final = 4096
 """Bytes in a page."""
 
+LAYOUT_2_4: Final = TssLayout(
+    long_bits=32,
+    bases={IoMapBase.VALID: 0x68, IoMapBase.INVALID: 0x8000},
+    limit=235,
+    map_ports=1024,
+)
+"""i386, 2.4: 32 words of map and one word behind them."""
+
+LAYOUT_2_6_8: Final = TssLayout(
+    long_bits=32,
+    bases={IoMapBase.VALID: 0x68, IoMapBase.INVALID: 0x8000},
+    limit=8299,
+)
+"""i386, 2.6.8: all ports."""
+
+LAYOUT_2_6_9: Final = TssLayout(
+    long_bits=32,
+    bases={IoMapBase.VALID: 0x68, IoMapBase.INVALID: 0x8000, IoMapBase.LAZY: 0x9000},
+    limit=8307,
+)
+"""i386, 2.6.9 and 2.6.10: max and owner follow the terminator, inside the limit, never read."""
+
 LAYOUT_5_4: Final = TssLayout(
     long_bits=64,
     bases={IoMapBase.VALID: 0x68, IoMapBase.INVALID: 0x8000},
@@ -55,6 +77,8 @@ LAYOUT_5_5: Final = TssLayout(
 class LinuxDesign(Design):
     """A Linux kernel."""
 
+    IO_BITMAP_BITS: ClassVar[int] = 65536
+    """Ports that a map covers."""
     iopl_survives_exec: ClassVar[bool] = False
     """Whether the permissions of iopl(2) outlive execve(2).
 
