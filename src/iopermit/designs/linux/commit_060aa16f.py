@@ -82,8 +82,7 @@ class Linux060aa16f(LinuxThreadIopl):
         with cpu.preemption_disabled():
             iobm.bitmap.change(ports, turn_on)
             longs = iobm.bitmap.extent(at_least=1)
-            old_max = self.old_max(task)
-            updated = max(longs, old_max)
+            updated = max(longs, self.old_max(task))
             iobm.max = longs
             iobm.sequence = self.next_sequence()
             task.io_bitmap = iobm
@@ -156,6 +155,4 @@ class Linux060aa16fNullCheck(Linux060aa16f):
 
     def old_max(self, task: Linux060aa16f.Task) -> int:
         """Return the size of the task's map so far, 0 in the first call."""
-        if task.io_bitmap is NULL:
-            return 0
-        return task.io_bitmap.max
+        return 0 if task.io_bitmap is NULL else task.io_bitmap.max
