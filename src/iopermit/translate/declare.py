@@ -36,6 +36,8 @@ class Declarations:
     heap: dict[RecordName, type[HeapObject]]
     counter_values: int
     """How many different counter values can be held at once."""
+    defaults: dict[tuple[RecordName, str], int]
+    """Default values that are not 0, as numbers."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,15 @@ def declare(design: type[Design], scenario: Scenario) -> Declarations:
     values = scenario.tasks + 1 + sum(counts[r] for r, _, d in every if isinstance(d.marker, CounterUnit))
     context = _Context(records, counts, scenario, values)
     fields = [field for r, cls, d in every if (field := _field(r, cls, d, context)) is not None]
-    return Declarations(counts, fields, heap, values)
+    fields += [Field(name, "in_use", 1, "bool", high=1) for name in heap]
+    defaults = {(r, d.name): number for r, _, d in every if (number := _number(d.default))}
+    return Declarations(counts, fields, heap, values, defaults)
+
+
+def _number(default: object) -> int:
+    if isinstance(default, enum.Enum):
+        return int(default.value)
+    return int(default) if isinstance(default, int) else 0
 
 
 def _heap_classes(records: list[type[Record]]) -> dict[RecordName, type[HeapObject]]:

@@ -91,7 +91,16 @@ class Mask:
     record: RecordName = ""
 
 
-Expr = Const | Context | Temp | Load | Binary | Mask
+@dataclass(frozen=True)
+class Select:
+    """``yes`` if the condition is not 0, else ``no``; both are evaluated."""
+
+    condition: Expr
+    yes: Expr
+    no: Expr
+
+
+Expr = Const | Context | Temp | Load | Binary | Mask | Select
 
 
 # Statements of a step, executed in order without interruption.
@@ -172,10 +181,12 @@ class Step:
     label: str = ""
     """What it does, for steps of the environment and the parts of bulk operations."""
     preemption_off: bool = False
-    choices: int = 1
-    """How many outcomes it may have: 1, or one per heap slot plus failure."""
     calls: tuple[Site, ...] = ()
     """The call statements that led here, outermost first."""
+    choices: int = 1
+    """How many outcomes it may have: 1, or one per heap slot plus failure."""
+    guard: Expr = Const(1)
+    """Whether the outcome ``choice`` is possible."""
 
 
 @dataclass(frozen=True)
@@ -210,6 +221,8 @@ class Model:
     judge: tuple[Stmt, ...] = ()
     """Sets the temps ``verdict`` (see VERDICTS), ``cpu`` and ``longs``."""
     heap: tuple[RecordName, ...] = ()
+    preemptible_end: int = FIRST_STEP
+    """Steps below this one can be preempted; at the others preemption or interrupts are off."""
 
     def fields_of(self, record: RecordName) -> list[Field]:
         """Return the fields of a record in declaration order."""
@@ -272,23 +285,44 @@ def negate(value: Expr) -> Expr:
 
 def every(*values: Expr) -> Expr:
     """Return the conjunction of truth values."""
-    result: Expr = Const(1)
-    for value in values:
-        result = value if result == Const(1) else result if value == Const(1) else binary("and", result, value)
-    return result
+    return _reduce("and", Const(1), values)
 
 
 def either(*values: Expr) -> Expr:
     """Return the disjunction of truth values."""
-    result: Expr = Const(0)
-    for value in values:
-        result = value if result == Const(0) else result if value == Const(0) else binary("or", result, value)
+    return _reduce("or", Const(0), values)
+
+
+def _reduce(op: str, neutral: Const, values: tuple[Expr, ...]) -> Expr:
+    rest = [value for value in values if value != neutral]
+    result: Expr = rest[0] if rest else neutral
+    for value in rest[1:]:
+        result = binary(op, result, value)
     return result
 
 
-def one_less(value: Expr) -> Expr:
+def slot_of(reference: Expr) -> Expr:
     """Return the slot that a reference value refers to."""
-    return binary("sub", value, Const(1))
+    return binary("sub", reference, Const(1))
+
+
+def bit_of(mask: Expr, index: Expr) -> Expr:
+    """Return one bit of a mask."""
+    return binary("and", binary("shr", mask, index), Const(1))
+
+
+def candidate(record: RecordName, slots: int, slot: Expr) -> Expr:
+    """Return whether an allocator may hand out ``slot``.
+
+    Free slots that something still refers to (address reuse), and the lowest free slot that
+    nothing refers to: all others differ from that one only in name.
+    """
+    every_slot = Const((1 << slots) - 1)
+    referenced = binary("and", Mask("referenced", record), every_slot)
+    fresh = binary("and", Mask("free", record), binary("xor", referenced, every_slot))
+    below = binary("sub", binary("shl", Const(1), slot), Const(1))
+    lowest = equal(binary("and", fresh, below), 0)
+    return binary("and", bit_of(Mask("free", record), slot), binary("or", bit_of(referenced, slot), lowest))
 
 
 def statements(body: tuple[Stmt, ...]) -> Iterator[Stmt]:
@@ -324,6 +358,9 @@ def subexpressions(value: Expr) -> Iterator[Expr]:
         case Binary(_, left, right):
             yield from subexpressions(left)
             yield from subexpressions(right)
+        case Select(condition, yes, no):
+            for part in (condition, yes, no):
+                yield from subexpressions(part)
 
 
 def map_gotos(body: tuple[Stmt, ...], change: dict[int, int]) -> tuple[Stmt, ...]:

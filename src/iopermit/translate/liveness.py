@@ -1,0 +1,85 @@
+"""Zeroes local variables as soon as nothing reads them any more, so that states can be equal."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from iopermit.translate.ir import (
+    FIRST_STEP,
+    Const,
+    Context,
+    Field,
+    Goto,
+    If,
+    Load,
+    Model,
+    Rule,
+    Stmt,
+    Store,
+    expressions,
+    statements,
+    targets,
+)
+
+
+def clear_dead_variables(model: Model) -> None:
+    """Zero each local variable on the way to steps where it is dead; drop unused variables."""
+    live = live_variables(model)
+    for step in model.steps.values():
+        touched = live[step.pc] | _stored(step.body)
+        step.body = _with_zeroes(step.body, touched, live, Context(step.context))
+    model.user_rules = [_without_dead(rule, live) for rule in model.user_rules]
+    model.thread_rules = [_without_dead(rule, live) for rule in model.thread_rules]
+    used = set().union(*live.values())
+    model.fields = [f for f in model.fields if not f.local or f in used]
+
+
+def live_variables(model: Model) -> dict[int, frozenset[Field]]:
+    """Return for each step the local variables whose value may still be read."""
+    live: dict[int, frozenset[Field]] = dict.fromkeys(range(FIRST_STEP), frozenset())
+    live |= dict.fromkeys(model.steps, frozenset())
+    changed = True
+    while changed:
+        changed = False
+        for pc in sorted(model.steps, reverse=True):
+            body = model.steps[pc].body
+            after = frozenset().union(*(live[t] for t in targets(body)))
+            certain = frozenset(s.field for s in body if isinstance(s, Store) and _is_local(s))
+            now = _read(body) | (after - certain)
+            if now != live[pc]:
+                live[pc], changed = now, True
+    return live
+
+
+def _is_local(store: Store) -> bool:
+    return store.field.local and isinstance(store.index, Context)
+
+
+def _read(body: tuple[Stmt, ...]) -> frozenset[Field]:
+    return frozenset(e.field for e in expressions(body) if isinstance(e, Load) and e.field.local)
+
+
+def _stored(body: tuple[Stmt, ...]) -> frozenset[Field]:
+    return frozenset(s.field for s in statements(body) if isinstance(s, Store) and _is_local(s))
+
+
+def _with_zeroes(
+    body: tuple[Stmt, ...], touched: frozenset[Field], live: dict[int, frozenset[Field]], context: Context
+) -> tuple[Stmt, ...]:
+    result: list[Stmt] = []
+    for statement in body:
+        if isinstance(statement, Goto):
+            dead = sorted(touched - live[statement.target], key=lambda f: f.name)
+            result += [Store(f, context, Const(0)) for f in dead]
+        if isinstance(statement, If):
+            then, otherwise = (_with_zeroes(b, touched, live, context) for b in (statement.then, statement.otherwise))
+            result.append(replace(statement, then=then, otherwise=otherwise))
+        else:
+            result.append(statement)
+    return tuple(result)
+
+
+def _without_dead(rule: Rule, live: dict[int, frozenset[Field]]) -> Rule:
+    wanted = live.get(rule.starts, frozenset())
+    body = tuple(s for s in rule.body if not (isinstance(s, Store) and s.field.local and s.field not in wanted))
+    return replace(rule, body=body)
