@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from iopermit.designs import find
 from iopermit.system.bitmap import Bitmap, Geometry, PortRange
 from iopermit.system.machine_state import IoMapBase, TssLayout
 from iopermit.system.records import HeapObject, Record, declared_fields
 
 if TYPE_CHECKING:
     from iopermit.system.design import Design
+
+UPDATE_AT_EXIT = ["linux-5.5", "linux-5.7", "linux-5.8", "linux-5.8-xen-pv", "linux-6.16"]
+"""Designs that write the TSS when a task returns to user mode."""
 
 State: TypeAlias = Any
 """A task or CPU of the class that the design declares, or the design itself."""
@@ -152,3 +156,15 @@ class Kernel:
             return []
         edges = np.flatnonzero(np.diff(np.pad(cpu.tss.bitmap.allowed().astype(int), 1)))
         return [(int(a), int(b) - 1) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def with_option(name: str, option: str) -> type[Design]:
+    """Return the design with one of its options on."""
+    design = find(name)
+    assert option in design.options
+    return type(design.__name__, (design,), {option: True})
+
+
+def kernel_of(name: str, tasks: int = 3, cpus: int = 1) -> Kernel:
+    """Return a kernel of the design with that id."""
+    return Kernel(find(name), tasks, cpus)
