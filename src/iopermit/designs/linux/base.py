@@ -36,10 +36,17 @@ LAYOUT_2_6_8: Final = TssLayout(
 
 LAYOUT_2_6_9: Final = TssLayout(
     long_bits=32,
+    bases={IoMapBase.VALID: 0x68, IoMapBase.INVALID: 0x8000},
+    limit=8307,
+)
+"""i386, 2.6.9: max and owner follow the terminator, inside the limit, never read."""
+
+LAYOUT_2_6_10: Final = TssLayout(
+    long_bits=32,
     bases={IoMapBase.VALID: 0x68, IoMapBase.INVALID: 0x8000, IoMapBase.LAZY: 0x9000},
     limit=8307,
 )
-"""i386, 2.6.9 and 2.6.10: max and owner follow the terminator, inside the limit, never read."""
+"""i386, 2.6.10: as 2.6.9, with a second base past the limit."""
 
 LAYOUT_5_4: Final = TssLayout(
     long_bits=64,

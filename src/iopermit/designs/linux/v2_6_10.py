@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import ClassVar
 
 from iopermit.designs.families import LOAD_ON_FAULT
+from iopermit.designs.linux.base import LAYOUT_2_6_10
 from iopermit.designs.linux.v2_6_9 import BitmapBlock, Linux269
 from iopermit.system.bitmap import PortRange
 from iopermit.system.design import EINVAL, ENOMEM, EPERM
-from iopermit.system.machine_state import IoMapBase
+from iopermit.system.machine_state import IoMapBase, TssLayout
 from iopermit.system.records import NULL
 
 
@@ -23,6 +24,7 @@ class Linux2610L1(Linux269):
     title = "Lazy load on #GP; the owner is never stored"
     origin = "2.6.12-rc2, arch/i386/kernel/traps.c"
     family = LOAD_ON_FAULT
+    layout: ClassVar[TssLayout] = LAYOUT_2_6_10
     gp_stores_owner: ClassVar[bool] = False
     ioperm_resets_owner: ClassVar[bool] = False
 
