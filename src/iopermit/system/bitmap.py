@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from iopermit.system.crash import OutOfRange
 
 Words = NDArray[np.uint32] | NDArray[np.uint64]
 
@@ -78,51 +80,62 @@ class Bitmap:
 
     # Operations of the design language. Each has a twin that stops before every block.
 
-    def copy_from(self, source: Bitmap, longs: int) -> None:
-        """Copy the first ``longs`` longs of ``source`` into this map."""
-        self.words[:longs] = source.words[:longs]
+    def copy_from(self, source: Bitmap, longs: int | None = None) -> None:
+        """Copy the first `longs` longs of `source` (all if None) into this map."""
+        for _ in self.copy_from_steps(source, longs):
+            pass
 
-    def copy_from_steps(self, source: Bitmap, longs: int) -> Iterator[None]:
-        """Do :meth:`copy_from`, yielding before each block."""
-        for block in self.geometry.blocks(longs):
+    def copy_from_steps(
+        self, source: Bitmap, longs: int | None = None
+    ) -> Generator[None, None, None]:
+        """Do `copy_from`, yielding before each block."""
+        for block in self._blocks(longs):
             yield
             self.words[block] = source.words[block]
 
     def fill(self, longs: int | None = None) -> None:
-        """Deny the ports of the first ``longs`` longs (all if None)."""
-        self.words[:longs] = self._ones
+        """Deny the ports of the first `longs` longs (all if None)."""
+        for _ in self.fill_steps(longs):
+            pass
 
-    def fill_steps(self, longs: int | None = None) -> Iterator[None]:
-        """Do :meth:`fill`, yielding before each block."""
-        for block in self.geometry.blocks(len(self.words) if longs is None else longs):
+    def fill_steps(self, longs: int | None = None) -> Generator[None, None, None]:
+        """Do `fill`, yielding before each block."""
+        for block in self._blocks(longs):
             yield
             self.words[block] = self._ones
 
-    def change(self, ports: PortRange, turn_on: bool) -> None:  # noqa: FBT001 - ioperm's own argument order
-        """Allow (``turn_on``) or deny the ports of ``ports``: what ioperm does to a map."""
-        for block in self.geometry.blocks(len(self.words)):
-            self._change_block(ports, turn_on, block)
+    def change(self, ports: PortRange, turn_on: bool) -> None:
+        """Allow (`turn_on`) or deny the ports of `ports`: what ioperm does to a map."""
+        for _ in self.change_steps(ports, turn_on):
+            pass
 
-    def change_steps(self, ports: PortRange, turn_on: bool) -> Iterator[None]:  # noqa: FBT001 - as change()
-        """Do :meth:`change`, yielding before each block."""
-        for block in self.geometry.blocks(len(self.words)):
+    def change_steps(self, ports: PortRange, turn_on: bool) -> Generator[None, None, None]:
+        """Do `change`, yielding before each block."""
+        for block in self._blocks(None):
             yield
             self._change_block(ports, turn_on, block)
 
-    def extent(self) -> int:
-        """Return the number of longs up to the last one with an allowed port; 0 if there is none."""
-        open_longs = np.flatnonzero(self.words != self._ones)
-        return int(open_longs[-1]) + 1 if open_longs.size else 0
+    def extent(self, at_least: int = 0) -> int:
+        """Return the number of longs up to the last one with an allowed port.
 
-    def extent_steps(self) -> Iterator[None]:
-        """Do :meth:`extent`, yielding before each block; the generator returns the result."""
-        last = 0
-        for block in self.geometry.blocks(len(self.words)):
+        If there is none, or fewer, the result is `at_least`.
+        """
+        steps = self.extent_steps(at_least)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as stop:
+                return int(stop.value)
+
+    def extent_steps(self, at_least: int = 0) -> Generator[None, None, int]:
+        """Do `extent`, yielding before each block; the generator returns the result."""
+        last = at_least
+        for block in self._blocks(None):
             yield
             open_longs = np.flatnonzero(self.words[block] != self._ones)
             if open_longs.size:
-                last = block.start + int(open_longs[-1]) + 1
-        return last  # type: ignore[return-value]  # the value of `yield from`
+                last = max(last, block.start + int(open_longs[-1]) + 1)
+        return last
 
     # What the specification and the reports ask.
 
@@ -130,7 +143,15 @@ class Bitmap:
         """Return for each port of the map whether its bit is clear."""
         return np.unpackbits(self.words.view(np.uint8), bitorder="little") == 0
 
-    def _change_block(self, ports: PortRange, turn_on: bool, block: slice) -> None:  # noqa: FBT001 - as change()
+    def _blocks(self, longs: int | None) -> Iterator[slice]:
+        """Return the blocks of the first `longs` longs. Raises OutOfRange beyond the map."""
+        count = self.geometry.real_longs if longs is None else longs
+        if not 0 <= count <= self.geometry.real_longs:
+            message = f"{count} longs of a bitmap that has {self.geometry.real_longs}"
+            raise OutOfRange(message)
+        return self.geometry.blocks(count)
+
+    def _change_block(self, ports: PortRange, turn_on: bool, block: slice) -> None:
         bits = self.geometry.long_bits
         low = max(ports.first, block.start * bits)
         high = min(ports.first + ports.count, block.stop * bits)

@@ -1,0 +1,47 @@
+"""How kernel code can crash."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class KernelCrash(Exception):  # noqa: N818 - it is the kernel's failure, not a mistake of ours
+    """The kernel would crash, or warn and go on with broken state.
+
+    Attributes:
+        where: the positions (outermost call first) of the step that crashed, once known.
+    """
+
+    where: tuple[Any, ...] = ()
+
+
+class NullDereference(KernelCrash):
+    """A NULL pointer was followed."""
+
+
+class UseAfterFree(KernelCrash):
+    """A pointer to freed memory was followed."""
+
+
+class DoubleFree(KernelCrash):
+    """Memory was freed that is free already."""
+
+
+class KernelAssertion(KernelCrash):
+    """An assertion of the kernel failed (BUG_ON, WARN_ON)."""
+
+
+class RefcountOverflow(KernelCrash):
+    """A reference count saturated, as refcount_t does."""
+
+
+class RefcountUnderflow(KernelCrash):
+    """A reference count went below zero."""
+
+
+class OutOfRange(KernelCrash):
+    """A field was given a value that its declaration excludes."""
+
+
+class HeapExhaustedError(RuntimeError):
+    """More objects are alive than the heap has slots: the bound is too small, not the kernel wrong."""

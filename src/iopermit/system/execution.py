@@ -1,0 +1,136 @@
+"""Control state: where each task and CPU is, what tasks were granted, what can happen next."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iopermit import arch
+from iopermit.system.bitmap import PORTS, PortRange
+from iopermit.system.position import Position, Stack, Steps
+from iopermit.system.tss_memory import TssMemory
+
+
+class Mode(enum.Enum):
+    """What a task is doing."""
+
+    FREE = "free"
+    """The slot is no task."""
+    USER = "user"
+    """It executes user code, or would if it had a CPU."""
+    KERNEL_THREAD = "kernel thread"
+    """A kernel thread between two events."""
+    EMBRYO = "embryo"
+    """A child that is being forked."""
+    DEAD = "dead"
+    """It exited and waits to be switched out."""
+    KERNEL = "kernel"
+    """It is before a step of kernel code."""
+    IDLE = "idle"
+    """A CPU's idle task."""
+
+
+class Grants:
+    """What the kernel promised a task: the specification's own record."""
+
+    def __init__(self) -> None:
+        """Grant nothing."""
+        self.ports: NDArray[np.bool_] = np.zeros(PORTS, np.bool_)
+        self.iopl = 0
+
+    @property
+    def allowed(self) -> NDArray[np.bool_]:
+        """For each port whether the task may use it."""
+        return np.ones(PORTS, np.bool_) if self.iopl == arch.MAX_PRIVILEGE_LEVEL else self.ports
+
+    def change(self, ports: PortRange, turn_on: bool) -> None:
+        """Grant or revoke a range."""
+        self.ports[ports.first : ports.first + ports.count] = turn_on
+
+    def copy_from(self, other: Grants) -> None:
+        """Take over what another task was granted."""
+        self.ports, self.iopl = other.ports.copy(), other.iopl
+
+    def clear(self) -> None:
+        """Revoke everything."""
+        self.ports[:] = False
+        self.iopl = 0
+
+
+@dataclass(eq=False)
+class Context:
+    """Something that executes steps: a task's kernel code, or a CPU's context switch."""
+
+    record: Any
+    index: int
+    steps: Steps | None = None
+    stack: Stack = ()
+    """Before the next step; empty if there is none."""
+
+    @property
+    def positions(self) -> tuple[Position, ...]:
+        """Where the next step stands, the outermost function first."""
+        return tuple(frame.position for frame in self.stack)
+
+
+@dataclass(eq=False)
+class Thread(Context):
+    """A task slot."""
+
+    mode: Mode = Mode.FREE
+    home: int = 0
+    """The CPU it stays on when tasks do not migrate."""
+    cpu: int = 0
+    """The CPU it is on, or was on last."""
+    interrupts_off: bool = False
+    """Whether its whole kernel code cannot be preempted now."""
+    grants: Grants = field(default_factory=Grants)
+    result: Any = None
+    """What its last hook returned."""
+
+    @property
+    def preemptible(self) -> bool:
+        """Whether the task is before a step of kernel code that can be preempted."""
+        off = self.interrupts_off or any(p.preemption_off for p in self.positions)
+        return self.mode is Mode.KERNEL and not off
+
+
+@dataclass(eq=False, kw_only=True)
+class Processor(Context):
+    """A CPU; its steps are those of the context switch."""
+
+    tss: Any
+    memory: TssMemory
+    previous: Thread | None = None
+    following: Thread | None = None
+
+    @property
+    def switching(self) -> bool:
+        """Whether the CPU is between two tasks."""
+        return self.following is not None
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something that can happen next on a CPU."""
+
+    cpu: int
+    event: str
+    """An event's name on the command line, or `step`, `switch`, `fault`, `io-thread-fails`."""
+    arguments: tuple[tuple[str, int], ...] = ()
+    """first, end (scenario longs), turn_on; level; child (slot); following; granted."""
+    choice: int | None = None
+    """The slot that an allocation gets; the number of slots of its class: it fails."""
+
+    def __getitem__(self, name: str) -> int:
+        """Return an argument. Raises KeyError."""
+        return dict(self.arguments)[name]
+
+
+def action(cpu: int, event: str, **arguments: int) -> Action:
+    """Return an action with named arguments."""
+    return Action(cpu, event, tuple(arguments.items()))

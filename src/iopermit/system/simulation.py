@@ -1,0 +1,339 @@
+"""A design executed as it stands, on full-size state: the plain Python reading."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from iopermit import arch
+from iopermit.system import entries
+from iopermit.system.concretion import Concretion
+from iopermit.system.crash import (
+    HeapExhaustedError,
+    KernelAssertion,
+    KernelCrash,
+    NullDereference,
+)
+from iopermit.system.design import Design
+from iopermit.system.execution import Action, Context, Mode, Processor, Thread
+from iopermit.system.heap import Pool, checked, heap_classes, new_record, referenced_records
+from iopermit.system.position import Stepper, Steps
+from iopermit.system.records import HeapObject, Record
+from iopermit.system.scenario import Event, Scenario
+from iopermit.system.tss_memory import TssMemory
+
+
+class System:
+    """CPUs, tasks and a heap around one design.
+
+    With a stepper, hooks stop before each step, and `iopermit.system.rules` says what can happen
+    next. Without one, a hook runs as it stands and to its end within a single step.
+    """
+
+    def __init__(  # noqa: PLR0913 - a design, its scenario, and how both are made concrete
+        self,
+        design_class: type[Design],
+        scenario: Scenario,
+        concretion: Concretion,
+        *,
+        stepper: Stepper | None = None,
+        options: Mapping[str, bool] | None = None,
+        heap_slots: int | None = None,
+    ) -> None:
+        """Bring up the CPUs and start the tasks.
+
+        Args:
+            design_class: the design.
+            scenario: how many CPUs and tasks there are, and which events.
+            concretion: what the scenario's longs stand for.
+            stepper: executes hooks step by step; None executes them whole.
+            options: switches of the design that differ from its class attributes.
+            heap_slots: objects of one class that can be alive at once; two per task if None.
+
+        Raises:
+            KernelCrash: bringing up a CPU crashes.
+            ValueError: the design has no such option.
+        """
+        self.scenario, self.concretion = scenario, concretion
+        self.geometry = concretion.geometry
+        self.design = with_options(design_class, tuple(sorted((options or {}).items())))()
+        self.layout = self.design.layout
+        self.design.services = self
+        self.design.globals = self._record(self.design.Globals)
+        self.heap_slots = 2 * scenario.tasks if heap_slots is None else heap_slots
+        self.pools = {
+            cls.__name__: Pool(cls, self.heap_slots, self.geometry)
+            for cls in heap_classes(
+                (self.design.Task, self.design.Cpu, self.design.Tss, self.design.Globals)
+            )
+        }
+        self.refused: Thread | None = None
+        """The task that was finally refused a granted port."""
+        self._stepper = stepper
+        self._choice: int | None = None
+        self._sequence = 0
+        self._start()
+
+    # Services of the design.
+
+    def allocate(self, cls: type[HeapObject]) -> HeapObject | None:
+        """Return an object from the slot chosen for this step, or NULL if failure was chosen."""
+        pool = self.pools[cls.__name__]
+        choice = self._choice
+        if choice is None:
+            choice = next(iter(self.choices(cls.__name__)))
+        if choice == self.heap_slots:
+            return None
+        if pool.used[choice]:
+            message = f"more than {self.heap_slots} objects of {cls.__name__} are alive"
+            raise HeapExhaustedError(message)
+        allocated: HeapObject = pool.take(choice)
+        return allocated
+
+    def free(self, heap_object: HeapObject) -> None:
+        """Free an object."""
+        pools = self.pools.values()
+        pool = next((p for p in pools if p.slot_of(heap_object) is not None), None)
+        if pool is None:
+            raise NullDereference("free of NULL")
+        pool.release(heap_object)
+
+    def next_sequence(self) -> int:
+        """Return the next number; numbers are never used again."""
+        self._sequence += 1
+        return self._sequence
+
+    # What the entries need.
+
+    def has_hook(self, name: str) -> bool:
+        """Return whether the design has the hook."""
+        own = getattr(type(self.design), name, None)
+        return callable(own) and own is not getattr(Design, name, None)
+
+    def hook(self, name: str, *arguments: object) -> Steps:
+        """Run a hook; a missing one has no steps and returns 0."""
+        if not self.has_hook(name):
+            return 0
+        if self._stepper is None:
+            return getattr(self.design, name)(*arguments)
+        return (yield from self._stepper(self.design, name, arguments))
+
+    def this_cpu(self, thread: Thread) -> Any:  # noqa: ANN401 - stands for a Cpu record
+        """Return the CPU that `thread` is on at each moment, as this_cpu_ptr() does."""
+        return _ThisCpu(self, thread)
+
+    def start_child(self, parent: Thread, slot: int, *, kernel_thread: bool) -> Thread:
+        """Take a task slot for a child of `parent`."""
+        child = self.threads[slot]
+        self.tasks.take(slot)
+        child.mode, child.home, child.cpu = Mode.EMBRYO, parent.home, parent.cpu
+        return child
+
+    def release_task(self, thread: Thread) -> None:
+        """Give a task slot back."""
+        thread.mode, thread.steps, thread.stack = Mode.FREE, None, ()
+        thread.grants.clear()
+        self.tasks.release(thread.record)
+
+    def report_refusal(self, thread: Thread) -> None:
+        """Note that a granted port was finally refused."""
+        self.refused = thread
+
+    # State.
+
+    def current(self, processor: Processor) -> Thread:
+        """Return the task that a CPU executes, or is switching away from."""
+        record = processor.record.current
+        return next(t for t in self.threads if t.record is record)
+
+    def records(self) -> Iterator[Record]:
+        """Yield every record that exists: CPUs, TSSs, globals, tasks, objects in use."""
+        for processor in self.processors:
+            yield processor.record
+            yield processor.tss
+        yield self.design.globals
+        yield from (t.record for t in self.threads if t.mode is not Mode.FREE)
+        for pool in self.pools.values():
+            yield from pool.in_use()
+
+    def referenced(self) -> dict[int, object]:
+        """Return, by `id()`, what fields and live local variables refer to."""
+        held = [target for record in self.records() for target in referenced_records(record)]
+        for context in (*self.threads, *self.processors):
+            held += [target for frame in context.stack for target in frame.references]
+        return {id(target): target for target in held}
+
+    def choices(self, name: str) -> list[int]:
+        """Return the outcomes of allocating an object of a heap class.
+
+        Slot numbers in ascending order, then `heap_slots` for failure. With no slot left, slot
+        0 stands for the attempt, which raises HeapExhaustedError.
+        """
+        slots = self.pools[name].candidates(self.referenced()) or [0]
+        fails = self.scenario.has(Event.ALLOCATION_FAILS)
+        return slots + [self.heap_slots] * fails
+
+    def child_slots(self) -> list[int]:
+        """Return the task slots that fork may take."""
+        return self.tasks.candidates(self.referenced())
+
+    def tss_view(self, processor: Processor) -> arch.Tss:
+        """Return the TSS as the processor (or a hypervisor) consults it, in its real memory."""
+        cpu, design = processor.record, self.design
+        return processor.memory.view(
+            processor.tss.io_map_base,
+            design.map_in_force(cpu),
+            covered=design.limit_covers_map(cpu),
+            beyond_allowed=design.ports_beyond_map_allowed(cpu),
+        )
+
+    def _start(self) -> None:
+        """Bring up the CPUs and start the tasks: one on each CPU as far as they go."""
+        scenario, task = self.scenario, self.design.Task
+        self.tasks = Pool(task, scenario.tasks, self.geometry)
+        records = [self.tasks.take(slot) for slot in range(scenario.tasks)]
+        records += [self._record(task) for _ in range(scenario.cpus)]
+        self.threads = [Thread(record, i, mode=Mode.IDLE) for i, record in enumerate(records)]
+        self.processors = [self._bring_up(number) for number in range(scenario.cpus)]
+        for thread in self.threads[: scenario.tasks]:
+            thread.home = thread.cpu = thread.index % scenario.cpus
+            if thread.index < scenario.cpus:
+                thread.mode = Mode.USER
+                self.processors[thread.index].record.current = thread.record
+            else:
+                thread.steps = entries.leave(self, thread)
+                self.advance(thread)
+        self.threads[0].record.privileged = not scenario.unprivileged
+
+    def _bring_up(self, number: int) -> Processor:
+        idle = self.threads[self.scenario.tasks + number]
+        idle.home = idle.cpu = number
+        memory = TssMemory(self.layout, self.geometry)
+        cpu, tss = self._record(self.design.Cpu), self._record(self.design.Tss)
+        tss.bitmap = memory.bitmap
+        cpu.tss, cpu.current = tss, idle.record
+        self.design.bring_up(cpu)
+        return Processor(record=cpu, index=number, tss=tss, memory=memory)
+
+    def _record(self, cls: type[Record]) -> Any:  # noqa: ANN401 - a record of the design's class
+        return new_record(checked(cls, self.geometry.real_longs), self.geometry)
+
+    # Execution.
+
+    def apply(self, action: Action) -> None:
+        """Let something happen that is possible now.
+
+        Raises:
+            KernelCrash: the kernel crashes; `where` of the exception tells at which step.
+            HeapExhaustedError: an object was to be allocated and no slot was left.
+            ValueError: there is no such event.
+        """
+        processor = self.processors[action.cpu]
+        thread = self.current(processor)
+        if action.event == "step":
+            self._choice = action.choice
+            self.advance(processor if processor.switching else thread)
+            self._choice = None
+        elif action.event == "switch":
+            self._start_switch(processor, thread, action["following"])
+        else:
+            thread.mode = Mode.KERNEL
+            thread.steps = self._entry(thread, action)
+            self.advance(thread)
+
+    def advance(self, context: Context) -> None:
+        """Execute one step (or none, if the context was just started) up to the next."""
+        steps = context.steps
+        if steps is None:
+            message = "this task or CPU is not executing kernel code"
+            raise ValueError(message)
+        try:
+            stack = next(steps, None)
+        except KernelCrash as crash:
+            crash.where = context.positions
+            raise
+        except (AssertionError, AttributeError) as error:
+            crash = _crash_of(error)
+            crash.where = context.positions
+            raise crash from error
+        context.stack = stack or ()
+        if stack is None:
+            context.steps = None
+
+    def _entry(self, thread: Thread, action: Action) -> Steps:
+        match action.event:
+            case "ioperm":
+                ports = self.concretion.ports_of(action["first"], action["end"])
+                return entries.ioperm(self, thread, ports, bool(action["turn_on"]))
+            case "iopl":
+                return entries.iopl(self, thread, action["level"])
+            case "fork" | "fork-fails" | "io-thread" | "io-thread-fails" as event:
+                worker, fails = event.startswith("io-thread"), event.endswith("-fails")
+                child = action["child"]
+                return entries.fork(self, thread, child, kernel_thread=worker, fails=fails)
+            case "fault":
+                return entries.fault(self, thread, granted=bool(action["granted"]))
+        if action.event not in _PLAIN_ENTRIES:
+            message = f"there is no event {action.event!r}"
+            raise ValueError(message)
+        return _PLAIN_ENTRIES[action.event](self, thread)
+
+    def _start_switch(self, processor: Processor, previous: Thread, following: int) -> None:
+        if previous.mode is Mode.USER:
+            previous.steps = entries.leave(self, previous)
+            self.advance(previous)
+        own_idle = self.scenario.tasks + processor.index
+        processor.previous = previous
+        processor.following = self.threads[
+            following if following < self.scenario.tasks else own_idle
+        ]
+        processor.steps = entries.switch(self, processor, previous, processor.following)
+        self.advance(processor)
+
+
+_PLAIN_ENTRIES = {
+    "exit": entries.leave_for_good,
+    "exec": entries.execve,
+    "drop-privilege": entries.drop_privilege,
+    "vm-exit": entries.vm_exit,
+}
+
+
+class _ThisCpu:
+    """The CPU that a task is on, whichever that is when a field is accessed."""
+
+    __slots__ = ("_find",)
+
+    def __init__(self, system: System, thread: Thread) -> None:
+        object.__setattr__(self, "_find", lambda: system.processors[thread.cpu].record)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - any field
+        return getattr(self._find(), name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        setattr(self._find(), name, value)
+
+
+@functools.cache
+def with_options(design_class: type[Design], options: tuple[tuple[str, bool], ...]) -> type[Design]:
+    """Return the design with switches set. Raises ValueError for one that it does not have."""
+    for name, _ in options:
+        if name not in design_class.options:
+            known = ", ".join(design_class.options) or "none"
+            message = f"{design_class.id} has no option {name!r}; its options: {known}"
+            raise ValueError(message)
+    if not options:
+        return design_class
+    members = {"__module__": design_class.__module__, "__doc__": design_class.__doc__}
+    return type(design_class.__name__, (design_class,), members | dict(options))
+
+
+def _crash_of(error: AssertionError | AttributeError) -> KernelCrash:
+    """Return the crash that a Python error in a hook stands for; other errors are raised."""
+    if isinstance(error, AssertionError):
+        return KernelAssertion(f"kernel assertion failed: {error}")
+    # AttributeError.obj is None also when it is unknown; only the text tells.
+    if str(error).startswith("'NoneType' object"):
+        return NullDereference(f"null pointer dereference: NULL has no {error.name or 'field'!r}")
+    raise error
