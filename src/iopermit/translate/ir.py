@@ -221,6 +221,12 @@ class Model:
     judge: tuple[Stmt, ...] = ()
     """Sets the temps ``verdict`` (see VERDICTS), ``cpu`` and ``longs``."""
     heap: tuple[RecordName, ...] = ()
+    live: dict[int, frozenset[Field]] = field(default_factory=dict)
+    """For each step the local variables that may still be read."""
+    together: list[frozenset[Field]] = field(default_factory=list)
+    """Sets of local variables that need room at the same time."""
+    idle: dict[str, int] = field(default_factory=dict)
+    """Default values of the fields of an idle task that are not 0."""
     preemptible_end: int = FIRST_STEP
     """Steps below this one can be preempted; at the others preemption or interrupts are off."""
 

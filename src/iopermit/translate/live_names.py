@@ -44,12 +44,9 @@ class LiveNames:
             case ast.With():
                 used = _NONE.union(*(names_read(item.context_expr) for item in node.items))
                 return used | self._block(node.body, after, done, again)
-            case ast.Return():
-                return names_read(node)
-            case ast.Break():
-                return done
-            case ast.Continue():
-                return again
+            case ast.Break() | ast.Continue() | ast.Return():
+                jumps = {ast.Break: done, ast.Continue: again}
+                return jumps.get(type(node), names_read(node))
         return names_read(node) | (after - names_assigned(node))
 
     def _loop(self, node: ast.While | ast.For, start: Names, after: Names) -> Names:
@@ -65,7 +62,9 @@ class LiveNames:
 
 def names_read(node: ast.AST) -> Names:
     """Return the variables that a piece of code reads."""
-    names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    names = {
+        n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)
+    }
     if isinstance(node, ast.AugAssign):
         names |= names_assigned(node)
     return frozenset(names)

@@ -25,8 +25,10 @@ from iopermit.translate.ir import (
 def clear_dead_variables(model: Model) -> None:
     """Zero each local variable on the way to steps where it is dead; drop unused variables."""
     live = live_variables(model)
+    model.live = live
     for step in model.steps.values():
         touched = live[step.pc] | _stored(step.body)
+        model.together.append(touched)
         step.body = _with_zeroes(step.body, touched, live, Context(step.context))
     model.user_rules = [_without_dead(rule, live) for rule in model.user_rules]
     model.thread_rules = [_without_dead(rule, live) for rule in model.thread_rules]

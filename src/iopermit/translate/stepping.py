@@ -6,17 +6,18 @@ import ast
 import copy
 import functools
 import inspect
-from collections.abc import Callable, Generator, Iterable
 from dataclasses import replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from iopermit.system.crash import OutOfRange
-from iopermit.system.design import Design
-from iopermit.system.heap import Freed
-from iopermit.system.position import Frame, Position, Stack, Steps
-from iopermit.system.records import Record
+from iopermit.system.position import Position, Steps
+from iopermit.translate import stops
 from iopermit.translate.live_names import LiveNames
 from iopermit.translate.source import EFFECTS, Method, find_method
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from iopermit.system.design import Design
 
 BULK = frozenset({"copy_from", "fill", "change", "extent"})
 """Operations that take a step for each long; `NAME_steps` of Bitmap is the twin that stops."""
@@ -31,7 +32,8 @@ def steps(design: Design, name: str, arguments: tuple[object, ...]) -> Steps:
     Each stop hands out the call chain (see `iopermit.system.position`). The steps are those of
     `docs/writing-a-design.md`; they execute the method's own source.
     """
-    return cast("Steps", _compiled(type(design), name)(design, *arguments))
+    twin = _compiled(type(design), name)  # type: ignore[arg-type]  # mypy thinks that classes cannot be hashed
+    return twin(design, *arguments)
 
 
 @functools.cache
@@ -47,11 +49,11 @@ def _compiled(design: type[Design], name: str) -> Callable[..., Steps]:
     sites = tuple(transform.sites)
     namespace = {
         **function.__globals__,
-        f"{_PREFIX}stop": functools.partial(_stop, sites),
-        f"{_PREFIX}bulk": functools.partial(_bulk, sites),
-        f"{_PREFIX}call": functools.partial(_call, sites),
+        f"{_PREFIX}stop": functools.partial(stops.stop, sites),
+        f"{_PREFIX}bulk": functools.partial(stops.bulk, sites),
+        f"{_PREFIX}call": functools.partial(stops.call, sites),
         f"{_PREFIX}steps": steps,
-        f"{_PREFIX}difference": _difference,
+        f"{_PREFIX}difference": stops.difference,
     }
     # optimize=0: an assertion of the kernel stays, whatever options Python was started with.
     code = compile(tree, method.file, "exec", dont_inherit=True, optimize=0)
@@ -238,7 +240,7 @@ class _Transform:
 class _Differences(ast.NodeTransformer):
     """Makes a negative difference a crash: all numbers of the language are unsigned."""
 
-    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:  # noqa: N802 - the interface of ast
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         self.generic_visit(node)
         if not isinstance(node.op, ast.Sub):
             return node
@@ -246,7 +248,7 @@ class _Differences(ast.NodeTransformer):
         call.args = [node.left, node.right]  # type: ignore[attr-defined]  # the text above
         return call
 
-    def visit_AugAssign(self, node: ast.AugAssign) -> ast.stmt:  # noqa: N802 - the interface of ast
+    def visit_AugAssign(self, node: ast.AugAssign) -> ast.stmt:
         self.generic_visit(node)
         if not isinstance(node.op, ast.Sub) or not isinstance(node.target, ast.Name):
             return node  # a field checks its own range
@@ -270,60 +272,3 @@ def _parsed(text: str, node: ast.AST) -> ast.expr:
     for part in ast.walk(expression):
         ast.copy_location(part, node)
     return expression
-
-
-# What the generators call at run time.
-
-
-def _references(live: frozenset[str], variables: dict[str, Any]) -> tuple[Record, ...]:
-    return _records(value for name, value in variables.items() if name in live)
-
-
-def _records(values: Iterable[object]) -> tuple[Any, ...]:
-    # type(), not isinstance(): freed memory does not tell its __class__.
-    return tuple(value for value in values if issubclass(type(value), (Record, Freed)))
-
-
-def _stop(sites: tuple[Position, ...], site: int, variables: dict[str, Any]) -> Stack:
-    position = sites[site]
-    return (Frame(position, _references(position.live, variables)),)
-
-
-def _call(
-    sites: tuple[Position, ...], site: int, variables: dict[str, Any], inner: Steps
-) -> Steps:
-    """Run a called method, with the call in front of each call chain that it hands out."""
-    frames = _stop(sites, site, variables)
-    while True:
-        try:
-            stack = next(inner)
-        except StopIteration as end:
-            return end.value
-        yield (*frames, *stack)
-
-
-def _bulk(
-    sites: tuple[Position, ...],
-    site: int,
-    variables: dict[str, Any],
-    inner: Generator[None, None, Any],
-    owners: tuple[object, ...],
-) -> Steps:
-    """Run a bulk operation, numbering its longs."""
-    (frame,) = _stop(sites, site, variables)
-    part = 0
-    while True:
-        try:
-            next(inner)
-        except StopIteration as end:
-            return end.value
-        position = replace(frame.position, part=part)
-        yield (Frame(position, (*frame.references, *_records(owners))),)
-        part += 1
-
-
-def _difference(left: int, right: int) -> int:
-    if left < right:
-        message = f"{left} - {right} is negative"
-        raise OutOfRange(message)
-    return left - right

@@ -1,0 +1,1 @@
+"""The exhaustive search over the schedules of a design."""

@@ -1,0 +1,348 @@
+"""Prints a model as native code: successors of a packed state, and the verdict about it.
+
+The module has four functions that the search calls, with C calling convention:
+
+``expand(stored, successors, labels, covered) -> count`` writes all successors of a stored
+state; if the state violates the specification it returns ``-verdict``.
+``judge(stored, details) -> verdict`` writes CPU and longs of a violation to ``details``.
+``canonical(stored, stored)`` rewrites a state to the representative of its symmetry class.
+``unpack(stored, working)`` and ``pack(working, stored)`` convert between the two forms.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from llvmlite import ir as llvm
+
+from iopermit.translate.ir import KERNEL_THREAD, USER, Const, Context, Load, Model, Rule, Step, Temp, slot_of
+from iopermit.translate.merging import Merging
+from iopermit.translate.native_builder import I8, I32, I64, STATE, VOID, Code, number
+from iopermit.translate.native_symmetry import emit_canonical
+from iopermit.translate.packing import WORD, Packing
+
+STEP, USER_RULE, THREAD_RULE, SWITCH_RULE = 0, 1 << 8, 2 << 8, 3 << 8
+"""Label of a transition: CPU << 16 | class | number of the choice or rule."""
+
+CPU_SHIFT = 16
+BYTES = I8.as_pointer()
+LABELS = I32.as_pointer()
+
+
+@dataclass(frozen=True)
+class Reductions:
+    """Which sound reductions of the search are on (docs/how-it-checks.md)."""
+
+    symmetry: bool = True
+    """States that differ only in the names of tasks, CPUs and heap objects are one."""
+    merging: bool = True
+    """Steps that nothing else can observe or disturb run together with the one before."""
+    counters: bool = True
+    """States that differ only in the values of sequence numbers are one."""
+
+    @property
+    def canonical(self) -> bool:
+        """Whether states are renamed at all."""
+        return self.symmetry or self.counters
+
+
+class NativeModel:
+    """Builds the LLVM module of a model."""
+
+    def __init__(self, model: Model, packing: Packing, reductions: Reductions) -> None:
+        """Emit everything."""
+        self.model, self.packing, self.reductions = model, packing, reductions
+        self.merging = Merging(model) if reductions.merging else None
+        self.module = llvm.Module("iopermit")
+        self._unpack()
+        self._pack()
+        self.canonical = emit_canonical(self.module, model, packing, symmetry=reductions.symmetry, counters=reductions.counters)
+        self._stored_canonical()
+        self._step()
+        self._finish()
+        self._judge()
+        self._expand()
+
+    @property
+    def max_successors(self) -> int:
+        """Upper bound for the successors of one state."""
+        choices = max((s.choices for s in self.model.steps.values()), default=1)
+        rules = max(len(self.model.user_rules), len(self.model.thread_rules)) + len(self.model.switch_rules)
+        return self.model.counts["cpu"] * (choices + rules)
+
+    def _function(self, name: str, result: Any, *arguments: Any) -> tuple[llvm.Function, llvm.IRBuilder]:  # noqa: ANN401 - llvmlite
+        function = llvm.Function(self.module, llvm.FunctionType(result, arguments), name)
+        function.attributes.add("nounwind")
+        for argument in function.args:
+            if isinstance(argument.type, llvm.PointerType):
+                argument.add_attribute("noalias")
+        return function, llvm.IRBuilder(function.append_basic_block("entry"))
+
+    # Forms of a state.
+
+    def _unpack(self) -> None:
+        self.unpack, builder = self._function("unpack", VOID, STATE, STATE)
+        stored, working = self.unpack.args
+        zero = number(0)
+        for word in range(self.packing.words):
+            builder.store(zero, builder.gep(working, [number(word)]))
+        position = 0
+        for part in self.packing.parts:
+            index, shift = divmod(position, WORD)
+            value = builder.lshr(builder.load(builder.gep(stored, [number(index)]), typ=I64), number(shift))
+            if shift + part.width > WORD:
+                high = builder.load(builder.gep(stored, [number(index + 1)]), typ=I64)
+                value = builder.or_(value, builder.shl(high, number(WORD - shift)))
+            mask = (1 << part.width) - 1
+            builder.store(builder.and_(value, number(mask)), builder.gep(working, [number(part.word)]))
+            position += part.width
+        if not self.packing.idle_stored:
+            self._idle(builder, working)
+        builder.ret_void()
+
+    def _idle(self, builder: llvm.IRBuilder, working: Any) -> None:  # noqa: ANN401 - llvmlite
+        """Write the constant records of the idle tasks."""
+        for (record, slot, word), value in self.packing.idle_words().items():
+            index = self.packing.word(record, slot, word)
+            builder.store(number(value), builder.gep(working, [number(index)]))
+
+    def _pack(self) -> None:
+        self.pack, builder = self._function("pack", VOID, STATE, STATE)
+        working, stored = self.pack.args
+        words: list[Any] = [number(0)] * (self.packing.stored_words + 1)
+        position = 0
+        for part in self.packing.parts:
+            index, shift = divmod(position, WORD)
+            value = builder.load(builder.gep(working, [number(part.word)]), typ=I64)
+            words[index] = builder.or_(words[index], builder.shl(value, number(shift)))
+            if shift + part.width > WORD:
+                words[index + 1] = builder.or_(words[index + 1], builder.lshr(value, number(WORD - shift)))
+            position += part.width
+        for index in range(self.packing.stored_words):
+            builder.store(words[index], builder.gep(stored, [number(index)]))
+        builder.ret_void()
+
+    def _stored_canonical(self) -> None:
+        function, builder = self._function("canonical_stored", VOID, STATE, STATE)
+        work = builder.alloca(I64, self.packing.words)
+        builder.call(self.unpack, [function.args[0], work])
+        if self.reductions.canonical:
+            builder.call(self.canonical, [work])
+        builder.call(self.pack, [work, function.args[1]])
+        builder.ret_void()
+
+    # Steps.
+
+    def _task_of(self, code: Code, cpu: Any) -> Any:  # noqa: ANN401 - llvmlite
+        return code.value(slot_of(Load(self.model.field("cpu", "current"), Context("cpu"))))
+
+    def _step(self) -> None:
+        """``step(state, cpu, choice, covered)``: 1 if the CPU's context made a step, else 0."""
+        self.step, builder = self._function("step", I32, STATE, I64, I64, BYTES)
+        state, cpu, choice, covered = self.step.args
+        code = Code(self.model, self.packing, builder, state)
+        code.contexts = {"cpu": cpu, "choice": choice}
+        code.contexts["task"] = self._task_of(code, cpu)
+        done = self.step.append_basic_block("done")
+        llvm.IRBuilder(done).ret(llvm.Constant(I32, 1))
+        code.on_crash = lambda: builder.branch(done)
+        idle = self.step.append_basic_block("none")
+        llvm.IRBuilder(idle).ret(llvm.Constant(I32, 0))
+        own = code.value(Load(self.model.field("cpu", "pc"), Context("cpu")))
+        switching = builder.icmp_unsigned("!=", own, number(0))
+        task_pc = code.value(Load(self.model.field("task", "pc"), Context("task")))
+        dispatch = builder.switch(builder.select(switching, own, task_pc), idle)
+        blocks = {pc: self.step.append_basic_block(f"step{pc}") for pc in self.model.steps}
+        for pc, step in self.model.steps.items():
+            dispatch.add_case(number(pc), blocks[pc])
+            builder.position_at_end(blocks[pc])
+            self._one_step(code, step, blocks, covered, (done, idle))
+
+    def _one_step(self, code: Code, step: Step, blocks: dict[int, Any], covered: Any, ends: tuple[Any, Any]) -> None:  # noqa: ANN401 - llvmlite
+        builder, (done, idle) = code.builder, ends
+        if step.guard != Const(1):
+            possible = builder.append_basic_block("possible")
+            builder.cbranch(code.truth(step.guard), possible, idle)
+            builder.position_at_end(possible)
+        builder.store(llvm.Constant(I8, 1), builder.gep(covered, [number(step.pc)]))
+        own = self.model.field(step.context, "pc")
+        slot = Context(step.context)
+
+        def crash() -> None:
+            code.put(step.context, code.value(slot), code.place(own), number(step.pc))
+            builder.branch(done)
+
+        def goto(target: int) -> None:
+            code.put(step.context, code.value(slot), code.place(own), number(target))
+            self._go_on(code, step, target, blocks, done)
+
+        code.on_crash, code.on_goto = crash, goto
+        code.body(step.body)
+
+    def _go_on(self, code: Code, step: Step, target: int, blocks: dict[int, Any], done: Any) -> None:  # noqa: ANN401 - llvmlite
+        """End the step, or continue with the next one where that is sound."""
+        builder = code.builder
+        following = self.model.steps.get(target)
+        condition = self.merging.condition(target) if self.merging else Const(0)
+        if following is None or following.context != step.context or condition == Const(0) or self._backward(step.pc, target):
+            builder.branch(done)
+        elif condition == Const(1):
+            builder.branch(blocks[target])
+        else:
+            builder.cbranch(code.truth(condition), blocks[target], done)
+
+    def _backward(self, pc: int, target: int) -> bool:
+        """Return whether merging would close a cycle of merged steps."""
+        return self.merging is not None and self.merging.closes_cycle(pc, target)
+
+    def _finish(self) -> None:
+        """``finish(state, cpu, successor, label, labels, count, covered)``: runs on, stores."""
+        self.finish, builder = self._function("finish", I64, STATE, I64, STATE, I32, LABELS, I64, BYTES)
+        state, cpu, successors, label, labels, count, covered = self.finish.args
+        del cpu, covered
+        if self.reductions.canonical:
+            builder.call(self.canonical, [state])
+        offset = builder.mul(count, number(self.packing.stored_words))
+        builder.call(self.pack, [state, builder.gep(successors, [offset])])
+        builder.store(label, builder.gep(labels, [count]))
+        builder.ret(builder.add(count, number(1)))
+
+    # Verdict.
+
+    def _judge(self) -> None:
+        self.judge_working, builder = self._function("judge_working", I64, STATE, STATE)
+        state, details = self.judge_working.args
+        code = Code(self.model, self.packing, builder, state)
+        code.body(self.model.judge)
+        for index, name in enumerate(("cpu", "longs")):
+            builder.store(code.value(Temp(name)), builder.gep(details, [number(index)]))
+        builder.ret(code.value(Temp("verdict")))
+        judge, builder = self._function("judge", I64, STATE, STATE)
+        work = builder.alloca(I64, self.packing.words)
+        builder.call(self.unpack, [judge.args[0], work])
+        builder.ret(builder.call(self.judge_working, [work, judge.args[1]]))
+
+    # Successors.
+
+    def _expand(self) -> None:
+        function, builder = self._function("expand", I64, STATE, STATE, LABELS, BYTES)
+        stored, successors, labels, covered = function.args
+        state = builder.alloca(I64, self.packing.words)
+        details = builder.alloca(I64, 2)
+        builder.call(self.unpack, [stored, state])
+        verdict = builder.call(self.judge_working, [state, details])
+        bad, fine = function.append_basic_block("bad"), function.append_basic_block("fine")
+        builder.cbranch(builder.icmp_unsigned("!=", verdict, number(0)), bad, fine)
+        builder.position_at_end(bad)
+        builder.ret(builder.sub(number(0), verdict))
+        builder.position_at_end(fine)
+        expand_cpu = self._expand_cpu()
+        count = number(0)
+        for cpu in range(self.model.counts["cpu"]):
+            count = builder.call(expand_cpu, [state, number(cpu), successors, labels, count, covered])
+        builder.ret(count)
+
+    def _expand_cpu(self) -> llvm.Function:
+        function, builder = self._function("expand_cpu", I64, STATE, I64, STATE, LABELS, I64, BYTES)
+        emitter = _Successors(self, function, builder)
+        code, model = emitter.code, self.model
+        cpu_pc = code.value(Load(model.field("cpu", "pc"), Context("cpu")))
+        calm = builder.icmp_unsigned("==", cpu_pc, number(0))
+        with builder.if_else(calm) as (then, otherwise):
+            with then:
+                task = code.contexts["task"]
+                real = builder.icmp_unsigned("<", task, number(model.tasks))
+                with builder.if_then(real):
+                    pc = code.value(Load(model.field("task", "pc"), Context("task")))
+                    self._rules(emitter, builder.icmp_unsigned("==", pc, number(USER)), model.user_rules, USER_RULE)
+                    threads = builder.icmp_unsigned("==", pc, number(KERNEL_THREAD))
+                    self._rules(emitter, threads, model.thread_rules, THREAD_RULE)
+                    emitter.steps()
+                for index, rule in enumerate(model.switch_rules):
+                    emitter.rule(rule, SWITCH_RULE + index)
+            with otherwise:
+                emitter.steps()
+        builder.ret(builder.load(emitter.count, typ=I64))
+        return function
+
+    def _rules(self, emitter: _Successors, condition: Any, rules: list[Rule], kind: int) -> None:  # noqa: ANN401 - llvmlite
+        with emitter.builder.if_then(condition):
+            for index, rule in enumerate(rules):
+                emitter.rule(rule, kind + index)
+
+
+class _Successors:
+    """Emits the code that makes the successors of one CPU's transitions."""
+
+    def __init__(self, native: NativeModel, function: llvm.Function, builder: llvm.IRBuilder) -> None:
+        self.native, self.builder = native, builder
+        self.state, self.cpu, self.successors, self.labels, count, self.covered = function.args
+        self.count = builder.alloca(I64)
+        self.work = builder.alloca(I64, native.packing.words)
+        builder.store(count, self.count)
+        self.code = Code(native.model, native.packing, builder, self.state)
+        self.code.contexts = {"cpu": self.cpu}
+        self.code.contexts["task"] = native._task_of(self.code, self.cpu)  # noqa: SLF001 - one unit
+
+    def _copy(self) -> None:
+        for word in range(self.native.packing.words):
+            index = [number(word)]
+            self.builder.store(self.builder.load(self.builder.gep(self.state, index), typ=I64), self.builder.gep(self.work, index))
+
+    def _emit(self, label: int) -> None:
+        full = self.builder.or_(self.builder.trunc(self.builder.shl(self.cpu, number(CPU_SHIFT)), I32), llvm.Constant(I32, label))
+        arguments = [self.work, self.cpu, self.successors, full, self.labels, self.builder.load(self.count, typ=I64), self.covered]
+        self.builder.store(self.builder.call(self.native.finish, arguments), self.count)
+
+    def steps(self) -> None:
+        """Emit the step of the context that runs on the CPU, once per possible outcome."""
+        self._outcome(0)
+        several = [s for s in self.native.model.steps.values() if s.choices > 1]
+        if not several:
+            return
+        model = self.native.model
+        task_pc = self.code.value(Load(model.field("task", "pc"), Context("task")))
+        cpu_pc = self.code.value(Load(model.field("cpu", "pc"), Context("cpu")))
+        choosing: Any = llvm.Constant(llvm.IntType(1), 0)
+        for step in several:
+            pc = task_pc if step.context == "task" else cpu_pc
+            choosing = self.builder.or_(choosing, self.builder.icmp_unsigned("==", pc, number(step.pc)))
+        with self.builder.if_then(choosing):
+            for choice in range(1, max(s.choices for s in several)):
+                self._outcome(choice)
+
+    def _outcome(self, choice: int) -> None:
+        self._copy()
+        made = self.builder.call(self.native.step, [self.work, self.cpu, number(choice), self.covered])
+        with self.builder.if_then(self.builder.icmp_unsigned("!=", made, llvm.Constant(I32, 0))):
+            self._emit(STEP + choice)
+
+    def rule(self, rule: Rule, label: int) -> None:
+        """Emit one rule."""
+        builder, native = self.builder, self.native
+        code = Code(native.model, native.packing, builder, self.work)
+        code.contexts = self.code.contexts
+        with builder.if_then(self.code.truth(rule.guard)):
+            self._copy()
+            own = native.model.field("task", "pc")
+            code.on_goto = lambda target: code.put("task", code.contexts["task"], code.place(own), number(target))
+            code.body(rule.body)
+            index = len(native.model.steps) + 8 + label
+            builder.store(llvm.Constant(I8, 1), builder.gep(self.covered, [number(index)]))
+            self._run_on(rule)
+            self._emit(label)
+
+    def _run_on(self, rule: Rule) -> None:
+        """Run the first steps at once where that is sound."""
+        merging = self.native.merging
+        condition = merging.condition(rule.starts) if merging else Const(0)
+        if condition == Const(0):
+            return
+        code = Code(self.native.model, self.native.packing, self.builder, self.work)
+        code.contexts = self.code.contexts
+        with self.builder.if_then(code.truth(condition)):
+            self.builder.call(self.native.step, [self.work, self.cpu, number(0), self.covered])
+
+
+__all__ = ["NativeModel", "Reductions"]

@@ -1,0 +1,206 @@
+"""Prints expressions and statements of the intermediate form as LLVM instructions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir as llvm
+
+from iopermit.translate.ir import (
+    CRASH,
+    FREE,
+    Binary,
+    Check,
+    Clear,
+    Const,
+    Context,
+    Expr,
+    Field,
+    Goto,
+    If,
+    Let,
+    Load,
+    Mask,
+    Model,
+    RecordName,
+    Select,
+    Stmt,
+    Store,
+    Temp,
+)
+from iopermit.translate.packing import Packing, Place
+
+I64 = llvm.IntType(64)
+I32 = llvm.IntType(32)
+I8 = llvm.IntType(8)
+STATE = I64.as_pointer()
+VOID = llvm.VoidType()
+
+_ARITHMETIC = {"add": "add", "sub": "sub", "and": "and_", "or": "or_", "xor": "xor", "shl": "shl", "shr": "lshr"}
+_COMPARISONS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<="}
+
+
+def number(value: int) -> llvm.Constant:
+    """Return a 64-bit constant."""
+    return llvm.Constant(I64, value)
+
+
+class Code:
+    """Emits code into one LLVM function that works on a state in working form."""
+
+    def __init__(self, model: Model, packing: Packing, builder: llvm.IRBuilder, state: Any) -> None:  # noqa: ANN401 - llvmlite values are untyped
+        """Emit at ``builder``, on the state that ``state`` points to."""
+        self.model, self.packing, self.builder, self.state = model, packing, builder, state
+        self.contexts: dict[str, Any] = {}
+        self.on_goto: Callable[[int], None] = lambda _: None
+        self.on_crash: Callable[[], None] = lambda: None
+        self._temps: dict[str, Any] = {}
+        self._entry = builder.function.entry_basic_block
+
+    # Words and fields.
+
+    def word_pointer(self, record: RecordName, slot: Any, word: int) -> Any:  # noqa: ANN401 - llvmlite
+        """Return the address of a word of a record slot."""
+        per_slot = self.packing.words_per_slot[record]
+        base = self.packing.base[record] + word
+        if isinstance(slot, llvm.Constant):
+            return self.builder.gep(self.state, [number(base + slot.constant * per_slot)])
+        offset = slot if per_slot == 1 else self.builder.mul(slot, number(per_slot))
+        return self.builder.gep(self.state, [self.builder.add(offset, number(base))])
+
+    def get(self, record: RecordName, slot: Any, place: Place) -> Any:  # noqa: ANN401 - llvmlite
+        """Return the value at a place of a record slot."""
+        value = self.builder.load(self.word_pointer(record, slot, place.word), typ=I64)
+        shifted = self.builder.lshr(value, number(place.shift)) if place.shift else value
+        return self.builder.and_(shifted, number((1 << place.width) - 1))
+
+    def put(self, record: RecordName, slot: Any, place: Place, value: Any) -> None:  # noqa: ANN401 - llvmlite
+        """Write the value at a place of a record slot."""
+        pointer = self.word_pointer(record, slot, place.word)
+        old = self.builder.and_(self.builder.load(pointer, typ=I64), number(~place.mask & (1 << 64) - 1))
+        kept = self.builder.and_(value, number((1 << place.width) - 1))
+        new = self.builder.shl(kept, number(place.shift)) if place.shift else kept
+        self.builder.store(self.builder.or_(old, new), pointer)
+
+    def place(self, declared: Field) -> Place:
+        """Return where a field lies."""
+        return self.packing.places[declared]
+
+    # Expressions.
+
+    def value(self, expr: Expr) -> Any:  # noqa: ANN401 - llvmlite
+        """Return the 64-bit value of an expression."""
+        match expr:
+            case Const(value):
+                return number(value & (1 << 64) - 1)
+            case Context(name):
+                return self.contexts[name]
+            case Temp(name):
+                return self.builder.load(self.temp(name), typ=I64)
+            case Load(declared, index):
+                return self.get(declared.record, self.value(index), self.place(declared))
+            case Binary(op, left, right):
+                return self._binary(op, self.value(left), self.value(right))
+            case Select(condition, yes, no):
+                chosen = self.builder.icmp_unsigned("!=", self.value(condition), number(0))
+                return self.builder.select(chosen, self.value(yes), self.value(no))
+            case Mask():
+                return self.mask(expr)
+
+    def _binary(self, op: str, left: Any, right: Any) -> Any:  # noqa: ANN401 - llvmlite
+        if op in _COMPARISONS:
+            return self.builder.zext(self.builder.icmp_unsigned(_COMPARISONS[op], left, right), I64)
+        return getattr(self.builder, _ARITHMETIC[op])(left, right)
+
+    def mask(self, mask: Mask) -> Any:  # noqa: ANN401 - llvmlite
+        """Return a mask over slots or counter values."""
+        if mask.what == "free":
+            return self._free(mask.record)
+        kind = "ref" if mask.what == "referenced" else "counter"
+        total = number(0)
+        for record, place in self.packing.zones(kind, mask.record if kind == "ref" else ""):
+            for slot in range(self.model.counts[record]):
+                value = self.get(record, number(slot), place)
+                total = self.builder.or_(total, self.builder.shl(number(1), value))
+        return self.builder.lshr(total, number(1)) if kind == "ref" else total
+
+    def _free(self, record: RecordName) -> Any:  # noqa: ANN401 - llvmlite
+        task = record == "task"
+        declared = self.model.field(record, "pc" if task else "in_use")
+        total = number(0)
+        for slot in range(self.model.tasks if task else self.model.counts[record]):
+            value = self.get(record, number(slot), self.place(declared))
+            free = self.builder.icmp_unsigned("==", value, number(FREE if task else 0))
+            total = self.builder.or_(total, self.builder.shl(self.builder.zext(free, I64), number(slot)))
+        return total
+
+    def truth(self, expr: Expr) -> Any:  # noqa: ANN401 - llvmlite
+        """Return an expression as a condition."""
+        return self.builder.icmp_unsigned("!=", self.value(expr), number(0))
+
+    def temp(self, name: str) -> Any:  # noqa: ANN401 - llvmlite
+        """Return the stack slot of a temporary."""
+        if name not in self._temps:
+            with self.builder.goto_block(self._entry):
+                if self._entry.instructions:
+                    self.builder.position_before(self._entry.instructions[0])
+                self._temps[name] = self.builder.alloca(I64)
+        return self._temps[name]
+
+    # Statements.
+
+    def body(self, statements: tuple[Stmt, ...]) -> None:
+        """Emit statements; stops at a goto, which ends the block."""
+        for statement in statements:
+            self._statement(statement)
+            if self.builder.block.is_terminated:
+                return
+
+    def _statement(self, statement: Stmt) -> None:
+        match statement:
+            case Let(Temp(name), value):
+                self.builder.store(self.value(value), self.temp(name))
+            case Store(declared, index, value):
+                computed = self.value(value)
+                self.put(declared.record, self.value(index), self.place(declared), computed)
+            case Check(bad, _):
+                self._check(bad)
+            case If():
+                self._if(statement)
+            case Goto(target):
+                self.on_goto(target)
+            case Clear(record, index):
+                slot = self.value(index)
+                for word in range(self.packing.words_per_slot[record]):
+                    self.builder.store(number(0), self.word_pointer(record, slot, word))
+
+    def _check(self, bad: Expr) -> None:
+        failed = self.builder.append_basic_block("failed")
+        fine = self.builder.append_basic_block("fine")
+        self.builder.cbranch(self.truth(bad), failed, fine)
+        self.builder.position_at_end(failed)
+        self.crash()
+        self.builder.position_at_end(fine)
+
+    def crash(self) -> None:
+        """Mark the state as crashed and leave."""
+        bad = self.model.field("globals", "bad")
+        self.put("globals", number(0), self.place(bad), number(CRASH))
+        self.on_crash()
+
+    def _if(self, statement: If) -> None:
+        then = self.builder.append_basic_block("then")
+        otherwise = self.builder.append_basic_block("else")
+        after = self.builder.append_basic_block("after")
+        self.builder.cbranch(self.truth(statement.condition), then, otherwise)
+        reached = False
+        for block, inner in ((then, statement.then), (otherwise, statement.otherwise)):
+            self.builder.position_at_end(block)
+            self.body(inner)
+            if not self.builder.block.is_terminated:
+                self.builder.branch(after)
+                reached = True
+        self.builder.position_at_end(after)
+        if not reached:
+            self.builder.unreachable()

@@ -1,0 +1,216 @@
+"""Prints the renaming of tasks, CPUs, heap objects and sequence numbers as native code.
+
+Any renaming gives a state that behaves alike, so the choice of the representative needs no
+trust: a poor choice only keeps more states. Slots are ordered by a hash of their contents and
+of what they are connected to, heap objects and sequence numbers by their first mention.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+from llvmlite import ir as llvm
+
+from iopermit.translate.ir import Model, RecordName
+from iopermit.translate.native_builder import I64, STATE, VOID, Code, number
+from iopermit.translate.packing import Packing, Place
+
+_MIX = 0x9E3779B97F4A7C15
+Zones = list[tuple[RecordName, Place]]
+
+
+def emit_canonical(
+    module: llvm.Module, model: Model, packing: Packing, *, symmetry: bool, counters: bool
+) -> llvm.Function:
+    """Emit ``canonical(working)``, which renames in place."""
+    function = llvm.Function(module, llvm.FunctionType(VOID, [STATE]), "canonical")
+    function.attributes.add("nounwind")
+    builder = llvm.IRBuilder(function.append_basic_block("entry"))
+    renaming = _Renaming(Code(model, packing, builder, function.args[0]))
+    if symmetry:
+        renaming.sort_tasks_and_cpus()
+        for heap in model.heap:
+            renaming.rename_heap(heap)
+    if counters:
+        renaming.rename_counters()
+    builder.ret_void()
+    return function
+
+
+class _Renaming:
+    def __init__(self, code: Code) -> None:
+        self.code, self.model, self.packing, self.builder = code, code.model, code.packing, code.builder
+        self.references = {r: self.packing.zones("ref", r) for r in ("task", "cpu", "tss", *self.model.heap)}
+        self.counters = self.packing.zones("counter")
+        self.cpus_alike = not any(f.record == "task" and f.name == "home" for f in self.model.fields)
+
+    # Hashes.
+
+    def _mix(self, value: Any) -> Any:  # noqa: ANN401 - llvmlite
+        product = self.builder.mul(value, number(_MIX))
+        return self.builder.xor(product, self.builder.lshr(product, number(29)))
+
+    def _contents(self, record: RecordName, slot: int) -> Any:  # noqa: ANN401 - llvmlite
+        """Hash a slot without its pointers and sequence numbers."""
+        total = number(0)
+        for word in range(self.packing.words_per_slot[record]):
+            names = [p for zones in self.references.values() for r, p in zones if r == record and p.word == word]
+            names += [p for r, p in self.counters if r == record and p.word == word]
+            keep = (1 << 64) - 1
+            for place in names:
+                keep &= ~place.mask
+            value = self.builder.load(self.code.word_pointer(record, number(slot), word), typ=I64)
+            total = self._mix(self.builder.add(total, self.builder.and_(value, number(keep))))
+        return total
+
+    def _is(self, value: Any, wanted: int) -> Any:  # noqa: ANN401 - llvmlite
+        return self.builder.icmp_unsigned("==", value, number(wanted))
+
+    def _add_if(self, total: Any, condition: Any, amount: Any) -> Any:  # noqa: ANN401 - llvmlite
+        return self.builder.add(total, self.builder.select(condition, amount, number(0)))
+
+    def _hashes(self) -> dict[tuple[RecordName, int], Any]:
+        """Hash every slot: its contents, and over pointers what it is connected to."""
+        counts = self.model.counts
+        records = [r for r in counts if r != "globals"]
+        plain = {(r, s): self._contents(r, s) for r in records for s in range(counts[r])}
+        total = dict(plain)
+        for heap in self.model.heap:
+            self._same_counter(heap, plain, total)
+        after_heap = dict(total)
+        for target, zones in self.references.items():
+            for record, place in zones:
+                self._connect(target, record, place, after_heap, total)
+        for cpu in range(counts["cpu"]):
+            both = self.builder.add(total["cpu", cpu], self.builder.mul(total["tss", cpu], number(5)))
+            total["cpu", cpu] = total["tss", cpu] = both
+        return total
+
+    def _same_counter(self, heap: RecordName, plain: dict[Any, Any], total: dict[Any, Any]) -> None:
+        """Connect heap objects with the TSSs that hold the same sequence number."""
+        mine = [p for r, p in self.counters if r == heap]
+        for place in mine:
+            for slot in range(self.model.counts[heap]):
+                value = self.code.get(heap, number(slot), place)
+                used = self.builder.icmp_unsigned("!=", value, number(0))
+                for cpu in range(self.model.counts["cpu"]):
+                    for other in (p for r, p in self.counters if r == "tss"):
+                        same = self.builder.icmp_unsigned("==", value, self.code.get("tss", number(cpu), other))
+                        both = self.builder.and_(used, same)
+                        total[heap, slot] = self._add_if(total[heap, slot], both, self.builder.mul(plain["tss", cpu], number(3)))
+
+    def _connect(
+        self, target: RecordName, record: RecordName, place: Place, known: dict[Any, Any], total: dict[Any, Any]
+    ) -> None:
+        """Mix what a pointer refers to into the hash of its holder, and the other way round."""
+        salt = number((place.word * 64 + place.shift) * 2 + 1)
+        targets = self.model.counts[target] if target != "task" else self.model.tasks
+        for slot in range(self.model.counts[record]):
+            value = self.code.get(record, number(slot), place)
+            for other in range(targets):
+                hit = self._is(value, other + 1)
+                if target in self.model.heap:
+                    amount = self.builder.mul(known[target, other], salt)
+                    total[record, slot] = self._add_if(total[record, slot], hit, amount)
+                elif (record, slot) != (target, other):
+                    amount = self._mix(self.builder.add(known[record, slot], salt))
+                    total[target, other] = self._add_if(total[target, other], hit, amount)
+                    back = self.builder.mul(known[target, other], number(7))
+                    total[record, slot] = self._add_if(total[record, slot], hit, back)
+
+    # Ordering.
+
+    def _order(self, hashes: list[Any]) -> list[Any]:
+        """Return the old slot for each new position (a sorting network on hash and slot)."""
+        items = [(h, number(i)) for i, h in enumerate(hashes)]
+        for last in range(len(items) - 1, 0, -1):
+            for low, high in pairwise(range(last + 1)):
+                (a, i), (b, j) = items[low], items[high]
+                swap = self.builder.icmp_unsigned(">", a, b)
+                pick = self.builder.select
+                items[low] = pick(swap, b, a), pick(swap, j, i)
+                items[high] = pick(swap, a, b), pick(swap, i, j)
+        return [slot for _, slot in items]
+
+    def sort_tasks_and_cpus(self) -> None:
+        """Put tasks and CPUs into the order of their hashes."""
+        hashes = self._hashes()
+        tasks = self._order([hashes["task", t] for t in range(self.model.tasks)])
+        cpus = [number(c) for c in range(self.model.counts["cpu"])]
+        if self.cpus_alike:
+            cpus = self._order([hashes["cpu", c] for c in range(self.model.counts["cpu"])])
+        idle = [self.builder.add(c, number(self.model.tasks)) for c in cpus]
+        self._permute("task", [*tasks, *idle])
+        self._permute("cpu", cpus)
+        self._permute("tss", cpus)
+
+    def _permute(self, record: RecordName, order: list[Any]) -> None:
+        """Move the slots of a record and rename every pointer to them."""
+        per_slot = self.packing.words_per_slot[record]
+        moved = [
+            self.builder.load(self.code.word_pointer(record, old, word), typ=I64) for old in order for word in range(per_slot)
+        ]
+        for index, value in enumerate(moved):
+            self.builder.store(value, self.code.word_pointer(record, number(index // per_slot), index % per_slot))
+        new_names = self.builder.alloca(I64, len(order) + 1)
+        self.builder.store(number(0), new_names)
+        for position, old in enumerate(order):
+            where = self.builder.gep(new_names, [self.builder.add(old, number(1))])
+            self.builder.store(number(position + 1), where)
+        self._rewrite(self.references.get(record, []), new_names)
+
+    def _rewrite(self, zones: Zones, new_names: Any) -> None:  # noqa: ANN401 - llvmlite
+        for record, place in zones:
+            for slot in range(self.model.counts[record]):
+                old = self.code.get(record, number(slot), place)
+                new = self.builder.load(self.builder.gep(new_names, [old]), typ=I64)
+                self.code.put(record, number(slot), place, new)
+
+    # Renaming by first mention.
+
+    def _first_mentions(self, zones: Zones, names: int) -> tuple[Any, Any]:
+        """Return a table from old to new names, and how many names got a new one."""
+        table = self.builder.alloca(I64, names + 1)
+        for name in range(names + 1):
+            self.builder.store(number(0), self.builder.gep(table, [number(name)]))
+        used: Any = number(0)
+        for record, place in zones:
+            for slot in range(self.model.counts[record]):
+                old = self.code.get(record, number(slot), place)
+                where = self.builder.gep(table, [old])
+                known = self.builder.load(where, typ=I64)
+                fresh = self.builder.and_(
+                    self.builder.icmp_unsigned("==", known, number(0)), self.builder.icmp_unsigned("!=", old, number(0))
+                )
+                used = self.builder.add(used, self.builder.zext(fresh, I64))
+                self.builder.store(self.builder.select(fresh, used, known), where)
+        return table, used
+
+    def rename_heap(self, heap: RecordName) -> None:
+        """Number heap slots by first mention; slots that nothing refers to follow in order."""
+        slots = self.model.counts[heap]
+        table, used = self._first_mentions(self.references[heap], slots)
+        for slot in range(slots):
+            where = self.builder.gep(table, [number(slot + 1)])
+            known = self.builder.load(where, typ=I64)
+            fresh = self._is(known, 0)
+            used = self.builder.add(used, self.builder.zext(fresh, I64))
+            self.builder.store(self.builder.select(fresh, used, known), where)
+        per_slot = self.packing.words_per_slot[heap]
+        words = [
+            [self.builder.load(self.code.word_pointer(heap, number(s), w), typ=I64) for w in range(per_slot)] for s in range(slots)
+        ]
+        for slot in range(slots):
+            new = self.builder.load(self.builder.gep(table, [number(slot + 1)]), typ=I64)
+            for word in range(per_slot):
+                target = self.code.word_pointer(heap, self.builder.sub(new, number(1)), word)
+                self.builder.store(words[slot][word], target)
+        self._rewrite(self.references[heap], table)
+
+    def rename_counters(self) -> None:
+        """Number sequence numbers by first mention."""
+        if self.counters:
+            most = max((1 << place.width) - 1 for _, place in self.counters)
+            table, _ = self._first_mentions(self.counters, most)
+            self._rewrite(self.counters, table)
