@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from iopermit.system.crash import OutOfRange
 
-Words = NDArray[np.uint32] | NDArray[np.uint64]
+Words = NDArray[np.unsignedinteger[Any]]
+"""The longs of a map, each 32 or 64 bits wide."""
 
 PORTS = 65536
 """Number of I/O ports of the architecture."""
@@ -72,9 +74,10 @@ class Bitmap:
     """A map of ports, one bit each: clear = allowed, set = denied, as the processor has it."""
 
     def __init__(self, geometry: Geometry, words: Words | None = None) -> None:
-        """Make a bitmap over ``words`` (own memory if None), every port allowed as in fresh memory."""
+        """Make a bitmap over ``words`` (own memory if None), every port allowed."""
         self.geometry = geometry
-        dtype = np.uint64 if geometry.long_bits == 64 else np.uint32  # noqa: PLR2004 - bits in a long
+        wide = geometry.long_bits == 64  # noqa: PLR2004 - bits in a long
+        dtype: type[np.unsignedinteger[Any]] = np.uint64 if wide else np.uint32
         self.words: Words = np.zeros(geometry.real_longs, dtype) if words is None else words
         self._ones = dtype(np.iinfo(dtype).max)
 
@@ -141,7 +144,8 @@ class Bitmap:
 
     def allowed(self) -> NDArray[np.bool_]:
         """Return for each port of the map whether its bit is clear."""
-        return np.unpackbits(self.words.view(np.uint8), bitorder="little") == 0
+        bits = np.unpackbits(self.words.view(np.uint8), bitorder="little")
+        return np.equal(bits, 0)
 
     def _blocks(self, longs: int | None) -> Iterator[slice]:
         """Return the blocks of the first `longs` longs. Raises OutOfRange beyond the map."""

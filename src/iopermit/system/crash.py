@@ -44,4 +44,20 @@ class OutOfRange(KernelCrash):
 
 
 class HeapExhaustedError(RuntimeError):
-    """More objects are alive than the heap has slots: the bound is too small, not the kernel wrong."""
+    """More objects are alive than the heap has slots: the bound is too small."""
+
+
+def crash_of(error: KernelCrash | AssertionError | AttributeError) -> KernelCrash:
+    """Return the crash that a Python exception in a hook stands for.
+
+    Raises:
+        AttributeError: `error` itself, if it is no access to a field of NULL.
+    """
+    if isinstance(error, KernelCrash):
+        return error
+    if isinstance(error, AssertionError):
+        return KernelAssertion(f"kernel assertion failed: {error}")
+    # AttributeError.obj is None also when it is unknown; only the text tells.
+    if str(error).startswith("'NoneType' object"):
+        return NullDereference(f"null pointer dereference: NULL has no {error.name or 'field'!r}")
+    raise error

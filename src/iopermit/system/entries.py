@@ -64,7 +64,7 @@ def leave(kernel: Kernel, thread: Thread) -> Steps:
 
 
 def ioperm(kernel: Kernel, thread: Thread, ports: PortRange, turn_on: bool) -> Steps:
-    """Serve ioperm(2)."""
+    """Serve the system call and note what it granted or revoked."""
     cpu = kernel.this_cpu(thread)
     thread.result = yield from kernel.hook("ioperm", cpu, thread.record, ports, turn_on)
     yield from before("ioperm() returns")
@@ -74,7 +74,7 @@ def ioperm(kernel: Kernel, thread: Thread, ports: PortRange, turn_on: bool) -> S
 
 
 def iopl(kernel: Kernel, thread: Thread, level: int) -> Steps:
-    """Serve iopl(2)."""
+    """Serve the system call and note the level that it granted."""
     thread.result = yield from kernel.hook("iopl", kernel.this_cpu(thread), thread.record, level)
     yield from before("iopl() returns")
     if thread.result == 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -134,3 +135,21 @@ class Action:
 def action(cpu: int, event: str, **arguments: int) -> Action:
     """Return an action with named arguments."""
     return Action(cpu, event, tuple(arguments.items()))
+
+
+class ThisCpu:
+    """The CPU that a task is on, whichever that is when a field is accessed (this_cpu_ptr)."""
+
+    __slots__ = ("_find",)
+
+    def __init__(self, processors: Sequence[Processor], thread: Thread) -> None:
+        """Stand for the CPU of `thread`, one of `processors`."""
+        object.__setattr__(self, "_find", lambda: processors[thread.cpu].record)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - any field
+        """Read a field of the CPU."""
+        return getattr(self._find(), name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Write a field of the CPU."""
+        setattr(self._find(), name, value)

@@ -162,9 +162,13 @@ def heap_classes(records: Iterable[type[Record]]) -> list[type[HeapObject]]:
     return found
 
 
-@functools.cache
 def checked(cls: type[R], map_longs: int) -> type[R]:
     """Return `cls` with fields that crash the kernel when they leave their declared range."""
+    return _checked(cls, map_longs)  # type: ignore[arg-type]  # mypy: "classes have no hash"
+
+
+@functools.cache
+def _checked(cls: type[R], map_longs: int) -> type[R]:
     checks = {
         d.name: check
         for d in declared_fields(cls)

@@ -104,12 +104,16 @@ class Globals(Record):
     """State that exists once, shared by all CPUs."""
 
 
-@functools.cache
 def declared_fields(record: type[Record]) -> tuple[FieldDeclaration, ...]:
     """Return the fields that ``record`` and its base classes declare, base classes first.
 
     Raises :class:`DeclarationError` for a field without default that is no bitmap.
     """
+    return _declared_fields(record)  # type: ignore[arg-type]  # mypy thinks that classes cannot be hashed
+
+
+@functools.cache
+def _declared_fields(record: type[Record]) -> tuple[FieldDeclaration, ...]:
     fields: dict[str, FieldDeclaration] = {}
     for cls in reversed(record.__mro__):
         if cls in (object, Record) or not issubclass(cls, Record):

@@ -46,12 +46,10 @@ def _user_events(system: System, processor: Processor, thread: Thread) -> Iterat
                 yield action(cpu, "ioperm", first=first, end=end, turn_on=turn_on)
         yield action(cpu, "ioperm", first=0, end=0, turn_on=1)
     if scenario.has(Event.IOPL):
-        yield action(cpu, "iopl", level=3)
-        yield action(cpu, "iopl", level=0)
-    if scenario.has(Event.FORK):
-        yield from _forks(system, cpu, "fork")
-    if scenario.has(Event.FORK_FAILS):
-        yield from _forks(system, cpu, "fork-fails")
+        yield from (action(cpu, "iopl", level=level) for level in (3, 0))
+    for event in (Event.FORK, Event.FORK_FAILS):
+        if scenario.has(event):
+            yield from _forks(system, cpu, event.value)
     yield from _thread_events(system, cpu)
     if scenario.has(Event.EXEC):
         yield action(cpu, "exec")
@@ -59,8 +57,7 @@ def _user_events(system: System, processor: Processor, thread: Thread) -> Iterat
         yield action(cpu, "drop-privilege")
     if scenario.has(Event.VM_EXIT) and system.has_hook("vm_exit"):
         yield action(cpu, "vm-exit")
-    if system.has_hook("general_protection"):
-        yield from _faults(system, processor, thread)
+    yield from _faults(system, processor, thread)
 
 
 def _thread_events(system: System, cpu: int) -> Iterator[Action]:
@@ -78,6 +75,8 @@ def _forks(system: System, cpu: int, event: str) -> Iterator[Action]:
 
 
 def _faults(system: System, processor: Processor, thread: Thread) -> Iterator[Action]:
+    if not system.has_hook("general_protection"):
+        return
     refused = ~allowed_ports(system, processor, thread)
     if np.any(refused & thread.grants.allowed):
         yield action(processor.index, "fault", granted=1)

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from iopermit import arch
 from iopermit.system import entries
 from iopermit.system.concretion import Concretion
-from iopermit.system.crash import (
-    HeapExhaustedError,
-    KernelAssertion,
-    KernelCrash,
-    NullDereference,
-)
+from iopermit.system.crash import HeapExhaustedError, KernelCrash, NullDereference, crash_of
 from iopermit.system.design import Design
-from iopermit.system.execution import Action, Context, Mode, Processor, Thread
+from iopermit.system.execution import Action, Context, Mode, Processor, ThisCpu, Thread
 from iopermit.system.heap import Pool, checked, heap_classes, new_record, referenced_records
+from iopermit.system.options import with_options
 from iopermit.system.position import Stepper, Steps
 from iopermit.system.records import HeapObject, Record
 from iopermit.system.scenario import Event, Scenario
@@ -31,7 +26,7 @@ class System:
     next. Without one, a hook runs as it stands and to its end within a single step.
     """
 
-    def __init__(  # noqa: PLR0913 - a design, its scenario, and how both are made concrete
+    def __init__(
         self,
         design_class: type[Design],
         scenario: Scenario,
@@ -57,7 +52,7 @@ class System:
         """
         self.scenario, self.concretion = scenario, concretion
         self.geometry = concretion.geometry
-        self.design = with_options(design_class, tuple(sorted((options or {}).items())))()
+        self.design = with_options(design_class, options or {})()
         self.layout = self.design.layout
         self.design.services = self
         self.design.globals = self._record(self.design.Globals)
@@ -121,7 +116,7 @@ class System:
 
     def this_cpu(self, thread: Thread) -> Any:  # noqa: ANN401 - stands for a Cpu record
         """Return the CPU that `thread` is on at each moment, as this_cpu_ptr() does."""
-        return _ThisCpu(self, thread)
+        return ThisCpu(self.processors, thread)
 
     def start_child(self, parent: Thread, slot: int, *, kernel_thread: bool) -> Thread:
         """Take a task slot for a child of `parent`."""
@@ -236,11 +231,9 @@ class System:
             self.advance(processor if processor.switching else thread)
             self._choice = None
         elif action.event == "switch":
-            self._start_switch(processor, thread, action["following"])
+            self.start_switch(processor, action["following"])
         else:
-            thread.mode = Mode.KERNEL
-            thread.steps = self._entry(thread, action)
-            self.advance(thread)
+            self.enter(thread, self._entry(thread, action))
 
     def advance(self, context: Context) -> None:
         """Execute one step (or none, if the context was just started) up to the next."""
@@ -250,16 +243,29 @@ class System:
             raise ValueError(message)
         try:
             stack = next(steps, None)
-        except KernelCrash as crash:
+        except (KernelCrash, AssertionError, AttributeError) as error:
+            crash = crash_of(error)
             crash.where = context.positions
-            raise
-        except (AssertionError, AttributeError) as error:
-            crash = _crash_of(error)
-            crash.where = context.positions
-            raise crash from error
+            raise crash from error.__cause__
         context.stack = stack or ()
         if stack is None:
             context.steps = None
+
+    def enter(self, thread: Thread, entry: Steps) -> None:
+        """Let a task enter the kernel and go up to its first step there."""
+        thread.mode, thread.steps = Mode.KERNEL, entry
+        self.advance(thread)
+
+    def start_switch(self, processor: Processor, following: int) -> None:
+        """Start to switch a CPU to another task; any number beyond the tasks: its idle task."""
+        previous = self.current(processor)
+        if previous.mode is Mode.USER:
+            self.enter(previous, entries.leave(self, previous))
+        own_idle = self.scenario.tasks + processor.index
+        chosen = following if following < self.scenario.tasks else own_idle
+        processor.previous, processor.following = previous, self.threads[chosen]
+        processor.steps = entries.switch(self, processor, previous, processor.following)
+        self.advance(processor)
 
     def _entry(self, thread: Thread, action: Action) -> Steps:
         match action.event:
@@ -279,18 +285,6 @@ class System:
             raise ValueError(message)
         return _PLAIN_ENTRIES[action.event](self, thread)
 
-    def _start_switch(self, processor: Processor, previous: Thread, following: int) -> None:
-        if previous.mode is Mode.USER:
-            previous.steps = entries.leave(self, previous)
-            self.advance(previous)
-        own_idle = self.scenario.tasks + processor.index
-        processor.previous = previous
-        processor.following = self.threads[
-            following if following < self.scenario.tasks else own_idle
-        ]
-        processor.steps = entries.switch(self, processor, previous, processor.following)
-        self.advance(processor)
-
 
 _PLAIN_ENTRIES = {
     "exit": entries.leave_for_good,
@@ -298,42 +292,3 @@ _PLAIN_ENTRIES = {
     "drop-privilege": entries.drop_privilege,
     "vm-exit": entries.vm_exit,
 }
-
-
-class _ThisCpu:
-    """The CPU that a task is on, whichever that is when a field is accessed."""
-
-    __slots__ = ("_find",)
-
-    def __init__(self, system: System, thread: Thread) -> None:
-        object.__setattr__(self, "_find", lambda: system.processors[thread.cpu].record)
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - any field
-        return getattr(self._find(), name)
-
-    def __setattr__(self, name: str, value: object) -> None:
-        setattr(self._find(), name, value)
-
-
-@functools.cache
-def with_options(design_class: type[Design], options: tuple[tuple[str, bool], ...]) -> type[Design]:
-    """Return the design with switches set. Raises ValueError for one that it does not have."""
-    for name, _ in options:
-        if name not in design_class.options:
-            known = ", ".join(design_class.options) or "none"
-            message = f"{design_class.id} has no option {name!r}; its options: {known}"
-            raise ValueError(message)
-    if not options:
-        return design_class
-    members = {"__module__": design_class.__module__, "__doc__": design_class.__doc__}
-    return type(design_class.__name__, (design_class,), members | dict(options))
-
-
-def _crash_of(error: AssertionError | AttributeError) -> KernelCrash:
-    """Return the crash that a Python error in a hook stands for; other errors are raised."""
-    if isinstance(error, AssertionError):
-        return KernelAssertion(f"kernel assertion failed: {error}")
-    # AttributeError.obj is None also when it is unknown; only the text tells.
-    if str(error).startswith("'NoneType' object"):
-        return NullDereference(f"null pointer dereference: NULL has no {error.name or 'field'!r}")
-    raise error

@@ -1,0 +1,1 @@
+"""What every kernel has: CPUs, tasks, a heap, events, grants, and the specification."""

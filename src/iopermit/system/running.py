@@ -1,0 +1,125 @@
+"""Runs hooks as they stand and to their end, at full size: for programs, and to count costs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from iopermit.system import entries
+from iopermit.system.bitmap import PortRange
+from iopermit.system.execution import Context, Mode, Thread
+from iopermit.system.position import Steps
+from iopermit.system.simulation import System
+
+
+class Runner:
+    """Makes tasks enter the kernel, one after the other, nothing in between.
+
+    After a system call the task is still in the kernel, if the design has work to do on the way
+    out; `return_to_user` does it. Every method raises KernelCrash if the kernel crashes and
+    ValueError if the task cannot do that now.
+    """
+
+    def __init__(self, system: System) -> None:
+        """Run tasks of `system`, which should have no stepper: hooks are then executed whole."""
+        self.system = system
+
+    def ioperm(self, task: int, ports: PortRange, turn_on: bool) -> int:
+        """Make the system call, with any range; return 0 or a negated error number."""
+        thread = self._in_user_mode(task)
+        return int(self._enter(thread, entries.ioperm(self.system, thread, ports, turn_on)))
+
+    def iopl(self, task: int, level: int) -> int:
+        """Make the system call; return 0 or a negated error number."""
+        thread = self._in_user_mode(task)
+        return int(self._enter(thread, entries.iopl(self.system, thread, level)))
+
+    def fork(self, task: int, *, kernel_thread: bool = False, fails: bool = False) -> int | None:
+        """Fork; return the number of the child, or None if there is none.
+
+        Raises:
+            ValueError: there is no free task slot either.
+        """
+        thread = self._in_user_mode(task)
+        slots = self.system.child_slots()
+        if not slots:
+            message = f"all {self.system.scenario.tasks} tasks of the scenario are alive"
+            raise ValueError(message)
+        child = slots[0]
+        fork = entries.fork(self.system, thread, child, kernel_thread=kernel_thread, fails=fails)
+        self._enter(thread, fork)
+        alive = self.system.threads[child].mode is not Mode.FREE
+        return child if alive else None
+
+    def exit(self, task: int) -> None:
+        """End a task; it stays current until another one is switched to."""
+        thread = self._in_user_mode(task)
+        self._enter(thread, entries.leave_for_good(self.system, thread))
+
+    def execve(self, task: int) -> None:
+        """Execute another program."""
+        thread = self._in_user_mode(task)
+        self._enter(thread, entries.execve(self.system, thread))
+
+    def drop_privilege(self, task: int) -> None:
+        """Give up CAP_SYS_RAWIO."""
+        thread = self._in_user_mode(task)
+        self._enter(thread, entries.drop_privilege(self.system, thread))
+
+    def vm_exit(self, task: int) -> None:
+        """Come back from a virtual machine that the task runs."""
+        thread = self._in_user_mode(task)
+        self._enter(thread, entries.vm_exit(self.system, thread))
+
+    def general_protection(self, task: int) -> bool:
+        """Handle a refused port access; return whether to execute the instruction again."""
+        thread = self._in_user_mode(task)
+        if not self.system.has_hook("general_protection"):
+            return False
+        return bool(self._enter(thread, entries.fault(self.system, thread, granted=False)))
+
+    def return_to_user(self, task: int) -> None:
+        """Go on to user mode, with what the design does on the way; nothing if already there."""
+        thread = self._current(task)
+        if thread.mode is Mode.KERNEL:
+            self._drain(thread)
+
+    def switch(self, cpu: int, following: int | None) -> None:
+        """Switch a CPU to another task (None: its idle task), which is then in the kernel.
+
+        Raises:
+            ValueError: the task is the current one of some CPU, or is not runnable.
+        """
+        target = self.system.scenario.tasks if following is None else following
+        if following is not None:
+            thread = self.system.threads[following]
+            taken = any(p.record.current is thread.record for p in self.system.processors)
+            if taken or thread.mode in (Mode.FREE, Mode.EMBRYO, Mode.DEAD):
+                message = f"task {following} cannot be switched to"
+                raise ValueError(message)
+        self.system.start_switch(self.system.processors[cpu], target)
+        self._drain(self.system.processors[cpu])
+
+    def _current(self, task: int) -> Thread:
+        thread = self.system.threads[task]
+        if self.system.processors[thread.cpu].record.current is not thread.record:
+            message = f"task {task} is on no CPU"
+            raise ValueError(message)
+        return thread
+
+    def _in_user_mode(self, task: int) -> Thread:
+        thread = self._current(task)
+        if thread.mode not in (Mode.USER, Mode.KERNEL_THREAD):
+            message = f"task {task} is not in user mode ({thread.mode.value})"
+            raise ValueError(message)
+        return thread
+
+    def _enter(self, thread: Thread, entry: Steps) -> Any:  # noqa: ANN401 - the hook's result
+        """Run an entry up to the way back to user mode and return the hook's result."""
+        self.system.enter(thread, entry)
+        while thread.steps is not None and thread.positions != (entries.RETURN_TO_USER,):
+            self.system.advance(thread)
+        return thread.result
+
+    def _drain(self, context: Context) -> None:
+        while context.steps is not None:
+            self.system.advance(context)
