@@ -1,0 +1,1 @@
+"""Verdicts as text, JSON, SARIF and JUnit XML. Knows the results of a search, not the search."""

@@ -1,0 +1,148 @@
+"""Verdicts as JSON, schema "iopermit/verdict/1" (docs/verdict-schema.md, verdict.schema.json)."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from iopermit.designs import designs
+
+if TYPE_CHECKING:
+    from iopermit.search.results import TraceStep, Uncovered, Verdict, Violation
+    from iopermit.system.scenario import Scenario
+    from iopermit.translate.ir import Site
+
+SCHEMA: Final = "iopermit/verdict/1"
+"""Version of the format; another number means that a reader has to change."""
+
+Object = dict[str, Any]
+
+
+def verdict_json(verdict: Verdict) -> Object:
+    """Return a verdict as an object of JSON."""
+    return {
+        "schema": SCHEMA,
+        "subject": verdict.subject,
+        "design": {
+            "name": design_name(verdict),
+            "file": _real_path(verdict.design_file),
+            "options": list(verdict.options),
+        },
+        "scenario": _scenario(verdict.scenario),
+        "verdict": verdict.verdict,
+        "reason": verdict.reason,
+        "violation": _violation(verdict.violation) if verdict.violation else None,
+        "trace": None if verdict.trace is None else [_step(step) for step in verdict.trace],
+        "search": {
+            "states": verdict.search.states,
+            "transitions": verdict.search.transitions,
+            "depth": verdict.search.depth,
+            "seconds": round(verdict.search.seconds, 3),
+            "compile_seconds": round(verdict.search.compile_seconds, 3),
+            "memory": verdict.search.memory,
+            "exhausted": verdict.search.exhausted,
+            "confirmed_full_size": verdict.search.confirmed_full_size,
+        },
+        "uncovered": _uncovered(verdict.uncovered),
+        "also": [verdict_json(other) for other in verdict.also],
+    }
+
+
+def to_text(value: object) -> str:
+    """Return JSON text with a line break at its end; only ASCII."""
+    return json.dumps(value, indent=2) + "\n"
+
+
+def schema() -> Object:
+    """Return the JSON schema that :func:`verdict_json` keeps to."""
+    text = resources.files(__package__).joinpath("verdict.schema.json").read_text("utf-8")
+    loaded: Object = json.loads(text)
+    return loaded
+
+
+def design_name(verdict: Verdict) -> str:
+    """Return what :func:`iopermit.translate.load.load_design` takes to find the design again.
+
+    A user's file may have kept the id of the design that it was copied from; so an id counts
+    only together with the file.
+    """
+    bundled = designs().get(verdict.subject)
+    if bundled is not None and _same_file(inspect.getfile(bundled), verdict.design_file):
+        return verdict.subject
+    return f"{_real_path(verdict.design_file)}:{verdict.subject}"
+
+
+def _same_file(one: str, other: str) -> bool:
+    return not other or Path(one).resolve() == Path(other).resolve()
+
+
+def _real_path(file: str) -> str:
+    return str(Path(file).resolve()) if file else ""
+
+
+def place(site: Site) -> str:
+    """Return ``file:line``, relative to the working directory where the file is below it."""
+    path = Path(site.file)
+    if path.is_absolute() and path.is_relative_to(Path.cwd()):
+        path = path.relative_to(Path.cwd())
+    return f"{path}:{site.line}"
+
+
+def _scenario(scenario: Scenario) -> Object:
+    return {
+        "cpus": scenario.cpus,
+        "tasks": scenario.tasks,
+        "longs": scenario.longs,
+        "events": sorted(event.value for event in scenario.events),
+        "unprivileged": scenario.unprivileged,
+    }
+
+
+def _violation(violation: Violation) -> Object:
+    return {
+        "kind": violation.kind,
+        "task": violation.task,
+        "cpu": violation.cpu,
+        "ports": [list(pair) for pair in violation.ports],
+        "allowed": [list(pair) for pair in violation.allowed],
+        "granted": [list(pair) for pair in violation.granted],
+        "owner": violation.owner,
+        "message": violation.message,
+        "source": place(violation.site) if violation.site else None,
+        "needs_privilege": violation.needs_privilege,
+    }
+
+
+def _step(step: TraceStep) -> Object:
+    tss = step.tss[step.cpu]
+    return {
+        "number": step.number,
+        "cpu": step.cpu,
+        "task": step.task,
+        "event": step.event,
+        "arguments": step.arguments,
+        "text": step.text,
+        "source": place(step.source) if step.source else None,
+        "function": step.source.function if step.source else None,
+        "statement": step.source.text if step.source else None,
+        "tss": {
+            "io_map_base": tss.io_map_base,
+            "clear": [list(pair) for pair in tss.clear],
+            "limit_low": tss.limit_low,
+        },
+        "label": step.label,
+    }
+
+
+def _uncovered(uncovered: Uncovered) -> Object:
+    return {
+        "statements": [
+            {"source": place(site), "function": site.function, "statement": site.text}
+            for site in uncovered.statements
+        ],
+        "events": list(uncovered.events),
+        "not_asked": list(uncovered.not_asked),
+    }
