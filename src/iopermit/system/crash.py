@@ -57,7 +57,8 @@ def crash_of(error: KernelCrash | AssertionError | AttributeError) -> KernelCras
         return error
     if isinstance(error, AssertionError):
         return KernelAssertion(f"kernel assertion failed: {error}")
-    # AttributeError.obj is None also when it is unknown; only the text tells.
-    if str(error).startswith("'NoneType' object"):
-        return NullDereference(f"null pointer dereference: NULL has no {error.name or 'field'!r}")
+    # AttributeError.obj and .name are not always set; the text always tells.
+    text = str(error)
+    if text.startswith("'NoneType' object"):
+        return NullDereference(f"null pointer dereference: NULL has no {text.split()[-1]}")
     raise error

@@ -246,7 +246,9 @@ class System:
         except (KernelCrash, AssertionError, AttributeError) as error:
             crash = crash_of(error)
             crash.where = context.positions
-            raise crash from error.__cause__
+            if crash is error:
+                raise
+            raise crash from error
         context.stack = stack or ()
         if stack is None:
             context.steps = None

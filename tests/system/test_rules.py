@@ -1,0 +1,228 @@
+"""Tests of what can happen next (src/iopermit/system/rules.py)."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from iopermit.designs import designs
+from iopermit.system.concretion import exact
+from iopermit.system.crash import KernelCrash
+from iopermit.system.design import Design
+from iopermit.system.execution import Action, Mode, action
+from iopermit.system.rules import enabled
+from iopermit.system.scenario import ALL_EVENTS, Event, Scenario
+from iopermit.system.simulation import System
+from iopermit.system.specification import judge
+from iopermit.translate.stepping import steps
+from tests.system.tiny_design import Tiny
+
+ALL_ON = action(0, "ioperm", first=0, end=2, turn_on=1)
+
+
+class NotPreemptible(Tiny):
+    """The tiny design in a kernel that is not preemptible."""
+
+    preemptible = False
+
+
+def make(design: type[Design] = Tiny, **scenario: Any) -> System:
+    """Return a system of one CPU and two tasks, unless told otherwise."""
+    bounds = Scenario(**{"cpus": 1, "tasks": 2, "longs": 2} | scenario)
+    return System(design, bounds, exact(design.layout, 2), stepper=steps)
+
+
+def finish(system: System, first: Action) -> None:
+    """Let something happen and execute its CPU until no kernel code is left."""
+    system.apply(first)
+    processor = system.processors[first.cpu]
+    while processor.switching or system.current(processor).mode is Mode.KERNEL:
+        system.apply(Action(first.cpu, "step"))
+
+
+def events(system: System) -> Counter[str]:
+    """Count what can happen by event."""
+    return Counter(possible.event for possible in enabled(system))
+
+
+def free_slot(system: System) -> None:
+    """Let task 1 exit and be switched out on CPU 0, then task 0 run again."""
+    finish(system, action(0, "switch", following=1))
+    finish(system, action(0, "exit"))
+    finish(system, action(0, "switch", following=0))
+
+
+def test_a_user_task_can_do_everything_that_the_design_supports() -> None:
+    """Three ranges on and off and an invalid one; two levels; no free slot, no VM exit hook."""
+    assert events(make()) == {
+        "ioperm": 7,
+        "iopl": 2,
+        "exit": 1,
+        "exec": 1,
+        "drop-privilege": 1,
+        "switch": 2,
+    }
+
+
+def test_with_a_free_slot_every_kind_of_fork_is_possible() -> None:
+    """Fork, a failing fork, and both again for kernel threads, all with the one free slot."""
+    system = make()
+    free_slot(system)
+    forks = [a for a in enabled(system) if a.event.startswith(("fork", "io-thread"))]
+    expected = ["fork", "fork-fails", "io-thread", "io-thread-fails"]
+    assert [(a.event, a["child"]) for a in forks] == [(event, 1) for event in expected]
+
+
+@pytest.mark.parametrize("event", [e for e in Event if e not in (Event.PREEMPT, Event.MIGRATE)])
+def test_an_event_outside_the_scenario_cannot_happen(event: Event) -> None:
+    """Leaving an event out removes exactly the actions of that name (and failing workers)."""
+    design = designs()["linux-5.4"]
+    full, reduced = make(design), make(design, events=ALL_EVENTS - {event})
+    for system in (full, reduced):
+        free_slot(system)
+    before, after = events(full), events(reduced)
+    assert after[event.value] == 0
+    gone = {event.value}
+    if event in (Event.FORK_FAILS, Event.IO_THREAD):
+        gone.add("io-thread-fails")
+    assert {name: n for name, n in before.items() if name not in gone} == after
+
+
+def test_a_dead_task_can_only_be_switched_out() -> None:
+    """After exit nothing else can happen on the CPU."""
+    system = make()
+    finish(system, action(0, "exit"))
+    assert events(system) == {"switch": 2}
+
+
+def test_an_idle_cpu_can_only_switch_to_a_task() -> None:
+    """The idle task makes no system call, and there is no switch to itself."""
+    system = make(tasks=1)
+    finish(system, action(0, "switch", following=1))
+    assert enabled(system) == [action(0, "switch", following=0)]
+
+
+def test_a_kernel_thread_forks_kernel_threads_and_exits() -> None:
+    """It makes no other system call."""
+    system = make(tasks=3)
+    free_slot(system)
+    finish(system, action(0, "io-thread", child=1))
+    finish(system, action(0, "exit"))
+    finish(system, action(0, "switch", following=1))
+    assert events(system) == {"io-thread": 1, "io-thread-fails": 1, "exit": 1, "switch": 2}
+
+
+def test_kernel_code_is_preempted_only_where_it_can_be() -> None:
+    """Inside the section without preemption only the step itself is possible."""
+    system = make()
+    finish(system, ALL_ON)
+    system.apply(ALL_ON)
+    seen = []
+    while system.threads[0].mode is Mode.KERNEL:
+        seen.append(events(system)["switch"])
+        system.apply(Action(0, "step"))
+    assert seen == [2] * 4 + [0] * 10 + [2] * 2
+
+
+@pytest.mark.parametrize("how", ["scenario", "design"])
+def test_preemption_can_be_impossible(how: str) -> None:
+    """Neither without the event nor in a kernel that is not preemptible."""
+    events_left = ALL_EVENTS - ({Event.PREEMPT} if how == "scenario" else set())
+    system = make(Tiny if how == "scenario" else NotPreemptible, events=events_left)
+    system.apply(ALL_ON)
+    assert events(system) == {"step": 1}
+
+
+def test_a_switch_is_not_interrupted() -> None:
+    """While a CPU switches, its next step is all that can happen on it."""
+    system = make()
+    system.apply(action(0, "switch", following=1))
+    assert events(system) == {"step": 1}
+
+
+def test_a_task_is_not_switched_to_twice() -> None:
+    """What is current on a CPU, or about to be, is not runnable elsewhere."""
+    system = make(cpus=2, tasks=3)
+    system.apply(action(0, "switch", following=2))
+    on_other = [a for a in enabled(system) if a.cpu == 1 and a.event == "switch"]
+    assert on_other == [action(1, "switch", following=3)]
+
+
+def test_without_migration_tasks_stay_at_home() -> None:
+    """Task 2 starts on CPU 0 of two and never runs on CPU 1; children stay with the parent."""
+    system = make(cpus=2, tasks=3, events=ALL_EVENTS - {Event.MIGRATE})
+    targets = {(a.cpu, a["following"]) for a in enabled(system) if a.event == "switch"}
+    assert targets == {(0, 2), (0, 3), (1, 3)}
+    finish(system, action(0, "switch", following=2))
+    finish(system, action(0, "exit"))
+    finish(system, action(0, "switch", following=0))
+    finish(system, action(1, "switch", following=3))
+    finish(system, action(0, "fork", child=2))
+    assert system.threads[2].home == 0
+
+
+def test_an_allocation_has_one_step_for_each_outcome() -> None:
+    """Before an allocation there is a step with every choice, last that it fails."""
+    system = make()
+    system.apply(ALL_ON)
+    while not system.threads[0].positions[-1].allocates:
+        system.apply(Action(0, "step"))
+    choices = [a.choice for a in enabled(system) if a.event == "step"]
+    assert choices == [0, system.heap_slots]
+
+
+def test_faults_depend_on_what_is_refused() -> None:
+    """A refused port that is not granted always exists here; a granted one only while lazy."""
+    system = make(designs()["linux-2.6.10"])
+    faults = lambda: [a["granted"] for a in enabled(system) if a.event == "fault"]  # noqa: E731
+    assert faults() == [0]
+    finish(system, action(0, "ioperm", first=0, end=1, turn_on=1))
+    assert faults() == [1, 0]
+    finish(system, action(0, "fault", granted=1))
+    assert system.threads[0].result is True
+    assert faults() == [0]
+
+
+WALKS = {
+    "linux-2.4.20": "leak",
+    "linux-2.6.8": "",
+    "linux-2.6.9": "leak",
+    "linux-5.4": "",
+    "linux-v2-06": "leak",
+    "linux-060aa16f": "NullDereference",
+    "linux-5.5": "",
+    "linux-5.5-xen-pv": "leak",
+    "linux-6.16": "",
+}
+
+
+@pytest.mark.parametrize("name", WALKS)
+def test_random_walks_find_what_is_known(name: str) -> None:
+    """Random schedules find each known fault of forkless scenarios, and nothing in the others."""
+    design = designs()[name]
+    wanted = {Event.IOPERM, Event.IOPL, Event.PREEMPT, Event.MIGRATE, Event.VM_EXIT}
+    scenario = Scenario(cpus=2, tasks=3, longs=2, events=frozenset(wanted))
+    found = {walk(System(design, scenario, exact(design.layout, 2), stepper=steps), seed)
+             for seed in range(25)}  # fmt: skip
+    assert found <= {"", WALKS[name]}
+    assert WALKS[name] in found
+
+
+def walk(system: System, seed: int) -> str:
+    """Take 300 random actions, mostly steps; return the violation, if any."""
+    choose = random.Random(seed)
+    for _ in range(300):
+        possible = enabled(system)
+        going_on = [a for a in possible if a.event == "step"]
+        prefer_steps = bool(going_on) and choose.random() < 0.85
+        try:
+            system.apply(choose.choice(going_on if prefer_steps else possible))
+        except KernelCrash as crash:
+            return type(crash).__name__
+        violation = judge(system)
+        if violation is not None:
+            return violation.kind
+    return ""
