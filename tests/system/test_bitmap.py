@@ -1,7 +1,5 @@
 """Tests of full-size port bitmaps (src/iopermit/system/bitmap.py)."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Tests of what the longs of a scenario stand for (src/iopermit/system/concretion.py)."""
 
-from __future__ import annotations
-
 import pytest
 
 from iopermit.designs.linux.base import LAYOUT_2_4, LAYOUT_2_6_8, LAYOUT_5_5

@@ -1,7 +1,5 @@
 """Tests of slots, poison and checked fields (src/iopermit/system/heap.py)."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import pytest

@@ -1,7 +1,5 @@
 """Tests of full-size state in scenario terms (src/iopermit/system/projection.py)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,29 +1,27 @@
 """Tests of the specification on full-size state (src/iopermit/system/specification.py)."""
 
-from __future__ import annotations
-
-from typing import Any
+# ruff: noqa: ARG002 - a design fills in fixed entry points and may not need every argument
 
 import numpy as np
 import pytest
+from tests.system.driving import finish, make
+from tests.system.tiny_design import Block, Tiny
 
 from iopermit.designs import designs
 from iopermit.system.bitmap import PortRange
 from iopermit.system.concretion import exact, readable
-from iopermit.system.design import Design
 from iopermit.system.execution import Action, Mode, action
 from iopermit.system.machine_state import IoMapBase
+from iopermit.system.rules import enabled
 from iopermit.system.scenario import Scenario
 from iopermit.system.simulation import System
 from iopermit.system.specification import Violation, allowed_ports, judge
-from iopermit.translate.stepping import steps
-from tests.system.tiny_design import Block, Tiny
 
 
 class Forgetful(Tiny):
     """Loses the map of a task."""
 
-    def iopl(self, cpu: Any, task: Any, level: int) -> int:
+    def iopl(self, cpu: Tiny.Cpu, task: Tiny.Task, level: int) -> int:
         """Allocate a map and keep it in a local variable only."""
         block = self.allocate(Block)
         block.refcnt = 1
@@ -33,27 +31,13 @@ class Forgetful(Tiny):
 class Unhelpful(Tiny):
     """Has a handler of #GP that repairs nothing."""
 
-    def ioperm(self, cpu: Any, task: Any, ports: PortRange, turn_on: bool) -> int:
+    def ioperm(self, cpu: Tiny.Cpu, task: Tiny.Task, ports: PortRange, turn_on: bool) -> int:
         """Promise everything, do nothing."""
         return 0
 
-    def general_protection(self, cpu: Any, task: Any) -> bool:
+    def general_protection(self, cpu: Tiny.Cpu, task: Tiny.Task) -> bool:
         """Refuse the access."""
         return False
-
-
-def make(design: type[Design] = Tiny, **scenario: Any) -> System:
-    """Return a system of one CPU and two tasks, with readable ports."""
-    bounds = Scenario(**{"cpus": 1, "tasks": 2, "longs": 2} | scenario)
-    return System(design, bounds, readable(design.layout, 2), stepper=steps)
-
-
-def finish(system: System, first: Action) -> None:
-    """Let something happen and execute its CPU until no kernel code is left."""
-    system.apply(first)
-    processor = system.processors[first.cpu]
-    while processor.switching or system.current(processor).mode is Mode.KERNEL:
-        system.apply(Action(first.cpu, "step"))
 
 
 def grant_all_then_switch_and_open_one_port(system: System) -> None:
@@ -65,7 +49,7 @@ def grant_all_then_switch_and_open_one_port(system: System) -> None:
 
 def test_the_patch_under_review_leaks_all_ports_from_192() -> None:
     """B1: A opens all ports, B opens 0x80; 24 bytes are copied, the rest of A's map stays."""
-    system = make(designs()["linux-v2-06"])
+    system = make(designs()["linux-v2-06"], concretion=readable)
     finish(system, action(0, "ioperm", first=0, end=2, turn_on=1))
     assert judge(system) is None
     finish(system, action(0, "switch", following=1))
@@ -85,7 +69,7 @@ def test_the_patch_under_review_leaks_all_ports_from_192() -> None:
 @pytest.mark.parametrize("name", ["linux-2.6.8", "linux-5.4", "linux-5.5", "linux-6.16"])
 def test_the_same_story_is_harmless_elsewhere(name: str) -> None:
     """Designs without B1 pass the same calls in the same order."""
-    system = make(designs()[name])
+    system = make(designs()[name], concretion=readable)
     grant_all_then_switch_and_open_one_port(system)
     assert judge(system) is None
     allowed = allowed_ports(system, system.processors[0], system.threads[1])
@@ -94,7 +78,7 @@ def test_the_same_story_is_harmless_elsewhere(name: str) -> None:
 
 def test_leaks_to_privileged_tasks_can_be_set_aside() -> None:
     """With an unprivileged first task the same leak, to a privileged one, does not count."""
-    system = make(designs()["linux-v2-06"], unprivileged=True)
+    system = make(designs()["linux-v2-06"], concretion=readable, unprivileged=True)
     finish(system, action(0, "switch", following=1))
     system.threads[0].record.privileged = True
     finish(system, action(0, "ioperm", first=0, end=2, turn_on=1))
@@ -109,7 +93,7 @@ def test_leaks_to_privileged_tasks_can_be_set_aside() -> None:
 
 def test_a_lost_permission_is_a_loss() -> None:
     """A VM exit leaves a limit that no longer covers the map of a task with ports."""
-    system = make()
+    system = make(concretion=readable)
     finish(system, action(0, "ioperm", first=0, end=1, turn_on=1))
     assert judge(system) is None
     system.processors[0].record.tr_limit_low = True
@@ -122,7 +106,7 @@ def test_a_lost_permission_is_a_loss() -> None:
 
 def test_kernel_code_is_not_judged() -> None:
     """Whatever the TSS says while the task is in the kernel, or idle runs, is no violation."""
-    system = make()
+    system = make(concretion=readable)
     thread, tss = system.threads[0], system.processors[0].tss
     tss.bitmap.change(PortRange(0, 65536), True)
     tss.io_map_base = IoMapBase.VALID
@@ -134,7 +118,7 @@ def test_kernel_code_is_not_judged() -> None:
 
 def test_iopl_three_opens_every_port() -> None:
     """The IOPL in force goes to the processor's own check; a lower one opens nothing."""
-    system = make(designs()["linux-2.6.8"])
+    system = make(designs()["linux-2.6.8"], concretion=readable)
     finish(system, action(0, "iopl", level=3))
     assert judge(system) is None
     allowed = allowed_ports(system, system.processors[0], system.threads[0])
@@ -147,7 +131,7 @@ def test_iopl_three_opens_every_port() -> None:
 
 def test_xen_reads_the_map_it_was_told_about() -> None:
     """XSA-329: after a switch Xen still reads the previous task's map; the TSS is not asked."""
-    system = make(designs()["linux-5.5-xen-pv"])
+    system = make(designs()["linux-5.5-xen-pv"], concretion=readable)
     finish(system, action(0, "ioperm", first=0, end=2, turn_on=1))
     finish(system, action(0, "switch", following=1))
     processor = system.processors[0]
@@ -157,13 +141,32 @@ def test_xen_reads_the_map_it_was_told_about() -> None:
     assert (violation.kind, violation.task, violation.ports) == ("leak", 1, ((0, 65535),))
 
 
+@pytest.mark.parametrize("name", ["linux-5.5", "linux-5.8", "linux-6.16"])
+def test_a_flag_cleared_before_preemption_is_off_leaks(name: str) -> None:
+    """Between clearing TIF_IO_BITMAP and invalidating the TSS, a switch leaves the base valid.
+
+    task_update_io_bitmap() clears the flag first and disables preemption next. The switch tests
+    the flag of the task that goes, and the return to user mode that of the task that comes.
+    """
+    system = make(designs()[name], concretion=readable)
+    finish(system, action(0, "ioperm", first=0, end=1, turn_on=1))
+    system.apply(action(0, "ioperm", first=0, end=2, turn_on=0))
+    while system.threads[0].record.tif_io_bitmap:
+        system.apply(Action(0, "step"))
+    assert action(0, "switch", following=1) in enabled(system)
+    finish(system, action(0, "switch", following=1))
+    violation = judge(system)
+    assert violation is not None
+    assert (violation.kind, violation.task, violation.ports) == ("leak", 1, ((128, 128),))
+
+
 @pytest.mark.parametrize(
     ("name", "ports"),
     [("linux-2.4.20", (1024, 1047)), ("fixture-tss-limit", (1088, 1207))],
 )
 def test_bytes_behind_a_small_map_open_ports(name: str, ports: tuple[int, int]) -> None:
     """Zeros inside the limit open ports: the terminator itself (X1), what follows it (B13)."""
-    system = make(designs()[name])
+    system = make(designs()[name], concretion=readable)
     finish(system, action(0, "ioperm", first=0, end=2, turn_on=1))
     violation = judge(system)
     assert violation is not None
@@ -172,7 +175,7 @@ def test_bytes_behind_a_small_map_open_ports(name: str, ports: tuple[int, int]) 
 
 def test_a_refusal_that_the_handler_keeps_is_a_loss() -> None:
     """With a #GP handler the loss is judged when the handler gives up, not before."""
-    system = make(Unhelpful)
+    system = make(Unhelpful, concretion=readable)
     finish(system, action(0, "ioperm", first=0, end=1, turn_on=1))
     assert judge(system) is None
     finish(system, action(0, "fault", granted=0))

@@ -1,8 +1,8 @@
-"""A small design that uses every construct of the design language; it maintains no TSS well."""
+"""A small design that uses every construct of the design language."""
 
-from __future__ import annotations
+# ruff: noqa: ARG002 - a design fills in fixed entry points and may not need every argument
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from iopermit.system import machine_state
 from iopermit.system.bitmap import Bitmap, PortRange
@@ -45,11 +45,11 @@ class Tiny(Design):
 
         visits: Annotated[int, Range(0, 7)] = 0
 
-    def bring_up(self, cpu: Any) -> None:
+    def bring_up(self, cpu: Cpu) -> None:
         """Deny every port."""
         cpu.tss.bitmap.fill()
 
-    def ioperm(self, cpu: Any, task: Any, ports: PortRange, turn_on: bool) -> int:
+    def ioperm(self, cpu: Cpu, task: Task, ports: PortRange, turn_on: bool) -> int:
         """Do what a simple kernel does: allocate, change, copy."""
         if not ports.is_valid():
             return -EINVAL
@@ -65,7 +65,7 @@ class Tiny(Design):
             cpu.tss.io_map_base = IoMapBase.VALID
         return 0
 
-    def make_block(self, cpu: Any, task: Any) -> int:
+    def make_block(self, cpu: Cpu, task: Task) -> int:
         """Allocate a map of ones."""
         fresh = self.allocate(Block)
         if fresh is NULL:
@@ -76,7 +76,7 @@ class Tiny(Design):
         task.block = fresh
         return 0
 
-    def iopl(self, cpu: Any, task: Any, level: int) -> int:
+    def iopl(self, cpu: Cpu, task: Task, level: int) -> int:
         """Walk through the control flow of the language."""
         total = 0
         for i in range(level):
@@ -110,7 +110,7 @@ class Tiny(Design):
         """Return an error if there is something to answer."""
         return -value if value else 0
 
-    def switch_to(self, cpu: Any, previous: Any, following: Any) -> None:
+    def switch_to(self, cpu: Cpu, previous: Task, following: Task) -> None:
         """Copy the map of the following task."""
         if following.block is NULL:
             cpu.tss.io_map_base = IoMapBase.INVALID
@@ -118,12 +118,12 @@ class Tiny(Design):
         cpu.tss.bitmap.copy_from(following.block.bitmap)
         cpu.tss.io_map_base = IoMapBase.VALID
 
-    def fork(self, cpu: Any, task: Any, child: Any) -> int:
+    def fork(self, cpu: Cpu, task: Task, child: Task) -> int:
         """Give the child no map."""
         child.block = NULL
         return 0
 
-    def exit(self, cpu: Any, task: Any) -> None:
+    def exit(self, cpu: Cpu, task: Task) -> None:
         """Free the map."""
         cpu.tss.io_map_base = IoMapBase.INVALID
         block = task.block

@@ -1,7 +1,5 @@
 """Tests of the liveness of local variables (src/iopermit/translate/live_names.py)."""
 
-from __future__ import annotations
-
 import ast
 
 import pytest

@@ -1,12 +1,13 @@
 """Tests of step-by-step execution (src/iopermit/translate/stepping.py)."""
 
-from __future__ import annotations
+# ruff: noqa: ARG002 - a design fills in fixed entry points and may not need every argument
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from tests.system.tiny_design import LAYOUT, Block, Tiny
 
 from iopermit.designs import designs
 from iopermit.system.bitmap import PortRange
@@ -18,7 +19,6 @@ from iopermit.system.position import Stack
 from iopermit.system.scenario import Scenario
 from iopermit.system.simulation import System
 from iopermit.translate.stepping import steps
-from tests.system.tiny_design import LAYOUT, Block, Tiny
 
 WHOLE_MAP = PortRange(0, 65536)
 
@@ -26,23 +26,23 @@ WHOLE_MAP = PortRange(0, 65536)
 class Odd(Tiny):
     """Statements that the tiny design has no use for."""
 
-    def local_difference(self, cpu: Any, task: Any) -> int:
+    def local_difference(self, cpu: Tiny.Cpu, task: Tiny.Task) -> int:
         """Take more away than there is."""
         number = 1
         number -= task.counter
         return number
 
-    def forwards(self, cpu: Any, task: Any) -> int:
+    def forwards(self, cpu: Tiny.Cpu, task: Tiny.Task) -> int:
         """Return what another method returns."""
         return self.make_block(cpu, task)
 
-    def folded(self, cpu: Any, task: Any) -> int:
+    def folded(self, cpu: Tiny.Cpu, task: Tiny.Task) -> int:
         """Test constants only."""
         if not self.shortcut:
             while True:
-                if self.shortcut:
-                    continue
-                break
+                if self.preemptible:
+                    break
+                continue
         elif task.counter:
             return 1
         while self.shortcut:
@@ -68,12 +68,14 @@ def collect(system: System, name: str, *arguments: object) -> tuple[list[Stack],
             return stops, end.value
 
 
-def lines(function: Any) -> list[str]:
+def lines(function: Callable[..., object]) -> list[str]:
     """Return the source lines of a function without indentation."""
     return [line.strip() for line in inspect.getsourcelines(function)[0]]
 
 
-def described(stops: list[Stack], function: Any) -> Iterator[tuple[str, int | None]]:
+def described(
+    stops: list[Stack], function: Callable[..., object]
+) -> Iterator[tuple[str, int | None]]:
     """Yield the source line and the part of the stops in one method, callers left out."""
     first = inspect.getsourcelines(function)[1]
     text = lines(function)

@@ -60,5 +60,7 @@ def crash_of(error: KernelCrash | AssertionError | AttributeError) -> KernelCras
     # AttributeError.obj and .name are not always set; the text always tells.
     text = str(error)
     if text.startswith("'NoneType' object"):
-        return NullDereference(f"null pointer dereference: NULL has no {text.split()[-1]}")
+        return NullDereference(
+            f"null pointer dereference: NULL has no {text.rsplit(maxsplit=1)[-1]}"
+        )
     raise error
