@@ -23,7 +23,7 @@ from iopermit.designs.linux.v5_5_xen_pv import Linux55XenPv
 from iopermit.designs.linux.v5_7 import Linux57
 from iopermit.designs.linux.v5_8 import Linux58
 from iopermit.designs.linux.v5_8_xen_pv import Linux58XenPv
-from iopermit.designs.linux.v6_16 import Linux616
+from iopermit.designs.linux.v6_16 import Linux616, Linux616PreemptOff
 from iopermit.system.design import Design
 
 _DESIGNS: Final[tuple[type[Design], ...]] = (
@@ -46,6 +46,7 @@ _DESIGNS: Final[tuple[type[Design], ...]] = (
     Linux58,
     Linux58XenPv,
     Linux616,
+    Linux616PreemptOff,
     FixtureTssLimit,
     FixtureXenIopl,
 )

@@ -437,6 +437,7 @@ class Environment:
             number[s.pc]: replace(s, pc=number[s.pc], body=_renumber(map_gotos(s.body, change), change)) for s in order
         }
         model.preemptible_end = preemptible_end
+        model.preemption = self.scenario.has(Event.PREEMPT) and self.design.preemptible
         model.idle = {name: value for (record, name), value in self.declared.defaults.items() if record == "task"}
         renumbered = [[_renumbered(r, change) for r in rules] for rules in (self.user_rules, self.thread_rules)]
         model.user_rules, model.thread_rules = renumbered

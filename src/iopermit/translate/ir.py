@@ -100,7 +100,16 @@ class Select:
     no: Expr
 
 
-Expr = Const | Context | Temp | Load | Binary | Mask | Select
+@dataclass(frozen=True)
+class Unshared:
+    """Whether no record but those of the ``owners`` (task slots) refers to a heap object."""
+
+    record: RecordName
+    reference: Expr
+    owners: tuple[Expr, ...]
+
+
+Expr = Const | Context | Temp | Load | Binary | Mask | Select | Unshared
 
 
 # Statements of a step, executed in order without interruption.
@@ -221,6 +230,8 @@ class Model:
     judge: tuple[Stmt, ...] = ()
     """Sets the temps ``verdict`` (see VERDICTS), ``cpu`` and ``longs``."""
     heap: tuple[RecordName, ...] = ()
+    preemption: bool = True
+    """Whether kernel code can be preempted."""
     live: dict[int, frozenset[Field]] = field(default_factory=dict)
     """For each step the local variables that may still be read."""
     together: list[frozenset[Field]] = field(default_factory=list)

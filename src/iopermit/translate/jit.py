@@ -12,7 +12,7 @@ from typing import Any
 
 import llvmlite.binding as llvm
 
-from iopermit.translate.ir import Model
+from iopermit.translate.ir import Field, Model
 from iopermit.translate.native import NativeModel, Reductions
 from iopermit.translate.packing import Packing
 
@@ -31,6 +31,10 @@ class Compiled:
     unpack: int
     max_successors: int
     coverage_size: int
+    trusted: tuple[Field, ...]
+    """Fields of heap objects assumed never to be written while shared."""
+    watch_base: int
+    """Where the coverage bytes tell which of them were."""
     keep: Any
     """Keeps the machine code alive."""
 
@@ -40,10 +44,10 @@ def cache_directory() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "iopermit"
 
 
-def compile_model(model: Model, reductions: Reductions) -> Compiled:
+def compile_model(model: Model, reductions: Reductions, trusted: tuple[Field, ...] = ()) -> Compiled:
     """Compile ``model``; machine code from an earlier run with the same input is used again."""
     packing = Packing(model)
-    native = NativeModel(model, packing, reductions)
+    native = NativeModel(model, packing, reductions, trusted)
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     text = str(native.module)
@@ -70,7 +74,9 @@ def compile_model(model: Model, reductions: Reductions) -> Compiled:
         address("pack"),
         address("unpack"),
         native.max_successors,
-        len(model.steps) + 8 + (4 << 8),
+        native.watch_base + len(trusted),
+        trusted,
+        native.watch_base,
         (engine, machine),
     )
 

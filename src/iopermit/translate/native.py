@@ -11,12 +11,29 @@ state; if the state violates the specification it returns ``-verdict``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from llvmlite import ir as llvm
 
-from iopermit.translate.ir import KERNEL_THREAD, USER, Const, Context, Load, Model, Rule, Step, Temp, slot_of
+from iopermit.translate.ir import (
+    KERNEL_THREAD,
+    USER,
+    Const,
+    Context,
+    Expr,
+    Field,
+    Load,
+    Mask,
+    Model,
+    Rule,
+    Select,
+    Step,
+    Temp,
+    slot_of,
+    subexpressions,
+)
 from iopermit.translate.merging import Merging
 from iopermit.translate.native_builder import I8, I32, I64, STATE, VOID, Code, number
 from iopermit.translate.native_symmetry import emit_canonical
@@ -26,6 +43,8 @@ STEP, USER_RULE, THREAD_RULE, SWITCH_RULE = 0, 1 << 8, 2 << 8, 3 << 8
 """Label of a transition: CPU << 16 | class | number of the choice or rule."""
 
 CPU_SHIFT = 16
+_DONE = 2
+"""Value of ``chosen`` when the first step was an allocation."""
 BYTES = I8.as_pointer()
 LABELS = I32.as_pointer()
 
@@ -50,10 +69,13 @@ class Reductions:
 class NativeModel:
     """Builds the LLVM module of a model."""
 
-    def __init__(self, model: Model, packing: Packing, reductions: Reductions) -> None:
-        """Emit everything."""
+    def __init__(
+        self, model: Model, packing: Packing, reductions: Reductions, trusted: tuple[Field, ...] = ()
+    ) -> None:
+        """Emit everything; see :class:`Merging` for ``trusted``."""
+        self.trusted = trusted
         self.model, self.packing, self.reductions = model, packing, reductions
-        self.merging = Merging(model) if reductions.merging else None
+        self.merging = Merging(model, frozenset(trusted)) if reductions.merging else None
         self.module = llvm.Module("iopermit")
         self._unpack()
         self._pack()
@@ -65,11 +87,17 @@ class NativeModel:
         self._expand()
 
     @property
+    def can_fail(self) -> bool:
+        """Whether allocations can fail."""
+        failing = [s for s in self.model.steps.values() if s.choices > 1 and isinstance(s.guard, Select)]
+        return any(s.guard.yes == Const(1) for s in failing if isinstance(s.guard, Select))
+
+    @property
     def max_successors(self) -> int:
         """Upper bound for the successors of one state."""
         choices = max((s.choices for s in self.model.steps.values()), default=1)
         rules = max(len(self.model.user_rules), len(self.model.thread_rules)) + len(self.model.switch_rules)
-        return self.model.counts["cpu"] * (choices + rules)
+        return 2 * self.model.counts["cpu"] * (choices + rules)
 
     def _function(self, name: str, result: Any, *arguments: Any) -> tuple[llvm.Function, llvm.IRBuilder]:  # noqa: ANN401 - llvmlite
         function = llvm.Function(self.module, llvm.FunctionType(result, arguments), name)
@@ -138,33 +166,72 @@ class NativeModel:
         return code.value(slot_of(Load(self.model.field("cpu", "current"), Context("cpu"))))
 
     def _step(self) -> None:
-        """``step(state, cpu, choice, covered)``: 1 if the CPU's context made a step, else 0."""
-        self.step, builder = self._function("step", I32, STATE, I64, I64, BYTES)
-        state, cpu, choice, covered = self.step.args
+        """``step(state, cpu, choice, outcome, chosen, covered)``: 1 if a step was made, else 0.
+
+        ``choice`` is the outcome of the first step; ``outcome`` says whether an allocation
+        among the merged steps fails; ``chosen`` is set if there was one.
+        """
+        self.step, builder = self._function("step", I32, STATE, I64, I64, I64, STATE, BYTES)
+        state, cpu, choice, outcome, chosen, covered = self.step.args
+        picked = builder.alloca(I64)
+        builder.store(choice, picked)
+        builder.store(number(0), chosen)
         code = Code(self.model, self.packing, builder, state)
         code.contexts = {"cpu": cpu, "choice": choice}
         code.contexts["task"] = self._task_of(code, cpu)
-        done = self.step.append_basic_block("done")
-        llvm.IRBuilder(done).ret(llvm.Constant(I32, 1))
-        code.on_crash = lambda: builder.branch(done)
-        idle = self.step.append_basic_block("none")
-        llvm.IRBuilder(idle).ret(llvm.Constant(I32, 0))
+        ends = self._ends()
+        code.on_crash = lambda: builder.branch(ends[0])
         own = code.value(Load(self.model.field("cpu", "pc"), Context("cpu")))
         switching = builder.icmp_unsigned("!=", own, number(0))
         task_pc = code.value(Load(self.model.field("task", "pc"), Context("task")))
-        dispatch = builder.switch(builder.select(switching, own, task_pc), idle)
-        blocks = {pc: self.step.append_basic_block(f"step{pc}") for pc in self.model.steps}
+        dispatch = builder.switch(builder.select(switching, own, task_pc), ends[1])
+        self._blocks = {pc: self.step.append_basic_block(f"step{pc}") for pc in self.model.steps}
+        self._merged = dict(self._blocks)
         for pc, step in self.model.steps.items():
-            dispatch.add_case(number(pc), blocks[pc])
-            builder.position_at_end(blocks[pc])
-            self._one_step(code, step, blocks, covered, (done, idle))
+            if step.choices > 1:
+                self._merged[pc] = self._merged_allocation(code, step, (picked, outcome, chosen), ends)
+                dispatch.add_case(number(pc), self._first_allocation(code, step, (picked, chosen), ends))
+            else:
+                dispatch.add_case(number(pc), self._blocks[pc])
+        for pc, step in self.model.steps.items():
+            builder.position_at_end(self._blocks[pc])
+            code.contexts["choice"] = builder.load(picked, typ=I64) if step.choices > 1 else choice
+            self._one_step(code, step, covered, ends[0])
 
-    def _one_step(self, code: Code, step: Step, blocks: dict[int, Any], covered: Any, ends: tuple[Any, Any]) -> None:  # noqa: ANN401 - llvmlite
-        builder, (done, idle) = code.builder, ends
-        if step.guard != Const(1):
-            possible = builder.append_basic_block("possible")
-            builder.cbranch(code.truth(step.guard), possible, idle)
-            builder.position_at_end(possible)
+    def _ends(self) -> tuple[Any, Any]:
+        """Return the blocks that return 1 and 0."""
+        blocks = []
+        for value in (1, 0):
+            blocks.append(self.step.append_basic_block(f"return{value}"))
+            llvm.IRBuilder(blocks[-1]).ret(llvm.Constant(I32, value))
+        return blocks[0], blocks[1]
+
+    def _first_allocation(self, code: Code, step: Step, cells: tuple[Any, Any], ends: tuple[Any, Any]) -> Any:  # noqa: ANN401 - llvmlite
+        """Emit the entry of an allocation that is the first step: the caller chooses."""
+        block = self.step.append_basic_block(f"choose{step.pc}")
+        code.builder.position_at_end(block)
+        code.builder.store(number(_DONE), cells[1])
+        code.builder.cbranch(code.truth(step.guard), self._blocks[step.pc], ends[1])
+        return block
+
+    def _merged_allocation(self, code: Code, step: Step, cells: tuple[Any, Any, Any], ends: tuple[Any, Any]) -> Any:  # noqa: ANN401 - llvmlite
+        """Emit the entry of an allocation among merged steps: the lowest slot, or failure."""
+        builder, (picked, outcome, chosen) = code.builder, cells
+        block, go = (self.step.append_basic_block(f"{name}{step.pc}") for name in ("merged", "allocate"))
+        builder.position_at_end(block)
+        first = builder.icmp_unsigned("==", builder.load(chosen, typ=I64), number(0))
+        builder.cbranch(first, go, ends[0])
+        builder.position_at_end(go)
+        builder.store(number(1), chosen)
+        record = next(e.record for e in subexpressions(step.guard) if isinstance(e, Mask))
+        lowest = builder.cttz(code.mask(Mask("free", record)), llvm.Constant(llvm.IntType(1), 0))
+        fails = builder.icmp_unsigned("!=", outcome, number(0))
+        builder.store(builder.select(fails, number(step.choices - 1), lowest), picked)
+        builder.branch(self._blocks[step.pc])
+        return block
+
+    def _one_step(self, code: Code, step: Step, covered: Any, done: Any) -> None:  # noqa: ANN401 - llvmlite
+        builder = code.builder
         builder.store(llvm.Constant(I8, 1), builder.gep(covered, [number(step.pc)]))
         own = self.model.field(step.context, "pc")
         slot = Context(step.context)
@@ -175,12 +242,30 @@ class NativeModel:
 
         def goto(target: int) -> None:
             code.put(step.context, code.value(slot), code.place(own), number(target))
-            self._go_on(code, step, target, blocks, done)
+            self._go_on(code, step, target, done)
 
         code.on_crash, code.on_goto = crash, goto
+        code.on_heap_write = lambda field, record, index: self._watch(code, step, covered, (field, record, index))
         code.body(step.body)
 
-    def _go_on(self, code: Code, step: Step, target: int, blocks: dict[int, Any], done: Any) -> None:  # noqa: ANN401 - llvmlite
+    def _watch(self, code: Code, step: Step, covered: Any, write: tuple[Field | None, str, Expr]) -> None:  # noqa: ANN401 - llvmlite
+        """Note a write to a trusted field of an object that others refer to."""
+        field, record, index = write
+        affected = [n for n, f in enumerate(self.trusted) if f == field or (field is None and f.record == record)]
+        if self.merging is None or not affected:
+            return
+        alone = code.truth(self.merging.unshared(step.context, record, index))
+        with code.builder.if_then(code.builder.not_(alone)):
+            for position in affected:
+                where = number(self.watch_base + position)
+                code.builder.store(llvm.Constant(I8, 1), code.builder.gep(covered, [where]))
+
+    @property
+    def watch_base(self) -> int:
+        """Position of the first trusted field in the coverage bytes."""
+        return len(self.model.steps) + 8 + (4 << 8)
+
+    def _go_on(self, code: Code, step: Step, target: int, done: Any) -> None:  # noqa: ANN401 - llvmlite
         """End the step, or continue with the next one where that is sound."""
         builder = code.builder
         following = self.model.steps.get(target)
@@ -188,9 +273,9 @@ class NativeModel:
         if following is None or following.context != step.context or condition == Const(0) or self._backward(step.pc, target):
             builder.branch(done)
         elif condition == Const(1):
-            builder.branch(blocks[target])
+            builder.branch(self._merged[target])
         else:
-            builder.cbranch(code.truth(condition), blocks[target], done)
+            builder.cbranch(code.truth(condition), self._merged[target], done)
 
     def _backward(self, pc: int, target: int) -> bool:
         """Return whether merging would close a cycle of merged steps."""
@@ -280,6 +365,7 @@ class _Successors:
         self.state, self.cpu, self.successors, self.labels, count, self.covered = function.args
         self.count = builder.alloca(I64)
         self.work = builder.alloca(I64, native.packing.words)
+        self.chosen = builder.alloca(I64)
         builder.store(count, self.count)
         self.code = Code(native.model, native.packing, builder, self.state)
         self.code.contexts = {"cpu": self.cpu}
@@ -313,36 +399,58 @@ class _Successors:
                 self._outcome(choice)
 
     def _outcome(self, choice: int) -> None:
-        self._copy()
-        made = self.builder.call(self.native.step, [self.work, self.cpu, number(choice), self.covered])
+        def attempt(outcome: int) -> Any:  # noqa: ANN401 - llvmlite
+            self._copy()
+            return self._run(choice, outcome)
+
+        self._twice(attempt, STEP + choice)
+
+    def _run(self, choice: int, outcome: int) -> Any:  # noqa: ANN401 - llvmlite
+        arguments = [self.work, self.cpu, number(choice), number(outcome), self.chosen, self.covered]
+        return self.builder.call(self.native.step, arguments)
+
+    def _twice(self, attempt: Callable[[int], Any], label: int) -> None:
+        """Emit the successor, and another one if an allocation on the way can also fail."""
+        made = attempt(0)
         with self.builder.if_then(self.builder.icmp_unsigned("!=", made, llvm.Constant(I32, 0))):
-            self._emit(STEP + choice)
+            self._emit(label)
+            if self.native.merging and self.native.can_fail:
+                again = self.builder.icmp_unsigned("==", self.builder.load(self.chosen, typ=I64), number(1))
+                with self.builder.if_then(again):
+                    attempt(1)
+                    self._emit(label)
 
     def rule(self, rule: Rule, label: int) -> None:
         """Emit one rule."""
         builder, native = self.builder, self.native
         code = Code(native.model, native.packing, builder, self.work)
         code.contexts = self.code.contexts
-        with builder.if_then(self.code.truth(rule.guard)):
+        own = native.model.field("task", "pc")
+        code.on_goto = lambda target: code.put("task", code.contexts["task"], code.place(own), number(target))
+
+        def attempt(outcome: int) -> Any:  # noqa: ANN401 - llvmlite
             self._copy()
-            own = native.model.field("task", "pc")
-            code.on_goto = lambda target: code.put("task", code.contexts["task"], code.place(own), number(target))
             code.body(rule.body)
+            self._run_on(rule, outcome)
+            return llvm.Constant(I32, 1)
+
+        with builder.if_then(self.code.truth(rule.guard)):
             index = len(native.model.steps) + 8 + label
             builder.store(llvm.Constant(I8, 1), builder.gep(self.covered, [number(index)]))
-            self._run_on(rule)
-            self._emit(label)
+            builder.store(number(0), self.chosen)
+            self._twice(attempt, label)
 
-    def _run_on(self, rule: Rule) -> None:
+    def _run_on(self, rule: Rule, outcome: int) -> None:
         """Run the first steps at once where that is sound."""
         merging = self.native.merging
         condition = merging.condition(rule.starts) if merging else Const(0)
-        if condition == Const(0):
+        start = self.native.model.steps.get(rule.starts)
+        if condition == Const(0) or start is None or start.choices > 1:
             return
         code = Code(self.native.model, self.native.packing, self.builder, self.work)
         code.contexts = self.code.contexts
         with self.builder.if_then(code.truth(condition)):
-            self.builder.call(self.native.step, [self.work, self.cpu, number(0), self.covered])
+            self._run(0, outcome)
 
 
 __all__ = ["NativeModel", "Reductions"]

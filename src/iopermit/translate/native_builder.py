@@ -28,6 +28,7 @@ from iopermit.translate.ir import (
     Stmt,
     Store,
     Temp,
+    Unshared,
 )
 from iopermit.translate.packing import Packing, Place
 
@@ -55,6 +56,7 @@ class Code:
         self.contexts: dict[str, Any] = {}
         self.on_goto: Callable[[int], None] = lambda _: None
         self.on_crash: Callable[[], None] = lambda: None
+        self.on_heap_write: Callable[[Field | None, RecordName, Expr], None] = lambda *_: None
         self._temps: dict[str, Any] = {}
         self._entry = builder.function.entry_basic_block
 
@@ -107,6 +109,8 @@ class Code:
                 return self.builder.select(chosen, self.value(yes), self.value(no))
             case Mask():
                 return self.mask(expr)
+            case Unshared():
+                return self._unshared(expr)
 
     def _binary(self, op: str, left: Any, right: Any) -> Any:  # noqa: ANN401 - llvmlite
         if op in _COMPARISONS:
@@ -134,6 +138,16 @@ class Code:
             free = self.builder.icmp_unsigned("==", value, number(FREE if task else 0))
             total = self.builder.or_(total, self.builder.shl(self.builder.zext(free, I64), number(slot)))
         return total
+
+    def _unshared(self, expr: Unshared) -> Any:  # noqa: ANN401 - llvmlite
+        """Call the function that looks for other references (made on first use)."""
+        name = f"unshared_{expr.record}"
+        module = self.builder.module
+        if name not in module.globals:
+            emit_unshared(module, self.model, self.packing, expr.record)
+        owners = [self.value(owner) for owner in expr.owners]
+        arguments = [self.state, self.value(expr.reference), owners[0], owners[-1]]
+        return self.builder.call(module.globals[name], arguments)
 
     def truth(self, expr: Expr) -> Any:  # noqa: ANN401 - llvmlite
         """Return an expression as a condition."""
@@ -163,6 +177,8 @@ class Code:
                 self.builder.store(self.value(value), self.temp(name))
             case Store(declared, index, value):
                 computed = self.value(value)
+                if declared.record in self.model.heap:
+                    self.on_heap_write(declared, declared.record, index)
                 self.put(declared.record, self.value(index), self.place(declared), computed)
             case Check(bad, _):
                 self._check(bad)
@@ -172,6 +188,8 @@ class Code:
                 self.on_goto(target)
             case Clear(record, index):
                 slot = self.value(index)
+                if record in self.model.heap:
+                    self.on_heap_write(None, record, index)
                 for word in range(self.packing.words_per_slot[record]):
                     self.builder.store(number(0), self.word_pointer(record, slot, word))
 
@@ -204,3 +222,21 @@ class Code:
         self.builder.position_at_end(after)
         if not reached:
             self.builder.unreachable()
+
+
+def emit_unshared(module: llvm.Module, model: Model, packing: Packing, record: RecordName) -> None:
+    """Emit ``unshared_RECORD(state, reference, owner, owner)``; see :class:`Unshared`."""
+    function = llvm.Function(module, llvm.FunctionType(I64, [STATE, I64, I64, I64]), f"unshared_{record}")
+    function.attributes.add("noinline")
+    builder = llvm.IRBuilder(function.append_basic_block("entry"))
+    state, reference, first, second = function.args
+    code = Code(model, packing, builder, state)
+    result: Any = llvm.Constant(llvm.IntType(1), 1)
+    for holder, place in packing.zones("ref", record):
+        for slot in range(model.counts[holder]):
+            other = builder.icmp_unsigned("!=", code.get(holder, number(slot), place), reference)
+            if holder == "task":
+                for owner in (first, second):
+                    other = builder.or_(other, builder.icmp_unsigned("==", owner, number(slot)))
+            result = builder.and_(result, other)
+    builder.ret(builder.zext(result, I64))

@@ -56,3 +56,25 @@ class Linux616(Linux58):
         if task.tif_io_bitmap:
             self.io_bitmap_share(task, child)
         return 0
+
+
+class Linux616PreemptOff(Linux616):
+    """linux-6.16 with TIF_IO_BITMAP cleared inside the region with preemption off.
+
+    The smallest repair of the leak that the search finds in v5.5 to v6.16: a task that is
+    preempted between clearing its flag and invalidating the TSS is switched out without the
+    flag, so switch-out leaves the base valid for the next task (docs/findings.md).
+    """
+
+    id = "linux-6.16+preempt_off"
+    title = "As v6.16; TIF_IO_BITMAP is cleared with preemption off (our repair)"
+    origin = "derived by this project; never posted"
+
+    def task_update_io_bitmap(self, cpu: Linux55.Cpu, tsk: Linux55.Task) -> None:
+        """Clear the flag and invalidate the TSS in one region with preemption off."""
+        if cpu.current.iopl_emul == MAX_IOPL or cpu.current.io_bitmap is not NULL:
+            cpu.current.tif_io_bitmap = True
+        else:
+            with cpu.preemption_disabled():
+                cpu.current.tif_io_bitmap = False
+                self.tss_update_io_bitmap(cpu)

@@ -1,0 +1,157 @@
+"""The inner loops of the search: expanding states and keeping the set of visited ones.
+
+The set is split into partitions by hash. A round has two phases without locks: every thread
+expands states of its own partition into one buffer per partition, then every thread inserts
+what all buffers hold for its own partition. So runs are reproducible for a number of threads.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import ir as llvm
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+EMPTY = np.uint64(0)
+_LOW = np.uint64(0xFFFFFFFF)
+_HALF = np.uint64(32)
+_MULTIPLIER = np.uint64(0xFF51AFD7ED558CCD)
+_SHIFT = np.uint64(33)
+
+
+@intrinsic
+def call_expand(_context: Any, address: Any, stored: Any, successors: Any, labels: Any, covered: Any) -> Any:  # noqa: ANN401, PLR0913 - numba's interface
+    """Call the native ``expand`` at an address (see :mod:`iopermit.translate.native`)."""
+    signature = types.int64(types.uint64, types.uint64, types.uint64, types.uint64, types.uint64)
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:  # noqa: ANN401 - numba's interface
+        word = llvm.IntType(64)
+        function_type = llvm.FunctionType(word, [word] * 4)
+        function = builder.inttoptr(arguments[0], cgutils.voidptr_t)
+        function = builder.bitcast(function, function_type.as_pointer())
+        return builder.call(function, arguments[1:])
+
+    del address, stored, successors, labels, covered
+    return signature, generate
+
+
+@numba.njit(nogil=True, cache=True)
+def hash_state(words: Any, start: int, count: int) -> Any:  # noqa: ANN401 - compiled
+    """Return a 64-bit hash of a stored state (the finaliser of MurmurHash3 over each word)."""
+    value = np.uint64(0x9E3779B97F4A7C15)
+    for index in range(count):
+        value = (value ^ words[start + index]) * _MULTIPLIER
+        value ^= value >> _SHIFT
+    value *= np.uint64(0xC4CEB9FE1A85EC53)
+    return value ^ (value >> _SHIFT)
+
+
+@numba.njit(nogil=True, cache=True)
+def expand_chunk(  # noqa: PLR0913 - numba compiles plain arrays, not objects
+    expand: Any,  # noqa: ANN401
+    states: Any,  # noqa: ANN401
+    words: int,
+    first: int,
+    last: int,
+    partition: int,
+    partitions: int,
+    buffers: Any,  # noqa: ANN401
+    parents: Any,  # noqa: ANN401
+    hashes: Any,  # noqa: ANN401
+    fill: Any,  # noqa: ANN401
+    successors: Any,  # noqa: ANN401
+    labels: Any,  # noqa: ANN401
+    covered: Any,  # noqa: ANN401
+    found: Any,  # noqa: ANN401
+) -> Any:  # noqa: ANN401
+    """Expand states ``first`` to ``last`` of a partition into the buffers.
+
+    Returns (next state, transitions); stops early when a buffer is nearly full. ``found`` gets
+    the lowest violating state per verdict, plus one.
+    """
+    room = buffers.shape[1] // words - len(labels)
+    out = np.uint64(successors.ctypes.data)
+    label_address = np.uint64(labels.ctypes.data)
+    covered_address = np.uint64(covered.ctypes.data)
+    base = np.uint64(states.ctypes.data)
+    transitions = 0
+    index = first
+    while index < last:
+        for target in range(partitions):
+            if fill[target] > room:
+                return index, transitions
+        count = call_expand(expand, base + np.uint64(index * words * 8), out, label_address, covered_address)
+        if count < 0:
+            found[-count, 1] += 1
+            if found[-count, 0] == 0:
+                found[-count, 0] = index + 1
+            index += 1
+            continue
+        transitions += count
+        for number in range(count):
+            value = hash_state(successors, number * words, words)
+            target = int((value >> np.uint64(20)) % np.uint64(partitions))
+            position = fill[target]
+            for word in range(words):
+                buffers[target, position * words + word] = successors[number * words + word]
+            parents[target, position] = index * partitions + partition
+            hashes[target, position] = value
+            fill[target] = position + 1
+        index += 1
+    return index, transitions
+
+
+@numba.njit(nogil=True, cache=True)
+def insert(  # noqa: PLR0913 - numba compiles plain arrays, not objects
+    buffer: Any,  # noqa: ANN401
+    parents: Any,  # noqa: ANN401
+    hashes: Any,  # noqa: ANN401
+    amount: int,
+    words: int,
+    table: Any,  # noqa: ANN401
+    states: Any,  # noqa: ANN401
+    links: Any,  # noqa: ANN401
+    count: int,
+) -> int:
+    """Insert the buffered states that are new; return how many states there are then."""
+    mask = np.uint64(len(table) - 1)
+    for number in range(amount):
+        value = hashes[number]
+        tag = value & ~_LOW
+        slot = value & mask
+        while True:
+            entry = table[slot]
+            if entry == EMPTY:
+                for word in range(words):
+                    states[count * words + word] = buffer[number * words + word]
+                links[count] = parents[number]
+                count += 1
+                table[slot] = tag | np.uint64(count)
+                break
+            if (entry & ~_LOW) == tag:
+                known = (np.int64(entry & _LOW) - 1) * words
+                same = True
+                for word in range(words):
+                    if states[known + word] != buffer[number * words + word]:
+                        same = False
+                        break
+                if same:
+                    break
+            slot = (slot + np.uint64(1)) & mask
+    return count
+
+
+@numba.njit(nogil=True, cache=True)
+def rehash(table: Any, states: Any, words: int, count: int) -> None:  # noqa: ANN401 - compiled
+    """Fill an empty table with all states."""
+    mask = np.uint64(len(table) - 1)
+    for number in range(count):
+        value = hash_state(states, number * words, words)
+        slot = value & mask
+        while table[slot] != EMPTY:
+            slot = (slot + np.uint64(1)) & mask
+        table[slot] = (value & ~_LOW) | np.uint64(number + 1)

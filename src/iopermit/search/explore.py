@@ -1,0 +1,329 @@
+"""Breadth-first exploration of a compiled model: limits, threads, progress, first violation."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iopermit.search import engine
+from iopermit.translate.ir import VERDICTS
+from iopermit.translate.jit import Compiled
+
+Words = NDArray[np.uint64]
+_CHUNK = 1 << 15
+_BUFFER = 1 << 17
+_FIRST_TABLE = 1 << 16
+_PROGRESS_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Where a search gives up; None is no limit."""
+
+    max_states: int | None = None
+    max_memory: int | None = None
+    """Bytes for states and their index."""
+    timeout: float | None = None
+    """Seconds."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a search is."""
+
+    states: int
+    depth: int
+    frontier: int
+    transitions: int
+    seconds: float
+    memory: int
+    scenario: str = ""
+
+
+@dataclass
+class Exploration:
+    """What an exploration found."""
+
+    states: int = 0
+    transitions: int = 0
+    depth: int = 0
+    seconds: float = 0.0
+    memory: int = 0
+    exhausted: bool = False
+    reason: str = ""
+    """Which limit ended it, or empty."""
+    violations: dict[str, int] = field(default_factory=dict)
+    """Number of violating states per verdict."""
+    path: list[Words] | None = None
+    """Stored states from the initial one to the first violation."""
+    verdict: str = "none"
+    covered: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
+
+
+class _Partition:
+    """The states whose hash belongs to one thread, and that thread's buffers."""
+
+    def __init__(self, words: int, capacity: int, partitions: int, compiled: Compiled) -> None:
+        self.words = words
+        self.states: Words = np.empty(capacity * words + words, np.uint64)
+        self.links: NDArray[np.uint32] = np.empty(capacity, np.uint32)
+        self.table: Words = np.zeros(_FIRST_TABLE, np.uint64)
+        self.count = 0
+        self.frontier = (0, 0)
+        self.next = 0
+        successors = compiled.max_successors + 1
+        self.buffers: Words = np.empty((partitions, _BUFFER * words), np.uint64)
+        self.parents: NDArray[np.uint32] = np.empty((partitions, _BUFFER), np.uint32)
+        self.hashes: Words = np.empty((partitions, _BUFFER), np.uint64)
+        self.fill = np.zeros(partitions, np.int64)
+        self.successors: Words = np.zeros(successors * words, np.uint64)
+        self.labels: NDArray[np.uint32] = np.zeros(successors, np.uint32)
+        self.covered: NDArray[np.uint8] = np.zeros(compiled.coverage_size, np.uint8)
+        self.found = np.zeros((len(VERDICTS), 2), np.int64)
+        self.transitions = 0
+
+    @property
+    def memory(self) -> int:
+        """Bytes in use for states, links and index."""
+        return self.count * (8 * self.words + 4) + self.table.nbytes
+
+    def expand(self, address: int, number: int, partitions: int) -> None:
+        """Expand one chunk of the frontier into the buffers."""
+        last = min(self.frontier[1], self.next + _CHUNK)
+        self.next, transitions = engine.expand_chunk(
+            np.uint64(address), self.states, self.words, self.next, last, number, partitions, self.buffers, self.parents,
+            self.hashes, self.fill, self.successors, self.labels, self.covered, self.found,
+        )  # fmt: skip
+        self.transitions += transitions
+
+    def insert(self, source: _Partition, number: int) -> None:
+        """Insert what another partition's thread found for this one."""
+        amount = int(source.fill[number])
+        self.reserve(amount)
+        self.count = engine.insert(
+            source.buffers[number], source.parents[number], source.hashes[number], amount, self.words, self.table,
+            self.states, self.links, self.count,
+        )  # fmt: skip
+
+    def reserve(self, amount: int) -> None:
+        """Keep the index at most half full."""
+        size = len(self.table)
+        while 2 * (self.count + amount) > size:
+            size *= 2
+        if size != len(self.table):
+            self.table = np.zeros(size, np.uint64)
+            engine.rehash(self.table, self.states, self.words, self.count)
+
+
+class Explorer:
+    """One breadth-first exploration."""
+
+    def __init__(self, compiled: Compiled, limits: Limits, threads: int = 1) -> None:
+        """Prepare memory for up to the limits; pages are only used when they are written."""
+        self.compiled, self.limits, self.threads = compiled, limits, threads
+        self.words = compiled.packing.stored_words
+        per_state = 8 * self.words + 4 + 32
+        memory = limits.max_memory or default_memory()
+        most = min(memory // per_state, (1 << 32) - 2, limits.max_states or (1 << 40))
+        self.capacity = most // threads + _BUFFER * threads + 1
+        self.most = most
+        self.partitions = [_Partition(self.words, self.capacity, threads, compiled) for _ in range(threads)]
+        self.result = Exploration()
+        self._started = time.monotonic()
+        self._root = 0
+
+    def run(
+        self, initial: Words, *, stop: bool = True, progress: Callable[[Progress], None] | None = None
+    ) -> Exploration:
+        """Explore from a stored state; stop at the depth of the first violation if asked."""
+        self._insert_initial(initial)
+        last_report = self._started
+        pool = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
+        try:
+            while self._frontier() and not self.result.reason and not (stop and self._violating()):
+                self._level(pool, stop=stop)
+                now = time.monotonic()
+                if progress is not None and now - last_report > _PROGRESS_SECONDS:
+                    last_report = now
+                    progress(self.progress())
+        except KeyboardInterrupt:
+            self.result.reason = "interrupted"
+        finally:
+            if pool is not None:
+                pool.shutdown()
+        return self._finish()
+
+    def progress(self) -> Progress:
+        """Return how far the search is."""
+        return Progress(
+            self._states(), self.result.depth, self._frontier(), sum(p.transitions for p in self.partitions),
+            time.monotonic() - self._started, sum(p.memory for p in self.partitions),
+        )  # fmt: skip
+
+    # Internals.
+
+    def _states(self) -> int:
+        return sum(p.count for p in self.partitions)
+
+    def _frontier(self) -> int:
+        return sum(p.frontier[1] - p.frontier[0] for p in self.partitions)
+
+    def _violating(self) -> bool:
+        return any(p.found[:, 1].any() for p in self.partitions)
+
+    def _insert_initial(self, initial: Words) -> None:
+        value = int(engine.hash_state(initial, 0, self.words))
+        self._root = (value >> 20) % self.threads
+        home = self.partitions[self._root]
+        home.fill[0] = 1
+        home.buffers[0, : self.words] = initial[: self.words]
+        home.hashes[0, 0] = value
+        home.parents[0, 0] = 0
+        source, home.count = home, 0
+        home.insert(source, 0)
+        home.fill[0] = 0
+        home.frontier = (0, 1)
+
+    def _level(self, pool: ThreadPoolExecutor | None, *, stop: bool) -> None:
+        """Expand the whole frontier."""
+        for partition in self.partitions:
+            partition.next = partition.frontier[0]
+        while any(p.next < p.frontier[1] for p in self.partitions) and not self.result.reason:
+            self._each(pool, lambda p, number: p.expand(self.compiled.expand, number, self.threads))
+            self._each(pool, self._insert_all)
+            for partition in self.partitions:
+                partition.fill[:] = 0
+            self._check_limits()
+        for partition in self.partitions:
+            partition.frontier = (partition.frontier[1], partition.count)
+        if not (stop and self._violating()):
+            self.result.depth += 1
+
+    def _insert_all(self, partition: _Partition, number: int) -> None:
+        for source in self.partitions:
+            partition.insert(source, number)
+
+    def _each(self, pool: ThreadPoolExecutor | None, work: Callable[[_Partition, int], None]) -> None:
+        if pool is None:
+            work(self.partitions[0], 0)
+        else:
+            list(pool.map(work, self.partitions, range(self.threads)))
+
+    def _check_limits(self) -> None:
+        if self.limits.timeout is not None and time.monotonic() - self._started > self.limits.timeout:
+            self.result.reason = f"the time limit of {self.limits.timeout:g} s was reached"
+        elif self._states() >= self.most or any(p.count + _BUFFER * self.threads >= self.capacity for p in self.partitions):
+            states = self.limits.max_states is not None and self._states() >= self.limits.max_states
+            what = f"limit of {self.limits.max_states} states" if states else "memory limit"
+            self.result.reason = f"the {what} was reached"
+
+    def _finish(self) -> Exploration:
+        result = self.result
+        result.states, result.memory = self._states(), sum(p.memory for p in self.partitions)
+        result.transitions = sum(p.transitions for p in self.partitions)
+        result.seconds = time.monotonic() - self._started
+        result.exhausted = not self._frontier() and not result.reason
+        result.covered = np.bitwise_or.reduce([p.covered for p in self.partitions])
+        for number, name in enumerate(VERDICTS):
+            total = sum(int(p.found[number, 1]) for p in self.partitions)
+            if total:
+                result.violations[name] = total
+        first = self._first_violation()
+        if first is not None:
+            result.verdict, result.path = first
+            result.depth = len(result.path) - 1
+        return result
+
+    def _first_violation(self) -> tuple[str, list[Words]] | None:
+        """Return the verdict and path of the violation found at the least depth."""
+        best: tuple[str, list[Words]] | None = None
+        for number, partition in enumerate(self.partitions):
+            for verdict, (index, _) in enumerate(partition.found):
+                if index:
+                    path = self._path(int(index) - 1, number)
+                    if best is None or len(path) < len(best[1]):
+                        best = (VERDICTS[verdict], path)
+        return best
+
+    def _path(self, index: int, number: int) -> list[Words]:
+        path: list[Words] = []
+        while True:
+            partition = self.partitions[number]
+            path.append(partition.states[index * self.words : (index + 1) * self.words].copy())
+            if index == 0 and number == self._root:
+                return path[::-1]
+            index, number = divmod(int(partition.links[index]), self.threads)
+
+
+def default_memory() -> int:
+    """Return the default memory limit in bytes: 4 GiB, or half of the machine's memory if less."""
+    try:
+        machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError):
+        machine = 8 << 30
+    return min(4 << 30, machine // 2)
+
+
+class Native:
+    """The native functions of a compiled model, callable from Python one state at a time."""
+
+    def __init__(self, compiled: Compiled) -> None:
+        """Wrap the addresses."""
+        self.compiled = compiled
+        self.words = compiled.packing.stored_words
+        pointer = ctypes.c_void_p
+        self._expand = ctypes.CFUNCTYPE(ctypes.c_int64, *[pointer] * 4)(compiled.expand)
+        self._judge = ctypes.CFUNCTYPE(ctypes.c_int64, *[pointer] * 2)(compiled.judge)
+        move = ctypes.CFUNCTYPE(None, pointer, pointer)
+        self._canonical, self._pack, self._unpack = move(compiled.canonical), move(compiled.pack), move(compiled.unpack)
+        self._successors: Words = np.zeros((compiled.max_successors + 1) * self.words, np.uint64)
+        self._labels: NDArray[np.uint32] = np.zeros(compiled.max_successors + 1, np.uint32)
+        self._covered: NDArray[np.uint8] = np.zeros(compiled.coverage_size, np.uint8)
+
+    def pack(self, working: list[int]) -> Words:
+        """Return the stored form."""
+        words = np.array(working, np.uint64)
+        stored: Words = np.zeros(self.words, np.uint64)
+        self._pack(words.ctypes.data, stored.ctypes.data)
+        return stored
+
+    def unpack(self, stored: Words) -> list[int]:
+        """Return the working form."""
+        words: Words = np.zeros(self.compiled.packing.words, np.uint64)
+        self._unpack(stored.ctypes.data, words.ctypes.data)
+        return [int(w) for w in words]
+
+    def canonical(self, stored: Words) -> Words:
+        """Return the representative of a state."""
+        result: Words = np.zeros(self.words, np.uint64)
+        self._canonical(stored.ctypes.data, result.ctypes.data)
+        return result
+
+    def judge(self, stored: Words) -> tuple[str, int, int]:
+        """Return the verdict about a state, the CPU and the longs concerned."""
+        details: Words = np.zeros(2, np.uint64)
+        verdict = self._judge(stored.ctypes.data, details.ctypes.data)
+        return VERDICTS[verdict], int(details[0]), int(details[1])
+
+    def successors(self, stored: Words) -> list[tuple[int, Words]]:
+        """Return label and state of every transition; none from a violating state."""
+        count = self._expand(
+            stored.ctypes.data, self._successors.ctypes.data, self._labels.ctypes.data, self._covered.ctypes.data
+        )
+        size = self.words
+        return [
+            (int(self._labels[i]), self._successors[i * size : (i + 1) * size].copy()) for i in range(max(0, count))
+        ]
+
+
+def initial_state(native: Native, values: Any) -> Words:  # noqa: ANN401 - InitialValues
+    """Return the initial state, renamed if the model renames states."""
+    return native.canonical(native.pack(native.compiled.packing.working(values)))
