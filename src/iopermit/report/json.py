@@ -31,7 +31,7 @@ def verdict_json(verdict: Verdict) -> Object:
             "file": _real_path(verdict.design_file),
             "options": list(verdict.options),
         },
-        "scenario": _scenario(verdict.scenario),
+        "scenario": scenario_json(verdict.scenario),
         "verdict": verdict.verdict,
         "reason": verdict.reason,
         "violation": _violation(verdict.violation) if verdict.violation else None,
@@ -91,7 +91,8 @@ def place(site: Site) -> str:
     return f"{path}:{site.line}"
 
 
-def _scenario(scenario: Scenario) -> Object:
+def scenario_json(scenario: Scenario) -> Object:
+    """Return the bounds of a scenario."""
     return {
         "cpus": scenario.cpus,
         "tasks": scenario.tasks,

@@ -10,10 +10,9 @@ import linecache
 import sys
 import traceback
 import types
-from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeGuard
 
 from iopermit.designs import designs, find
 from iopermit.system.design import Design
@@ -21,6 +20,9 @@ from iopermit.system.machine_state import TssLayout
 from iopermit.system.options import with_options
 from iopermit.translate.ir import Site
 from iopermit.translate.source import DesignError, find_method, is_overridden
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
 
 _MANDATORY: Final = {
     "ioperm": "def ioperm(self, cpu: Cpu, task: Task, ports: PortRange, turn_on: bool) -> int:",
@@ -96,7 +98,7 @@ def _from_file(file: str, name: str) -> type[Design]:
     return design
 
 
-def _is_design(value: object) -> bool:
+def _is_design(value: object) -> TypeGuard[type[Design]]:
     return inspect.isclass(value) and issubclass(value, Design) and value is not Design
 
 

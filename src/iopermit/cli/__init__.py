@@ -1,0 +1,43 @@
+"""The command line: runs a verb and turns whatever happens into one message and an exit status."""
+
+from __future__ import annotations
+
+import sys
+
+from iopermit.cli.exit_codes import ExitCode
+from iopermit.cli.output import complain
+
+__all__ = ["ExitCode", "main"]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run iopermit with command-line arguments (the process's, if None); return the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        # A design's own text may hold what the terminal cannot show.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:
+        complain("iopermit: interrupted before there was a result")
+        return ExitCode.UNDETERMINED
+    except Exception as error:  # noqa: BLE001 - the user never sees a traceback
+        from iopermit.cli.errors import explain  # noqa: PLC0415 - only when it is needed
+
+        return explain(error)
+
+
+def _run(arguments: list[str] | None) -> ExitCode:
+    from iopermit.cli.app import app  # noqa: PLC0415 - typer takes its time
+
+    try:
+        result = app(arguments, prog_name="iopermit", standalone_mode=False)
+    except SystemExit:
+        # typer's answer when the reader of --help goes away.
+        return ExitCode.HOLDS
+    if isinstance(result, ExitCode):
+        return result
+    if result:
+        # typer answers Ctrl-C with 130.
+        raise KeyboardInterrupt
+    return ExitCode.HOLDS

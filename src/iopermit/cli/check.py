@@ -1,0 +1,154 @@
+"""`iopermit check`: search a design exhaustively for a violation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from iopermit.cli import scenario as bounds
+from iopermit.cli.exit_codes import ExitCode, exit_code
+from iopermit.cli.output import OutputError, check_writable, print_result, write_file
+from iopermit.cli.progress import shown
+from iopermit.cli.show import as_text, in_colour
+
+if TYPE_CHECKING:
+    from iopermit.search.results import Verdict
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where the verdict goes, and how much of it."""
+
+    as_json: bool = False
+    steps: bool = False
+    quiet: bool = False
+    sarif: Path | None = None
+    junit: Path | None = None
+    save: Path | None = None
+    replayed: Path | None = None
+    """The file that the verdict came from, if it is a replay."""
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that are to be written."""
+        return [file for file in (self.sarif, self.junit, self.save) if file is not None]
+
+
+def check(  # noqa: PLR0913 - one parameter per option
+    design: bounds.Design,
+    *,
+    events: bounds.Events = None,
+    without: bounds.Without = None,
+    cpus: bounds.Cpus = None,
+    tasks: bounds.Tasks = None,
+    longs: bounds.Longs = None,
+    every: Annotated[bool, typer.Option("--all", help="Show every different violation.")] = False,
+    option: bounds.Option = None,
+    max_states: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Give up after this many states.")
+    ] = None,
+    max_memory: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="Give up at this much memory, e.g. 2G.")
+    ] = None,
+    timeout: Annotated[
+        float | None, typer.Option(metavar="SECONDS", min=0, help="Give up after this time.")
+    ] = None,
+    threads: Annotated[int, typer.Option(metavar="N", min=1, help="Threads of the search.")] = 1,
+    no_symmetry: Annotated[
+        bool, typer.Option("--no-symmetry", help="Tell apart states that differ in names only.")
+    ] = False,
+    no_merging: Annotated[
+        bool, typer.Option("--no-merging", help="Interleave steps that nothing can observe.")
+    ] = False,
+    no_counter_renaming: Annotated[
+        bool, typer.Option("--no-counter-renaming", help="Keep sequence numbers as they are.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
+    sarif: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write SARIF 2.1.0.")
+    ] = None,
+    junit: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write JUnit XML.")
+    ] = None,
+    save: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Save for `iopermit replay FILE`.")
+    ] = None,
+    steps: Annotated[
+        bool, typer.Option("--steps", help="Show every atomic step with its source line.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print the headline only, and no progress.")
+    ] = False,
+) -> ExitCode:
+    """Search a design for a port leak, a lost permission, a kernel crash or a memory leak.
+
+    Without bounds, smaller scenarios are searched before larger ones, and plain events before
+    all events; --events, --without, --cpus, --tasks or --longs fix one scenario.
+    """
+    from iopermit.search import check as search  # noqa: PLC0415 - takes its time
+    from iopermit.translate.load import load_design  # noqa: PLC0415 - as above
+    from iopermit.translate.native import Reductions  # noqa: PLC0415 - as above
+
+    output = Output(as_json, steps, quiet, sarif, junit, save)
+    for file in output.files:
+        check_writable(file)
+    scenario = bounds.scenario(events, without, cpus, tasks, longs)
+    limits = search.Limits(max_states, bounds.memory_size(max_memory), timeout)
+    reductions = Reductions(not no_symmetry, not no_merging, not no_counter_renaming)
+    options = tuple(option or ())
+    loaded = load_design(design, options)
+    with shown(quiet=quiet) as progress:
+        verdict = search.check(
+            loaded,
+            scenario,
+            limits=limits,
+            reductions=reductions,
+            threads=threads,
+            every=every,
+            progress=progress,
+            options=options,
+        )
+    deliver(verdict, output)
+    return exit_code(verdict.verdict)
+
+
+def deliver(verdict: Verdict, output: Output) -> None:
+    """Write the verdict everywhere it is wanted; one place that fails does not stop the others.
+
+    Raises:
+        OutputError: some place could not be written.
+    """
+    failures = []
+    for file, text in _texts(verdict, output):
+        try:
+            print_result(text) if file is None else write_file(file, text)
+        except OutputError as error:
+            failures.append(str(error))
+    if failures:
+        raise OutputError("; ".join(failures))
+
+
+def _texts(verdict: Verdict, output: Output) -> Iterator[tuple[Path | None, str]]:
+    """Yield what to write, and where; None is standard output."""
+    from iopermit.report.json import to_text, verdict_json  # noqa: PLC0415 - only now needed
+    from iopermit.report.junit import junit_xml  # noqa: PLC0415 - as above
+    from iopermit.report.sarif import sarif_log  # noqa: PLC0415 - as above
+    from iopermit.report.text import report  # noqa: PLC0415 - as above
+
+    as_json = to_text(verdict_json(verdict))
+    if output.as_json:
+        yield None, as_json
+    else:
+        saved = output.save or output.replayed
+        lines = report(verdict, steps=output.steps, headline_only=output.quiet, saved=saved)
+        yield None, as_text(lines, colour=in_colour())
+    if output.save:
+        yield output.save, as_json
+    if output.sarif:
+        yield output.sarif, to_text(sarif_log(verdict))
+    if output.junit:
+        yield output.junit, junit_xml(verdict)

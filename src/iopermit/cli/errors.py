@@ -1,0 +1,70 @@
+"""Explains what ended a verb: one message on standard error, and the exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+import typer
+
+from iopermit.cli.exit_codes import ExitCode
+from iopermit.cli.output import OutputError, complain
+from iopermit.designs import UnknownDesignError
+from iopermit.translate.source import DesignError
+
+_REPORT_HINT = (
+    "  This is a fault of iopermit. Please report it with the command line and with what the\n"
+    "  command prints when IOPERMIT_TRACEBACK=1 is in the environment."
+)
+
+
+class BadInputError(Exception):
+    """Input or usage that cannot be accepted; ``str()`` says what is wrong and what to do."""
+
+
+def explain(error: Exception) -> ExitCode:
+    """Say on standard error what is wrong, and return the exit status."""
+    match error:
+        case DesignError():
+            complain(str(error))
+        case UnknownDesignError():
+            complain(f"iopermit: error: {error}; `iopermit list` shows all designs")
+        case BadInputError() | OutputError():
+            complain(f"iopermit: error: {error}")
+        case typer.Abort():
+            complain("iopermit: interrupted before there was a result")
+            return ExitCode.UNDETERMINED
+        case MemoryError():
+            complain(
+                "iopermit: error: out of memory; lower --max-memory or check a smaller scenario"
+            )
+            return ExitCode.UNDETERMINED
+        case _ if _is_replay_error(error):
+            return _internal(f"the replay at full size disagrees with the search: {error}", error)
+        case BrokenPipeError():
+            return ExitCode.HOLDS
+        case _ if hasattr(error, "format_message"):
+            # Wrong usage. The class belongs to click, in later versions to typer's copy of it.
+            complain(f"iopermit: error: {error.format_message()}\n  {_help_hint(error)}")
+        case _:
+            return _internal(f"{type(error).__name__}: {error}", error)
+    return ExitCode.BAD_INPUT
+
+
+def _is_replay_error(error: Exception) -> bool:
+    """Tell without importing the search, which did not raise the error if it is not imported."""
+    module = sys.modules.get("iopermit.search.replay")
+    return module is not None and isinstance(error, module.ReplayError)
+
+
+def _help_hint(error: Exception) -> str:
+    context = getattr(error, "ctx", None)
+    return f"see: {context.command_path if context else 'iopermit'} --help"
+
+
+def _internal(message: str, error: Exception) -> ExitCode:
+    complain(f"iopermit: internal error: {' '.join(message.split())}\n{_REPORT_HINT}")
+    if os.environ.get("IOPERMIT_TRACEBACK") == "1":
+        complain("".join(traceback.format_exception(error)))
+    return ExitCode.INTERNAL_ERROR

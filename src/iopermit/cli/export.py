@@ -1,0 +1,63 @@
+"""`iopermit export`: print a design's model in the language of another checker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from iopermit.cli import scenario as bounds
+from iopermit.cli.exit_codes import ExitCode
+from iopermit.cli.output import check_writable, print_result, write_file
+from iopermit.system.scenario import Scenario
+
+app = typer.Typer(
+    help="Print a design's model in the language of another checker.", no_args_is_help=True
+)
+
+
+@app.callback()
+def _export() -> None:
+    """Print a design's model in the language of another checker."""
+
+
+@app.command()
+def promela(  # noqa: PLR0913 - one parameter per option
+    design: bounds.Design,
+    *,
+    events: bounds.Events = None,
+    without: bounds.Without = None,
+    cpus: bounds.Cpus = None,
+    tasks: bounds.Tasks = None,
+    longs: bounds.Longs = None,
+    option: bounds.Option = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print an object with the model as a string.")
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to a file.")
+    ] = None,
+) -> ExitCode:
+    """Print the model as Promela, the language of Spin."""
+    from iopermit.report.json import scenario_json, to_text  # noqa: PLC0415 - takes its time
+    from iopermit.translate.environment import build  # noqa: PLC0415 - as above
+    from iopermit.translate.initial import initial_values  # noqa: PLC0415 - as above
+    from iopermit.translate.load import load_design  # noqa: PLC0415 - as above
+    from iopermit.translate.promela import export  # noqa: PLC0415 - as above
+
+    if output is not None:
+        check_writable(output)
+    scenario = bounds.scenario(events, without, cpus, tasks, longs) or Scenario()
+    loaded = load_design(design, tuple(option or ()))
+    model = build(loaded, scenario)
+    text = export(model, initial_values(loaded, scenario, model))
+    if as_json:
+        promela_object = {
+            "subject": loaded.id,
+            "scenario": scenario_json(scenario),
+            "promela": text,
+        }
+        text = to_text({"schema": "iopermit/promela/1", **promela_object})
+    print_result(text) if output is None else write_file(output, text)
+    return ExitCode.HOLDS

@@ -1,0 +1,90 @@
+"""The options that every verb with a scenario shares, and what they mean."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import Annotated
+
+import typer
+
+from iopermit.cli.errors import BadInputError
+from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
+
+Design = Annotated[
+    str,
+    typer.Argument(
+        metavar="DESIGN",
+        help="An id (see `iopermit list`), FILE.py, or FILE.py:CLASS.",
+        show_default=False,
+    ),
+]
+Option = Annotated[
+    list[str] | None,
+    typer.Option("--option", metavar="NAME", help="Set a switch of the design. Repeatable."),
+]
+Events = Annotated[
+    str | None,
+    typer.Option(metavar="LIST", help="`all`, `plain`, or names separated by commas."),
+]
+Without = Annotated[
+    str | None, typer.Option(metavar="LIST", help="Leave these events out, separated by commas.")
+]
+Cpus = Annotated[int | None, typer.Option(metavar="N", help="CPUs (2 if other bounds are given).")]
+Tasks = Annotated[int | None, typer.Option(metavar="N", help="Tasks alive at once (3).")]
+Longs = Annotated[int | None, typer.Option(metavar="N", help="Longs of the port bitmap (2).")]
+
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+
+def scenario(
+    events: str | None, without: str | None, cpus: int | None, tasks: int | None, longs: int | None
+) -> Scenario | None:
+    """Return the scenario that the options fix, or None if there are no such options.
+
+    Raises:
+        BadInputError: a bound makes no sense, or there is no event of that name.
+    """
+    if all(option is None for option in (events, without, cpus, tasks, longs)):
+        return None
+    wanted = _events(events or "all") - _events(without or "")
+    if not wanted:
+        raise BadInputError("no event is left: nothing could ever happen")
+    default = Scenario()
+    try:
+        return Scenario(
+            default.cpus if cpus is None else cpus,
+            default.tasks if tasks is None else tasks,
+            default.longs if longs is None else longs,
+            wanted,
+        )
+    except ValueError as error:
+        raise BadInputError(str(error)) from error
+
+
+def _events(text: str) -> frozenset[Event]:
+    groups = {"all": ALL_EVENTS, "plain": PLAIN_EVENTS}
+    known = groups | {event.value: frozenset({event}) for event in Event}
+    result: frozenset[Event] = frozenset()
+    for name in filter(None, (part.strip() for part in text.split(","))):
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"the events: {', '.join(known)}"
+            raise BadInputError(f"there is no event {name!r}; {hint}")
+        result |= known[name]
+    return result
+
+
+def memory_size(text: str | None) -> int | None:
+    """Return a size in bytes from text as ``2G``, ``512M`` or ``1000000``.
+
+    Raises:
+        BadInputError: it is no size.
+    """
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+    size = int(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
+    if size <= 0:
+        raise BadInputError(f"{text!r} is no amount of memory; write for example 2G or 512M")
+    return size

@@ -1,0 +1,31 @@
+"""Puts a report on standard output, in colour where that can be seen and is wanted."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+
+from iopermit.report.text import Line
+
+
+def in_colour() -> bool:
+    """Return whether standard output is a terminal and NO_COLOR (no-color.org) is not set."""
+    return (
+        sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    )
+
+
+def as_text(lines: Sequence[Line], *, colour: bool) -> str:
+    """Return the lines of a report, with escape sequences for colours if wanted."""
+    if not colour:
+        return "".join(f"{line.text}\n" for line in lines)
+    from rich.console import Console  # noqa: PLC0415 - only for terminals
+    from rich.text import Text  # noqa: PLC0415 - only for terminals
+
+    buffer = io.StringIO()
+    console = Console(file=buffer, force_terminal=True, highlight=False)
+    for line in lines:
+        console.print(Text(line.text, style=line.style), soft_wrap=True)
+    return buffer.getvalue()

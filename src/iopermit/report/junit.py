@@ -1,0 +1,48 @@
+"""Verdicts as JUnit XML, which continuous integration services show as test results."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+from iopermit.report.text import report
+from iopermit.report.words import bounds, events, headline, subject
+
+if TYPE_CHECKING:
+    from iopermit.search.results import Verdict
+
+
+def junit_xml(verdict: Verdict) -> str:
+    """Return a test suite with one test case for each violation, or one that passed or gave up."""
+    cases = [_case(one) for one in (verdict, *verdict.also)]
+    suite = ET.Element(
+        "testsuite",
+        name="iopermit",
+        tests=str(len(cases)),
+        failures=str(sum(case.find("failure") is not None for case in cases)),
+        errors=str(sum(case.find("error") is not None for case in cases)),
+        skipped="0",
+        time=f"{verdict.search.seconds:.3f}",
+    )
+    suite.extend(cases)
+    root = ET.Element("testsuites")
+    root.append(suite)
+    ET.indent(root)
+    return ET.tostring(root, encoding="unicode", xml_declaration=False) + "\n"
+
+
+def _case(verdict: Verdict) -> ET.Element:
+    name = f"{events(verdict.scenario)}, {bounds(verdict.scenario)}"
+    if verdict.violation is not None:
+        name += f": {verdict.violation.message}"
+    seconds = f"{verdict.search.seconds:.3f}"
+    case = ET.Element("testcase", classname=subject(verdict), name=name, time=seconds)
+    if verdict.violation is not None:
+        failure = ET.SubElement(case, "failure", type=verdict.violation.kind)
+        failure.set("message", headline(verdict))
+        failure.text = "\n".join(line.text for line in report(replace(verdict, also=())))
+    elif verdict.verdict == "undetermined":
+        error = ET.SubElement(case, "error", type="undetermined", message=headline(verdict))
+        error.text = verdict.reason
+    return case

@@ -1,0 +1,170 @@
+"""The report as text: headline, timeline, what is wrong, and what was and was not covered."""
+
+from __future__ import annotations
+
+import shlex
+import textwrap
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from iopermit.arch import format_ranges
+from iopermit.report import words
+from iopermit.report.table import steps_table, timeline_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from iopermit.search.results import Verdict, Violation
+    from iopermit.translate.ir import Site
+
+WIDTH: Final = 100
+"""Columns; no line is longer, except where a file name or a statement is."""
+
+_MOST_PLACES: Final = 12
+"""Statements that were never executed are named up to this many, and counted."""
+
+_STYLES: Final = {"holds": "bold green", "violated": "bold red", "undetermined": "bold yellow"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a report, and its style where colours can be seen (a style of rich)."""
+
+    text: str
+    style: str = ""
+
+
+def report(
+    verdict: Verdict,
+    *,
+    steps: bool = False,
+    headline_only: bool = False,
+    saved: Path | None = None,
+) -> list[Line]:
+    """Return the report about a verdict and the other violations found.
+
+    Args:
+        verdict: what to report.
+        steps: show every atomic step with its place in the source instead of the few lines.
+        headline_only: leave out everything but the headlines.
+        saved: the file that has the schedule for ``iopermit replay``, if there is one.
+    """
+    lines: list[Line] = []
+    for one in (verdict, *verdict.also):
+        if lines and not headline_only:
+            lines.append(Line(""))
+        lines += _headline(one)
+        if not headline_only and one.violation is not None:
+            lines += _violated(one, one.violation, steps=steps)
+    if not headline_only:
+        if verdict.violation is not None:
+            lines.append(Line(""))
+            lines += _labelled("replay", _replay(verdict, saved))
+        lines += _footer(verdict)
+    return [Line(line.text.rstrip(), line.style) for line in lines]
+
+
+def _headline(verdict: Verdict) -> list[Line]:
+    parts = textwrap.wrap(
+        words.headline(verdict), WIDTH, subsequent_indent="     ", break_on_hyphens=False
+    )
+    return [Line(part, _STYLES[verdict.verdict]) for part in parts]
+
+
+def _violated(verdict: Verdict, violation: Violation, *, steps: bool) -> Iterator[Line]:
+    yield Line("")
+    trace, scenario = verdict.trace or (), verdict.scenario
+    table = steps_table(trace, WIDTH) if steps else timeline_table(trace, scenario.tasks, WIDTH)
+    head, *body = table
+    yield Line(head, "bold")
+    yield from map(Line, body)
+    for text in _wrong(violation):
+        parts = textwrap.wrap(text, WIDTH - 7, subsequent_indent="  ", break_on_hyphens=False)
+        yield from (Line(f"       {part}", "red") for part in parts)
+    yield Line("")
+    if violation.site is not None:
+        source = f"{words.place(violation.site)}  {violation.site.text.strip()}"
+        yield from _labelled("design source", source)
+    yield from _labelled("confirmed", _confirmed(verdict))
+    if violation.needs_privilege is not None:
+        yield from _labelled("privilege", _privilege(violation, violation.needs_privilege))
+
+
+def _wrong(violation: Violation) -> Iterator[str]:
+    """Yield what the state after the last step is like."""
+    task = violation.task
+    match violation.kind:
+        case "leak" | "loss":
+            yield (
+                f"the CPU now allows {task}  {format_ranges(violation.allowed)};  "
+                f"{task} was granted  {format_ranges(violation.granted)}"
+            )
+        case "crash":
+            yield f"the kernel crashes on CPU {violation.cpu}: {violation.message}"
+        case "garbage":
+            yield "this memory stays allocated for ever: no task, CPU or object refers to it"
+
+
+def _confirmed(verdict: Verdict) -> str:
+    if verdict.search.confirmed_full_size:
+        return (
+            "at full size (65,536 ports, the bytes of the TSS): the same schedule, the same fault"
+        )
+    return "no: the schedule was not replayed at full size"
+
+
+def _privilege(violation: Violation, needed: bool) -> str:  # noqa: FBT001 - a fact, no switch
+    if needed:
+        return f"{violation.task} needs CAP_SYS_RAWIO at some time before it gains the ports"
+    return f"{violation.task} gains the ports without ever having CAP_SYS_RAWIO"
+
+
+def _replay(verdict: Verdict, saved: Path | None) -> str:
+    if saved is not None:
+        return f"iopermit replay {shlex.quote(str(saved))}"
+    file = shlex.quote(f"{verdict.subject}.json")
+    return f"check again with --save {file}, then: iopermit replay {file}"
+
+
+def _footer(verdict: Verdict) -> Iterator[Line]:
+    """Yield what was searched and what was not."""
+    search, uncovered = verdict.search, verdict.uncovered
+    if search.exhausted:
+        end = "exhausted: every reachable state was visited"
+    elif verdict.verdict == "violated":
+        end = "stopped at the shortest violation"
+    else:
+        end = "not exhausted: this says nothing about the states that were not visited"
+    yield from _labelled("search", f"{words.search_figures(search)}; {end}")
+    if verdict.violation is not None:
+        scenario = f"{words.bounds(verdict.scenario)}; {words.events(verdict.scenario)}"
+        yield from _labelled("scenario", scenario)
+    if uncovered.not_asked:
+        yield from _labelled("events not asked", ", ".join(uncovered.not_asked))
+    if uncovered.events:
+        yield from _labelled("events never possible", ", ".join(uncovered.events))
+    if uncovered.statements:
+        number = words.count(len(uncovered.statements), "statement")
+        text = f"{number}: {_places(uncovered.statements)}"
+        yield from _labelled("never executed", text)
+
+
+def _places(sites: tuple[Site, ...]) -> str:
+    """Return lines by file, such as "designs/linux/v5_5.py:40, 43, 51; and 12 more"."""
+    lines: dict[str, list[int]] = {}
+    for site in sites[:_MOST_PLACES]:
+        file = words.place(site).rpartition(":")[0]
+        lines.setdefault(file, []).append(site.line)
+    parts = [f"{file}:{', '.join(map(str, sorted(set(n))))}" for file, n in lines.items()]
+    more = len(sites) - _MOST_PLACES
+    return "; ".join(parts) + (f"; and {more} more" if more > 0 else "")
+
+
+def _labelled(label: str, text: str) -> list[Line]:
+    head = f" {label}: "
+    parts = textwrap.wrap(
+        text, WIDTH - len(head), break_on_hyphens=False, break_long_words=False
+    ) or [""]
+    lines = [head + parts[0], *(" " * len(head) + part for part in parts[1:])]
+    return [Line(line) for line in lines]

@@ -1,0 +1,83 @@
+"""The words that every form of the report uses: headlines, scenarios, places in the source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import iopermit
+from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
+
+if TYPE_CHECKING:
+    from iopermit.search.results import SearchStatistics, Verdict
+    from iopermit.translate.ir import Site
+
+KINDS: Final = {
+    "leak": "port leak",
+    "loss": "lost permission",
+    "crash": "kernel crash",
+    "garbage": "garbage (memory that nobody can free any more)",
+}
+"""How the report names the kinds of violations."""
+
+_FEW: Final = 3
+"""Up to so many missing events are named instead of the ones that are there."""
+
+
+def headline(verdict: Verdict) -> str:
+    """Return the verdict in one sentence."""
+    where = f"{subject(verdict)} under {events(verdict.scenario)} ({bounds(verdict.scenario)})"
+    if verdict.violation is not None:
+        kind = KINDS[verdict.violation.kind]
+        return f"BUG: {kind} in {subject(verdict)}: {verdict.violation.message}"
+    if verdict.verdict == "holds":
+        return f"HOLDS: {where}"
+    return f"UNDETERMINED: {where}: {verdict.reason}"
+
+
+def subject(verdict: Verdict) -> str:
+    """Return the design's id with the switches that are set."""
+    return " --option ".join((verdict.subject, *verdict.options))
+
+
+def bounds(scenario: Scenario) -> str:
+    """Return the bounds of a scenario, such as "2 CPUs, 3 tasks, 2 longs"."""
+    counts = ((scenario.cpus, "CPU"), (scenario.tasks, "task"), (scenario.longs, "long"))
+    text = ", ".join(count(number, noun) for number, noun in counts)
+    return f"{text}, the first task unprivileged" if scenario.unprivileged else text
+
+
+def events(scenario: Scenario) -> str:
+    """Return which events can happen, as shortly as possible."""
+    if scenario.events == ALL_EVENTS:
+        return "all events"
+    if scenario.events == PLAIN_EVENTS:
+        return "plain events"
+    for base, name in ((ALL_EVENTS, "all events"), (PLAIN_EVENTS, "plain events")):
+        if scenario.events < base and len(base - scenario.events) <= _FEW:
+            return f"{name} but {_names(base - scenario.events)}"
+    return f"the events {_names(scenario.events)}"
+
+
+def _names(some: frozenset[Event]) -> str:
+    return ", ".join(event.value for event in Event if event in some)
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun in singular or plural."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def search_figures(search: SearchStatistics) -> str:
+    """Return the figures of a search, such as "3,512 states, depth 21, 0.1 s"."""
+    return f"{count(search.states, 'state')}, depth {search.depth}, {search.seconds:.1f} s"
+
+
+def place(site: Site) -> str:
+    """Return ``file:line``, of the package's own designs from the package's folder on."""
+    package = Path(iopermit.__file__).parent
+    path = Path(site.file)
+    for base in (package, Path.cwd()):
+        if path.is_absolute() and path.is_relative_to(base):
+            path = path.relative_to(base)
+    return f"{path}:{site.line}"
