@@ -40,8 +40,8 @@ def _iopermit(
 
 
 app.command("list")(list_designs.list_designs)
-app.command("check")(check.check)
-app.command("replay")(replay.replay)
+app.command("check")(check.check_design)
+app.command("replay")(replay.replay_file)
 for verb in ("compare", "cost"):
     if find_spec(f"iopermit.cli.{verb}"):
         app.command(verb)(getattr(import_module(f"iopermit.cli.{verb}"), verb))

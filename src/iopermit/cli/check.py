@@ -38,7 +38,7 @@ class Output:
         return [file for file in (self.sarif, self.junit, self.save) if file is not None]
 
 
-def check(  # noqa: PLR0913 - one parameter per option
+def check_design(  # noqa: PLR0913 - one parameter per option
     design: bounds.Design,
     *,
     events: bounds.Events = None,
@@ -89,23 +89,25 @@ def check(  # noqa: PLR0913 - one parameter per option
     Without bounds, smaller scenarios are searched before larger ones, and plain events before
     all events; --events, --without, --cpus, --tasks or --longs fix one scenario.
     """
-    from iopermit.search import check as search  # noqa: PLC0415 - takes its time
-    from iopermit.translate.load import load_design  # noqa: PLC0415 - as above
-    from iopermit.translate.native import Reductions  # noqa: PLC0415 - as above
+    from iopermit.translate.load import load_design  # noqa: PLC0415 - imports every design
 
     output = Output(as_json, steps, quiet, sarif, junit, save)
     for file in output.files:
         check_writable(file)
     scenario = bounds.scenario(events, without, cpus, tasks, longs)
-    limits = search.Limits(max_states, bounds.memory_size(max_memory), timeout)
-    reductions = Reductions(not no_symmetry, not no_merging, not no_counter_renaming)
+    memory = bounds.memory_size(max_memory)
     options = tuple(option or ())
     loaded = load_design(design, options)
+
+    from iopermit.search.check import Limits, check  # noqa: PLC0415 - imports numba
+    from iopermit.translate.native import Reductions  # noqa: PLC0415 - imports LLVM
+
+    reductions = Reductions(not no_symmetry, not no_merging, not no_counter_renaming)
     with shown(quiet=quiet) as progress:
-        verdict = search.check(
+        verdict = check(
             loaded,
             scenario,
-            limits=limits,
+            limits=Limits(max_states, memory, timeout),
             reductions=reductions,
             threads=threads,
             every=every,

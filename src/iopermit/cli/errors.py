@@ -46,7 +46,7 @@ def explain(error: Exception) -> ExitCode:
             return ExitCode.HOLDS
         case _ if hasattr(error, "format_message"):
             # Wrong usage. The class belongs to click, in later versions to typer's copy of it.
-            complain(f"iopermit: error: {error.format_message()}\n  {_help_hint(error)}")
+            complain(_usage(error, error.format_message()))
         case _:
             return _internal(f"{type(error).__name__}: {error}", error)
     return ExitCode.BAD_INPUT
@@ -58,9 +58,13 @@ def _is_replay_error(error: Exception) -> bool:
     return module is not None and isinstance(error, module.ReplayError)
 
 
-def _help_hint(error: Exception) -> str:
+def _usage(error: Exception, message: str) -> str:
+    if message.startswith("Usage:"):
+        # A command without arguments: this is its help.
+        return message
     context = getattr(error, "ctx", None)
-    return f"see: {context.command_path if context else 'iopermit'} --help"
+    command = context.command_path if context else "iopermit"
+    return f"iopermit: error: {message}\n  see: {command} --help"
 
 
 def _internal(message: str, error: Exception) -> ExitCode:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 SCHEMA = "iopermit/list/1"
 _WIDTH = 100
+_INDENT = 31
+"""Columns of the id."""
 
 
 def list_designs(
@@ -29,7 +31,7 @@ def list_designs(
         entries = [_entry(design) for design in known]
         print_result(to_text({"schema": SCHEMA, "designs": entries}))
     else:
-        print_result("\n".join(_text(design) for design in known))
+        print_result("".join(f"{line}\n" for design in known for line in _text(design)))
     return ExitCode.HOLDS
 
 
@@ -43,15 +45,11 @@ def _entry(design: type[Design]) -> dict[str, Any]:
     }
 
 
-def _text(design: type[Design]) -> str:
-    lines = [design.id, f"  {design.title}"]
-    lines += _wrapped("family: ", design.family) + _wrapped("origin: ", design.origin)
-    for name, meaning in design.options.items():
-        lines += _wrapped(f"--option {name}: ", meaning)
-    return "\n".join(lines) + "\n"
-
-
-def _wrapped(label: str, text: str) -> list[str]:
-    return textwrap.wrap(
-        label + text, _WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False
-    )
+def _text(design: type[Design]) -> list[str]:
+    """Return the lines about one design: id and title, family and origin, each option."""
+    texts = [design.title, f"{design.family}; origin: {design.origin}"]
+    texts += [f"--option {name}: {meaning}" for name, meaning in design.options.items()]
+    room = _WIDTH - _INDENT
+    lines = [line for text in texts for line in textwrap.wrap(text, room, break_on_hyphens=False)]
+    names = [design.id, *[""] * (len(lines) - 1)]
+    return [f"{name:{_INDENT}}{line}" for name, line in zip(names, lines, strict=True)]

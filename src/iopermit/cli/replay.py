@@ -15,7 +15,7 @@ from iopermit.cli.exit_codes import ExitCode, exit_code
 _SAVE_HINT = "write one with: iopermit check DESIGN --save FILE"
 
 
-def replay(
+def replay_file(
     file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False)],
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
@@ -24,9 +24,11 @@ def replay(
     ] = False,
 ) -> ExitCode:
     """Step through the schedule that `iopermit check --save FILE` saved, on full-size state."""
-    from iopermit.search.replay import replay as again  # noqa: PLC0415 - takes its time
+    saved = read_saved(file)
 
-    verdict = again(read_saved(file))
+    from iopermit.search.replay import replay  # noqa: PLC0415 - takes its time
+
+    verdict = replay(saved)
     deliver(verdict, Output(as_json=as_json, steps=steps, replayed=file))
     return exit_code(verdict.verdict)
 

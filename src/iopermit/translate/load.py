@@ -18,6 +18,7 @@ from iopermit.designs import designs, find
 from iopermit.system.design import Design
 from iopermit.system.machine_state import TssLayout
 from iopermit.system.options import with_options
+from iopermit.translate import source
 from iopermit.translate.ir import Site
 from iopermit.translate.source import DesignError, find_method, is_overridden
 
@@ -124,7 +125,9 @@ def _read(file: str) -> str:
 
 
 def _compile(file: str, text: str) -> tuple[ast.Module, types.CodeType]:
+    # The file may have changed since it was loaded before.
     linecache.checkcache(file)
+    source._functions.cache_clear()  # noqa: SLF001 - what it remembers is this package's own
     try:
         tree = ast.parse(text, file)
         return tree, compile(tree, file, "exec")
