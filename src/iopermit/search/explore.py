@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from iopermit.search import engine
 from iopermit.translate.ir import VERDICTS
 from iopermit.translate.jit import Compiled
+from iopermit.translate.native import VERDICT_SPAN
 
 Words = NDArray[np.uint64]
 _CHUNK = 1 << 15
@@ -62,9 +63,8 @@ class Exploration:
     """Which limit ended it, or empty."""
     violations: dict[str, int] = field(default_factory=dict)
     """Number of violating states per verdict."""
-    path: list[Words] | None = None
-    """Stored states from the initial one to the first violation."""
-    verdict: str = "none"
+    found: dict[tuple[str, int], list[Words]] = field(default_factory=dict)
+    """Stored states from the initial one to the first violation of each kind and statement."""
     covered: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
 
 
@@ -87,7 +87,7 @@ class _Partition:
         self.successors: Words = np.zeros(successors * words, np.uint64)
         self.labels: NDArray[np.uint32] = np.zeros(successors, np.uint32)
         self.covered: NDArray[np.uint8] = np.zeros(compiled.coverage_size, np.uint8)
-        self.found = np.zeros((len(VERDICTS), 2), np.int64)
+        self.found = np.zeros((VERDICT_SPAN * (len(compiled.model.sites) + 1), 2), np.int64)
         self.transitions = 0
 
     @property
@@ -139,11 +139,21 @@ class Explorer:
         self.result = Exploration()
         self._started = time.monotonic()
         self._root = 0
+        self._goals = np.ones(VERDICT_SPAN, np.bool_)
 
     def run(
-        self, initial: Words, *, stop: bool = True, progress: Callable[[Progress], None] | None = None
+        self,
+        initial: Words,
+        *,
+        stop: bool = True,
+        goals: frozenset[str] = frozenset(VERDICTS),
+        progress: Callable[[Progress], None] | None = None,
     ) -> Exploration:
-        """Explore from a stored state; stop at the depth of the first violation if asked."""
+        """Explore from a stored state; stop at the depth of the first violation if asked.
+
+        ``goals`` are the kinds that count; other violating states are just not continued.
+        """
+        self._goals = np.array([name in goals for name in VERDICTS] + [False] * (VERDICT_SPAN - len(VERDICTS)))
         self._insert_initial(initial)
         last_report = self._started
         pool = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
@@ -159,7 +169,7 @@ class Explorer:
         finally:
             if pool is not None:
                 pool.shutdown()
-        return self._finish()
+        return self._finish(stop=stop)
 
     def progress(self) -> Progress:
         """Return how far the search is."""
@@ -177,7 +187,7 @@ class Explorer:
         return sum(p.frontier[1] - p.frontier[0] for p in self.partitions)
 
     def _violating(self) -> bool:
-        return any(p.found[:, 1].any() for p in self.partitions)
+        return any(p.found[np.resize(self._goals, len(p.found)), 1].any() for p in self.partitions)
 
     def _insert_initial(self, initial: Words) -> None:
         value = int(engine.hash_state(initial, 0, self.words))
@@ -225,7 +235,7 @@ class Explorer:
             what = f"limit of {self.limits.max_states} states" if states else "memory limit"
             self.result.reason = f"the {what} was reached"
 
-    def _finish(self) -> Exploration:
+    def _finish(self, *, stop: bool) -> Exploration:
         result = self.result
         result.states, result.memory = self._states(), sum(p.memory for p in self.partitions)
         result.transitions = sum(p.transitions for p in self.partitions)
@@ -233,25 +243,26 @@ class Explorer:
         result.exhausted = not self._frontier() and not result.reason
         result.covered = np.bitwise_or.reduce([p.covered for p in self.partitions])
         for number, name in enumerate(VERDICTS):
-            total = sum(int(p.found[number, 1]) for p in self.partitions)
+            total = sum(int(p.found[number::VERDICT_SPAN, 1].sum()) for p in self.partitions)
             if total:
                 result.violations[name] = total
-        first = self._first_violation()
-        if first is not None:
-            result.verdict, result.path = first
-            result.depth = len(result.path) - 1
+        self._paths()
+        if stop and result.found:
+            result.depth = min(len(path) for path in result.found.values()) - 1
         return result
 
-    def _first_violation(self) -> tuple[str, list[Words]] | None:
-        """Return the verdict and path of the violation found at the least depth."""
-        best: tuple[str, list[Words]] | None = None
+    def _paths(self) -> None:
+        """Find for each kind and statement the schedule to the violation of least depth."""
         for number, partition in enumerate(self.partitions):
-            for verdict, (index, _) in enumerate(partition.found):
-                if index:
-                    path = self._path(int(index) - 1, number)
-                    if best is None or len(path) < len(best[1]):
-                        best = (VERDICTS[verdict], path)
-        return best
+            for code in np.flatnonzero(partition.found[:, 0]):
+                statement, verdict = divmod(int(code), VERDICT_SPAN)
+                if not self._goals[verdict]:
+                    continue
+                key = (VERDICTS[verdict], statement)
+                path = self._path(int(partition.found[code, 0]) - 1, number)
+                known = self.result.found.get(key)
+                if known is None or len(path) < len(known):
+                    self.result.found[key] = path
 
     def _path(self, index: int, number: int) -> list[Words]:
         path: list[Words] = []

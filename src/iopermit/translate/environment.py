@@ -48,7 +48,9 @@ from iopermit.translate.ir import (
     map_gotos,
     negate,
     slot_of,
+    subexpressions,
 )
+from iopermit.translate.blame import add_blame
 from iopermit.translate.liveness import clear_dead_variables
 from iopermit.translate.lower import Label, Lowering
 from iopermit.translate.source import find_method, is_overridden
@@ -58,8 +60,12 @@ CPU, TASK = Context("cpu"), Context("task")
 _MAX_PASSES = 8
 
 
-def build(design: type[Design], scenario: Scenario) -> Model:
-    """Return ``design`` in its environment. Raises DesignError for what the language lacks."""
+def build(design: type[Design], scenario: Scenario, *, blame: bool = False) -> Model:
+    """Return ``design`` in its environment. Raises DesignError for what the language lacks.
+
+    With ``blame`` each CPU remembers the design statement that last wrote what it consults, so
+    that violations can be told apart by the statement that let them happen.
+    """
     types: dict[tuple[str, str], Type] = {}
     width = 10
     for _ in range(_MAX_PASSES):
@@ -70,6 +76,8 @@ def build(design: type[Design], scenario: Scenario) -> Model:
         if known == types and needed == width:
             break
         width = needed
+    if blame:
+        add_blame(model, environment.consulted_fields())
     return model
 
 
@@ -340,6 +348,11 @@ class Environment:
         by_map = Select(equal(selected, IoMapBase.VALID.value), clear, const(0))
         by_map = Select(equal(selected, IoMapBase.ALL.value), everything, by_map)
         return Select(equal(level, 3), everything, Select(covered, by_map, const(0)))
+
+    def consulted_fields(self) -> frozenset[Field]:
+        """Return the fields of CPU and TSS that decide about ports."""
+        parts = subexpressions(self._allowed(CPU, TASK))
+        return frozenset(e.field for e in parts if isinstance(e, Load) and e.field.record in ("cpu", "tss"))
 
     def _promised(self, task: Expr) -> Expr:
         return Select(Load(self.granted_iopl, task), self._all_ports(), Load(self.granted, task))

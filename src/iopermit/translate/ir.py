@@ -232,6 +232,8 @@ class Model:
     heap: tuple[RecordName, ...] = ()
     preemption: bool = True
     """Whether kernel code can be preempted."""
+    sites: tuple[Site, ...] = ()
+    """Design statements by number (from 1) where CPUs remember them (see blame.py)."""
     live: dict[int, frozenset[Field]] = field(default_factory=dict)
     """For each step the local variables that may still be read."""
     together: list[frozenset[Field]] = field(default_factory=list)

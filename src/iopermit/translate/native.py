@@ -19,6 +19,8 @@ from llvmlite import ir as llvm
 
 from iopermit.translate.ir import (
     KERNEL_THREAD,
+    LEAK,
+    LOSS,
     USER,
     Const,
     Context,
@@ -43,6 +45,8 @@ STEP, USER_RULE, THREAD_RULE, SWITCH_RULE = 0, 1 << 8, 2 << 8, 3 << 8
 """Label of a transition: CPU << 16 | class | number of the choice or rule."""
 
 CPU_SHIFT = 16
+VERDICT_SPAN = 8
+"""What ``expand`` returns for a violating state is -(verdict + VERDICT_SPAN * statement)."""
 _DONE = 2
 """Value of ``chosen`` when the first step was an allocation."""
 BYTES = I8.as_pointer()
@@ -320,13 +324,24 @@ class NativeModel:
         bad, fine = function.append_basic_block("bad"), function.append_basic_block("fine")
         builder.cbranch(builder.icmp_unsigned("!=", verdict, number(0)), bad, fine)
         builder.position_at_end(bad)
-        builder.ret(builder.sub(number(0), verdict))
+        builder.ret(builder.sub(number(0), self._with_blame(builder, state, details, verdict)))
         builder.position_at_end(fine)
         expand_cpu = self._expand_cpu()
         count = number(0)
         for cpu in range(self.model.counts["cpu"]):
             count = builder.call(expand_cpu, [state, number(cpu), successors, labels, count, covered])
         builder.ret(count)
+
+    def _with_blame(self, builder: llvm.IRBuilder, state: Any, details: Any, verdict: Any) -> Any:  # noqa: ANN401 - llvmlite
+        """Add the number of the blamed statement, for a leak or loss, times VERDICT_SPAN."""
+        if not self.model.sites:
+            return verdict
+        code = Code(self.model, self.packing, builder, state)
+        cpu = builder.load(builder.gep(details, [number(0)]), typ=I64)
+        blame = code.get("cpu", cpu, code.place(self.model.field("cpu", "blame")))
+        ports = builder.or_(builder.icmp_unsigned("==", verdict, number(LEAK)), builder.icmp_unsigned("==", verdict, number(LOSS)))
+        span = builder.mul(builder.select(ports, blame, number(0)), number(VERDICT_SPAN))
+        return builder.add(verdict, span)
 
     def _expand_cpu(self) -> llvm.Function:
         function, builder = self._function("expand_cpu", I64, STATE, I64, STATE, LABELS, I64, BYTES)

@@ -1,0 +1,190 @@
+"""Checks a design: from the smallest scenario to the largest, until a violation or the end."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from iopermit.search.explore import Exploration, Explorer, Limits, Native, Progress, initial_state
+from iopermit.search.replay import confirm
+from iopermit.search.results import SearchStatistics, Uncovered, Verdict
+from iopermit.search.schedule import concrete_schedule
+from iopermit.system.design import Design
+from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Scenario
+from iopermit.translate.environment import build
+from iopermit.translate.initial import initial_values
+from iopermit.translate.ir import VERDICTS, Field, Model, Site
+from iopermit.translate.jit import Compiled, compile_model
+from iopermit.translate.native import SWITCH_RULE, THREAD_RULE, USER_RULE, Reductions
+
+ProgressCallback = Callable[[Progress], None]
+_SMALL = ((1, 1, 1), (1, 2, 1), (1, 2, 2), (2, 2, 1), (2, 2, 2), (2, 3, 2))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to search."""
+
+    limits: Limits = Limits()
+    reductions: Reductions = Reductions()
+    threads: int = 1
+    progress: ProgressCallback | None = None
+    every: bool = False
+    """Whether to go on to every different violation."""
+
+
+def ladder() -> Iterator[Scenario]:
+    """Yield scenarios from small to large, plain events before all, up to the default one."""
+    for bounds in _SMALL[:-2]:
+        yield Scenario(*bounds, PLAIN_EVENTS)
+    for bounds in _SMALL:
+        yield Scenario(*bounds, ALL_EVENTS)
+
+
+def check(  # noqa: PLR0913 - the interface of the verb
+    design: type[Design],
+    scenario: Scenario | None = None,
+    *,
+    limits: Limits = Limits(),  # noqa: B008 - immutable
+    reductions: Reductions = Reductions(),  # noqa: B008 - immutable
+    threads: int = 1,
+    every: bool = False,
+    progress: ProgressCallback | None = None,
+    options: tuple[str, ...] = (),
+) -> Verdict:
+    """Return the verdict about ``design`` in one scenario, or in a ladder of them if None.
+
+    Raises DesignError for a design that cannot be translated and ReplayError if the replay at
+    full size disagrees with the search.
+    """
+    settings = Settings(limits, reductions, threads, progress, every)
+    deadline = None if limits.timeout is None else time.monotonic() + limits.timeout
+    verdicts: list[Verdict] = []
+    for each in [scenario] if scenario is not None else ladder():
+        remaining = settings if deadline is None else replace(settings, limits=replace(limits, timeout=max(0.0, deadline - time.monotonic())))
+        verdicts.append(replace(check_once(design, each, remaining), options=options))
+        if verdicts[-1].verdict == "undetermined" or (verdicts[-1].verdict == "violated" and not every):
+            break
+    return _different(verdicts) if every else verdicts[-1]
+
+
+def _different(verdicts: list[Verdict]) -> Verdict:
+    """Combine the verdicts of several scenarios: the first violation, and all different ones."""
+    found: dict[tuple[str, Site | None], Verdict] = {}
+    for verdict in verdicts:
+        for each in (verdict, *verdict.also):
+            if each.violation is not None:
+                found.setdefault((each.violation.kind, each.violation.site), replace(each, also=()))
+    if not found:
+        return verdicts[-1]
+    first, *rest = found.values()
+    return replace(first, also=tuple(rest))
+
+
+def check_once(design: type[Design], scenario: Scenario, settings: Settings) -> Verdict:
+    """Return the verdict about ``design`` in one scenario."""
+    search = Search(design, scenario, settings)
+    return search.verdict()
+
+
+class Search:
+    """One scenario of one design: translated, compiled, explored."""
+
+    def __init__(self, design: type[Design], scenario: Scenario, settings: Settings) -> None:
+        """Prepare; nothing is compiled yet."""
+        self.design, self.scenario, self.settings = design, scenario, settings
+        self.compile_seconds = 0.0
+
+    def explore(self, *, stop: bool = True, goals: frozenset[str] = frozenset(VERDICTS)) -> tuple[Exploration, Native]:
+        """Explore; with reductions, again without an assumption that turned out wrong."""
+        model = build(self.design, self.scenario, blame=self.settings.every)
+        trusted = tuple(f for f in model.fields if f.record in model.heap) if self.settings.reductions.merging else ()
+        while True:
+            compiled = self.compile(model, trusted)
+            native = Native(compiled)
+            explorer = Explorer(compiled, self.settings.limits, self.settings.threads)
+            initial = initial_state(native, initial_values(self.design, self.scenario, model))
+            result = explorer.run(initial, stop=stop, goals=goals, progress=self._progress())
+            broken = broken_assumptions(compiled, result)
+            if not broken or (stop and result.found) or result.reason:
+                return result, native
+            trusted = tuple(f for f in trusted if f not in broken)
+
+    def compile(self, model: Model, trusted: tuple[Field, ...]) -> Compiled:
+        """Compile, and keep account of the time."""
+        started = time.monotonic()
+        compiled = compile_model(model, self.settings.reductions, trusted)
+        self.compile_seconds += time.monotonic() - started
+        return compiled
+
+    def _progress(self) -> ProgressCallback | None:
+        callback = self.settings.progress
+        if callback is None:
+            return None
+        s = self.scenario
+        name = f"{s.cpus} CPUs, {s.tasks} tasks, {s.longs} longs"
+        return lambda progress: callback(replace(progress, scenario=name))
+
+    def verdict(self) -> Verdict:
+        """Explore and report."""
+        result, native = self.explore(stop=not self.settings.every)
+        uncovered = what_was_not_covered(native.compiled.model, result, self.scenario)
+        if not result.found:
+            verdict = "holds" if result.exhausted else "undetermined"
+            return self._verdict(verdict, result, uncovered, confirmed=False)
+        found = sorted(result.found.items(), key=lambda item: (len(item[1]), item[0]))
+        verdicts = [self._violated(kind, statement, path, result, native, uncovered) for (kind, statement), path in found]
+        return replace(verdicts[0], also=tuple(verdicts[1:]))
+
+    def _violated(self, kind, statement, path, result, native, uncovered):  # type: ignore[no-untyped-def]
+        model = native.compiled.model
+        plain = Native(compile_model(model, Reductions(symmetry=False, merging=False, counters=False)))
+        initial = plain.pack(plain.compiled.packing.working(initial_values(self.design, self.scenario, model)))
+        schedule = concrete_schedule(path, native, plain, initial)
+        replayed = confirm(self.design, self.scenario, schedule, kind)
+        assert replayed.violation is not None  # noqa: S101 - confirm() requires it
+        violation = replayed.violation
+        if kind == "leak" and not self.scenario.unprivileged:
+            violation = replace(violation, needs_privilege=self._needs_privilege(statement))
+        verdict = self._verdict("violated", result, uncovered, confirmed=True)
+        return replace(verdict, violation=violation, trace=replayed.trace)
+
+    def _needs_privilege(self, statement: int) -> bool | None:
+        """Return whether no task without CAP_SYS_RAWIO from the start gains ports this way."""
+        without = Search(self.design, replace(self.scenario, unprivileged=True), self.settings)
+        result, _ = without.explore(stop=not self.settings.every, goals=frozenset({"leak"}))
+        if any(found == statement for _, found in result.found):
+            return False
+        return True if result.exhausted else None
+
+    def _verdict(self, verdict, result, uncovered, *, confirmed):  # type: ignore[no-untyped-def]
+        statistics = SearchStatistics(
+            result.states, result.transitions, result.depth, result.seconds, result.exhausted, confirmed, result.memory, self.compile_seconds
+        )  # fmt: skip
+        name = self.design.id or self.design.__name__
+        reason = "" if verdict != "undetermined" else result.reason
+        return Verdict(name, self.scenario, verdict, reason, None, None, statistics, uncovered, design_file=inspect.getfile(self.design))
+
+
+def broken_assumptions(compiled: Compiled, result: Exploration) -> frozenset[Field]:
+    """Return the trusted fields that were written while others could see the object."""
+    flags = result.covered[compiled.watch_base :]
+    return frozenset(f for f, flag in zip(compiled.trusted, flags, strict=False) if flag)
+
+
+def what_was_not_covered(model: Model, result: Exploration, scenario: Scenario) -> Uncovered:
+    """Return the statements that no schedule reached and the events that never happened."""
+    reached = {s.site for pc, s in model.steps.items() if result.covered[pc]}
+    missing = {s.site for s in model.steps.values() if s.site is not None} - reached
+    base = len(model.steps) + 8
+    happened: set[str] = set()
+    rules = ((USER_RULE, model.user_rules), (THREAD_RULE, model.thread_rules), (SWITCH_RULE, model.switch_rules))
+    for kind, of_kind in rules:
+        happened |= {rule.event for number, rule in enumerate(of_kind) if result.covered[base + kind + number]}
+    flags = {"allocation-fails", "preempt", "migrate"}
+    events = tuple(sorted(e.value for e in scenario.events if e.value not in happened | flags))
+    statements = tuple(sorted((s for s in missing if s is not None), key=lambda s: (s.file, s.line, s.column)))
+    not_asked = tuple(sorted(e.value for e in ALL_EVENTS - scenario.events))
+    return Uncovered(statements, events, not_asked)

@@ -1,0 +1,246 @@
+"""Replays a schedule at full size: real ports, real TSS bytes, and the processor's own check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from iopermit import arch
+from iopermit.search.results import SearchStatistics, TraceStep, TssState, Verdict, Violation
+from iopermit.search.schedule import Transition
+from iopermit.system import specification
+from iopermit.system.concretion import Concretion, exact, readable
+from iopermit.system.crash import HeapExhaustedError, KernelCrash
+from iopermit.system.design import Design
+from iopermit.system.execution import Action, Mode, Processor, Thread
+from iopermit.system.machine_state import IoMapBase
+from iopermit.system.position import Position
+from iopermit.system.scenario import Event, Scenario
+from iopermit.system.simulation import System
+from iopermit.translate import stepping
+from iopermit.translate.ir import Site
+from iopermit.translate.source import find_method
+
+_BASES = {
+    IoMapBase.INVALID: "past limit",
+    IoMapBase.VALID: "valid",
+    IoMapBase.ALL: "all ports",
+    IoMapBase.LAZY: "lazy",
+}
+
+
+class ReplayError(Exception):
+    """The replay at full size disagrees with the search: an error in iopermit."""
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A schedule executed at full size."""
+
+    trace: tuple[TraceStep, ...]
+    violation: Violation | None
+
+
+def confirm(design: type[Design], scenario: Scenario, schedule: list[Transition], kind: str) -> Replay:
+    """Replay a schedule and require the violation that the search found.
+
+    Readable port numbers are tried first; then whole blocks of ports, which the longs of the
+    search stand for exactly. Raises ReplayError if neither shows a violation of that kind.
+    """
+    actions = [(t.action, t.label) for t in schedule]
+    problem = "it shows no violation"
+    for concretion in (readable(design.layout, scenario.longs), exact(design.layout, scenario.longs)):
+        try:
+            result = execute(design, scenario, actions, concretion)
+        except (ValueError, StopIteration, HeapExhaustedError) as error:
+            problem = str(error)
+            continue
+        if result.violation is not None and result.violation.kind == kind:
+            return result
+    message = f"the search found a {kind}, but the replay at full size disagrees: {problem}"
+    raise ReplayError(message)
+
+
+def execute(
+    design: type[Design], scenario: Scenario, actions: Iterable[tuple[Action, int]], concretion: Concretion
+) -> Replay:
+    """Execute a schedule at full size up to the first violation."""
+    runner = _Runner(design, scenario, concretion)
+    for action, label in actions:
+        runner.apply(action, label)
+        if runner.violation is not None:
+            break
+    return Replay(tuple(runner.trace), runner.violation)
+
+
+class _Runner:
+    def __init__(self, design: type[Design], scenario: Scenario, concretion: Concretion) -> None:
+        self.system = System(design, scenario, concretion, stepper=stepping.steps)
+        self.design = design
+        self.trace: list[TraceStep] = []
+        self.violation: Violation | None = None
+        self._last_writer: dict[int, Site | None] = {}
+
+    def apply(self, action: Action, label: int) -> None:
+        """Execute one step and note what it did."""
+        system = self.system
+        processor = system.processors[action.cpu]
+        thread = system.current(processor)
+        context = processor if processor.switching else thread
+        site, text = self._what(action, context.positions)
+        task = self._names(processor, thread, action)
+        before = self._tss()
+        crash: KernelCrash | None = None
+        try:
+            system.apply(action)
+        except KernelCrash as error:
+            crash = error
+        after = self._tss()
+        if before[action.cpu] != after[action.cpu] and site is not None:
+            self._last_writer[action.cpu] = site
+        event, arguments = action.event, self._arguments(action)
+        self.trace.append(TraceStep(len(self.trace) + 1, action.cpu, task, event, arguments, text, site, after, label))
+        if crash is not None:
+            self.violation = Violation("crash", task, action.cpu, (), (), (), "", str(crash), site)
+        else:
+            self._judge(site)
+
+    def _names(self, processor: Processor, thread: Thread, action: Action) -> str:
+        if action.event == "switch":
+            following = action["following"]
+            return f"{self._name(thread.index)} to {self._name(following)}"
+        if processor.switching and processor.following is not None:
+            return f"{self._name(thread.index)} to {self._name(processor.following.index)}"
+        return self._name(thread.index)
+
+    def _name(self, index: int) -> str:
+        return chr(ord("A") + index) if index < self.system.scenario.tasks else "idle"
+
+    def _what(self, action: Action, positions: tuple[Position, ...]) -> tuple[Site | None, str]:
+        if action.event != "step":
+            return None, self._event_text(action)
+        if not positions:
+            return None, "step"
+        innermost = positions[-1]
+        if not innermost.file:
+            return None, innermost.function
+        method = find_method(self.design, innermost.function)
+        site = Site(innermost.file, innermost.line, innermost.column, "", innermost.function)
+        if method is not None:
+            site = replace(method.site(method.node), line=innermost.line, column=innermost.column, text=_line(innermost))
+        return site, site.text
+
+    def _event_text(self, action: Action) -> str:
+        match action.event:
+            case "ioperm":
+                ports = self.system.concretion.ports_of(action["first"], action["end"])
+                return f"ioperm({ports.first}, {ports.count}, {action['turn_on']})"
+            case "iopl":
+                return f"iopl({action['level']})"
+            case "switch":
+                return "switch_to()"
+        return _TEXTS.get(action.event, action.event)
+
+    def _arguments(self, action: Action) -> dict[str, int]:
+        arguments = dict(action.arguments)
+        if action.choice is not None:
+            arguments["choice"] = action.choice
+        return arguments
+
+    def _tss(self) -> tuple[TssState, ...]:
+        states = []
+        for processor in self.system.processors:
+            base = self.system.design.map_in_force(processor.record)
+            clear = tuple(arch.as_ranges(processor.tss.bitmap.allowed()))
+            states.append(TssState(_BASES[base], clear, bool(processor.record.tr_limit_low)))
+        return tuple(states)
+
+    def _judge(self, site: Site | None) -> None:
+        found = specification.judge(self.system)
+        if found is None:
+            return
+        if found.kind == "garbage" or found.task is None or found.cpu is None:
+            self.violation = Violation("garbage", "", 0, (), (), (), "", found.message, site)
+            return
+        owner = self._owner(found)
+        blamed = self._last_writer.get(found.cpu) or site
+        message = self._message(found, owner)
+        self.violation = Violation(
+            found.kind, self._name(found.task), found.cpu, found.ports, found.allowed, found.granted, owner, message, blamed
+        )  # fmt: skip
+
+    def _owner(self, found: specification.Violation) -> str:
+        """Return the one other task that was granted the leaked ports."""
+        if found.kind != "leak":
+            return ""
+        owners = []
+        for thread in self.system.threads[: self.system.scenario.tasks]:
+            ports = thread.grants.allowed
+            alive = thread.mode is not Mode.FREE and thread.index != found.task
+            if alive and all(ports[first : last + 1].all() for first, last in found.ports):
+                owners.append(self._name(thread.index))
+        return owners[0] if len(owners) == 1 else ""
+
+    def _message(self, found: specification.Violation, owner: str) -> str:
+        name, ports = self._name(found.task or 0), arch.format_ranges(found.ports)
+        if found.kind == "loss":
+            return f"task {name} may not use ports {ports}, which it was granted"
+        only = f"only task {owner} was granted" if owner else "it was not granted"
+        return f"task {name} may use ports {ports}, which {only}"
+
+
+_TEXTS = {
+    "fork": "fork()",
+    "fork-fails": "fork() that fails late",
+    "io-thread": "creates a kernel thread",
+    "io-thread-fails": "creates a kernel thread, which fails late",
+    "exit": "exit()",
+    "exec": "execve()",
+    "drop-privilege": "drops CAP_SYS_RAWIO",
+    "vm-exit": "VM exit: the cached TSS limit falls to 0x67",
+    "fault": "a port access faults (#GP)",
+}
+
+
+def _line(position: Position) -> str:
+    import linecache  # noqa: PLC0415 - only for this
+
+    return linecache.getline(position.file, position.line).strip()
+
+
+def replay(saved: dict[str, Any]) -> Verdict:
+    """Replay a saved verdict (parsed JSON of ``check --json``) and return what it shows now.
+
+    Raises DesignError or UnknownDesignError if the design cannot be loaded any more, and
+    ReplayError if the schedule no longer leads to the violation.
+    """
+    from iopermit.translate.load import load_design  # noqa: PLC0415 - imports every design
+
+    design = load_design(saved["design"]["name"], tuple(saved["design"]["options"]))
+    bounds = saved["scenario"]
+    events = frozenset(Event(name) for name in bounds["events"])
+    scenario = Scenario(bounds["cpus"], bounds["tasks"], bounds["longs"], events)
+    actions = [(_action(step), int(step["label"])) for step in saved["trace"]]
+    wanted = saved["violation"]
+    for concretion in (readable(design.layout, scenario.longs), exact(design.layout, scenario.longs)):
+        try:
+            result = execute(design, scenario, actions, concretion)
+        except (ValueError, StopIteration, HeapExhaustedError, KeyError, IndexError):
+            continue
+        if result.violation is not None and result.violation.message == wanted["message"]:
+            figures = saved["search"]
+            statistics = SearchStatistics(
+                figures["states"], figures["transitions"], figures["depth"], figures["seconds"],
+                figures["exhausted"], confirmed_full_size=True,
+            )  # fmt: skip
+            violation = replace(result.violation, needs_privilege=wanted.get("needs_privilege"))
+            return Verdict(saved["subject"], scenario, "violated", "", violation, result.trace, statistics, design_file=saved["design"]["file"])
+    message = f"the schedule no longer shows: {wanted['message']}"
+    raise ReplayError(message)
+
+
+def _action(step: dict[str, Any]) -> Action:
+    arguments = dict(step["arguments"])
+    choice = arguments.pop("choice", None)
+    return Action(step["cpu"], step["event"], tuple(arguments.items()), choice)

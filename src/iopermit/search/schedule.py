@@ -1,0 +1,86 @@
+"""Turns a path of renamed, merged states into a schedule of single steps with fixed names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from iopermit.search.explore import Native, Words
+from iopermit.system.execution import Action
+from iopermit.translate.ir import FIRST_STEP, Model, Step
+from iopermit.translate.native import CPU_SHIFT, STEP, SWITCH_RULE, THREAD_RULE, USER_RULE
+
+_CLASS = 0xFF00
+_NUMBER = 0xFF
+_MOST_STEPS = 100_000
+
+
+@dataclass(frozen=True)
+class Transition:
+    """One atomic transition of the model without reductions."""
+
+    action: Action
+    step: Step | None
+    """The step that is executed; None for an event or a switch that starts."""
+    label: int
+    task: int
+    """The task slot that the CPU executes before it; idle tasks follow the tasks."""
+
+
+class ScheduleError(Exception):
+    """The path cannot be followed without reductions: an error in iopermit."""
+
+
+def concrete_schedule(path: list[Words], reduced: Native, plain: Native, initial: Words) -> list[Transition]:
+    """Return a schedule from ``initial`` that leads through representatives of ``path``."""
+    state, schedule = initial, []
+    for target in path[1:]:
+        for label, _ in (s for s in reduced.successors(state) if (s[1] == target).all()):
+            found = _micro_steps(state, label, target, reduced, plain)
+            if found is not None:
+                break
+        else:
+            raise ScheduleError("no step leads from one state of the path to the next")
+        for transition, state in found:
+            schedule.append(transition)
+    return schedule
+
+
+def _micro_steps(
+    state: Words, label: int, target: Words, reduced: Native, plain: Native
+) -> list[tuple[Transition, Words]] | None:
+    """Return the single steps of one merged transition, or None if it was another one."""
+    cpu = label >> CPU_SHIFT
+    model = plain.compiled.model
+    first = [(l, s) for l, s in plain.successors(state) if l == label or _both_steps(l, label)]
+    stack = [[(transition(model, plain, state, l), s)] for l, s in reversed(first)]
+    for _ in range(_MOST_STEPS):
+        if not stack:
+            return None
+        steps = stack.pop()
+        last = steps[-1][1]
+        if (reduced.canonical(last) == target).all():
+            return steps
+        following = [(l, s) for l, s in plain.successors(last) if l >> CPU_SHIFT == cpu and l & _CLASS == STEP]
+        stack += [[*steps, (transition(model, plain, last, l), s)] for l, s in reversed(following)]
+    return None
+
+
+def _both_steps(one: int, other: int) -> bool:
+    return one >> CPU_SHIFT == other >> CPU_SHIFT and one & _CLASS == STEP == other & _CLASS
+
+
+def transition(model: Model, native: Native, state: Words, label: int) -> Transition:
+    """Return what a transition of the model without reductions does."""
+    cpu, kind, number = label >> CPU_SHIFT, label & _CLASS, label & _NUMBER
+    values = native.compiled.packing.values(native.unpack(state))
+    task = values["cpu", "current"][cpu] - 1
+    if kind == STEP:
+        pc = values["cpu", "pc"][cpu] or values["task", "pc"][task]
+        step = model.steps[pc]
+        return Transition(Action(cpu, "step", (), number if step.choices > 1 else None), step, label, task)
+    rules = {USER_RULE: model.user_rules, THREAD_RULE: model.thread_rules, SWITCH_RULE: model.switch_rules}[kind]
+    rule = rules[number]
+    return Transition(Action(cpu, rule.event, rule.arguments), None, label, task)
+
+
+__all__ = ["FIRST_STEP", "ScheduleError", "Transition", "concrete_schedule", "transition"]
