@@ -222,19 +222,17 @@ class Environment:
         child = self._local("fork.child", Type("ref", 0, everyone, "task"))
         fails = self._local("fork.fails", Type("bool"))
         reference = Value(Load(child, TASK), Type("ref", 0, everyone, "task"), slot_of(Load(child, TASK)), never_null=True)
-        end = self._fork_end(child, fails, reference)
+        done: list[Stmt] = self._fork_end(child, fails, reference)
         if self.has_hook("fork"):
-            result = self._result("fork")
-            entry, after = self._hook("fork", {"child": reference}, result=result)
-            result = self._result("fork")
+            entry, after = self._hook("fork", {"child": reference}, result=self._result("fork"))
             gone = (Clear("task", slot_of(Load(child, TASK))), *self._leave())
-            checked = self._step([], "fork: thread state copied", [If(equal(Load(result, TASK), 0), (Goto(end),), gone)])
-            self.lowering.alias(after, checked)
+            done = [If(equal(Load(self._result("fork"), TASK), 0), tuple(done), gone)]
+            self.lowering.alias(after, self._step([], "fork returns", done))
         else:
-            entry = end
+            entry = self._step([], "fork returns", done)
         self._fork_rules(entry, child, fails)
 
-    def _fork_end(self, child: Field, fails: Field, reference: Value) -> Label:
+    def _fork_end(self, child: Field, fails: Field, reference: Value) -> list[Stmt]:
         slot = slot_of(Load(child, TASK))
         unwound = self._step([Clear("task", slot)], "fork: unwound", self._leave())
         failed = unwound
@@ -248,7 +246,7 @@ class Environment:
             Store(self.pc, slot, start),
             *self._leave(),
         )
-        return self._step([], "fork returns", [If(Load(fails, TASK), (Goto(failed),), alive)])
+        return [If(Load(fails, TASK), (Goto(failed),), alive)]
 
     def _fork_rules(self, entry: Label, child: Field, fails: Field) -> None:
         has = self.scenario.has
