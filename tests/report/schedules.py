@@ -101,18 +101,29 @@ class Recorder:
         self, action: Action, text: str, site: Site | None, arguments: dict[str, int]
     ) -> None:
         task = self._current(action.cpu)
-        name = "idle" if task.mode is Mode.IDLE else chr(ord("A") + task.index)
+        processor = self.system.processors[action.cpu]
+        following = processor.following
+        name = self._name(task.index)
+        if action.event == "switch":
+            name += f" to {self._name(action['following'])}"
+        elif following is not None:
+            name += f" to {self._name(following.index)}"
         self.system.apply(action)
         number = len(self.trace) + 1
         event, tss = action.event, self._tss()
         step = TraceStep(number, action.cpu, name, event, arguments, text, site, tss, number)
         self.trace.append(step)
 
+    def _name(self, number: int) -> str:
+        return chr(ord("A") + number) if number < self.scenario.tasks else "idle"
+
     def _call(self, event: str, arguments: dict[str, int]) -> str:
         if event == "ioperm":
             ports = self.system.concretion.ports_of(arguments["first"], arguments["end"])
             return f"ioperm({ports.first}, {ports.count}, {arguments['turn_on']})"
-        return f"iopl({arguments['level']})" if event == "iopl" else f"{event}()"
+        if event == "iopl":
+            return f"iopl({arguments['level']})"
+        return "switch_to()" if event == "switch" else f"{event}()"
 
     def _bytes(self, part: int) -> str:
         geometry = self.system.geometry

@@ -99,7 +99,8 @@ def check_design(  # noqa: PLR0913 - one parameter per option
     options = tuple(option or ())
     loaded = load_design(design, options)
 
-    from iopermit.search.check import Limits, check  # noqa: PLC0415 - imports numba
+    from iopermit.search.check import check  # noqa: PLC0415 - imports numba
+    from iopermit.search.explore import Limits  # noqa: PLC0415 - as above
     from iopermit.translate.native import Reductions  # noqa: PLC0415 - imports LLVM
 
     reductions = Reductions(not no_symmetry, not no_merging, not no_counter_renaming)

@@ -26,9 +26,13 @@ def replay_file(
     """Step through the schedule that `iopermit check --save FILE` saved, on full-size state."""
     saved = read_saved(file)
 
-    from iopermit.search.replay import replay  # noqa: PLC0415 - takes its time
+    from iopermit.search.replay import ReplayError, replay  # noqa: PLC0415 - takes its time
 
-    verdict = replay(saved)
+    try:
+        verdict = replay(saved)
+    except ReplayError as error:
+        hint = "the file was damaged, or the design changed since it was saved"
+        raise BadInputError(f"{file}: {error}; {hint}") from error
     deliver(verdict, Output(as_json=as_json, steps=steps, replayed=file))
     return exit_code(verdict.verdict)
 

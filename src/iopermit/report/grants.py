@@ -85,6 +85,6 @@ class Grants:
             self.ports[task], self.iopl[task] = 0, False
 
     def owners(self, ports: int, but: str) -> list[str]:
-        """Return the tasks, other than one, that were granted some of the ports."""
+        """Return the tasks, other than one, that were granted all of the ports."""
         tasks = sorted(self.ports.keys() | self.iopl.keys())
-        return [task for task in tasks if task != but and self.of(task) & ports]
+        return [task for task in tasks if task != but and not ports & ~self.of(task)]

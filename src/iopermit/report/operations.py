@@ -11,9 +11,6 @@ if TYPE_CHECKING:
 
     from iopermit.search.results import TraceStep
 
-IDLE: Final = "idle"
-"""The name of every CPU's idle task."""
-
 _FAILED: Final = re.compile(r"return -(E[A-Z]+)\b")
 
 
@@ -57,18 +54,14 @@ class Operation:
         return next((s for s in self.steps[1:] if s.source is None), None) is step
 
 
-def operations(trace: Sequence[TraceStep], tasks: int) -> Iterator[tuple[TraceStep, Operation]]:
-    """Yield every step with the operation that it belongs to.
-
-    `tasks` is the number of tasks of the scenario; a switch to a higher number is to an idle task.
-    """
+def operations(trace: Sequence[TraceStep]) -> Iterator[tuple[TraceStep, Operation]]:
+    """Yield every step with the operation that it belongs to."""
     of_task: dict[str, Operation] = {}
     switches: dict[int, Operation] = {}
     for step in trace:
         if step.event == "switch":
-            number = step.arguments["following"]
-            following = task_name(number) if number < tasks else IDLE
-            operation = Operation("switch", step.task, step.text, following, step.arguments)
+            task, _, following = step.task.partition(" to ")
+            operation = Operation("switch", task, step.text, following, step.arguments)
             switches[step.cpu] = operation
         elif step.event != "step":
             operation = Operation(step.event, step.task, step.text, arguments=step.arguments)

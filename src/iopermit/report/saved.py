@@ -19,6 +19,13 @@ _MEMBERS: Final[Mapping[tuple[str, ...], type]] = {
     ("scenario", "longs"): int,
     ("scenario", "events"): list,
     ("verdict",): str,
+    ("subject",): str,
+    ("design", "file"): str,
+    ("search", "states"): int,
+    ("search", "transitions"): int,
+    ("search", "depth"): int,
+    ("search", "seconds"): float,
+    ("search", "exhausted"): bool,
 }
 _VIOLATED: Final[Mapping[tuple[str, ...], type]] = {
     ("violation", "kind"): str,
@@ -32,7 +39,14 @@ _STEP: Final[Mapping[tuple[str, ...], type]] = {
     ("label",): int,
 }
 
-_JSON_NAMES: Final = {str: "string", list: "list", int: "number", dict: "object"}
+_JSON_NAMES: Final = {
+    str: "a string",
+    list: "a list",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    dict: "an object",
+}
 
 
 def problem_of(saved: object) -> str:
@@ -55,8 +69,8 @@ def _wrong_member(value: object, members: Mapping[tuple[str, ...], type], prefix
         found: Any = value
         for name in path:
             found = found.get(name) if isinstance(found, dict) else None
-        if not isinstance(found, wanted) or isinstance(found, bool):
-            return f"{prefix}{'.'.join(path)} should be a {_JSON_NAMES[wanted]}"
+        if type(found) is not wanted and not (wanted is float and type(found) is int):
+            return f"{prefix}{'.'.join(path)} should be {_JSON_NAMES[wanted]}"
     return ""
 
 

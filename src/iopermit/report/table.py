@@ -24,9 +24,9 @@ _MOST_BITS: Final = 30
 Cells = list[str]
 
 
-def timeline_table(trace: Sequence[TraceStep], tasks: int, width: int) -> list[str]:
+def timeline_table(trace: Sequence[TraceStep], width: int) -> list[str]:
     """Return the timeline, heading first, in at most `width` columns."""
-    rows = timeline(trace, tasks)
+    rows = timeline(trace)
     cpus = sorted({row.cpu for row in rows})
     head = [
         "step", *(f"CPU {cpu}" for cpu in cpus),

@@ -74,8 +74,8 @@ def _headline(verdict: Verdict) -> list[Line]:
 
 def _violated(verdict: Verdict, violation: Violation, *, steps: bool) -> Iterator[Line]:
     yield Line("")
-    trace, scenario = verdict.trace or (), verdict.scenario
-    table = steps_table(trace, WIDTH) if steps else timeline_table(trace, scenario.tasks, WIDTH)
+    trace = verdict.trace or ()
+    table = steps_table(trace, WIDTH) if steps else timeline_table(trace, WIDTH)
     head, *body = table
     yield Line(head, "bold")
     yield from map(Line, body)
@@ -88,7 +88,7 @@ def _violated(verdict: Verdict, violation: Violation, *, steps: bool) -> Iterato
         yield from _labelled("design source", source)
     yield from _labelled("confirmed", _confirmed(verdict))
     if violation.needs_privilege is not None:
-        yield from _labelled("privilege", _privilege(violation, violation.needs_privilege))
+        yield from _labelled("privilege", _privilege(needed=violation.needs_privilege))
 
 
 def _wrong(violation: Violation) -> Iterator[str]:
@@ -114,10 +114,10 @@ def _confirmed(verdict: Verdict) -> str:
     return "no: the schedule was not replayed at full size"
 
 
-def _privilege(violation: Violation, needed: bool) -> str:  # noqa: FBT001 - a fact, no switch
+def _privilege(*, needed: bool) -> str:
     if needed:
-        return f"{violation.task} needs CAP_SYS_RAWIO at some time before it gains the ports"
-    return f"{violation.task} gains the ports without ever having CAP_SYS_RAWIO"
+        return "only a task that has CAP_SYS_RAWIO at some time can gain ports"
+    return "a task that never has CAP_SYS_RAWIO can gain ports, too"
 
 
 def _replay(verdict: Verdict, saved: Path | None) -> str:

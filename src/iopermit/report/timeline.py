@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from iopermit.arch import format_ranges
@@ -67,8 +68,13 @@ class Row:
             elif not starts:
                 parts.append("returns")
         if self.preempted:
-            parts.append("is preempted")
+            parts.append(f"preempted{self._after()}")
         return f"{name}: {', '.join(parts)}" if parts else name
+
+    def _after(self) -> str:
+        """Return behind which statement of the design the line ends."""
+        sites = [step.source for step in self.steps if step.source is not None]
+        return f" after {Path(sites[-1].file).name}:{sites[-1].line}" if sites else ""
 
 
 def _granted(operation: Operation) -> str:
@@ -84,10 +90,10 @@ def _granted(operation: Operation) -> str:
     )
 
 
-def timeline(trace: Sequence[TraceStep], tasks: int) -> list[Row]:
-    """Return the lines; `tasks` is the number of tasks of the scenario."""
+def timeline(trace: Sequence[TraceStep]) -> list[Row]:
+    """Return the lines for a schedule."""
     builder = _Builder()
-    for step, operation in operations(trace, tasks):
+    for step, operation in operations(trace):
         builder.add(step, operation)
     return builder.rows
 
@@ -137,7 +143,7 @@ class _Builder:
         if step.cpu not in self.before and after.io_map_base == "valid":
             self.was_valid.add(step.cpu)
         if before.io_map_base != after.io_map_base:
-            yield self._base_effect(step.cpu, after.io_map_base)
+            yield self._base_effect(step.cpu, before.io_map_base, after.io_map_base)
         if before.limit_low != after.limit_low:
             yield "the cached limit falls to 0x67" if after.limit_low else "reloads TR"
         copied = _COPIED.search(step.text)
@@ -145,13 +151,16 @@ class _Builder:
             count, size = int(copied[1]) + 1, int(copied[2])
             yield f"copies {count} of {size} bytes" if count < size else f"copies all {size} bytes"
         elif before.clear != after.clear:
-            yield "changes the map in the TSS"
+            yield "writes the map"
 
-    def _base_effect(self, cpu: int, base: str) -> str:
+    def _base_effect(self, cpu: int, before: str, base: str) -> str:
         if base == "all ports":
             return "base selects the all-ports map"
+        if base == "lazy":
+            return "base marks a lazy load"
         if base != "valid":
-            return "base moves past the TSS limit"
+            stays = before == "lazy"
+            return "base stays past the TSS limit" if stays else "base moves past the TSS limit"
         again = cpu in self.was_valid
         self.was_valid.add(cpu)
         return "base is valid again" if again else "base becomes valid"

@@ -1,0 +1,49 @@
+"""Tests of iopermit.report.junit: what continuous integration services read."""
+
+from dataclasses import replace
+from xml.etree import ElementTree as ET
+
+from tests.report.schedules import review_story
+from tests.report.verdicts import CRASH, HOLDS, UNDETERMINED
+
+from iopermit.report.junit import junit_xml
+from iopermit.search.results import Verdict
+
+
+def suite(verdict: Verdict) -> ET.Element:
+    """Return the test suite, parsed again."""
+    found = ET.fromstring(junit_xml(verdict)).find("testsuite")  # noqa: S314 - our own XML
+    assert found is not None
+    return found
+
+
+def counts(element: ET.Element) -> tuple[str | None, ...]:
+    """Return tests, failures and errors of a suite."""
+    return tuple(element.get(name) for name in ("tests", "failures", "errors"))
+
+
+def test_holds_passes() -> None:
+    """A design that holds is a test case that passes."""
+    found = suite(HOLDS)
+    assert counts(found) == ("1", "0", "0")
+    assert [case.get("classname") for case in found] == ["linux-6.16"]
+    assert all(len(case) == 0 for case in found)
+
+
+def test_each_violation_is_a_failure() -> None:
+    """Each violation is a test case that fails, with its own report as text."""
+    found = suite(replace(review_story(), also=(CRASH,)))
+    first, second = (case.find("failure") for case in found)
+    assert counts(found) == ("2", "2", "0")
+    assert first is not None
+    assert second is not None
+    assert (first.get("type"), second.get("type")) == ("leak", "crash")
+    assert "4  B       ioperm(): copies 24 of 8192 bytes" in (first.text or "")
+    assert "crash" not in (first.text or "")
+
+
+def test_undetermined_does_not_pass() -> None:
+    """An undetermined verdict is an error, so that a service does not show it as passed."""
+    found = suite(UNDETERMINED)
+    assert counts(found) == ("1", "0", "1")
+    assert "the time limit of 10 s" in ET.tostring(found, encoding="unicode")
