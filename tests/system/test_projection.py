@@ -3,11 +3,12 @@
 from typing import Any
 
 import pytest
+from tests.system.driving import finish
 
 from iopermit.designs import designs
 from iopermit.system.bitmap import PortRange
 from iopermit.system.concretion import exact
-from iopermit.system.execution import Action, action
+from iopermit.system.execution import action
 from iopermit.system.machine_state import IoMapBase
 from iopermit.system.projection import ProjectionError, snapshot
 from iopermit.system.running import Runner
@@ -47,9 +48,7 @@ def test_the_projection_has_the_declared_fields(name: str) -> None:
 def test_a_map_of_one_long() -> None:
     """Granting the middle long of three clears its bit only; the count covers two longs."""
     system = make("linux-5.4", longs=3)
-    system.apply(action(0, "ioperm", first=1, end=2, turn_on=1))
-    while system.threads[0].steps is not None:
-        system.apply(Action(0, "step"))
+    finish(system, action(0, "ioperm", first=1, end=2, turn_on=1))
     task = fields(system, "task")
     assert (task["granted"], task["granted_iopl"], task["mode"]) == (0b010, 0, "user")
     assert task["io_bitmap_max"] == 2
@@ -76,3 +75,15 @@ def test_part_of_a_long_has_no_bit() -> None:
     Runner(system).ioperm(0, PortRange(0x80, 1), True)
     with pytest.raises(ProjectionError, match="scenario long 1 stands for ports that differ"):
         snapshot(system)
+
+
+def test_a_dangling_pointer_keeps_its_slot() -> None:
+    """The TSS of linux-2.6.9 goes on naming a task that is gone; the free slot itself is None."""
+    system = make("linux-2.6.9")
+    finish(system, action(0, "ioperm", first=0, end=1, turn_on=1))
+    finish(system, action(0, "switch", following=1))
+    finish(system, action(0, "ioperm", first=0, end=1, turn_on=1))
+    owner = fields(system, "tss")["owner"]
+    system.release_task(system.threads[1])
+    assert (owner, fields(system, "tss")["owner"]) == (2, 2)
+    assert snapshot(system)["task"][1] is None

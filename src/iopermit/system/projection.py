@@ -73,11 +73,10 @@ class _Projection:
         }
 
     def fields(self, record: Record) -> Fields:
-        values = {d.name: (d, getattr(record, d.name)) for d in declared_fields(type(record))}
-        own_tss = (name for name, (_, value) in values.items() if isinstance(value, Tss))
-        for name in list(own_tss):
-            del values[name]
-        return {name: self._number(d, value) for name, (d, value) in values.items()}
+        values = ((d, getattr(record, d.name)) for d in declared_fields(type(record)))
+        # type(), not isinstance(): freed memory does not tell its __class__.
+        shown = ((d, value) for d, value in values if not issubclass(type(value), Tss))
+        return {d.name: self._number(d, value) for d, value in shown}
 
     def _number(self, declaration: FieldDeclaration, value: Any) -> int:  # noqa: ANN401 - any field
         if type(value) is Bitmap:

@@ -189,10 +189,13 @@ class System:
         self.tasks = Pool(task, scenario.tasks, self.geometry)
         records = [self.tasks.take(slot) for slot in range(scenario.tasks)]
         records += [self._record(task) for _ in range(scenario.cpus)]
-        self.threads = [Thread(record, i, mode=Mode.IDLE) for i, record in enumerate(records)]
+        self.threads = [
+            Thread(record, i, mode=Mode.IDLE, home=i % scenario.cpus)
+            for i, record in enumerate(records)
+        ]
         self.processors = [self._bring_up(number) for number in range(scenario.cpus)]
         for thread in self.threads[: scenario.tasks]:
-            thread.home = thread.cpu = thread.index % scenario.cpus
+            thread.cpu = thread.home
             if thread.index < scenario.cpus:
                 thread.mode = Mode.USER
                 self.processors[thread.index].record.current = thread.record
@@ -203,7 +206,7 @@ class System:
 
     def _bring_up(self, number: int) -> Processor:
         idle = self.threads[self.scenario.tasks + number]
-        idle.home = idle.cpu = number
+        idle.cpu = number
         memory = TssMemory(self.layout, self.geometry)
         cpu, tss = self._record(self.design.Cpu), self._record(self.design.Tss)
         tss.bitmap = memory.bitmap
