@@ -21,6 +21,8 @@ _LOW = np.uint64(0xFFFFFFFF)
 _HALF = np.uint64(32)
 _MULTIPLIER = np.uint64(0xFF51AFD7ED558CCD)
 _SHIFT = np.uint64(33)
+_AHEAD = 12
+"""How many insertions ahead the table is fetched into the cache."""
 
 
 @intrinsic
@@ -37,6 +39,22 @@ def call_expand(_context: Any, address: Any, stored: Any, successors: Any, label
 
     del address, stored, successors, labels, covered
     return signature, generate
+
+
+@intrinsic
+def prefetch(_context: Any, address: Any) -> Any:  # noqa: ANN401 - numba's interface
+    """Ask the processor to load the cache line at an address, to be written soon."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:  # noqa: ANN401 - numba's interface
+        pointer = builder.inttoptr(arguments[0], cgutils.voidptr_t)
+        flag = llvm.IntType(32)
+        function_type = llvm.FunctionType(llvm.VoidType(), [cgutils.voidptr_t, flag, flag, flag])
+        function = cgutils.get_or_insert_function(builder.module, function_type, "llvm.prefetch.p0")
+        builder.call(function, [pointer, flag(1), flag(3), flag(1)])
+        return llvm.Constant(llvm.IntType(64), 0)
+
+    del address
+    return types.int64(types.uint64), generate
 
 
 @numba.njit(nogil=True, cache=True)
@@ -94,7 +112,7 @@ def expand_chunk(  # noqa: PLR0913 - numba compiles plain arrays, not objects
         transitions += count
         for number in range(count):
             value = hash_state(successors, number * words, words)
-            target = int((value >> np.uint64(20)) % np.uint64(partitions))
+            target = int((value & _LOW) % np.uint64(partitions))
             position = fill[target]
             for word in range(words):
                 buffers[target, position * words + word] = successors[number * words + word]
@@ -113,16 +131,25 @@ def insert(  # noqa: PLR0913 - numba compiles plain arrays, not objects
     amount: int,
     words: int,
     table: Any,  # noqa: ANN401
+    size_bits: int,
     states: Any,  # noqa: ANN401
     links: Any,  # noqa: ANN401
     count: int,
 ) -> int:
-    """Insert the buffered states that are new; return how many states there are then."""
+    """Insert the buffered states that are new; return how many states there are then.
+
+    An entry of the table is the upper half of the hash and the number of the state plus one;
+    the uppermost bits of the hash are its place.
+    """
     mask = np.uint64(len(table) - 1)
+    shift = np.uint64(64 - size_bits)
+    base = np.uint64(table.ctypes.data)
     for number in range(amount):
+        if number + _AHEAD < amount:
+            prefetch(base + ((hashes[number + _AHEAD] >> shift) << np.uint64(3)))
         value = hashes[number]
         tag = value & ~_LOW
-        slot = value & mask
+        slot = value >> shift
         while True:
             entry = table[slot]
             if entry == EMPTY:
@@ -146,12 +173,13 @@ def insert(  # noqa: PLR0913 - numba compiles plain arrays, not objects
 
 
 @numba.njit(nogil=True, cache=True)
-def rehash(table: Any, states: Any, words: int, count: int) -> None:  # noqa: ANN401 - compiled
-    """Fill an empty table with all states."""
+def move_entries(old: Any, table: Any, size_bits: int) -> None:  # noqa: ANN401 - compiled
+    """Move all entries to a larger, empty table; both are walked through in order."""
     mask = np.uint64(len(table) - 1)
-    for number in range(count):
-        value = hash_state(states, number * words, words)
-        slot = value & mask
-        while table[slot] != EMPTY:
-            slot = (slot + np.uint64(1)) & mask
-        table[slot] = (value & ~_LOW) | np.uint64(number + 1)
+    shift = np.uint64(64 - size_bits)
+    for entry in old:
+        if entry != EMPTY:
+            slot = entry >> shift
+            while table[slot] != EMPTY:
+                slot = (slot + np.uint64(1)) & mask
+            table[slot] = entry

@@ -21,7 +21,7 @@ from iopermit.translate.native import VERDICT_SPAN
 Words = NDArray[np.uint64]
 _CHUNK = 1 << 15
 _BUFFER = 1 << 17
-_FIRST_TABLE = 1 << 16
+_FIRST_TABLE_BITS = 16
 _PROGRESS_SECONDS = 0.5
 
 
@@ -75,7 +75,8 @@ class _Partition:
         self.words = words
         self.states: Words = np.empty(capacity * words + words, np.uint64)
         self.links: NDArray[np.uint32] = np.empty(capacity, np.uint32)
-        self.table: Words = np.zeros(_FIRST_TABLE, np.uint64)
+        self.table_bits = _FIRST_TABLE_BITS
+        self.table: Words = np.zeros(1 << self.table_bits, np.uint64)
         self.count = 0
         self.frontier = (0, 0)
         self.next = 0
@@ -110,17 +111,17 @@ class _Partition:
         self.reserve(amount)
         self.count = engine.insert(
             source.buffers[number], source.parents[number], source.hashes[number], amount, self.words, self.table,
-            self.states, self.links, self.count,
+            self.table_bits, self.states, self.links, self.count,
         )  # fmt: skip
 
     def reserve(self, amount: int) -> None:
         """Keep the index at most half full."""
-        size = len(self.table)
-        while 2 * (self.count + amount) > size:
-            size *= 2
-        if size != len(self.table):
-            self.table = np.zeros(size, np.uint64)
-            engine.rehash(self.table, self.states, self.words, self.count)
+        bits = self.table_bits
+        while 2 * (self.count + amount) > 1 << bits:
+            bits += 1
+        if bits != self.table_bits:
+            old, self.table, self.table_bits = self.table, np.zeros(1 << bits, np.uint64), bits
+            engine.move_entries(old, self.table, bits)
 
 
 class Explorer:
@@ -191,7 +192,7 @@ class Explorer:
 
     def _insert_initial(self, initial: Words) -> None:
         value = int(engine.hash_state(initial, 0, self.words))
-        self._root = (value >> 20) % self.threads
+        self._root = (value & 0xFFFFFFFF) % self.threads
         home = self.partitions[self._root]
         home.fill[0] = 1
         home.buffers[0, : self.words] = initial[: self.words]

@@ -1,0 +1,187 @@
+"""Compares designs: every design, variant and option under several sets of events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from iopermit.search.check import Limits, ProgressCallback, check
+from iopermit.search.replay import ReplayError
+from iopermit.search.results import Verdict
+from iopermit.system.design import Design
+from iopermit.system.options import with_options
+from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
+
+Bounds = tuple[int, int, int]
+"""CPUs, tasks and longs of a scenario."""
+
+Outcome = Literal["holds", "violated", "undetermined"]
+
+EVENT_SETS: Final[Mapping[str, frozenset[Event]]] = {
+    "plain": PLAIN_EVENTS,
+    "plain-without-preempt": PLAIN_EVENTS - {Event.PREEMPT},
+    "all": ALL_EVENTS,
+    "all-without-preempt": ALL_EVENTS - {Event.PREEMPT},
+}
+"""The columns of the matrix, by their names on the command line."""
+
+SMALL_LADDER: Final[tuple[Bounds, ...]] = ((1, 1, 1), (1, 2, 1), (1, 2, 2), (2, 2, 1), (2, 2, 2))
+"""Scenarios from small to large, up to two of everything."""
+
+FULL_LADDER: Final[tuple[Bounds, ...]] = (*SMALL_LADDER, (2, 3, 1), (2, 3, 2))
+"""The same, up to the default scenario. The last ones have very many states."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One row: a design with the switches that are set."""
+
+    design: type[Design]
+    options: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The row's name, as `iopermit check` takes it."""
+        return " --option ".join((self.design.id, *self.options))
+
+
+@dataclass(frozen=True)
+class Rung:
+    """The verdict in one scenario."""
+
+    bounds: Bounds
+    outcome: Outcome
+    states: int
+    kinds: tuple[str, ...] = ()
+    """Kinds of the violations found, the one with the shortest schedule first."""
+    message: str = ""
+    """The violation in one sentence, or why the search ended early."""
+    needs_privilege: bool | None = None
+    """For a leak: whether only tasks that have CAP_SYS_RAWIO at some time can gain ports."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The verdicts about one subject under one set of events, smallest scenario first."""
+
+    rungs: tuple[Rung, ...]
+    largest: Bounds
+    """The largest scenario that was asked for."""
+
+    @property
+    def decisive(self) -> Rung | None:
+        """The scenario that shows the violation, or else the largest exhausted one."""
+        decided = [rung for rung in self.rungs if rung.outcome != "undetermined"]
+        return decided[-1] if decided else None
+
+    @property
+    def outcome(self) -> Outcome:
+        """The verdict: "holds" only if the largest scenario was exhausted."""
+        decisive = self.decisive
+        if decisive is None:
+            return "undetermined"
+        if decisive.outcome == "holds" and decisive.bounds != self.largest:
+            return "undetermined"
+        return decisive.outcome
+
+    @property
+    def finished(self) -> bool:
+        """Whether no scenario is left to search."""
+        return bool(self.rungs) and (
+            self.rungs[-1].outcome != "holds" or self.rungs[-1].bounds == self.largest
+        )
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to search one scenario."""
+
+    limits: Limits = Limits()
+    threads: int = 1
+    every: bool = False
+    """Whether to find every kind of violation, not only the one with the shortest schedule."""
+    progress: ProgressCallback | None = None
+
+
+Matrix = dict[str, dict[str, Cell]]
+"""Cells by the subject's name and the name of the event set."""
+
+
+def subjects(designs: Iterable[type[Design]], *, options: bool = True) -> Iterator[Subject]:
+    """Yield a row for every design and, if wanted, one more for each of its options."""
+    for design in designs:
+        yield Subject(design)
+        for name in design.options if options else ():
+            yield Subject(design, (name,))
+
+
+def empty_matrix(rows: Sequence[Subject], events: Sequence[str], largest: Bounds) -> Matrix:
+    """Return a matrix in which nothing was searched yet."""
+    return {row.name: {name: Cell((), largest) for name in events} for row in rows}
+
+
+def compare(
+    rows: Sequence[Subject],
+    matrix: Matrix,
+    ladder: Sequence[Bounds],
+    settings: Settings,
+    *,
+    filled: Callable[[Matrix], None] | None = None,
+) -> None:
+    """Search what the matrix lacks, the smallest scenarios of all rows first.
+
+    A cell ends with the first scenario that shows a violation or that reaches a limit.
+
+    Args:
+        rows: the designs; each must have a row in `matrix`.
+        matrix: receives the verdicts; cells that have some go on behind them.
+        ladder: scenarios, small ones first.
+        settings: limits of each single search.
+        filled: called after each search.
+
+    Raises:
+        DesignError: a design cannot be translated.
+    """
+    for bounds in ladder:
+        for row in rows:
+            cells = matrix[row.name]
+            for name, cell in cells.items():
+                known = any(rung.bounds == bounds for rung in cell.rungs)
+                if known or cell.finished:
+                    continue
+                rung = search(row, bounds, EVENT_SETS[name], settings)
+                cells[name] = Cell((*cell.rungs, rung), cell.largest)
+                if filled is not None:
+                    filled(matrix)
+
+
+def search(row: Subject, bounds: Bounds, events: frozenset[Event], settings: Settings) -> Rung:
+    """Return the verdict about one subject in one scenario."""
+    design = with_options(row.design, dict.fromkeys(row.options, True))
+    try:
+        verdict = check(
+            design,
+            Scenario(*bounds, events),
+            limits=settings.limits,
+            threads=settings.threads,
+            every=settings.every,
+            progress=settings.progress,
+            options=row.options,
+        )
+    except ReplayError as error:
+        # A fault of iopermit in one cell does not cost the others; it is no verdict.
+        return Rung(bounds, "undetermined", 0, message=f"internal error: {error}")
+    return _rung(bounds, verdict)
+
+
+def _rung(bounds: Bounds, verdict: Verdict) -> Rung:
+    states = verdict.search.states
+    if verdict.violation is None:
+        return Rung(bounds, verdict.verdict, states, message=verdict.reason)
+    found = [each.violation for each in (verdict, *verdict.also) if each.violation is not None]
+    kinds = tuple(dict.fromkeys(violation.kind for violation in found))
+    violation = verdict.violation
+    return Rung(
+        bounds, "violated", states, kinds, violation.message, violation.needs_privilege
+    )

@@ -1,0 +1,153 @@
+"""Searches the mutants of a design: whether the specification notices each weakened statement."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import llvmlite.binding as llvm
+
+from iopermit.search.check import Search, Settings
+from iopermit.search.explore import Limits, Native, initial_state
+from iopermit.search.replay import confirm
+from iopermit.search.schedule import concrete_schedule
+from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
+from iopermit.translate.initial import initial_values
+from iopermit.translate.jit import Compiled
+from iopermit.translate.load import load_design
+from iopermit.translate.mutate import Mutation
+from iopermit.translate.native import NativeModel, Reductions
+from iopermit.translate.packing import Packing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from iopermit.search.explore import Exploration
+    from iopermit.translate.ir import Field, Model
+
+Bounds = tuple[int, int, int]
+"""CPUs, tasks, longs."""
+
+SMALL: Final[tuple[Bounds, ...]] = ((1, 2, 1), (2, 2, 1), (1, 2, 2))
+"""The scenarios in which a mutant is searched, until it is found."""
+
+_UNREDUCED: Final = Reductions(symmetry=False, merging=False, counters=False)
+_VM_EXIT: Final = frozenset({Event.VM_EXIT})
+_CALM: Final = frozenset({Event.PREEMPT})
+
+HOLDS_UNDER: Final[dict[str, frozenset[Event]]] = {
+    "linux-2.6.8": PLAIN_EVENTS,
+    "linux-2.6.10-L1": PLAIN_EVENTS,
+    "linux-5.4": PLAIN_EVENTS | _VM_EXIT,
+    "linux-v2-06-reviewed+prev_max": PLAIN_EVENTS | _VM_EXIT,
+    "linux-5.5": PLAIN_EVENTS - _CALM | _VM_EXIT,
+    "linux-5.7": PLAIN_EVENTS - _CALM | _VM_EXIT,
+    "linux-5.8": PLAIN_EVENTS - _CALM | _VM_EXIT,
+    "linux-5.8-xen-pv": PLAIN_EVENTS - _CALM,
+    "linux-6.16": ALL_EVENTS - _CALM,
+    "linux-6.16+preempt_off": ALL_EVENTS,
+}
+"""The designs that hold, and the events under which they (and so their mutants) are searched."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the search says about a mutant."""
+
+    found: bool
+    scenario: Bounds
+    """Where it was found, or the last one that was exhausted."""
+    kind: str = ""
+    """``leak``, ``loss``, ``crash``, ``garbage``; empty if it survives."""
+    steps: int = 0
+    """Length of the schedule: transitions of the search, or steps at full size if confirmed."""
+    message: str = ""
+    """What the replay at full size says; empty if it was not asked."""
+    states: int = 0
+    """States of all the searches."""
+
+
+class UndeterminedError(Exception):
+    """A search of a mutant ended at a limit."""
+
+
+def judge(
+    mutation: Mutation,
+    events: frozenset[Event],
+    scenarios: Sequence[Bounds] = SMALL,
+    *,
+    confirmed: bool = False,
+) -> Outcome:
+    """Search a mutant in `scenarios`, in their order, until it violates the specification.
+
+    `confirmed` asks for the replay at full size, which gives the message.
+
+    Raises:
+        DesignError: the mutant is outside the design language.
+        UndeterminedError: a search ended at a limit.
+        ReplayError: the replay at full size does not confirm the search.
+    """
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory) / "mutant.py"
+        mutation.write(file)
+        design = load_design(f"{file}:Mutant")
+        states, bounds = 0, scenarios[0]
+        for bounds in scenarios:
+            search = _MutantSearch(design, Scenario(*bounds, events), Settings(Limits(4_000_000)))
+            result, native = search.explore()
+            states += result.states
+            if result.found:
+                return search.outcome(bounds, states, result, native if confirmed else None)
+            if not result.exhausted:
+                raise UndeterminedError(f"{mutation.key}: {result.reason} in {bounds}")
+    return Outcome(found=False, scenario=bounds, states=states)
+
+
+class _MutantSearch(Search):
+    """A search whose machine code is neither optimised nor kept: it serves only once."""
+
+    def compile(self, model: Model, trusted: tuple[Field, ...]) -> Compiled:
+        """Compile in about a third of the usual time."""
+        return _compile_for_once(model, self.settings.reductions, trusted)
+
+    def outcome(
+        self, bounds: Bounds, states: int, result: Exploration, native: Native | None
+    ) -> Outcome:
+        """Return the shortest violation found, replayed at full size if `native` is given."""
+        (kind, _), path = min(result.found.items(), key=lambda item: (len(item[1]), item[0]))
+        if native is None:
+            return Outcome(True, bounds, kind, len(path), "", states)  # noqa: FBT003 - its field
+        model = native.compiled.model
+        plain = Native(_compile_for_once(model, _UNREDUCED, ()))
+        values = initial_values(self.design, self.scenario, model)
+        schedule = concrete_schedule(path, native, plain, initial_state(plain, values))
+        replayed = confirm(self.design, self.scenario, schedule, kind)
+        message = "" if replayed.violation is None else replayed.violation.message
+        return Outcome(True, bounds, kind, len(replayed.trace), message, states)  # noqa: FBT003
+
+
+def _compile_for_once(
+    model: Model, reductions: Reductions, trusted: tuple[Field, ...]
+) -> Compiled:
+    packing = Packing(model)
+    native = NativeModel(model, packing, reductions, trusted)
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    machine = llvm.Target.from_default_triple().create_target_machine(opt=0)
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(str(native.module)), machine)
+    engine.finalize_object()
+    names = ("expand", "judge", "canonical_stored", "pack", "unpack")
+    addresses = [engine.get_function_address(name) for name in names]
+    return Compiled(
+        model,
+        packing,
+        reductions,
+        *addresses,
+        max_successors=native.max_successors,
+        coverage_size=native.watch_base + len(trusted),
+        trusted=trusted,
+        watch_base=native.watch_base,
+        keep=(engine, machine),
+    )
