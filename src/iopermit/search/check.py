@@ -67,7 +67,18 @@ def check(  # noqa: PLR0913 - the interface of the verb
         verdicts.append(replace(check_once(design, each, remaining), options=options))
         if verdicts[-1].verdict == "undetermined" or (verdicts[-1].verdict == "violated" and not every):
             break
-    return _different(verdicts) if every else verdicts[-1]
+    return _different(verdicts) if every else _with_smaller(verdicts)
+
+
+def _with_smaller(verdicts: list[Verdict]) -> Verdict:
+    """Return the last verdict; if a limit ended it, with the largest scenario that holds."""
+    last = verdicts[-1]
+    exhausted = [v.scenario for v in verdicts if v.verdict == "holds"]
+    if last.verdict != "undetermined" or not exhausted:
+        return last
+    most = exhausted[-1]
+    smaller = f"{most.cpus} CPUs, {most.tasks} tasks, {most.longs} longs"
+    return replace(last, reason=f"{last.reason}; exhausted without a violation: {smaller}")
 
 
 def _different(verdicts: list[Verdict]) -> Verdict:
