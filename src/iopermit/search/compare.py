@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal
 
-from iopermit.search.check import Limits, ProgressCallback, check
+from iopermit.search.check import check
+from iopermit.search.explore import Limits
 from iopermit.search.replay import ReplayError
-from iopermit.search.results import Verdict
-from iopermit.system.design import Design
 from iopermit.system.options import with_options
 from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from iopermit.search.check import ProgressCallback
+    from iopermit.search.results import Verdict
+    from iopermit.system.design import Design
 
 Bounds = tuple[int, int, int]
 """CPUs, tasks and longs of a scenario."""
@@ -97,7 +102,7 @@ class Cell:
 class Settings:
     """How to search one scenario."""
 
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     threads: int = 1
     every: bool = False
     """Whether to find every kind of violation, not only the one with the shortest schedule."""
@@ -182,6 +187,4 @@ def _rung(bounds: Bounds, verdict: Verdict) -> Rung:
     found = [each.violation for each in (verdict, *verdict.also) if each.violation is not None]
     kinds = tuple(dict.fromkeys(violation.kind for violation in found))
     violation = verdict.violation
-    return Rung(
-        bounds, "violated", states, kinds, violation.message, violation.needs_privilege
-    )
+    return Rung(bounds, "violated", states, kinds, violation.message, violation.needs_privilege)

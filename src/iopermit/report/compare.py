@@ -1,0 +1,70 @@
+"""The matrix of designs and event sets as text and as a table in Markdown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from iopermit.report.words import bounds
+from iopermit.system.scenario import Scenario
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from iopermit.search.compare import Bounds, Cell, Matrix, Rung
+
+PRIVILEGE: Final[Mapping[bool | None, str]] = {
+    True: "only with CAP_SYS_RAWIO at some time",
+    False: "also without CAP_SYS_RAWIO",
+    None: "",
+}
+"""Who can gain the ports of a leak."""
+
+
+def matrix_text(matrix: Matrix) -> str:
+    """Return the matrix as text: a paragraph for each design, a line for each event set."""
+    lines = []
+    for subject, cells in matrix.items():
+        lines.append(subject)
+        width = max(map(len, cells), default=0)
+        lines += [f"  {name:{width}}  {cell_text(cell)}" for name, cell in cells.items()]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def matrix_table(matrix: Matrix) -> list[list[str]]:
+    """Return the matrix as a table: a row for each design, headings first."""
+    names = next(iter(matrix.values()), {})
+    head = ["design", *(name.replace("-without-", ", without ") for name in names)]
+    body = [[f"`{subject}`", *map(cell_text, cells.values())] for subject, cells in matrix.items()]
+    return [head, *body]
+
+
+def cell_text(cell: Cell) -> str:
+    """Return what is known in one cell; only the largest scenario, exhausted, is "holds"."""
+    decisive = cell.decisive
+    if decisive is None:
+        return f"undetermined{_reason(cell)}"
+    if decisive.outcome == "violated":
+        return _violated(decisive)
+    exhausted = f"{short(decisive.bounds)}, {decisive.states:,} states"
+    if cell.outcome == "holds":
+        return f"holds ({exhausted})"
+    return f"undetermined beyond {exhausted}, which hold{_reason(cell)}"
+
+
+def _violated(rung: Rung) -> str:
+    kinds = " and ".join(rung.kinds).upper()
+    who = PRIVILEGE[rung.needs_privilege]
+    return f"{kinds} ({short(rung.bounds)}{f'; {who}' if who else ''})"
+
+
+def _reason(cell: Cell) -> str:
+    """Return why the search of the next scenario ended, if there was one."""
+    last = cell.rungs[-1] if cell.rungs else None
+    if last is None or last.outcome != "undetermined":
+        return ""
+    return f" ({short(last.bounds)}: {last.message})"
+
+
+def short(scenario: Bounds) -> str:
+    """Return bounds in words, such as "2 CPUs, 3 tasks, 2 longs"."""
+    return bounds(Scenario(*scenario))
