@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Annotated
 
 import typer
 
 import iopermit
-from iopermit.cli import check, export, list_designs, replay
+from iopermit.cli import check, compare, cost, export, list_designs, replay
 from iopermit.cli.output import print_result
 
 app = typer.Typer(
@@ -42,7 +40,6 @@ def _iopermit(
 app.command("list")(list_designs.list_designs)
 app.command("check")(check.check_design)
 app.command("replay")(replay.replay_file)
-for verb in ("compare", "cost"):
-    if find_spec(f"iopermit.cli.{verb}"):
-        app.command(verb)(getattr(import_module(f"iopermit.cli.{verb}"), verb))
+app.command("compare")(compare.compare)
+app.command("cost")(cost.cost)
 app.add_typer(export.app, name="export")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -9,7 +10,7 @@ import traceback
 import typer
 
 from iopermit.cli.exit_codes import ExitCode
-from iopermit.cli.output import OutputError, complain
+from iopermit.cli.output import OutputError, complain, give_up_stdout
 from iopermit.designs import UnknownDesignError
 from iopermit.translate.source import DesignError
 
@@ -43,7 +44,12 @@ def explain(error: Exception) -> ExitCode:
         case _ if _is_replay_error(error):
             return _internal(f"the replay at full size disagrees with the search: {error}", error)
         case BrokenPipeError():
+            give_up_stdout()
             return ExitCode.HOLDS
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT | errno.EFBIG):
+            # From typer, which prints the help itself.
+            give_up_stdout()
+            complain(f"iopermit: error: cannot write to standard output: {error.strerror}")
         case _ if hasattr(error, "format_message"):
             # Wrong usage. The class belongs to click, in later versions to typer's copy of it.
             complain(_usage(error, error.format_message()))

@@ -25,13 +25,13 @@ def print_result(text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
-        _give_up_stdout()
+        give_up_stdout()
     except OSError as error:
-        _give_up_stdout()
+        give_up_stdout()
         raise OutputError(f"cannot write to standard output: {error.strerror}") from error
 
 
-def _give_up_stdout() -> None:
+def give_up_stdout() -> None:
     """Keep the interpreter from flushing standard output again when it exits."""
     with contextlib.suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)

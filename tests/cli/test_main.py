@@ -1,0 +1,125 @@
+"""Tests of iopermit.cli: whatever happens, one clear message and the documented exit status."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+from tests.cli.command import run
+
+from iopermit.cli import list_designs
+from iopermit.cli.errors import explain
+from iopermit.cli.exit_codes import ExitCode, exit_code
+
+
+def test_exit_codes_are_the_documented_ones() -> None:
+    """0 holds, 1 violated, 2 bad input, 3 undetermined, 4 internal error."""
+    assert [code.name for code in sorted(ExitCode)] == [
+        "HOLDS", "VIOLATED", "BAD_INPUT", "UNDETERMINED", "INTERNAL_ERROR",
+    ]  # fmt: skip
+    assert sorted(ExitCode) == [0, 1, 2, 3, 4]
+    assert [exit_code(v) for v in ("holds", "violated", "undetermined")] == [0, 1, 3]
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """--version prints name and version."""
+    ran = run(capsys, "--version")
+    assert ran.status == 0
+    assert re.fullmatch(r"iopermit \d+\.\d+\.\d+\n", ran.out)
+
+
+@pytest.mark.parametrize("verb", [(), ("check",), ("list",), ("replay",), ("export", "promela")])
+def test_every_verb_has_help(capsys: pytest.CaptureFixture[str], verb: tuple[str, ...]) -> None:
+    """--help of every verb goes to standard output, in plain ASCII."""
+    ran = run(capsys, *verb, "--help")
+    assert (ran.status, ran.err) == (0, "")
+    assert ran.out.startswith("Usage: iopermit")
+    assert ran.out.isascii()
+
+
+def test_without_arguments_there_is_help(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a verb the usage is shown, and the status is that of wrong usage."""
+    ran = run(capsys)
+    assert ran.status == ExitCode.BAD_INPUT
+    assert ran.err.startswith("Usage: iopermit")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("frob",), "No such command 'frob'"),
+        (("check",), "Missing argument 'DESIGN'"),
+        (("check", "linux-5.5", "--frob"), "No such option: --frob"),
+        (("check", "linux-5.5", "--cpus", "many"), "Invalid value for '--cpus'"),
+        (("check", "linux-5.5", "--threads", "0"), "Invalid value for '--threads'"),
+        (("check", "linux-5.5x"), "there is no design 'linux-5.5x'; did you mean linux-5.5"),
+        (("check", "linux-5.5", "--cpus", "9"), "the scenario needs 1 to 4 CPUs, not 9"),
+        (
+            ("check", "linux-5.5", "--events", "frok"),
+            "there is no event 'frok'; did you mean fork?",
+        ),
+        (("check", "linux-5.5", "--max-memory", "lots"), "'lots' is no amount of memory"),
+    ],
+)
+def test_wrong_usage(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], message: str
+) -> None:
+    """Wrong usage gives one message on standard error, nothing on standard output, status 2."""
+    ran = run(capsys, *arguments)
+    assert (ran.status, ran.out) == (ExitCode.BAD_INPUT, "")
+    assert ran.err.startswith(f"iopermit: error: {message}")
+    assert len(ran.err.splitlines()) <= 2
+
+
+def test_internal_error_is_one_line_and_a_hint(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault of iopermit is told in one line with a hint how to report it, status 4."""
+    monkeypatch.delenv("IOPERMIT_TRACEBACK", raising=False)
+    monkeypatch.setattr(list_designs, "_text", lambda _: 1 / 0)
+    ran = run(capsys, "list")
+    first, *hint = ran.err.splitlines()
+    assert ran.status == ExitCode.INTERNAL_ERROR
+    assert first == "iopermit: internal error: ZeroDivisionError: division by zero"
+    assert "IOPERMIT_TRACEBACK=1" in " ".join(hint)
+    assert "Traceback" not in ran.err
+
+
+def test_traceback_is_shown_on_request(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With IOPERMIT_TRACEBACK=1 the traceback of an internal error follows."""
+    monkeypatch.setenv("IOPERMIT_TRACEBACK", "1")
+    monkeypatch.setattr(list_designs, "_text", lambda _: 1 / 0)
+    ran = run(capsys, "list")
+    assert "Traceback (most recent call last):" in ran.err
+
+
+def test_interrupt_is_undetermined(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C before there is a result gives one line and status 3, no traceback."""
+
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(list_designs, "_text", interrupt)
+    ran = run(capsys, "list")
+    assert ran.status == ExitCode.UNDETERMINED
+    assert ran.err == "iopermit: interrupted before there was a result\n"
+
+
+def test_lack_of_memory_is_undetermined(capsys: pytest.CaptureFixture[str]) -> None:
+    """Running out of memory says what to do, with the status of a reached limit."""
+    assert explain(MemoryError()) == ExitCode.UNDETERMINED
+    assert "--max-memory" in capsys.readouterr().err
+
+
+def test_heavy_modules_are_not_imported_at_the_start() -> None:
+    """The command starts without numba, LLVM, matplotlib and rich's console."""
+    heavy = {"numba", "llvmlite", "matplotlib", "rich.console", "iopermit.search.check"}
+    code = "import sys, iopermit.cli.app; print(*sys.modules)"
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    modules = set(process.stdout.decode().split())
+    assert "iopermit.cli.check" in modules
+    assert modules & heavy == set()

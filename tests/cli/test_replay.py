@@ -1,0 +1,117 @@
+"""Tests of `iopermit replay`: the same violation again, and damaged files."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cli.command import CRASHING, HOLDING, SMALL, run, start
+
+
+@pytest.fixture
+def saved(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Path:
+    """Return a file with a saved violation."""
+    file = tmp_path / "crash.json"
+    assert run(capsys, "check", CRASHING, *SMALL, "-q", "--save", file).status == 1
+    return file
+
+
+def test_replay_shows_the_same_violation(capsys: pytest.CaptureFixture[str], saved: Path) -> None:
+    """A replay in another process says the same violation, with the same schedule."""
+    process = start("replay", saved, "--json")
+    out, _ = process.communicate()
+    before, again = json.loads(saved.read_text()), json.loads(out)
+    assert process.returncode == 1
+    assert again["violation"] == before["violation"]
+    assert again["trace"] == before["trace"]
+    assert run(capsys, "replay", saved).out.startswith("BUG: kernel crash in linux-060aa16f: ")
+
+
+def test_replay_shows_steps(capsys: pytest.CaptureFixture[str], saved: Path) -> None:
+    """--steps shows every step of the saved schedule."""
+    ran = run(capsys, "replay", saved, "--steps")
+    assert "designs/linux/commit_060aa16f.py:" in ran.out
+
+
+def test_missing_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A file that does not exist gives the system's reason and how to write one."""
+    ran = run(capsys, "replay", tmp_path / "no.json")
+    assert ran.status == 2
+    assert "No such file or directory; write one with: iopermit check" in ran.err
+
+
+def test_truncated_file(capsys: pytest.CaptureFixture[str], saved: Path) -> None:
+    """A file that was cut off is recognised, with the place."""
+    saved.write_text(saved.read_text()[:500])
+    ran = run(capsys, "replay", saved)
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err.startswith(f"iopermit: error: {saved}:")
+    assert "not JSON, or cut off" in ran.err
+
+
+def test_binary_file(capsys: pytest.CaptureFixture[str], saved: Path) -> None:
+    """A binary file is no JSON."""
+    saved.write_bytes(b"\xff\xfe\x00")
+    ran = run(capsys, "replay", saved)
+    assert ran.status == 2
+    assert "not JSON" in ran.err
+
+
+def damage(file: Path, change: Any) -> None:  # noqa: ANN401 - a function on JSON
+    """Change the saved object."""
+    saved = json.loads(file.read_text())
+    change(saved)
+    file.write_text(json.dumps(saved))
+
+
+def drop_steps(saved: dict[str, Any]) -> None:
+    """Keep the first step only."""
+    del saved["trace"][1:]
+
+
+def renumber_cpu(saved: dict[str, Any]) -> None:
+    """Let the schedule start on a CPU that does not exist."""
+    saved["trace"][0]["cpu"] = 7
+
+
+def rename_event(saved: dict[str, Any]) -> None:
+    """Let the schedule start with an event that does not exist."""
+    saved["trace"][0]["event"] = "frok"
+
+
+def forget_labels(saved: dict[str, Any]) -> None:
+    """Remove what replay follows."""
+    for step in saved["trace"]:
+        del step["label"]
+
+
+def swap_design(saved: dict[str, Any]) -> None:
+    """Name a design in which the schedule is harmless."""
+    saved["design"]["name"] = HOLDING
+
+
+def lose_design(saved: dict[str, Any]) -> None:
+    """Name a design that does not exist."""
+    saved["design"]["name"] = "linux-0.0"
+
+
+@pytest.mark.parametrize(
+    "change", [drop_steps, renumber_cpu, rename_event, forget_labels, swap_design, lose_design]
+)
+def test_damaged_file(capsys: pytest.CaptureFixture[str], saved: Path, change: Any) -> None:  # noqa: ANN401 - a function on JSON
+    """A damaged schedule gives one message and status 2; the file is left as it is."""
+    damage(saved, change)
+    before = saved.read_bytes()
+    ran = run(capsys, "replay", saved)
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err.startswith("iopermit: error: ")
+    assert saved.read_bytes() == before
+
+
+def test_verdict_without_violation(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A saved verdict that holds has nothing to replay."""
+    file = tmp_path / "holds.json"
+    assert run(capsys, "check", HOLDING, *SMALL, "-q", "--save", file).status == 0
+    ran = run(capsys, "replay", file)
+    assert ran.status == 2
+    assert "there is nothing to replay: the verdict is 'holds'" in ran.err
