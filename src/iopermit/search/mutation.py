@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,7 +17,6 @@ from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
 from iopermit.translate.initial import initial_values
 from iopermit.translate.jit import Compiled
 from iopermit.translate.load import load_design
-from iopermit.translate.mutate import Mutation
 from iopermit.translate.native import NativeModel, Reductions
 from iopermit.translate.packing import Packing
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from iopermit.search.explore import Exploration
     from iopermit.translate.ir import Field, Model
+    from iopermit.translate.mutate import Mutation
 
 Bounds = tuple[int, int, int]
 """CPUs, tasks, longs."""
@@ -117,20 +117,38 @@ class _MutantSearch(Search):
     ) -> Outcome:
         """Return the shortest violation found, replayed at full size if `native` is given."""
         (kind, _), path = min(result.found.items(), key=lambda item: (len(item[1]), item[0]))
-        if native is None:
-            return Outcome(True, bounds, kind, len(path), "", states)  # noqa: FBT003 - its field
-        model = native.compiled.model
-        plain = Native(_compile_for_once(model, _UNREDUCED, ()))
-        values = initial_values(self.design, self.scenario, model)
-        schedule = concrete_schedule(path, native, plain, initial_state(plain, values))
+        length = len(path) - 1
+        if native is None or not length:
+            message = "" if length else "the initial state violates"
+            return Outcome(
+                found=True, scenario=bounds, kind=kind, steps=length, message=message, states=states
+            )
+        return self._confirmed(bounds, states)
+
+    def _confirmed(self, bounds: Bounds, states: int) -> Outcome:
+        """Search without reductions, so that the path is the schedule, and replay it."""
+        search = _MutantSearch(
+            self.design, self.scenario, replace(self.settings, reductions=_UNREDUCED)
+        )
+        result, plain = search.explore()
+        if not result.found:
+            raise UndeterminedError(f"{bounds} without reductions: {result.reason}")
+        (kind, _), path = min(result.found.items(), key=lambda item: (len(item[1]), item[0]))
+        values = initial_values(self.design, self.scenario, plain.compiled.model)
+        schedule = concrete_schedule(path, plain, plain, initial_state(plain, values))
         replayed = confirm(self.design, self.scenario, schedule, kind)
         message = "" if replayed.violation is None else replayed.violation.message
-        return Outcome(True, bounds, kind, len(replayed.trace), message, states)  # noqa: FBT003
+        return Outcome(
+            found=True,
+            scenario=bounds,
+            kind=kind,
+            steps=len(replayed.trace),
+            message=message,
+            states=states,
+        )
 
 
-def _compile_for_once(
-    model: Model, reductions: Reductions, trusted: tuple[Field, ...]
-) -> Compiled:
+def _compile_for_once(model: Model, reductions: Reductions, trusted: tuple[Field, ...]) -> Compiled:
     packing = Packing(model)
     native = NativeModel(model, packing, reductions, trusted)
     llvm.initialize_native_target()
@@ -138,13 +156,16 @@ def _compile_for_once(
     machine = llvm.Target.from_default_triple().create_target_machine(opt=0)
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(str(native.module)), machine)
     engine.finalize_object()
-    names = ("expand", "judge", "canonical_stored", "pack", "unpack")
-    addresses = [engine.get_function_address(name) for name in names]
+    address = engine.get_function_address
     return Compiled(
-        model,
-        packing,
-        reductions,
-        *addresses,
+        model=model,
+        packing=packing,
+        reductions=reductions,
+        expand=address("expand"),
+        judge=address("judge"),
+        canonical=address("canonical_stored"),
+        pack=address("pack"),
+        unpack=address("unpack"),
         max_successors=native.max_successors,
         coverage_size=native.watch_base + len(trusted),
         trusted=trusted,
