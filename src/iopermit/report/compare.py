@@ -42,7 +42,7 @@ def cell_text(cell: Cell) -> str:
     """Return what is known in one cell; only the largest scenario, exhausted, is "holds"."""
     decisive = cell.decisive
     if decisive is None:
-        return f"undetermined{_reason(cell)}"
+        return f"undetermined{_reason(cell) or ' (not searched)'}"
     if decisive.outcome == "violated":
         return _violated(decisive)
     exhausted = f"{short(decisive.bounds)}, {decisive.states:,} states"
@@ -52,7 +52,7 @@ def cell_text(cell: Cell) -> str:
 
 
 def _violated(rung: Rung) -> str:
-    kinds = " and ".join(rung.kinds).upper()
+    kinds = " and ".join(kind.upper() for kind in rung.kinds)
     who = PRIVILEGE[rung.needs_privilege]
     return f"{kinds} ({short(rung.bounds)}{f'; {who}' if who else ''})"
 

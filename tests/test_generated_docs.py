@@ -1,0 +1,90 @@
+"""docs/designs.md, its figure and its data are what the designs give now."""
+
+import html
+from typing import NamedTuple
+
+import pytest
+from tools import generate_docs
+
+from iopermit.report.cost_plot import described
+from iopermit.search.compare import EVENT_SETS, SMALL_LADDER, Rung, Settings, Subject, search
+
+MATRIX = generate_docs.read(generate_docs.MATRIX)
+FULL = generate_docs.read(generate_docs.FULL_MATRIX)
+ROWS = {row.name: row for row in generate_docs.rows()}
+QUICK = {("all", (1, 1, 1)), ("all-without-preempt", (1, 2, 1))}
+"""Which of the searches are repeated; the others take too long for a test."""
+
+
+class Case(NamedTuple):
+    """A search to repeat."""
+
+    row: Subject
+    events: str
+    recorded: Rung
+
+
+CASES = [
+    Case(ROWS[subject], events, rung)
+    for subject, cells in MATRIX.items()
+    if subject in ROWS
+    for events, cell in cells.items()
+    for rung in cell.rungs
+    if (events, rung.bounds) in QUICK
+]
+
+
+def test_the_page_is_generated() -> None:
+    """The page is what the saved matrices and freshly counted costs give (else: `make docs`)."""
+    expected = generate_docs.page(MATRIX, FULL, generate_docs.all_costs())
+    assert generate_docs.PAGE.read_text(encoding="utf-8") == expected
+
+
+def test_the_figure_is_generated() -> None:
+    """The chart's own figures are the freshly counted ones; its drawing depends on matplotlib."""
+    text = html.escape(described(generate_docs.all_costs()), quote=False)
+    assert text in generate_docs.FIGURE.read_text(encoding="utf-8")
+
+
+def test_the_matrix_has_every_design_and_event_set() -> None:
+    """No design, variant or option is missing, and none is there that is no more."""
+    assert list(MATRIX) == list(ROWS)
+    for cells in MATRIX.values():
+        assert list(cells) == list(EVENT_SETS)
+
+
+def test_the_quick_searches_are_there() -> None:
+    """Every row has a scenario that is searched again below."""
+    assert {case.row.name for case in CASES} == set(ROWS)
+
+
+@pytest.mark.parametrize(
+    "case", CASES, ids=lambda c: f"{c.row.name}, {c.events}, {c.recorded.bounds}"
+)
+def test_a_recorded_verdict_is_found_again(case: Case) -> None:
+    """Verdict, number of states and violation of a small scenario are the recorded ones."""
+    found = search(case.row, case.recorded.bounds, EVENT_SETS[case.events], Settings())
+    assert found == case.recorded
+
+
+def test_more_events_never_repair_a_design() -> None:
+    """A violation under some events is possible under more events in the same scenario."""
+    compared = 0
+    for cells in MATRIX.values():
+        for fewer, more in (("plain", "all"), ("plain-without-preempt", "plain")):
+            by_bounds = {rung.bounds: rung.outcome for rung in cells[more].rungs}
+            for rung in cells[fewer].rungs:
+                if rung.outcome == "violated" and rung.bounds in by_bounds:
+                    compared += 1
+                    assert by_bounds[rung.bounds] == "violated"
+    assert compared
+
+
+def test_larger_scenarios_only_go_on_from_small_ones() -> None:
+    """What the table of larger scenarios says of small ones is what the small table says."""
+    for subject, cells in FULL.items():
+        for name, cell in cells.items():
+            small = MATRIX[subject][name]
+            shared = tuple(rung for rung in cell.rungs if rung.bounds in SMALL_LADDER)
+            assert small.outcome == "holds"
+            assert shared == small.rungs
