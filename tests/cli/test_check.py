@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,6 +118,20 @@ def test_closed_pipe_keeps_the_status_of_the_verdict() -> None:
     assert process.stderr is not None
     assert process.stderr.read() == ""
     process.stderr.close()
+
+
+def test_interrupt_shows_what_was_covered() -> None:
+    """Ctrl-C during a search prints how far it came, and gives status 3."""
+    process = start("check", "linux-2.6.8", "--longs", "4", "--tasks", "4")
+    assert process.stderr is not None
+    assert "states, depth" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 3
+    assert out.startswith("UNDETERMINED: linux-2.6.8 under all events (2 CPUs, 4 tasks, 4 longs)")
+    assert "interrupted" in out
+    assert "not exhausted: this says nothing" in out
+    assert "Traceback" not in err
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device /dev/full")

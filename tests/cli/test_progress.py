@@ -25,7 +25,7 @@ def test_lines_come_at_times_and_on_standard_error(
 ) -> None:
     """Without a terminal there is a line after two seconds, then every ten."""
     times = iter([0.0, 1.0, 2.5, 2.5, 5.0, 12.0, 13.0, 13.0])
-    monkeypatch.setattr(progress.time, "monotonic", lambda: next(times))
+    monkeypatch.setattr("iopermit.cli.progress.time.monotonic", lambda: next(times))
     lines = []
     with progress.shown(quiet=False) as show:
         assert show is not None

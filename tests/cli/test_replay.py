@@ -1,19 +1,28 @@
 """Tests of `iopermit replay`: the same violation again, and damaged files."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.cli.command import CRASHING, HOLDING, SMALL, run, start
 
+from iopermit.cli import main
+
+
+@pytest.fixture(scope="module")
+def saved_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a file with a saved violation, for all tests of this file."""
+    file = tmp_path_factory.mktemp("saved") / "crash.json"
+    assert main(["check", CRASHING, *SMALL, "-q", "--save", str(file)]) == 1
+    return file
+
 
 @pytest.fixture
-def saved(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Path:
-    """Return a file with a saved violation."""
-    file = tmp_path / "crash.json"
-    assert run(capsys, "check", CRASHING, *SMALL, "-q", "--save", file).status == 1
-    return file
+def saved(saved_once: Path, tmp_path: Path) -> Path:
+    """Return a file with a saved violation that a test may damage."""
+    return Path(shutil.copy(saved_once, tmp_path))
 
 
 def test_replay_shows_the_same_violation(capsys: pytest.CaptureFixture[str], saved: Path) -> None:

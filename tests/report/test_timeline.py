@@ -67,6 +67,7 @@ def test_child_inherits_what_its_parent_was_granted() -> None:
     system.run(0, "switch", following=0)
     system.run(0, "ioperm", first=0, end=2, turn_on=1)
     system.run(0, "fork", child=1)
+    assert told(system)[-1][1] == "fork(): the child is B"
     system.run(0, "switch", following=1)
     assert told(system)[-1] == ("A to B", "switch_to(): copies all 8192 bytes", "valid", "0-65535")
 

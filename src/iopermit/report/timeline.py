@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from iopermit.arch import format_ranges
 from iopermit.report.grants import EVERY_PORT, Grants, call_of, mask, ranges
-from iopermit.report.operations import Operation, operations
+from iopermit.report.operations import Operation, operations, task_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -65,6 +65,8 @@ class Row:
                 parts = [f"fails with {operation.error}"]
             elif starts and call_of(operation):
                 parts = [_granted(operation)]
+            elif operation.event in {"fork", "io-thread"}:
+                parts.append(f"the child is {task_name(operation.arguments['child'])}")
             elif not starts:
                 parts.append("returns")
         if self.preempted:
