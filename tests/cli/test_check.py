@@ -167,13 +167,22 @@ def test_unwritable_file_is_refused_before_the_search(
 # Designs of users.
 
 
-def test_own_file_is_checked(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """A user's file is checked as the listed designs are, and named by its place."""
-    file = tmp_path / "mine.py"
-    file.write_text(SOURCE.replace('    id = "linux-v2-06"\n', ""))
-    ran = run(capsys, "check", file, *SMALL)
-    assert ran.status in {0, 1}
-    assert ran.out.splitlines()[0].split(": ", 2)[-1].startswith(("LinuxV2Patch06", "port leak"))
+def test_own_file_is_checked_and_replayed(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A user's file is checked as the listed designs are; replay finds it from elsewhere too."""
+    (tmp_path / "mine.py").write_text(SOURCE.replace('    id = "linux-v2-06"\n', ""))
+    (tmp_path / "elsewhere").mkdir()
+    bounds = ("--cpus", "1", "--tasks", "2", "--longs", "2", "--events", "plain")
+    monkeypatch.chdir(tmp_path)
+    ran = run(capsys, "check", "mine.py", *bounds, "--save", "leak.json")
+    assert ran.status == 1
+    assert ran.out.startswith("BUG: port leak in LinuxV2Patch06: task B may use ports 192-65535")
+    assert " design source: mine.py:" in ran.out
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    again = run(capsys, "replay", tmp_path / "leak.json")
+    assert again.status == 1
+    assert again.out.splitlines()[0] == ran.out.splitlines()[0]
 
 
 @dataclass(frozen=True)
