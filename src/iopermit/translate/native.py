@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from llvmlite import ir as llvm
 
@@ -358,11 +358,11 @@ class NativeModel:
                     self._rules(emitter, builder.icmp_unsigned("==", pc, number(USER)), model.user_rules, USER_RULE)
                     threads = builder.icmp_unsigned("==", pc, number(KERNEL_THREAD))
                     self._rules(emitter, threads, model.thread_rules, THREAD_RULE)
-                    emitter.steps()
+                    emitter.steps("task")
                 for index, rule in enumerate(model.switch_rules):
                     emitter.rule(rule, SWITCH_RULE + index)
             with otherwise:
-                emitter.steps()
+                emitter.steps("cpu")
         builder.ret(builder.load(emitter.count, typ=I64))
         return function
 
@@ -396,19 +396,16 @@ class _Successors:
         arguments = [self.work, self.cpu, self.successors, full, self.labels, self.builder.load(self.count, typ=I64), self.covered]
         self.builder.store(self.builder.call(self.native.finish, arguments), self.count)
 
-    def steps(self) -> None:
-        """Emit the step of the context that runs on the CPU, once per possible outcome."""
+    def steps(self, context: Literal["task", "cpu"]) -> None:
+        """Emit the step of what runs on the CPU, a task or a switch, once per possible outcome."""
         self._outcome(0)
-        several = [s for s in self.native.model.steps.values() if s.choices > 1]
+        several = [s for s in self.native.model.steps.values() if s.choices > 1 and s.context == context]
         if not several:
             return
-        model = self.native.model
-        task_pc = self.code.value(Load(model.field("task", "pc"), Context("task")))
-        cpu_pc = self.code.value(Load(model.field("cpu", "pc"), Context("cpu")))
+        own = self.code.value(Load(self.native.model.field(context, "pc"), Context(context)))
         choosing: Any = llvm.Constant(llvm.IntType(1), 0)
         for step in several:
-            pc = task_pc if step.context == "task" else cpu_pc
-            choosing = self.builder.or_(choosing, self.builder.icmp_unsigned("==", pc, number(step.pc)))
+            choosing = self.builder.or_(choosing, self.builder.icmp_unsigned("==", own, number(step.pc)))
         with self.builder.if_then(choosing):
             for choice in range(1, max(s.choices for s in several)):
                 self._outcome(choice)
