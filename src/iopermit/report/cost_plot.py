@@ -31,6 +31,8 @@ _STYLE: Final[Any] = {
 _THICKNESS: Final = 0.8
 _LINEAR: Final = 10
 """Bytes up to which the axis is linear, so that 0 can be shown."""
+_LONGEST: Final = 30_000
+"""Bytes at the end of the axis: room for the figure behind a bar of 8194."""
 
 
 def figures(costs: Mapping[str, Costs]) -> dict[str, dict[str, list[int | None]]]:
@@ -66,6 +68,7 @@ def plot(costs: Mapping[str, Costs]) -> str:
             _bars(axis, series)
             axis.set_title(column)
             axis.set_xscale("symlog", linthresh=_LINEAR)
+            axis.set_xlim(0, _LONGEST)
             axis.set_xlabel("bytes of the TSS written")
         axes[0].set_yticks(range(len(costs)), list(costs))
         axes[0].invert_yaxis()
