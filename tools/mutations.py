@@ -75,7 +75,7 @@ def section(design: str, rows: list[str]) -> str:
     found = sum("| found: " in line for line in rows)
     words = events_in_words(HOLDS_UNDER[design])
     head = ["| where | statement | change | result |", "| --- | --- | --- | --- |"]
-    summary = f"Under {words}: {len(rows)} mutants, {found} found, {len(rows) - found} harmless."
+    summary = f"Under {words}: {len(rows)} mutants, {found} found, {len(rows) - found} survive."
     return "\n".join([f"## {design}", "", summary, "", *head, *rows, ""])
 
 
