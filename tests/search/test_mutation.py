@@ -8,12 +8,12 @@ import pytest
 from tools import mutations as tool
 
 from iopermit.designs import find
-from iopermit.search.mutation import HOLDS_UNDER, Bounds, judge
+from iopermit.search.mutation import HOLDS_UNDER, SMALL, Bounds, judge
 from iopermit.translate.load import load_design
 from iopermit.translate.mutate import mutations
 
 FAST: dict[str, tuple[Bounds, ...]] = {
-    "linux-2.6.8": tool.SMALL,
+    "linux-2.6.8": SMALL,
 }
 """The designs whose mutants are all searched here, and the scenarios."""
 

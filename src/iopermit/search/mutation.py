@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 import llvmlite.binding as llvm
 
 from iopermit.search.check import Search, Settings
-from iopermit.search.explore import Limits, Native, initial_state
+from iopermit.search.explore import Limits, Native
 from iopermit.search.replay import confirm
-from iopermit.search.schedule import concrete_schedule
+from iopermit.search.schedule import ScheduleError, concrete_schedule
 from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
 from iopermit.translate.initial import initial_values
 from iopermit.translate.jit import Compiled
@@ -23,7 +23,7 @@ from iopermit.translate.packing import Packing
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from iopermit.search.explore import Exploration
+    from iopermit.search.explore import Exploration, Words
     from iopermit.translate.ir import Field, Model
     from iopermit.translate.mutate import Mutation
 
@@ -123,7 +123,11 @@ class _MutantSearch(Search):
             return Outcome(
                 found=True, scenario=bounds, kind=kind, steps=length, message=message, states=states
             )
-        return self._confirmed(bounds, states)
+        try:
+            plain = Native(_compile_for_once(native.compiled.model, _UNREDUCED, ()))
+            return self._replayed(bounds, states, kind, path, (native, plain))
+        except ScheduleError:
+            return self._confirmed(bounds, states)
 
     def _confirmed(self, bounds: Bounds, states: int) -> Outcome:
         """Search without reductions, so that the path is the schedule, and replay it."""
@@ -134,8 +138,20 @@ class _MutantSearch(Search):
         if not result.found:
             raise UndeterminedError(f"{bounds} without reductions: {result.reason}")
         (kind, _), path = min(result.found.items(), key=lambda item: (len(item[1]), item[0]))
+        return self._replayed(bounds, states, kind, path, (plain, plain))
+
+    def _replayed(
+        self,
+        bounds: Bounds,
+        states: int,
+        kind: str,
+        path: list[Words],
+        natives: tuple[Native, Native],
+    ) -> Outcome:
+        plain = natives[1]
         values = initial_values(self.design, self.scenario, plain.compiled.model)
-        schedule = concrete_schedule(path, plain, plain, initial_state(plain, values))
+        initial = plain.pack(plain.compiled.packing.working(values))
+        schedule = concrete_schedule(path, *natives, initial)
         replayed = confirm(self.design, self.scenario, schedule, kind)
         message = "" if replayed.violation is None else replayed.violation.message
         return Outcome(
