@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from iopermit.search.explore import Native, Words
 from iopermit.system.execution import Action
+from iopermit.translate.initial import InitialValues
 from iopermit.translate.ir import FIRST_STEP, Model, Step
 from iopermit.translate.native import CPU_SHIFT, STEP, SWITCH_RULE, THREAD_RULE, USER_RULE
 
@@ -30,19 +31,31 @@ class ScheduleError(Exception):
     """The path cannot be followed without reductions: an error in iopermit."""
 
 
-def concrete_schedule(path: list[Words], reduced: Native, plain: Native, initial: Words) -> list[Transition]:
-    """Return a schedule from ``initial`` that leads through representatives of ``path``."""
-    state, schedule = initial, []
+def concrete_schedule(
+    path: list[Words], reduced: Native, plain: Native, initial: Words
+) -> tuple[list[Transition], str]:
+    """Return a schedule from ``initial`` along ``path``, and the kind of violation it ends with.
+
+    That may be another kind than the search saw: merged steps can run on past a violation that
+    they do not undo (garbage, for example), and the schedule ends with the first one.
+    """
+    state = initial
+    schedule: list[Transition] = []
     for target in path[1:]:
         for label, _ in (s for s in reduced.successors(state) if (s[1] == target).all()):
             found = _micro_steps(state, label, target, reduced, plain)
             if found is not None:
                 break
         else:
-            raise ScheduleError("no step leads from one state of the path to the next")
-        for transition, state in found:
-            schedule.append(transition)
-    return schedule
+            message = "no step leads from one state of the path to the next"
+            raise ScheduleError(message)
+        schedule += [step for step, _ in found]
+        state = found[-1][1]
+        verdict = plain.judge(state)[0]
+        if verdict != "none":
+            return schedule, verdict
+    message = "the path ends without a violation"
+    raise ScheduleError(message)
 
 
 def _micro_steps(
@@ -58,7 +71,7 @@ def _micro_steps(
             return None
         steps = stack.pop()
         last = steps[-1][1]
-        if (reduced.canonical(last) == target).all():
+        if (reduced.canonical(last) == target).all() or plain.judge(last)[0] != "none":
             return steps
         following = [(l, s) for l, s in plain.successors(last) if l >> CPU_SHIFT == cpu and l & _CLASS == STEP]
         stack += [[*steps, (transition(model, plain, last, l), s)] for l, s in reversed(following)]
@@ -71,8 +84,12 @@ def _both_steps(one: int, other: int) -> bool:
 
 def transition(model: Model, native: Native, state: Words, label: int) -> Transition:
     """Return what a transition of the model without reductions does."""
+    return transition_of(model, native.compiled.packing.values(native.unpack(state)), label)
+
+
+def transition_of(model: Model, values: InitialValues, label: int) -> Transition:
+    """Return what a transition does, from the values of the fields of the state before it."""
     cpu, kind, number = label >> CPU_SHIFT, label & _CLASS, label & _NUMBER
-    values = native.compiled.packing.values(native.unpack(state))
     task = values["cpu", "current"][cpu] - 1
     if kind == STEP:
         pc = values["cpu", "pc"][cpu] or values["task", "pc"][task]
@@ -83,4 +100,4 @@ def transition(model: Model, native: Native, state: Words, label: int) -> Transi
     return Transition(Action(cpu, rule.event, rule.arguments), None, label, task)
 
 
-__all__ = ["FIRST_STEP", "ScheduleError", "Transition", "concrete_schedule", "transition"]
+__all__ = ["FIRST_STEP", "ScheduleError", "Transition", "concrete_schedule", "transition", "transition_of"]

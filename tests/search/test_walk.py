@@ -1,0 +1,35 @@
+"""Tests that the compiled model does at every step what the design itself does."""
+
+import random
+
+import pytest
+from tests.search.lockstep import Lockstep, with_each_option
+
+from iopermit.designs import designs, find
+from iopermit.system.options import with_options
+from iopermit.system.scenario import ALL_EVENTS, Event, Scenario
+
+SWITCHED = [
+    (name, option) for name, design in designs().items() for option in with_each_option(design)
+]
+HOMEBOUND = Scenario(2, 2, 3, ALL_EVENTS - {Event.MIGRATE}, unprivileged=True)
+"""Every task stays on its CPU, and the first has no privilege."""
+
+
+@pytest.mark.parametrize("name", designs())
+def test_ten_thousand_random_steps_agree(name: str) -> None:
+    """10,000 random steps lead both readings through the same states, choices and verdicts."""
+    rng = random.Random(name)
+    default = Lockstep(find(name), Scenario()).walk(7000, rng)
+    homebound = Lockstep(find(name), HOMEBOUND).walk(3000, rng)
+    assert default.steps + homebound.steps == 10_000
+    rare = {"step", "switch", "ioperm", "iopl", "fork", "exit", "exec", "io-thread", "fork-fails"}
+    assert rare <= default.events.keys()
+    assert homebound.verdicts["none"] > 2000
+
+
+@pytest.mark.parametrize(("name", "option"), [s for s in SWITCHED if s[1]], ids=str)
+def test_random_steps_agree_with_a_switch_set(name: str, option: dict[str, bool]) -> None:
+    """With each switch of a design set, both readings agree on 3,000 random steps."""
+    walk = Lockstep(with_options(find(name), option), Scenario()).walk(3000, random.Random(1))
+    assert walk.verdicts["none"] > 2000
