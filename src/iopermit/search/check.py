@@ -35,8 +35,15 @@ class Settings:
     """Whether to go on to every different violation."""
 
 
-def ladder() -> Iterator[Scenario]:
-    """Yield scenarios from small to large, plain events before all, up to the default one."""
+def ladder(*, every: bool = False) -> Iterator[Scenario]:
+    """Yield scenarios from small to large, plain events before all, up to the default one.
+
+    To find every violation each scenario is searched to its end, so the large ones are left
+    out; they can be asked for with explicit bounds.
+    """
+    if every:
+        yield from (Scenario(*bounds, events) for events in (PLAIN_EVENTS, ALL_EVENTS) for bounds in _SMALL[1:3])
+        return
     for bounds in _SMALL[:-2]:
         yield Scenario(*bounds, PLAIN_EVENTS)
     for bounds in _SMALL:
@@ -62,7 +69,7 @@ def check(  # noqa: PLR0913 - the interface of the verb
     settings = Settings(limits, reductions, threads, progress, every)
     deadline = None if limits.timeout is None else time.monotonic() + limits.timeout
     verdicts: list[Verdict] = []
-    for each in [scenario] if scenario is not None else ladder():
+    for each in [scenario] if scenario is not None else ladder(every=every):
         remaining = settings if deadline is None else replace(settings, limits=replace(limits, timeout=max(0.0, deadline - time.monotonic())))
         verdicts.append(replace(check_once(design, each, remaining), options=options))
         if verdicts[-1].verdict == "undetermined" or (verdicts[-1].verdict == "violated" and not every):
@@ -153,7 +160,7 @@ class Search:
         model = native.compiled.model
         plain = Native(compile_model(model, Reductions(symmetry=False, merging=False, counters=False)))
         initial = plain.pack(plain.compiled.packing.working(initial_values(self.design, self.scenario, model)))
-        schedule = concrete_schedule(path, native, plain, initial)
+        schedule, kind = concrete_schedule(path, native, plain, initial)
         replayed = confirm(self.design, self.scenario, schedule, kind)
         assert replayed.violation is not None  # noqa: S101 - confirm() requires it
         violation = replayed.violation

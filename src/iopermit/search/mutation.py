@@ -151,7 +151,7 @@ class _MutantSearch(Search):
         plain = natives[1]
         values = initial_values(self.design, self.scenario, plain.compiled.model)
         initial = plain.pack(plain.compiled.packing.working(values))
-        schedule = concrete_schedule(path, *natives, initial)
+        schedule, kind = concrete_schedule(path, *natives, initial)
         replayed = confirm(self.design, self.scenario, schedule, kind)
         message = "" if replayed.violation is None else replayed.violation.message
         return Outcome(

@@ -67,10 +67,11 @@ def execute(
 ) -> Replay:
     """Execute a schedule at full size up to the first violation."""
     runner = _Runner(design, scenario, concretion)
+    runner.judge(None)
     for action, label in actions:
-        runner.apply(action, label)
         if runner.violation is not None:
             break
+        runner.apply(action, label)
     return Replay(tuple(runner.trace), runner.violation)
 
 
@@ -104,7 +105,7 @@ class _Runner:
         if crash is not None:
             self.violation = Violation("crash", task, action.cpu, (), (), (), "", str(crash), site)
         else:
-            self._judge(site)
+            self.judge(site)
 
     def _names(self, processor: Processor, thread: Thread, action: Action) -> str:
         if action.event == "switch":
@@ -129,7 +130,16 @@ class _Runner:
         site = Site(innermost.file, innermost.line, innermost.column, "", innermost.function)
         if method is not None:
             site = replace(method.site(method.node), line=innermost.line, column=innermost.column, text=_line(innermost))
-        return site, site.text
+        return site, site.text + self._bytes(innermost, site)
+
+    def _bytes(self, position: Position, site: Site) -> str:
+        """Return which bytes of a map the step of a bulk operation handles."""
+        if position.part is None or ".bitmap." not in site.text:
+            return ""
+        geometry = self.system.geometry
+        size = geometry.long_bits // 8
+        low, high = geometry.boundaries[position.part : position.part + 2]
+        return f"  [bytes {low * size}-{high * size - 1} of {geometry.real_longs * size}]"
 
     def _event_text(self, action: Action) -> str:
         match action.event:
@@ -156,7 +166,8 @@ class _Runner:
             states.append(TssState(_BASES[base], clear, bool(processor.record.tr_limit_low)))
         return tuple(states)
 
-    def _judge(self, site: Site | None) -> None:
+    def judge(self, site: Site | None) -> None:
+        """Note a violation in the present state."""
         found = specification.judge(self.system)
         if found is None:
             return

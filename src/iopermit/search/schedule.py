@@ -41,6 +41,8 @@ def concrete_schedule(
     """
     state = initial
     schedule: list[Transition] = []
+    if plain.judge(state)[0] != "none":
+        return schedule, plain.judge(state)[0]
     for target in path[1:]:
         for label, _ in (s for s in reduced.successors(state) if (s[1] == target).all()):
             found = _micro_steps(state, label, target, reduced, plain)

@@ -281,7 +281,7 @@ class Environment:
 
     def _exec_and_privilege(self) -> None:
         if self.scenario.has(Event.EXEC):
-            survives = getattr(self.design, "iopl_survives_exec", True)
+            survives = getattr(self.design, "iopl_survives_exec", True) or not self.has_hook("execve")
             revoke = [] if survives else [Store(self.granted_iopl, TASK, const(0))]
             entry = end = self._step(list(revoke), "execve() returns", self._leave())
             if self.has_hook("execve"):

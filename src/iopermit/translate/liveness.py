@@ -32,7 +32,9 @@ def clear_dead_variables(model: Model) -> None:
         step.body = _with_zeroes(step.body, touched, live, Context(step.context))
     model.user_rules = [_without_dead(rule, live) for rule in model.user_rules]
     model.thread_rules = [_without_dead(rule, live) for rule in model.thread_rules]
-    used = set().union(*live.values())
+    used = frozenset().union(*live.values())
+    for step in model.steps.values():
+        step.body = _without_unread(step.body, used)
     model.fields = [f for f in model.fields if not f.local or f in used]
 
 
@@ -77,6 +79,18 @@ def _with_zeroes(
             then, otherwise = (_with_zeroes(b, touched, live, context) for b in (statement.then, statement.otherwise))
             result.append(replace(statement, then=then, otherwise=otherwise))
         else:
+            result.append(statement)
+    return tuple(result)
+
+
+def _without_unread(body: tuple[Stmt, ...], used: frozenset[Field]) -> tuple[Stmt, ...]:
+    """Drop the stores to variables that nothing ever reads."""
+    result: list[Stmt] = []
+    for statement in body:
+        if isinstance(statement, If):
+            then, otherwise = (_without_unread(b, used) for b in (statement.then, statement.otherwise))
+            result.append(replace(statement, then=then, otherwise=otherwise))
+        elif not (isinstance(statement, Store) and statement.field.local and statement.field not in used):
             result.append(statement)
     return tuple(result)
 

@@ -125,9 +125,15 @@ class Merging:
         return step.preemption_off or not self.preemption
 
     def _is_boundary(self, step: Step) -> bool:
-        """Return whether preemption or interrupts go off in the step: it must be possible before."""
+        """Return whether the context switch must be possible before the step.
+
+        So it is if preemption or interrupts go off in it, and if the task ends with it: a task
+        that is preempted just before is switched to once more, a dead one never is.
+        """
         if self._undisturbed(step):
             return False
+        if DEAD in targets(step.body):
+            return True
         after = [self.model.steps[t] for t in targets(step.body) if t >= FIRST_STEP]
         return any(s.preemption_off for s in after)
 

@@ -33,10 +33,12 @@ _HEADER = """\
  * option of the loop one transition. A state that violates the specification fails the
  * assertion in judge() and is not continued.
  *
- * First violation:     spin -a FILE; gcc -O2 -DSAFETY -DNOREDUCE {flags}-o pan pan.c
- *                      ./pan -m1000000; then spin -t -p -g FILE shows the schedule
+ * First violation:     spin -a FILE
+ *                      gcc -O2 -DSAFETY -DNOREDUCE -DNOBOUNDCHECK {flags}-o pan pan.c
+ *                      ./pan -m1000000
+ *                      spin -t FILE      shows the schedule and the state it ends in
  * Shortest violation:  the same with gcc -DBFS
- * All states:          ./pan -m1000000 -c0 counts them as "states, stored"
+ * All states:          ./pan -m1000000 -c0 -w26 counts them as "states, stored"
  *
  * If pan says "max search depth too small", the search is incomplete: increase -m.
  */

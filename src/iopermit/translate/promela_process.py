@@ -19,7 +19,7 @@ from iopermit.translate.ir import (
     Step,
     binary,
 )
-from iopermit.translate.promela_statements import Printer, comment, is_truth_value
+from iopermit.translate.promela_statements import Printer, is_truth_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -67,24 +67,23 @@ class Process:
         """Print the specification; it also finds CPU and longs, which only reports need."""
         printer = replace(self.printer, results={"verdict": "verdict"})
         lines = [*printer.body(self.model.judge), "assert(verdict == NONE);"]
-        return _inline("judge()", "The specification: may this state be?", lines)
+        return "/* The specification: may this state be? */\n" + _inline("judge()", lines)
 
     def _step(self, step: Step) -> str:
         name = f"step_{step.pc}(c{', choice' if _chooses(step) else ''})"
-        return _inline(name, _about(step), self._body(step))
+        return _inline(name, [_told(_about(step)), *self._body(step)])
 
     def _event(self, kind: str, rule: Rule) -> str:
         printer = replace(self.printer, goes_on=self.counters["task"])
         arguments = (f"{name}={value}" for name, value in rule.arguments)
-        return _inline(
-            f"{_name(kind, rule)}(c)", " ".join([rule.event, *arguments]), printer.body(rule.body)
-        )
+        about = " ".join([rule.event, *arguments])
+        return _inline(f"{_name(kind, rule)}(c)", [_told(about), *printer.body(rule.body)])
 
     def _run(self, run: list[Step]) -> str:
         """Print the choice of the step that a CPU is at."""
         lines = [f":: {self._counter(s, 'c')} == {s.pc} -> step_{s.pc}(c)" for s in run]
         heading = f"steps_{run[0].pc}_to_{run[-1].pc}(c)"
-        return _inline(heading, "Take the step that is next.", ["if", *lines, "fi"])
+        return _inline(heading, ["if", *lines, "fi"])
 
     def _runs(self) -> Iterator[list[Step]]:
         """Yield runs of consecutive steps with one outcome, small enough for one d_step."""
@@ -191,6 +190,12 @@ def _place(site: Site) -> str:
     return f"{site.function} ({file}:{site.line})"
 
 
-def _inline(heading: str, about: str, lines: Iterable[str]) -> str:
-    body = "".join(f"   {line}\n" for line in lines) or "   skip\n"
-    return f"{comment(about)}\ninline {heading} {{\n{body}}}\n"
+def _told(text: str) -> str:
+    """Return the statement that tells what happens when Spin replays a schedule."""
+    plain = text.replace("\\", "/").replace('"', "'").replace("%", "%%")
+    return f'printf("CPU %d, task %d: {plain}\\n", c, running(c));'
+
+
+def _inline(heading: str, lines: Iterable[str]) -> str:
+    body = "".join(f"   {line}\n" for line in lines)
+    return f"inline {heading} {{\n{body}}}\n"
