@@ -26,11 +26,13 @@ _AHEAD = 12
 
 
 @intrinsic
-def call_expand(_context: Any, address: Any, stored: Any, successors: Any, labels: Any, covered: Any) -> Any:  # noqa: ANN401, PLR0913 - numba's interface
+def call_expand(
+    _context: Any, address: Any, stored: Any, successors: Any, labels: Any, covered: Any
+) -> Any:
     """Call the native ``expand`` at an address (see :mod:`iopermit.translate.native`)."""
     signature = types.int64(types.uint64, types.uint64, types.uint64, types.uint64, types.uint64)
 
-    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:  # noqa: ANN401 - numba's interface
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         word = llvm.IntType(64)
         function_type = llvm.FunctionType(word, [word] * 4)
         function = builder.inttoptr(arguments[0], cgutils.voidptr_t)
@@ -42,10 +44,10 @@ def call_expand(_context: Any, address: Any, stored: Any, successors: Any, label
 
 
 @intrinsic
-def prefetch(_context: Any, address: Any) -> Any:  # noqa: ANN401 - numba's interface
+def prefetch(_context: Any, address: Any) -> Any:
     """Ask the processor to load the cache line at an address, to be written soon."""
 
-    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:  # noqa: ANN401 - numba's interface
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         pointer = builder.inttoptr(arguments[0], cgutils.voidptr_t)
         flag = llvm.IntType(32)
         function_type = llvm.FunctionType(llvm.VoidType(), [cgutils.voidptr_t, flag, flag, flag])
@@ -58,7 +60,7 @@ def prefetch(_context: Any, address: Any) -> Any:  # noqa: ANN401 - numba's inte
 
 
 @numba.njit(nogil=True, cache=True)
-def hash_state(words: Any, start: int, count: int) -> Any:  # noqa: ANN401 - compiled
+def hash_state(words: Any, start: int, count: int) -> Any:
     """Return a 64-bit hash of a stored state (the finaliser of MurmurHash3 over each word)."""
     value = np.uint64(0x9E3779B97F4A7C15)
     for index in range(count):
@@ -69,23 +71,23 @@ def hash_state(words: Any, start: int, count: int) -> Any:  # noqa: ANN401 - com
 
 
 @numba.njit(nogil=True, cache=True)
-def expand_chunk(  # noqa: PLR0913 - numba compiles plain arrays, not objects
-    expand: Any,  # noqa: ANN401
-    states: Any,  # noqa: ANN401
+def expand_chunk(
+    expand: Any,
+    states: Any,
     words: int,
     first: int,
     last: int,
     partition: int,
     partitions: int,
-    buffers: Any,  # noqa: ANN401
-    parents: Any,  # noqa: ANN401
-    hashes: Any,  # noqa: ANN401
-    fill: Any,  # noqa: ANN401
-    successors: Any,  # noqa: ANN401
-    labels: Any,  # noqa: ANN401
-    covered: Any,  # noqa: ANN401
-    found: Any,  # noqa: ANN401
-) -> Any:  # noqa: ANN401
+    buffers: Any,
+    parents: Any,
+    hashes: Any,
+    fill: Any,
+    successors: Any,
+    labels: Any,
+    covered: Any,
+    found: Any,
+) -> Any:
     """Expand states ``first`` to ``last`` of a partition into the buffers.
 
     Returns (next state, transitions); stops early when a buffer is nearly full. ``found`` gets
@@ -102,7 +104,9 @@ def expand_chunk(  # noqa: PLR0913 - numba compiles plain arrays, not objects
         for target in range(partitions):
             if fill[target] > room:
                 return index, transitions
-        count = call_expand(expand, base + np.uint64(index * words * 8), out, label_address, covered_address)
+        count = call_expand(
+            expand, base + np.uint64(index * words * 8), out, label_address, covered_address
+        )
         if count < 0:
             found[-count, 1] += 1
             if found[-count, 0] == 0:
@@ -124,16 +128,16 @@ def expand_chunk(  # noqa: PLR0913 - numba compiles plain arrays, not objects
 
 
 @numba.njit(nogil=True, cache=True)
-def insert(  # noqa: PLR0913 - numba compiles plain arrays, not objects
-    buffer: Any,  # noqa: ANN401
-    parents: Any,  # noqa: ANN401
-    hashes: Any,  # noqa: ANN401
+def insert(
+    buffer: Any,
+    parents: Any,
+    hashes: Any,
     amount: int,
     words: int,
-    table: Any,  # noqa: ANN401
+    table: Any,
     size_bits: int,
-    states: Any,  # noqa: ANN401
-    links: Any,  # noqa: ANN401
+    states: Any,
+    links: Any,
     count: int,
 ) -> int:
     """Insert the buffered states that are new; return how many states there are then.
@@ -173,7 +177,7 @@ def insert(  # noqa: PLR0913 - numba compiles plain arrays, not objects
 
 
 @numba.njit(nogil=True, cache=True)
-def move_entries(old: Any, table: Any, size_bits: int) -> None:  # noqa: ANN401 - compiled
+def move_entries(old: Any, table: Any, size_bits: int) -> None:
     """Move all entries to a larger, empty table; both are walked through in order."""
     mask = np.uint64(len(table) - 1)
     shift = np.uint64(64 - size_bits)

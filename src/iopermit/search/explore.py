@@ -5,18 +5,20 @@ from __future__ import annotations
 import ctypes
 import os
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from iopermit.search import engine
 from iopermit.translate.ir import VERDICTS
-from iopermit.translate.jit import Compiled
 from iopermit.translate.native import VERDICT_SPAN
+
+if TYPE_CHECKING:
+    from iopermit.translate.jit import Compiled
+    from collections.abc import Callable
 
 Words = NDArray[np.uint64]
 _CHUNK = 1 << 15
@@ -136,7 +138,9 @@ class Explorer:
         most = min(memory // per_state, (1 << 32) - 2, limits.max_states or (1 << 40))
         self.capacity = most // threads + _BUFFER * threads + 1
         self.most = most
-        self.partitions = [_Partition(self.words, self.capacity, threads, compiled) for _ in range(threads)]
+        self.partitions = [
+            _Partition(self.words, self.capacity, threads, compiled) for _ in range(threads)
+        ]
         self.result = Exploration()
         self._started = time.monotonic()
         self._root = 0
@@ -154,7 +158,9 @@ class Explorer:
 
         ``goals`` are the kinds that count; other violating states are just not continued.
         """
-        self._goals = np.array([name in goals for name in VERDICTS] + [False] * (VERDICT_SPAN - len(VERDICTS)))
+        self._goals = np.array(
+            [name in goals for name in VERDICTS] + [False] * (VERDICT_SPAN - len(VERDICTS))
+        )
         self._insert_initial(initial)
         last_report = self._started
         pool = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
@@ -222,16 +228,23 @@ class Explorer:
         for source in self.partitions:
             partition.insert(source, number)
 
-    def _each(self, pool: ThreadPoolExecutor | None, work: Callable[[_Partition, int], None]) -> None:
+    def _each(
+        self, pool: ThreadPoolExecutor | None, work: Callable[[_Partition, int], None]
+    ) -> None:
         if pool is None:
             work(self.partitions[0], 0)
         else:
             list(pool.map(work, self.partitions, range(self.threads)))
 
     def _check_limits(self) -> None:
-        if self.limits.timeout is not None and time.monotonic() - self._started > self.limits.timeout:
+        if (
+            self.limits.timeout is not None
+            and time.monotonic() - self._started > self.limits.timeout
+        ):
             self.result.reason = f"the time limit of {self.limits.timeout:g} s was reached"
-        elif self._states() >= self.most or any(p.count + _BUFFER * self.threads >= self.capacity for p in self.partitions):
+        elif self._states() >= self.most or any(
+            p.count + _BUFFER * self.threads >= self.capacity for p in self.partitions
+        ):
             states = self.limits.max_states is not None and self._states() >= self.limits.max_states
             what = f"limit of {self.limits.max_states} states" if states else "memory limit"
             self.result.reason = f"the {what} was reached"
@@ -295,7 +308,11 @@ class Native:
         self._expand = ctypes.CFUNCTYPE(ctypes.c_int64, *[pointer] * 4)(compiled.expand)
         self._judge = ctypes.CFUNCTYPE(ctypes.c_int64, *[pointer] * 2)(compiled.judge)
         move = ctypes.CFUNCTYPE(None, pointer, pointer)
-        self._canonical, self._pack, self._unpack = move(compiled.canonical), move(compiled.pack), move(compiled.unpack)
+        self._canonical, self._pack, self._unpack = (
+            move(compiled.canonical),
+            move(compiled.pack),
+            move(compiled.unpack),
+        )
         self._successors: Words = np.zeros((compiled.max_successors + 1) * self.words, np.uint64)
         self._labels: NDArray[np.uint32] = np.zeros(compiled.max_successors + 1, np.uint32)
         self._covered: NDArray[np.uint8] = np.zeros(compiled.coverage_size, np.uint8)
@@ -328,14 +345,18 @@ class Native:
     def successors(self, stored: Words) -> list[tuple[int, Words]]:
         """Return label and state of every transition; none from a violating state."""
         count = self._expand(
-            stored.ctypes.data, self._successors.ctypes.data, self._labels.ctypes.data, self._covered.ctypes.data
+            stored.ctypes.data,
+            self._successors.ctypes.data,
+            self._labels.ctypes.data,
+            self._covered.ctypes.data,
         )
         size = self.words
         return [
-            (int(self._labels[i]), self._successors[i * size : (i + 1) * size].copy()) for i in range(max(0, count))
+            (int(self._labels[i]), self._successors[i * size : (i + 1) * size].copy())
+            for i in range(max(0, count))
         ]
 
 
-def initial_state(native: Native, values: Any) -> Words:  # noqa: ANN401 - InitialValues
+def initial_state(native: Native, values: Any) -> Words:
     """Return the initial state, renamed if the model renames states."""
     return native.canonical(native.pack(native.compiled.packing.working(values)))

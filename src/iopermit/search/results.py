@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TYPE_CHECKING
 
-from iopermit.system.scenario import Scenario
-from iopermit.translate.ir import Site
+
+if TYPE_CHECKING:
+    from iopermit.system.scenario import Scenario
+    from iopermit.translate.ir import Site
 
 Ranges = tuple[tuple[int, int], ...]
 """Port ranges as (first, last), both included."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from iopermit.search.explore import Native, Words
 from iopermit.system.execution import Action
-from iopermit.translate.initial import InitialValues
 from iopermit.translate.ir import FIRST_STEP, Model, Step
 from iopermit.translate.native import CPU_SHIFT, STEP, SWITCH_RULE, THREAD_RULE, USER_RULE
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from iopermit.translate.initial import InitialValues
+    from iopermit.search.explore import Native, Words
 
 _CLASS = 0xFF00
 _NUMBER = 0xFF
@@ -75,7 +78,11 @@ def _micro_steps(
         last = steps[-1][1]
         if (reduced.canonical(last) == target).all() or plain.judge(last)[0] != "none":
             return steps
-        following = [(l, s) for l, s in plain.successors(last) if l >> CPU_SHIFT == cpu and l & _CLASS == STEP]
+        following = [
+            (l, s)
+            for l, s in plain.successors(last)
+            if l >> CPU_SHIFT == cpu and l & _CLASS == STEP
+        ]
         stack += [[*steps, (transition(model, plain, last, l), s)] for l, s in reversed(following)]
     return None
 
@@ -96,10 +103,23 @@ def transition_of(model: Model, values: InitialValues, label: int) -> Transition
     if kind == STEP:
         pc = values["cpu", "pc"][cpu] or values["task", "pc"][task]
         step = model.steps[pc]
-        return Transition(Action(cpu, "step", (), number if step.choices > 1 else None), step, label, task)
-    rules = {USER_RULE: model.user_rules, THREAD_RULE: model.thread_rules, SWITCH_RULE: model.switch_rules}[kind]
+        return Transition(
+            Action(cpu, "step", (), number if step.choices > 1 else None), step, label, task
+        )
+    rules = {
+        USER_RULE: model.user_rules,
+        THREAD_RULE: model.thread_rules,
+        SWITCH_RULE: model.switch_rules,
+    }[kind]
     rule = rules[number]
     return Transition(Action(cpu, rule.event, rule.arguments), None, label, task)
 
 
-__all__ = ["FIRST_STEP", "ScheduleError", "Transition", "concrete_schedule", "transition", "transition_of"]
+__all__ = [
+    "FIRST_STEP",
+    "ScheduleError",
+    "Transition",
+    "concrete_schedule",
+    "transition",
+    "transition_of",
+]

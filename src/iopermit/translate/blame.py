@@ -19,15 +19,21 @@ def add_blame(model: Model, consulted: frozenset[Field]) -> None:
     model.fields.append(blame)
     for step in model.steps.values():
         if step.site is not None:
-            step.body = _with_blame(step.body, consulted, Store(blame, CPU, Const(sites[step.site])))
+            step.body = _with_blame(
+                step.body, consulted, Store(blame, CPU, Const(sites[step.site]))
+            )
     model.sites = tuple(sites)
 
 
-def _with_blame(body: tuple[Stmt, ...], consulted: frozenset[Field], note: Store) -> tuple[Stmt, ...]:
+def _with_blame(
+    body: tuple[Stmt, ...], consulted: frozenset[Field], note: Store
+) -> tuple[Stmt, ...]:
     result: list[Stmt] = []
     for statement in body:
         if isinstance(statement, If):
-            then, otherwise = (_with_blame(b, consulted, note) for b in (statement.then, statement.otherwise))
+            then, otherwise = (
+                _with_blame(b, consulted, note) for b in (statement.then, statement.otherwise)
+            )
             result.append(replace(statement, then=then, otherwise=otherwise))
             continue
         result.append(statement)

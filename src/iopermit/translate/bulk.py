@@ -37,7 +37,7 @@ class BulkOperations:
 
     def statement(self, node: ast.stmt, call: ast.Call, at: Label, then: Label) -> None:
         """Lower ``bitmap.copy_from(...)``, ``bitmap.fill(...)`` or ``bitmap.change(...)``."""
-        assert isinstance(call.func, ast.Attribute)  # noqa: S101 - narrowed by the caller
+        assert isinstance(call.func, ast.Attribute)
         operation = call.func.attr
         if call.keywords:
             raise self.lowering.error(call, f"{operation}() takes no named arguments")
@@ -53,7 +53,9 @@ class BulkOperations:
     def _bitmap(self, node: ast.expr) -> Value:
         value = self.lowering.expressions.value(node)
         if value.type.kind != "bitmap":
-            raise self.lowering.error(node, f"{ast.unparse(node)} is no bitmap", "a field declared as Bitmap")
+            raise self.lowering.error(
+                node, f"{ast.unparse(node)} is no bitmap", "a field declared as Bitmap"
+            )
         return value
 
     def _longs(self, call: ast.Call, arguments: list[ast.expr]) -> Value:
@@ -70,10 +72,15 @@ class BulkOperations:
 
     def _pin(self, node: ast.AST, prefix: str, bitmap: Value) -> tuple[list[Stmt], Value]:
         """Keep the address of a bitmap over the steps of an operation, as a register would."""
-        assert isinstance(bitmap.expr, Load)  # noqa: S101 - a bitmap is always a field
+        assert isinstance(bitmap.expr, Load)
         read, slot = bitmap.expr.field, bitmap.expr.index
         own = {"cpu": self.lowering.expressions.scope.names.get("cpu")}
-        if isinstance(slot, Const) or read.record == "tss" and own["cpu"] is not None and slot == own["cpu"].slot:
+        if (
+            isinstance(slot, Const)
+            or read.record == "tss"
+            and own["cpu"] is not None
+            and slot == own["cpu"].slot
+        ):
             return [], bitmap
         if slot == self.lowering.context:
             return [], bitmap
@@ -85,7 +92,7 @@ class BulkOperations:
 
     def _alive(self, bitmap: Value, text: str) -> None:
         """Check that a pinned heap bitmap was not freed meanwhile."""
-        assert isinstance(bitmap.expr, Load)  # noqa: S101 - a bitmap is always a field
+        assert isinstance(bitmap.expr, Load)
         record = bitmap.expr.field.record
         expressions = self.lowering.expressions
         if record in expressions.records.heap:
@@ -95,8 +102,15 @@ class BulkOperations:
     def _prefix(self, node: ast.stmt) -> str:
         return f"{self.lowering.frame.prefix}@{node.lineno}.{node.col_offset}"
 
-    def _loop(  # noqa: PLR0913 - operands and labels
-        self, node: ast.stmt, call: ast.Call, bitmap: Value, source: Value | None, longs: Value, at: Label, then: Label
+    def _loop(
+        self,
+        node: ast.stmt,
+        call: ast.Call,
+        bitmap: Value,
+        source: Value | None,
+        longs: Value,
+        at: Label,
+        then: Label,
     ) -> None:
         """Copy from ``source``, or fill with ones, the first ``longs`` longs."""
         prefix = self._prefix(node)
@@ -107,33 +121,39 @@ class BulkOperations:
         text = ast.unparse(call)
 
         def long(index: Expr) -> list[Stmt]:
-            assert isinstance(bitmap.expr, Load)  # noqa: S101 - a bitmap is always a field
+            assert isinstance(bitmap.expr, Load)
             bit = const(1) if source is None else _bit(source.expr, index)
             return [Store(bitmap.expr.field, bitmap.expr.index, _with_bit(bitmap.expr, index, bit))]
 
         checked = [bitmap] if source is None else [bitmap, source]
         self._steps(node, text, (longs, keep), checked, long, at, then)
 
-    def _change(self, node: ast.stmt, call: ast.Call, bitmap: Value, at: Label, then: Label) -> None:
+    def _change(
+        self, node: ast.stmt, call: ast.Call, bitmap: Value, at: Label, then: Label
+    ) -> None:
         lowering, prefix = self.lowering, self._prefix(node)
         ports, turn_on = (lowering.expressions.value(a) for a in call.args)
         if ports.type.kind != "ports" or turn_on.type.kind != "bool":
-            raise lowering.error(call, "change() takes the ports and whether to allow them", "change(ports, turn_on)")
+            raise lowering.error(
+                call, "change() takes the ports and whether to allow them", "change(ports, turn_on)"
+            )
         keep, bitmap = self._pin(node, f"{prefix}.to", bitmap)
         every = lowering.scenario.longs
 
         def long(index: Expr) -> list[Stmt]:
-            assert isinstance(bitmap.expr, Load)  # noqa: S101 - a bitmap is always a field
+            assert isinstance(bitmap.expr, Load)
             changed = _with_bit(bitmap.expr, index, binary("xor", turn_on.expr, Const(1)))
             store = Store(bitmap.expr.field, bitmap.expr.index, changed)
             return [If(_bit(ports.expr, index), (store,))]
 
         self._steps(node, ast.unparse(call), (_all(every), keep), [bitmap], long, at, then)
 
-    def extent(self, node: ast.stmt, target: ast.expr, call: ast.Call, at: Label, then: Label) -> None:
+    def extent(
+        self, node: ast.stmt, target: ast.expr, call: ast.Call, at: Label, then: Label
+    ) -> None:
         """Lower ``x = bitmap.extent()``: the number of longs up to the last with a clear bit."""
         lowering = self.lowering
-        assert isinstance(call.func, ast.Attribute)  # noqa: S101 - narrowed by the caller
+        assert isinstance(call.func, ast.Attribute)
         least = _least(call)
         bitmap = self._bitmap(call.func.value)
         keep, bitmap = self._pin(node, f"{self._prefix(node)}.of", bitmap)
@@ -147,10 +167,20 @@ class BulkOperations:
             return [If(_bit(bitmap.expr, index), (), (found,))]
 
         done = lowering.store(node, target, result)
-        self._steps(node, ast.unparse(call), (_all(every), keep), [bitmap], long, at, then, tuple(done))
+        self._steps(
+            node, ast.unparse(call), (_all(every), keep), [bitmap], long, at, then, tuple(done)
+        )
 
-    def _steps(  # noqa: PLR0913 - operands and labels
-        self, node, text, start, checked, long, at, then, done=()  # type: ignore[no-untyped-def]
+    def _steps(
+        self,
+        node,
+        text,
+        start,
+        checked,
+        long,
+        at,
+        then,
+        done=(),  # type: ignore[no-untyped-def]
     ) -> None:
         """Emit the step for the arguments and the step that handles one long."""
         lowering = self.lowering

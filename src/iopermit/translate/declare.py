@@ -5,10 +5,9 @@ from __future__ import annotations
 import enum
 import inspect
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 from iopermit.system.bitmap import Bitmap
-from iopermit.system.design import Design
 from iopermit.system.records import (
     MAX_REFCOUNT,
     CounterUnit,
@@ -22,9 +21,12 @@ from iopermit.system.records import (
     RefcountUnit,
     declared_fields,
 )
-from iopermit.system.scenario import Scenario
 from iopermit.translate.ir import Field, RecordName
 from iopermit.translate.source import DesignError, Site
+
+if TYPE_CHECKING:
+    from iopermit.system.scenario import Scenario
+    from iopermit.system.design import Design
 
 
 @dataclass(frozen=True)
@@ -69,11 +71,20 @@ def declare(design: type[Design], scenario: Scenario) -> Declarations:
     }
     heap = _heap_classes(list(records.values()))
     records |= heap
-    counts = {"task": scenario.tasks + scenario.cpus, "cpu": scenario.cpus, "tss": scenario.cpus, "globals": 1}
+    counts = {
+        "task": scenario.tasks + scenario.cpus,
+        "cpu": scenario.cpus,
+        "tss": scenario.cpus,
+        "globals": 1,
+    }
     counts |= {name: heap_slots(scenario) for name in heap}
     every = [(record, cls, d) for record, cls in records.items() for d in _declarations(cls)]
     # One value per field that can hold one, one per task for a local variable, one to spare.
-    values = scenario.tasks + 1 + sum(counts[r] for r, _, d in every if isinstance(d.marker, CounterUnit))
+    values = (
+        scenario.tasks
+        + 1
+        + sum(counts[r] for r, _, d in every if isinstance(d.marker, CounterUnit))
+    )
     context = _Context(records, counts, scenario, values)
     fields = [field for r, cls, d in every if (field := _field(r, cls, d, context)) is not None]
     fields += [Field(name, "in_use", 1, "bool", high=1) for name in heap]
@@ -93,7 +104,11 @@ def _heap_classes(records: list[type[Record]]) -> dict[RecordName, type[HeapObje
     for record in records:
         for declaration in _declarations(record):
             kind = declaration.type
-            if inspect.isclass(kind) and issubclass(kind, HeapObject) and kind.__name__ not in found:
+            if (
+                inspect.isclass(kind)
+                and issubclass(kind, HeapObject)
+                and kind.__name__ not in found
+            ):
                 found[kind.__name__] = kind
                 found |= _heap_classes([kind]) if record is not kind else {}
     return found
@@ -114,7 +129,9 @@ def _class_site(cls: type) -> Site:
         return Site("?", 0, 0, "", cls.__name__)
 
 
-def _field(record: RecordName, cls: type[Record], declaration: FieldDeclaration, context: _Context) -> Field | None:
+def _field(
+    record: RecordName, cls: type[Record], declaration: FieldDeclaration, context: _Context
+) -> Field | None:
     name, marker, kind = declaration.name, declaration.marker, declaration.type
     longs = context.scenario.longs
     if marker == "this CPU's own TSS":
@@ -127,7 +144,10 @@ def _field(record: RecordName, cls: type[Record], declaration: FieldDeclaration,
         high = max(int(member.value) for member in kind)
         return Field(record, name, bits(high), "enum", declared=True, high=high)
     if isinstance(marker, Reference) and inspect.isclass(kind):
-        target = next((r for r, c in context.records.items() if issubclass(c, kind) or issubclass(kind, c)), "")
+        target = next(
+            (r for r, c in context.records.items() if issubclass(c, kind) or issubclass(kind, c)),
+            "",
+        )
         if target:
             high = context.counts[target]
             return Field(record, name, bits(high), "ref", target, declared=True, high=high)
@@ -154,7 +174,7 @@ def _limits(marker: object, context: _Context) -> tuple[int, int] | None:
     return None
 
 
-def _kind(marker: object) -> Any:  # noqa: ANN401 - the literal type of Field.kind
+def _kind(marker: object) -> Any:
     return "counter" if isinstance(marker, CounterUnit) else "int"
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import ast
 import sys
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
-from iopermit.system.design import Design
-from iopermit.translate.declare import Declarations
 from iopermit.translate.ir import (
     FREE,
     Check,
@@ -30,6 +28,10 @@ from iopermit.translate.ir import (
 )
 from iopermit.translate.source import Method, find_method
 from iopermit.translate.values import BOOL, Type, Value, arithmetic, constant, field_value, pointer
+
+if TYPE_CHECKING:
+    from iopermit.translate.declare import Declarations
+    from iopermit.system.design import Design
 
 _COMPARISONS: dict[type[ast.cmpop], tuple[str, bool]] = {
     ast.Eq: ("eq", False),
@@ -90,10 +92,16 @@ class Expressions:
         """Return the truth of a test on constants of the design, or None if it is not constant."""
         names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
         calls = any(isinstance(n, ast.Call) for n in ast.walk(node))
-        own = [n for n in ast.walk(node) if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)]
+        own = [
+            n
+            for n in ast.walk(node)
+            if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)
+        ]
         if calls or not names <= {"self"} or any(n.attr == "globals" for n in own):
             return None
-        return bool(eval(compile(ast.Expression(node), "<test>", "eval"), {}, {"self": self.design}))  # noqa: S307 - constants of the design
+        return bool(
+            eval(compile(ast.Expression(node), "<test>", "eval"), {}, {"self": self.design})
+        )
 
     # Expressions.
 
@@ -138,7 +146,11 @@ class Expressions:
         root = node
         while isinstance(root, ast.Attribute):
             root = root.value
-        if not isinstance(root, ast.Name) or root.id in self.scope.names or root.id in self.scope.locals:
+        if (
+            not isinstance(root, ast.Name)
+            or root.id in self.scope.names
+            or root.id in self.scope.locals
+        ):
             return None
         return self._evaluate(node, root.id)
 
@@ -150,7 +162,7 @@ class Expressions:
         if ast.unparse(node).startswith("self.globals"):
             return None
         try:
-            result = eval(ast.unparse(node), module, {"self": self.design})  # noqa: S307 - the design's own constant
+            result = eval(ast.unparse(node), module, {"self": self.design})
         except AttributeError:
             return None
         return constant(result)
@@ -162,7 +174,9 @@ class Expressions:
             local = self.scope.locals[node.id]
             return field_value(local, Load(local, self.context))
         raise self.scope.method.error(
-            node, f"{node.id!r} has no value here", "a parameter, or a local variable assigned before"
+            node,
+            f"{node.id!r} has no value here",
+            "a parameter, or a local variable assigned before",
         )
 
     def _attribute(self, node: ast.Attribute) -> Value:
@@ -170,7 +184,9 @@ class Expressions:
             if node.attr == "globals":
                 return pointer("globals", Const(0))
             raise self.scope.method.error(
-                node, f"{self.design.__name__} has no constant {node.attr!r}", "self.globals.field for state"
+                node,
+                f"{self.design.__name__} has no constant {node.attr!r}",
+                "self.globals.field for state",
             )
         base = self._value(node.value)
         if base.type.kind != "ref":
@@ -180,7 +196,9 @@ class Expressions:
         declared = self.fields.get((base.type.target, node.attr))
         if declared is None:
             raise self.scope.method.error(
-                node, f"{base.type.target or 'NULL'} has no field {node.attr!r}", "a field that the record declares"
+                node,
+                f"{base.type.target or 'NULL'} has no field {node.attr!r}",
+                "a field that the record declares",
             )
         self.check_pointer(node.value, base)
         if base.type.target == "globals" or base.type.target in self.records.heap:
@@ -205,7 +223,9 @@ class Expressions:
             return value.expr
         if value.type.kind in ("int", "result"):
             return differ(value.expr, 0)
-        raise self.scope.method.error(node, "this is no truth value", f"{ast.unparse(node)} is not NULL")
+        raise self.scope.method.error(
+            node, "this is no truth value", f"{ast.unparse(node)} is not NULL"
+        )
 
     def temp(self) -> Temp:
         """Return a new temporary of the step."""
@@ -237,9 +257,13 @@ class Expressions:
     def _negative(self, node: ast.Compare, operator: ast.cmpop, left: Value, right: Value) -> Expr:
         if isinstance(operator, ast.Lt) and right.expr == Const(0):
             return differ(left.expr, 0)
-        raise self.scope.method.error(node, "an error number is compared", "result < 0, or result == -ENOMEM")
+        raise self.scope.method.error(
+            node, "an error number is compared", "result < 0, or result == -ENOMEM"
+        )
 
-    def _check_comparable(self, node: ast.Compare, operator: ast.cmpop, left: Type, right: Type) -> None:
+    def _check_comparable(
+        self, node: ast.Compare, operator: ast.cmpop, left: Type, right: Type
+    ) -> None:
         identity = isinstance(operator, ast.Is | ast.IsNot)
         pointers = "ref" in (left.kind, right.kind)
         if pointers and not identity:
@@ -248,7 +272,9 @@ class Expressions:
             raise self.scope.method.error(node, "`is` compares pointers only", "== or !=")
         ordered = not isinstance(operator, ast.Eq | ast.NotEq | ast.Is | ast.IsNot)
         if ordered and "counter" in (left.kind, right.kind):
-            raise self.scope.method.error(node, "the order of sequence numbers is compared", "== or !=")
+            raise self.scope.method.error(
+                node, "the order of sequence numbers is compared", "== or !="
+            )
         numbers = {"int", "result", "counter"}
         if left.join(right) is None and not {left.kind, right.kind} <= numbers:
             raise self.scope.method.error(node, f"{left.kind} and {right.kind} are compared")
@@ -258,7 +284,9 @@ class Expressions:
         if {left.type.kind, right.type.kind} - {"int"}:
             raise self.scope.method.error(node, "only numbers are added or subtracted")
         if isinstance(node.op, ast.Sub) and left.type.low < right.type.high:
-            self.out.append(Check(binary("lt", left.expr, right.expr), f"{ast.unparse(node)} is negative"))
+            self.out.append(
+                Check(binary("lt", left.expr, right.expr), f"{ast.unparse(node)} is negative")
+            )
         return arithmetic("add" if isinstance(node.op, ast.Add) else "sub", left, right)
 
     def _conditional(self, node: ast.IfExp) -> Value:
@@ -279,7 +307,7 @@ class Expressions:
 
     def _call(self, node: ast.Call) -> Value:
         match node.func:
-            case ast.Name(id="max" | "min" as which) if len(node.args) == 2 and not node.keywords:  # noqa: PLR2004 - of two
+            case ast.Name(id="max" | "min" as which) if len(node.args) == 2 and not node.keywords:
                 return self._extreme(node, which)
             case ast.Attribute(attr="is_valid"):
                 ports = self._value(node.func.value)
@@ -293,7 +321,11 @@ class Expressions:
         left, right = self._value(node.args[0]), self._value(node.args[1])
         a, b = left.type, right.type
         result = self.temp()
-        first = binary("le", right.expr, left.expr) if which == "max" else binary("le", left.expr, right.expr)
+        first = (
+            binary("le", right.expr, left.expr)
+            if which == "max"
+            else binary("le", left.expr, right.expr)
+        )
         self.out.append(If(first, (Let(result, left.expr),), (Let(result, right.expr),)))
         pick: Any = max if which == "max" else min
         return Value(result, Type("int", pick(a.low, b.low), pick(a.high, b.high)))
@@ -307,7 +339,9 @@ class Expressions:
                 f"x = self.{name}(...) as a statement of its own",
             )
         if node.keywords or len(node.args) != len(method.parameters):
-            raise self.scope.method.error(node, f"self.{name}() takes {len(method.parameters)} arguments")
+            raise self.scope.method.error(
+                node, f"self.{name}() takes {len(method.parameters)} arguments"
+            )
         arguments = [self._value(a) for a in node.args]
         outer = self.scope
         self.scope = Scope(method, dict(zip(method.parameters, arguments, strict=True)))

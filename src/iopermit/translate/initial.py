@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from iopermit.system.bitmap import Bitmap, Geometry
-from iopermit.system.design import Design
 from iopermit.system.records import Record, declared_fields
-from iopermit.system.scenario import Scenario
 from iopermit.translate.ir import KERNEL_THREAD, USER, Const, If, Model, RecordName, Store
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from iopermit.system.scenario import Scenario
+    from iopermit.system.design import Design
 
 InitialValues = dict[tuple[RecordName, str], list[int]]
 
@@ -14,10 +17,10 @@ InitialValues = dict[tuple[RecordName, str], list[int]]
 def return_state(model: Model) -> int:
     """Return the pc of a task that was interrupted in user mode."""
     first = model.switch_rules[0].body[0]
-    assert isinstance(first, If)  # noqa: S101 - what the environment builds
+    assert isinstance(first, If)
     store = first.then[0]
-    assert isinstance(store, Store)  # noqa: S101 - as above
-    assert isinstance(store.value, Const)  # noqa: S101 - as above
+    assert isinstance(store, Store)
+    assert isinstance(store.value, Const)
     return store.value.value
 
 
@@ -45,7 +48,9 @@ def initial_values(design: type[Design], scenario: Scenario, model: Model) -> In
     return values
 
 
-def _bring_up(design: type[Design], scenario: Scenario, model: Model, values: InitialValues, number: int) -> None:
+def _bring_up(
+    design: type[Design], scenario: Scenario, model: Model, values: InitialValues, number: int
+) -> None:
     """Run bring_up() on a CPU of the scenario's size and take over what it leaves."""
     geometry = Geometry(tuple(range(scenario.longs + 1)), design.layout.long_bits)
     instance = design()
@@ -67,4 +72,3 @@ def _number(value: object) -> int:
     if isinstance(value, Bitmap):
         return sum(1 << long for long, word in enumerate(value.words) if word)
     return int(getattr(value, "value", value))  # type: ignore[call-overload]  # a bool, an int or an enum member
-

@@ -6,9 +6,11 @@ goes on to another step. Native code and Promela are both printed from this form
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 RecordName = str
 """``task``, ``cpu``, ``tss``, ``globals``, or the name of a heap class."""
@@ -341,7 +343,9 @@ def candidate(record: RecordName, slots: int, slot: Expr) -> Expr:
     fresh = binary("and", Mask("free", record), binary("xor", referenced, every_slot))
     below = binary("sub", binary("shl", Const(1), slot), Const(1))
     lowest = equal(binary("and", fresh, below), 0)
-    return binary("and", bit_of(Mask("free", record), slot), binary("or", bit_of(referenced, slot), lowest))
+    return binary(
+        "and", bit_of(Mask("free", record), slot), binary("or", bit_of(referenced, slot), lowest)
+    )
 
 
 def statements(body: tuple[Stmt, ...]) -> Iterator[Stmt]:
@@ -391,7 +395,11 @@ def map_gotos(body: tuple[Stmt, ...], change: dict[int, int]) -> tuple[Stmt, ...
                 result.append(Goto(change.get(target, target)))
             case If(_, then, otherwise):
                 result.append(
-                    replace(statement, then=map_gotos(then, change), otherwise=map_gotos(otherwise, change))
+                    replace(
+                        statement,
+                        then=map_gotos(then, change),
+                        otherwise=map_gotos(otherwise, change),
+                    )
                 )
             case _:
                 result.append(statement)

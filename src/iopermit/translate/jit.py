@@ -8,13 +8,15 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 import llvmlite.binding as llvm
 
-from iopermit.translate.ir import Field, Model
 from iopermit.translate.native import NativeModel, Reductions
 from iopermit.translate.packing import Packing
+
+if TYPE_CHECKING:
+    from iopermit.translate.ir import Field, Model
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,9 @@ def cache_directory() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "iopermit"
 
 
-def compile_model(model: Model, reductions: Reductions, trusted: tuple[Field, ...] = ()) -> Compiled:
+def compile_model(
+    model: Model, reductions: Reductions, trusted: tuple[Field, ...] = ()
+) -> Compiled:
     """Compile ``model``; machine code from an earlier run with the same input is used again."""
     packing = Packing(model)
     native = NativeModel(model, packing, reductions, trusted)
@@ -54,7 +58,9 @@ def compile_model(model: Model, reductions: Reductions, trusted: tuple[Field, ..
     machine = llvm.Target.from_default_triple().create_target_machine(
         opt=2, cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten()
     )
-    key = hashlib.sha256(f"{llvm.llvm_version_info} {llvm.get_host_cpu_name()} {text}".encode()).hexdigest()
+    key = hashlib.sha256(
+        f"{llvm.llvm_version_info} {llvm.get_host_cpu_name()} {text}".encode()
+    ).hexdigest()
     cached = _read(key)
     module = llvm.parse_assembly(text)
     module.name = key

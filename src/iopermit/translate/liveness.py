@@ -68,7 +68,10 @@ def _stored(body: tuple[Stmt, ...]) -> frozenset[Field]:
 
 
 def _with_zeroes(
-    body: tuple[Stmt, ...], touched: frozenset[Field], live: dict[int, frozenset[Field]], context: Context
+    body: tuple[Stmt, ...],
+    touched: frozenset[Field],
+    live: dict[int, frozenset[Field]],
+    context: Context,
 ) -> tuple[Stmt, ...]:
     result: list[Stmt] = []
     for statement in body:
@@ -76,7 +79,10 @@ def _with_zeroes(
             dead = sorted(touched - live[statement.target], key=lambda f: f.name)
             result += [Store(f, context, Const(0)) for f in dead]
         if isinstance(statement, If):
-            then, otherwise = (_with_zeroes(b, touched, live, context) for b in (statement.then, statement.otherwise))
+            then, otherwise = (
+                _with_zeroes(b, touched, live, context)
+                for b in (statement.then, statement.otherwise)
+            )
             result.append(replace(statement, then=then, otherwise=otherwise))
         else:
             result.append(statement)
@@ -88,14 +94,22 @@ def _without_unread(body: tuple[Stmt, ...], used: frozenset[Field]) -> tuple[Stm
     result: list[Stmt] = []
     for statement in body:
         if isinstance(statement, If):
-            then, otherwise = (_without_unread(b, used) for b in (statement.then, statement.otherwise))
+            then, otherwise = (
+                _without_unread(b, used) for b in (statement.then, statement.otherwise)
+            )
             result.append(replace(statement, then=then, otherwise=otherwise))
-        elif not (isinstance(statement, Store) and statement.field.local and statement.field not in used):
+        elif not (
+            isinstance(statement, Store) and statement.field.local and statement.field not in used
+        ):
             result.append(statement)
     return tuple(result)
 
 
 def _without_dead(rule: Rule, live: dict[int, frozenset[Field]]) -> Rule:
     wanted = live.get(rule.starts, frozenset())
-    body = tuple(s for s in rule.body if not (isinstance(s, Store) and s.field.local and s.field not in wanted))
+    body = tuple(
+        s
+        for s in rule.body
+        if not (isinstance(s, Store) and s.field.local and s.field not in wanted)
+    )
     return replace(rule, body=body)

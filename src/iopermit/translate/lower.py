@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import ast
 import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, TYPE_CHECKING
 
-from iopermit.system.design import Design
 from iopermit.system.records import MAX_REFCOUNT
 from iopermit.system.scenario import Event, Scenario
 from iopermit.translate.bulk import BULK, BulkOperations
-from iopermit.translate.declare import Declarations
 from iopermit.translate.expressions import Expressions, Scope
 from iopermit.translate.ir import (
     Check,
@@ -42,6 +39,11 @@ from iopermit.translate.ir import (
 )
 from iopermit.translate.source import EFFECTS, Method, find_method
 from iopermit.translate.values import BOOL, Type, Value
+
+if TYPE_CHECKING:
+    from iopermit.translate.declare import Declarations
+    from iopermit.system.design import Design
+    from collections.abc import Sequence
 
 Label = int
 
@@ -75,7 +77,9 @@ class Lowered:
 class Lowering:
     """Lowers hooks into steps, calls in place."""
 
-    def __init__(self, design: type[Design], declarations: Declarations, scenario: Scenario) -> None:
+    def __init__(
+        self, design: type[Design], declarations: Declarations, scenario: Scenario
+    ) -> None:
         """Prepare to lower hooks of ``design``."""
         self.design, self.scenario = design, scenario
         self.expressions = Expressions(design, declarations)
@@ -104,8 +108,16 @@ class Lowering:
             label = self._aliases[label]
         return label
 
-    def emit(  # noqa: PLR0913 - what makes a step
-        self, at: Label, node: ast.AST, body: Sequence[Stmt], then: Label | None, *, label: str = "", choices: int = 1, guard: Expr = Const(1)
+    def emit(
+        self,
+        at: Label,
+        node: ast.AST,
+        body: Sequence[Stmt],
+        then: Label | None,
+        *,
+        label: str = "",
+        choices: int = 1,
+        guard: Expr = Const(1),
     ) -> None:
         """Define the step at ``at``: the pending checks, ``body``, and where it goes on."""
         statements = (*self.expressions.out, *body, *(() if then is None else (Goto(then),)))
@@ -129,8 +141,14 @@ class Lowering:
 
     # Hooks.
 
-    def hook(  # noqa: PLR0913 - the interface of a hook
-        self, name: str, parameters: dict[str, Value], *, record: Literal["task", "cpu"], off: bool, result: Field | None
+    def hook(
+        self,
+        name: str,
+        parameters: dict[str, Value],
+        *,
+        record: Literal["task", "cpu"],
+        off: bool,
+        result: Field | None,
     ) -> tuple[Label, Label]:
         """Lower the hook ``name``; return the labels of its entry and of what follows it."""
         method = find_method(self.design, name)
@@ -141,7 +159,11 @@ class Lowering:
         self.expressions.context = Context(record)
         entry, after = self.label(), self.label()
         if len(method.parameters) != len(parameters):
-            raise method.error(method.node, f"{name}() takes ({', '.join(method.parameters)})", f"{name}(self, {', '.join(parameters)})")
+            raise method.error(
+                method.node,
+                f"{name}() takes ({', '.join(method.parameters)})",
+                f"{name}(self, {', '.join(parameters)})",
+            )
         names = dict(zip(method.parameters, parameters.values(), strict=True))
         self.frame = Frame(Scope(method, names), after, f"{name}.", result)
         self.expressions.scope = self.frame.scope
@@ -212,7 +234,9 @@ class Lowering:
                 return name if method.expression is None else None
         return None
 
-    def _assign(self, node: ast.stmt, target: ast.expr, value: ast.expr, at: Label, then: Label) -> None:
+    def _assign(
+        self, node: ast.stmt, target: ast.expr, value: ast.expr, at: Label, then: Label
+    ) -> None:
         name = self._design_call(value)
         if name is not None:
             self._call(node, value, at, then, result=target)
@@ -240,22 +264,33 @@ class Lowering:
             raise self.error(target, "this cannot be assigned")
         assigned, slot = read.expr.field, read.expr.index
         if field_type(assigned).join(value.type) is None or assigned.kind == "bitmap":
-            raise self.error(node, f"a {value.type.kind} is assigned to the {assigned.kind} field {assigned.name!r}")
+            raise self.error(
+                node,
+                f"a {value.type.kind} is assigned to the {assigned.kind} field {assigned.name!r}",
+            )
         self._check_range(assigned, value)
         return [Store(assigned, slot, value.expr)]
 
     def _check_range(self, assigned: Field, value: Value) -> None:
         if assigned.kind == "int" and value.type.high > assigned.high:
             message = f"value out of range: {assigned.name} holds at most {assigned.high}"
-            self.expressions.out.append(Check(binary("lt", Const(assigned.high), value.expr), message))
+            self.expressions.out.append(
+                Check(binary("lt", Const(assigned.high), value.expr), message)
+            )
         if assigned.kind == "int" and value.type.low < assigned.low:
             message = f"value out of range: {assigned.name} holds at least {assigned.low}"
-            self.expressions.out.append(Check(binary("lt", value.expr, Const(assigned.low)), message))
+            self.expressions.out.append(
+                Check(binary("lt", value.expr, Const(assigned.low)), message)
+            )
 
     def local(self, target: ast.Name, value_type: Type) -> Field:
         """Return the local variable ``target``, making room for values of ``value_type``."""
         if target.id in self.frame.scope.names:
-            raise self.error(target, f"the parameter {target.id!r} is assigned", "a local variable with a new name")
+            raise self.error(
+                target,
+                f"the parameter {target.id!r} is assigned",
+                "a local variable with a new name",
+            )
         return self.variable(target, self.frame.prefix + target.id, value_type, target.id)
 
     def variable(self, node: ast.AST, name: str, value_type: Type, visible: str = "") -> Field:
@@ -290,7 +325,9 @@ class Lowering:
         if isinstance(target, ast.Attribute) and self._is_refcount(target):
             limit = binary("lt", Const(MAX_REFCOUNT), result.expr)
             if isinstance(node.op, ast.Add):
-                self.expressions.out.append(Check(limit, "reference count saturated: references are never dropped"))
+                self.expressions.out.append(
+                    Check(limit, "reference count saturated: references are never dropped")
+                )
             result = Value(result.expr, replace(result.type, high=MAX_REFCOUNT))
         self.emit(at, node, self.store(node, target, result), then)
 
@@ -304,7 +341,10 @@ class Lowering:
             self.block(node.body if folded else node.orelse, at, then)
             return
         yes, no = self.label(), self.label()
-        if isinstance(node.test, ast.Call) and ast.unparse(node.test.func) == "self.refcount_dec_and_test":
+        if (
+            isinstance(node.test, ast.Call)
+            and ast.unparse(node.test.func) == "self.refcount_dec_and_test"
+        ):
             self._drop_reference(node.test, at, yes, no)
         else:
             condition = self.expressions.truth(node.test)
@@ -335,7 +375,9 @@ class Lowering:
         folded = self.expressions.folded(node.test)
         leaves = any(isinstance(n, ast.Break | ast.Return) for n in ast.walk(node))
         if folded and not leaves:
-            raise self.error(node, "an unbounded loop: nothing in it ends it", "a condition, `break` or `return`")
+            raise self.error(
+                node, "an unbounded loop: nothing in it ends it", "a condition, `break` or `return`"
+            )
         if node.orelse:
             raise self.error(node, "the design language has no `else` of a loop")
         body = self.label()
@@ -353,17 +395,28 @@ class Lowering:
 
     def _for(self, node: ast.For, at: Label, then: Label) -> None:
         match node:
-            case ast.For(target=ast.Name() as target, iter=ast.Call(func=ast.Name(id="range"), args=[count]), orelse=[]):
+            case ast.For(
+                target=ast.Name() as target,
+                iter=ast.Call(func=ast.Name(id="range"), args=[count]),
+                orelse=[],
+            ):
                 pass
             case _:
-                raise self.error(node, "a loop over something else than range(n)", "for i in range(n):")
+                raise self.error(
+                    node, "a loop over something else than range(n)", "for i in range(n):"
+                )
         value = self.expressions.value(count)
         prefix = f"{self.frame.prefix}{target.id}@{node.lineno}"
         end = self.variable(node, f"{prefix}.end", replace(value.type, low=0))
         index = self.local(target, Type("int", 0, max(0, value.type.high - 1)))
         body, latch = self.label(), self.label()
         enter = If(differ(value.expr, 0), (Goto(body),), (Goto(then),))
-        self.emit(at, node, [Store(end, self.context, value.expr), Store(index, self.context, const(0)), enter], None)
+        self.emit(
+            at,
+            node,
+            [Store(end, self.context, value.expr), Store(index, self.context, const(0)), enter],
+            None,
+        )
         self._loop_body(node.body, body, latch, then)
         following = binary("add", Load(index, self.context), Const(1))
         more = binary("lt", following, Load(end, self.context))
@@ -391,7 +444,9 @@ class Lowering:
             value = self.expressions.value(node.value)
             body: list[Stmt] = []
             if frame.result is not None:
-                body = [Store(self._grown(node, frame.result, value.type), self.context, value.expr)]
+                body = [
+                    Store(self._grown(node, frame.result, value.type), self.context, value.expr)
+                ]
             self.emit(at, node, body, frame.exit)
 
     def _grown(self, node: ast.AST, result: Field, value_type: Type) -> Field:
@@ -422,33 +477,57 @@ class Lowering:
             case ast.Attribute(attr=attr) if attr in BULK:
                 self.bulk.statement(node, call, at, then)
             case _:
-                raise self.error(node, f"an unknown operation {ast.unparse(call.func)}()", "a method of the design")
+                raise self.error(
+                    node,
+                    f"an unknown operation {ast.unparse(call.func)}()",
+                    "a method of the design",
+                )
 
-    def _call(self, node: ast.stmt, call: ast.expr, at: Label, then: Label, *, result: ast.expr | Field | None) -> None:
+    def _call(
+        self,
+        node: ast.stmt,
+        call: ast.expr,
+        at: Label,
+        then: Label,
+        *,
+        result: ast.expr | Field | None,
+    ) -> None:
         """Lower a call in place."""
-        assert isinstance(call, ast.Call)  # noqa: S101 - narrowed by the caller
-        assert isinstance(call.func, ast.Attribute)  # noqa: S101 - narrowed by the caller
+        assert isinstance(call, ast.Call)
+        assert isinstance(call.func, ast.Attribute)
         method = find_method(self.design, call.func.attr)
-        assert method is not None  # noqa: S101 - checked by _design_call
+        assert method is not None
         if call.keywords or len(call.args) != len(method.parameters):
             raise self.error(call, f"{method.name}() takes ({', '.join(method.parameters)})")
         site = self.frame.scope.method.site(node)
-        if any(s.function == method.name for s in self.frame.calls) or method.name == self.frame.scope.method.name:
+        if (
+            any(s.function == method.name for s in self.frame.calls)
+            or method.name == self.frame.scope.method.name
+        ):
             raise self.error(call, f"{method.name}() calls itself", "a loop")
         arguments = [self._argument(a) for a in call.args]
         receiver = result
         if isinstance(result, ast.Name):
             key = self.frame.prefix + result.id
-            receiver = self.variable(node, key, self.types.get((self.record, key), Type("result", 0, 0)), result.id)
+            receiver = self.variable(
+                node, key, self.types.get((self.record, key), Type("result", 0, 0)), result.id
+            )
         elif isinstance(result, ast.expr):
-            raise self.error(node, "the result of a call is assigned to a field", "a local variable first")
-        self._inline(method, arguments, Frame(
-            Scope(method, dict(zip(method.parameters, arguments, strict=True))),
-            then,
-            f"{self.frame.prefix}{node.lineno}:{method.name}.",
-            receiver if isinstance(receiver, Field) else None,
-            (*self.frame.calls, site),
-        ), at)
+            raise self.error(
+                node, "the result of a call is assigned to a field", "a local variable first"
+            )
+        self._inline(
+            method,
+            arguments,
+            Frame(
+                Scope(method, dict(zip(method.parameters, arguments, strict=True))),
+                then,
+                f"{self.frame.prefix}{node.lineno}:{method.name}.",
+                receiver if isinstance(receiver, Field) else None,
+                (*self.frame.calls, site),
+            ),
+            at,
+        )
 
     def _inline(self, method: Method, _arguments: list[Value], frame: Frame, at: Label) -> None:
         outer, outer_scope = self.frame, self.expressions.scope
@@ -461,14 +540,20 @@ class Lowering:
             value = self.expressions.value(node)
             if not self.expressions.out:
                 return value
-        raise self.error(node, "an argument that is computed in the call", "x = ... as a statement, then pass x")
+        raise self.error(
+            node, "an argument that is computed in the call", "x = ... as a statement, then pass x"
+        )
 
     # Primitives.
 
-    def _allocate(self, node: ast.stmt, target: ast.expr, call: ast.Call, at: Label, then: Label) -> None:
+    def _allocate(
+        self, node: ast.stmt, target: ast.expr, call: ast.Call, at: Label, then: Label
+    ) -> None:
         record = ast.unparse(call.args[0]).split(".")[-1] if call.args else ""
         if record not in self.expressions.records.heap:
-            raise self.error(call, f"{record!r} is no heap class that a field refers to", "self.allocate(Class)")
+            raise self.error(
+                call, f"{record!r} is no heap class that a field refers to", "self.allocate(Class)"
+            )
         slots = self.expressions.records.counts[record]
         kind = Type("ref", 0, slots, record)
         choice: Expr = Context("choice")
@@ -476,18 +561,26 @@ class Lowering:
         defaults = [
             Store(f, choice, const(self.expressions.records.defaults[f.record, f.name]))
             for f in self.expressions.records.fields
-            if f.record == record and f is not in_use and self.expressions.records.defaults.get((f.record, f.name))
+            if f.record == record
+            and f is not in_use
+            and self.expressions.records.defaults.get((f.record, f.name))
         ]
         success = [Store(in_use, choice, const(1)), *defaults]
         ok = self.store(node, target, Value(binary("add", choice, Const(1)), kind))
         failed = self.store(node, target, Value(Const(0), kind))
-        full = Check(negate(Mask("free", record)), f"iopermit: no free slot for {record} in the model")
+        full = Check(
+            negate(Mask("free", record)), f"iopermit: no free slot for {record} in the model"
+        )
         self.expressions.out.append(full)
         body = [If(equal(choice, slots), tuple(failed), (*success, *ok))]
         fails = const(self.scenario.has(Event.ALLOCATION_FAILS))
         exhausted = every(equal(choice, 0), negate(Mask("free", record)))
-        possible = Select(equal(choice, slots), fails, either(candidate(record, slots, choice), exhausted))
-        self.emit(at, node, body, then, choices=slots + 1, guard=possible, label=f"allocate {record}")
+        possible = Select(
+            equal(choice, slots), fails, either(candidate(record, slots, choice), exhausted)
+        )
+        self.emit(
+            at, node, body, then, choices=slots + 1, guard=possible, label=f"allocate {record}"
+        )
 
     def _free(self, node: ast.stmt, call: ast.Call, at: Label, then: Label) -> None:
         held = self.expressions.value(call.args[0])
@@ -509,7 +602,9 @@ class Lowering:
             taken = binary("and", binary("shr", used, Const(value)), Const(1))
             out.append(If(negate(taken), (Let(fresh, Const(value)),)))
         out.append(Check(equal(fresh, 0), "iopermit: no free counter value in the model"))
-        self.emit(at, node, self.store(node, target, Value(fresh, Type("counter", 1, values))), then)
+        self.emit(
+            at, node, self.store(node, target, Value(fresh, Type("counter", 1, values))), then
+        )
 
 
 def field_type(declared: Field) -> Type:

@@ -10,7 +10,6 @@ task, CPU or object refers to it, which is decided in each state.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from iopermit.translate.ir import (
@@ -39,6 +38,10 @@ from iopermit.translate.ir import (
     subexpressions,
     targets,
 )
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CPU, TASK = Context("cpu"), Context("task")
 NEVER, ALWAYS = Const(0), Const(1)
@@ -71,14 +74,24 @@ class Merging:
         self._following = model.field("cpu", "following")
         every_body = [s.body for s in model.steps.values()]
         rules = [*model.user_rules, *model.thread_rules, *model.switch_rules]
-        self._written = {a.field for body in [*every_body, *(r.body for r in rules)] for a in accesses(body) if a.write}
+        self._written = {
+            a.field
+            for body in [*every_body, *(r.body for r in rules)]
+            for a in accesses(body)
+            if a.write
+        }
         self._foreign = {
             (a.field.record, a.field.name)
             for step in model.steps.values()
             for a in accesses(step.body)
             if a.field.record in ("task", "cpu", "tss") and not self._is_own(step, a.slot)
         }
-        switching = [a for s in model.steps.values() if s.context == "cpu" and s.site for a in accesses(s.body)]
+        switching = [
+            a
+            for s in model.steps.values()
+            if s.context == "cpu" and s.site
+            for a in accesses(s.body)
+        ]
         self._switch_reads = {a.field for a in switching}
         self._switch_writes = {a.field for a in switching if a.write}
         self._conditions = {pc: self._condition(step) for pc, step in model.steps.items()}
@@ -107,7 +120,10 @@ class Merging:
                 return NEVER
             if condition not in conditions:
                 conditions.append(condition)
-        if any(isinstance(s, Clear) and s.record == "task" for s in statements(step.body)) and step.context == "cpu":
+        if (
+            any(isinstance(s, Clear) and s.record == "task" for s in statements(step.body))
+            and step.context == "cpu"
+        ):
             previous = slot_of(Load(self._current, CPU))
             conditions.append(differ(Load(self.model.field("task", "pc"), previous), DEAD))
         return every(*conditions)
@@ -160,7 +176,11 @@ class Merging:
 
     def _no_change(self, step: Step, access: Access) -> Expr:
         """Return when a store to a field that switching reads leaves it as it is."""
-        stores = [s for s in step.body if isinstance(s, Store) and s.field is access.field and s.index == access.slot]
+        stores = [
+            s
+            for s in step.body
+            if isinstance(s, Store) and s.field is access.field and s.index == access.slot
+        ]
         if len(stores) != 1 or any(isinstance(e, Temp) for e in subexpressions(stores[0].value)):
             return NEVER
         return equal(Load(access.field, access.slot), stores[0].value)
@@ -177,7 +197,11 @@ class Merging:
     def unshared(self, context: str, record: str, slot: Expr) -> Expr:
         """Return whether only the context's own tasks refer to a heap object."""
         reference = binary("add", slot, Const(1))
-        own = [TASK] if context == "task" else [slot_of(Load(f, CPU)) for f in (self._current, self._following)]
+        own = (
+            [TASK]
+            if context == "task"
+            else [slot_of(Load(f, CPU)) for f in (self._current, self._following)]
+        )
         return Unshared(record, reference, tuple(own))
 
     def _is_own(self, step: Step, slot: Expr) -> bool:
@@ -211,7 +235,9 @@ def _back_edges(model: Model) -> set[tuple[int, int]]:
     for root in model.steps:
         if root in done:
             continue
-        path: list[tuple[int, Iterator[int]]] = [(root, iter(sorted(targets(model.steps[root].body))))]
+        path: list[tuple[int, Iterator[int]]] = [
+            (root, iter(sorted(targets(model.steps[root].body))))
+        ]
         open_steps = {root}
         while path:
             pc, rest = path[-1]

@@ -11,9 +11,8 @@ state; if the state violates the specification it returns ``-verdict``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TYPE_CHECKING
 
 from llvmlite import ir as llvm
 
@@ -40,6 +39,9 @@ from iopermit.translate.merging import Merging
 from iopermit.translate.native_builder import I8, I32, I64, STATE, VOID, Code, number
 from iopermit.translate.native_symmetry import emit_canonical
 from iopermit.translate.packing import WORD, Packing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 STEP, USER_RULE, THREAD_RULE, SWITCH_RULE = 0, 1 << 8, 2 << 8, 3 << 8
 """Label of a transition: CPU << 16 | class | number of the choice or rule."""
@@ -74,7 +76,11 @@ class NativeModel:
     """Builds the LLVM module of a model."""
 
     def __init__(
-        self, model: Model, packing: Packing, reductions: Reductions, trusted: tuple[Field, ...] = ()
+        self,
+        model: Model,
+        packing: Packing,
+        reductions: Reductions,
+        trusted: tuple[Field, ...] = (),
     ) -> None:
         """Emit everything; see :class:`Merging` for ``trusted``."""
         self.trusted = trusted
@@ -83,7 +89,9 @@ class NativeModel:
         self.module = llvm.Module("iopermit")
         self._unpack()
         self._pack()
-        self.canonical = emit_canonical(self.module, model, packing, symmetry=reductions.symmetry, counters=reductions.counters)
+        self.canonical = emit_canonical(
+            self.module, model, packing, symmetry=reductions.symmetry, counters=reductions.counters
+        )
         self._stored_canonical()
         self._step()
         self._finish()
@@ -93,17 +101,23 @@ class NativeModel:
     @property
     def can_fail(self) -> bool:
         """Whether allocations can fail."""
-        failing = [s for s in self.model.steps.values() if s.choices > 1 and isinstance(s.guard, Select)]
+        failing = [
+            s for s in self.model.steps.values() if s.choices > 1 and isinstance(s.guard, Select)
+        ]
         return any(s.guard.yes == Const(1) for s in failing if isinstance(s.guard, Select))
 
     @property
     def max_successors(self) -> int:
         """Upper bound for the successors of one state."""
         choices = max((s.choices for s in self.model.steps.values()), default=1)
-        rules = max(len(self.model.user_rules), len(self.model.thread_rules)) + len(self.model.switch_rules)
+        rules = max(len(self.model.user_rules), len(self.model.thread_rules)) + len(
+            self.model.switch_rules
+        )
         return 2 * self.model.counts["cpu"] * (choices + rules)
 
-    def _function(self, name: str, result: Any, *arguments: Any) -> tuple[llvm.Function, llvm.IRBuilder]:  # noqa: ANN401 - llvmlite
+    def _function(
+        self, name: str, result: Any, *arguments: Any
+    ) -> tuple[llvm.Function, llvm.IRBuilder]:
         function = llvm.Function(self.module, llvm.FunctionType(result, arguments), name)
         function.attributes.add("nounwind")
         for argument in function.args:
@@ -122,18 +136,22 @@ class NativeModel:
         position = 0
         for part in self.packing.parts:
             index, shift = divmod(position, WORD)
-            value = builder.lshr(builder.load(builder.gep(stored, [number(index)]), typ=I64), number(shift))
+            value = builder.lshr(
+                builder.load(builder.gep(stored, [number(index)]), typ=I64), number(shift)
+            )
             if shift + part.width > WORD:
                 high = builder.load(builder.gep(stored, [number(index + 1)]), typ=I64)
                 value = builder.or_(value, builder.shl(high, number(WORD - shift)))
             mask = (1 << part.width) - 1
-            builder.store(builder.and_(value, number(mask)), builder.gep(working, [number(part.word)]))
+            builder.store(
+                builder.and_(value, number(mask)), builder.gep(working, [number(part.word)])
+            )
             position += part.width
         if not self.packing.idle_stored:
             self._idle(builder, working)
         builder.ret_void()
 
-    def _idle(self, builder: llvm.IRBuilder, working: Any) -> None:  # noqa: ANN401 - llvmlite
+    def _idle(self, builder: llvm.IRBuilder, working: Any) -> None:
         """Write the constant records of the idle tasks."""
         for (record, slot, word), value in self.packing.idle_words().items():
             index = self.packing.word(record, slot, word)
@@ -149,7 +167,9 @@ class NativeModel:
             value = builder.load(builder.gep(working, [number(part.word)]), typ=I64)
             words[index] = builder.or_(words[index], builder.shl(value, number(shift)))
             if shift + part.width > WORD:
-                words[index + 1] = builder.or_(words[index + 1], builder.lshr(value, number(WORD - shift)))
+                words[index + 1] = builder.or_(
+                    words[index + 1], builder.lshr(value, number(WORD - shift))
+                )
             position += part.width
         for index in range(self.packing.stored_words):
             builder.store(words[index], builder.gep(stored, [number(index)]))
@@ -166,7 +186,7 @@ class NativeModel:
 
     # Steps.
 
-    def _task_of(self, code: Code, cpu: Any) -> Any:  # noqa: ANN401 - llvmlite
+    def _task_of(self, code: Code, cpu: Any) -> Any:
         return code.value(slot_of(Load(self.model.field("cpu", "current"), Context("cpu"))))
 
     def _step(self) -> None:
@@ -193,8 +213,12 @@ class NativeModel:
         self._merged = dict(self._blocks)
         for pc, step in self.model.steps.items():
             if step.choices > 1:
-                self._merged[pc] = self._merged_allocation(code, step, (picked, outcome, chosen), ends)
-                dispatch.add_case(number(pc), self._first_allocation(code, step, (picked, chosen), ends))
+                self._merged[pc] = self._merged_allocation(
+                    code, step, (picked, outcome, chosen), ends
+                )
+                dispatch.add_case(
+                    number(pc), self._first_allocation(code, step, (picked, chosen), ends)
+                )
             else:
                 dispatch.add_case(number(pc), self._blocks[pc])
         for pc, step in self.model.steps.items():
@@ -210,7 +234,9 @@ class NativeModel:
             llvm.IRBuilder(blocks[-1]).ret(llvm.Constant(I32, value))
         return blocks[0], blocks[1]
 
-    def _first_allocation(self, code: Code, step: Step, cells: tuple[Any, Any], ends: tuple[Any, Any]) -> Any:  # noqa: ANN401 - llvmlite
+    def _first_allocation(
+        self, code: Code, step: Step, cells: tuple[Any, Any], ends: tuple[Any, Any]
+    ) -> Any:
         """Emit the entry of an allocation that is the first step: the caller chooses."""
         block = self.step.append_basic_block(f"choose{step.pc}")
         code.builder.position_at_end(block)
@@ -218,10 +244,14 @@ class NativeModel:
         code.builder.cbranch(code.truth(step.guard), self._blocks[step.pc], ends[1])
         return block
 
-    def _merged_allocation(self, code: Code, step: Step, cells: tuple[Any, Any, Any], ends: tuple[Any, Any]) -> Any:  # noqa: ANN401 - llvmlite
+    def _merged_allocation(
+        self, code: Code, step: Step, cells: tuple[Any, Any, Any], ends: tuple[Any, Any]
+    ) -> Any:
         """Emit the entry of an allocation among merged steps: the lowest slot, or failure."""
         builder, (picked, outcome, chosen) = code.builder, cells
-        block, go = (self.step.append_basic_block(f"{name}{step.pc}") for name in ("merged", "allocate"))
+        block, go = (
+            self.step.append_basic_block(f"{name}{step.pc}") for name in ("merged", "allocate")
+        )
         builder.position_at_end(block)
         first = builder.icmp_unsigned("==", builder.load(chosen, typ=I64), number(0))
         builder.cbranch(first, go, ends[0])
@@ -234,7 +264,7 @@ class NativeModel:
         builder.branch(self._blocks[step.pc])
         return block
 
-    def _one_step(self, code: Code, step: Step, covered: Any, done: Any) -> None:  # noqa: ANN401 - llvmlite
+    def _one_step(self, code: Code, step: Step, covered: Any, done: Any) -> None:
         builder = code.builder
         builder.store(llvm.Constant(I8, 1), builder.gep(covered, [number(step.pc)]))
         own = self.model.field(step.context, "pc")
@@ -249,13 +279,21 @@ class NativeModel:
             self._go_on(code, step, target, done)
 
         code.on_crash, code.on_goto = crash, goto
-        code.on_heap_write = lambda field, record, index: self._watch(code, step, covered, (field, record, index))
+        code.on_heap_write = lambda field, record, index: self._watch(
+            code, step, covered, (field, record, index)
+        )
         code.body(step.body)
 
-    def _watch(self, code: Code, step: Step, covered: Any, write: tuple[Field | None, str, Expr]) -> None:  # noqa: ANN401 - llvmlite
+    def _watch(
+        self, code: Code, step: Step, covered: Any, write: tuple[Field | None, str, Expr]
+    ) -> None:
         """Note a write to a trusted field of an object that others refer to."""
         field, record, index = write
-        affected = [n for n, f in enumerate(self.trusted) if f == field or (field is None and f.record == record)]
+        affected = [
+            n
+            for n, f in enumerate(self.trusted)
+            if f == field or (field is None and f.record == record)
+        ]
         if self.merging is None or not affected:
             return
         alone = code.truth(self.merging.unshared(step.context, record, index))
@@ -269,12 +307,17 @@ class NativeModel:
         """Position of the first trusted field in the coverage bytes."""
         return len(self.model.steps) + 8 + (4 << 8)
 
-    def _go_on(self, code: Code, step: Step, target: int, done: Any) -> None:  # noqa: ANN401 - llvmlite
+    def _go_on(self, code: Code, step: Step, target: int, done: Any) -> None:
         """End the step, or continue with the next one where that is sound."""
         builder = code.builder
         following = self.model.steps.get(target)
         condition = self.merging.condition(target) if self.merging else Const(0)
-        if following is None or following.context != step.context or condition == Const(0) or self._backward(step.pc, target):
+        if (
+            following is None
+            or following.context != step.context
+            or condition == Const(0)
+            or self._backward(step.pc, target)
+        ):
             builder.branch(done)
         elif condition == Const(1):
             builder.branch(self._merged[target])
@@ -287,7 +330,9 @@ class NativeModel:
 
     def _finish(self) -> None:
         """``finish(state, cpu, successor, label, labels, count, covered)``: runs on, stores."""
-        self.finish, builder = self._function("finish", I64, STATE, I64, STATE, I32, LABELS, I64, BYTES)
+        self.finish, builder = self._function(
+            "finish", I64, STATE, I64, STATE, I32, LABELS, I64, BYTES
+        )
         state, cpu, successors, label, labels, count, covered = self.finish.args
         del cpu, covered
         if self.reductions.canonical:
@@ -329,17 +374,22 @@ class NativeModel:
         expand_cpu = self._expand_cpu()
         count = number(0)
         for cpu in range(self.model.counts["cpu"]):
-            count = builder.call(expand_cpu, [state, number(cpu), successors, labels, count, covered])
+            count = builder.call(
+                expand_cpu, [state, number(cpu), successors, labels, count, covered]
+            )
         builder.ret(count)
 
-    def _with_blame(self, builder: llvm.IRBuilder, state: Any, details: Any, verdict: Any) -> Any:  # noqa: ANN401 - llvmlite
+    def _with_blame(self, builder: llvm.IRBuilder, state: Any, details: Any, verdict: Any) -> Any:
         """Add the number of the blamed statement, for a leak or loss, times VERDICT_SPAN."""
         if not self.model.sites:
             return verdict
         code = Code(self.model, self.packing, builder, state)
         cpu = builder.load(builder.gep(details, [number(0)]), typ=I64)
         blame = code.get("cpu", cpu, code.place(self.model.field("cpu", "blame")))
-        ports = builder.or_(builder.icmp_unsigned("==", verdict, number(LEAK)), builder.icmp_unsigned("==", verdict, number(LOSS)))
+        ports = builder.or_(
+            builder.icmp_unsigned("==", verdict, number(LEAK)),
+            builder.icmp_unsigned("==", verdict, number(LOSS)),
+        )
         span = builder.mul(builder.select(ports, blame, number(0)), number(VERDICT_SPAN))
         return builder.add(verdict, span)
 
@@ -355,7 +405,12 @@ class NativeModel:
                 real = builder.icmp_unsigned("<", task, number(model.tasks))
                 with builder.if_then(real):
                     pc = code.value(Load(model.field("task", "pc"), Context("task")))
-                    self._rules(emitter, builder.icmp_unsigned("==", pc, number(USER)), model.user_rules, USER_RULE)
+                    self._rules(
+                        emitter,
+                        builder.icmp_unsigned("==", pc, number(USER)),
+                        model.user_rules,
+                        USER_RULE,
+                    )
                     threads = builder.icmp_unsigned("==", pc, number(KERNEL_THREAD))
                     self._rules(emitter, threads, model.thread_rules, THREAD_RULE)
                     emitter.steps("task")
@@ -366,7 +421,7 @@ class NativeModel:
         builder.ret(builder.load(emitter.count, typ=I64))
         return function
 
-    def _rules(self, emitter: _Successors, condition: Any, rules: list[Rule], kind: int) -> None:  # noqa: ANN401 - llvmlite
+    def _rules(self, emitter: _Successors, condition: Any, rules: list[Rule], kind: int) -> None:
         with emitter.builder.if_then(condition):
             for index, rule in enumerate(rules):
                 emitter.rule(rule, kind + index)
@@ -375,7 +430,9 @@ class NativeModel:
 class _Successors:
     """Emits the code that makes the successors of one CPU's transitions."""
 
-    def __init__(self, native: NativeModel, function: llvm.Function, builder: llvm.IRBuilder) -> None:
+    def __init__(
+        self, native: NativeModel, function: llvm.Function, builder: llvm.IRBuilder
+    ) -> None:
         self.native, self.builder = native, builder
         self.state, self.cpu, self.successors, self.labels, count, self.covered = function.args
         self.count = builder.alloca(I64)
@@ -384,41 +441,66 @@ class _Successors:
         builder.store(count, self.count)
         self.code = Code(native.model, native.packing, builder, self.state)
         self.code.contexts = {"cpu": self.cpu}
-        self.code.contexts["task"] = native._task_of(self.code, self.cpu)  # noqa: SLF001 - one unit
+        self.code.contexts["task"] = native._task_of(self.code, self.cpu)
 
     def _copy(self) -> None:
         for word in range(self.native.packing.words):
             index = [number(word)]
-            self.builder.store(self.builder.load(self.builder.gep(self.state, index), typ=I64), self.builder.gep(self.work, index))
+            self.builder.store(
+                self.builder.load(self.builder.gep(self.state, index), typ=I64),
+                self.builder.gep(self.work, index),
+            )
 
     def _emit(self, label: int) -> None:
-        full = self.builder.or_(self.builder.trunc(self.builder.shl(self.cpu, number(CPU_SHIFT)), I32), llvm.Constant(I32, label))
-        arguments = [self.work, self.cpu, self.successors, full, self.labels, self.builder.load(self.count, typ=I64), self.covered]
+        full = self.builder.or_(
+            self.builder.trunc(self.builder.shl(self.cpu, number(CPU_SHIFT)), I32),
+            llvm.Constant(I32, label),
+        )
+        arguments = [
+            self.work,
+            self.cpu,
+            self.successors,
+            full,
+            self.labels,
+            self.builder.load(self.count, typ=I64),
+            self.covered,
+        ]
         self.builder.store(self.builder.call(self.native.finish, arguments), self.count)
 
     def steps(self, context: Literal["task", "cpu"]) -> None:
         """Emit the step of what runs on the CPU, a task or a switch, once per possible outcome."""
         self._outcome(0)
-        several = [s for s in self.native.model.steps.values() if s.choices > 1 and s.context == context]
+        several = [
+            s for s in self.native.model.steps.values() if s.choices > 1 and s.context == context
+        ]
         if not several:
             return
         own = self.code.value(Load(self.native.model.field(context, "pc"), Context(context)))
         choosing: Any = llvm.Constant(llvm.IntType(1), 0)
         for step in several:
-            choosing = self.builder.or_(choosing, self.builder.icmp_unsigned("==", own, number(step.pc)))
+            choosing = self.builder.or_(
+                choosing, self.builder.icmp_unsigned("==", own, number(step.pc))
+            )
         with self.builder.if_then(choosing):
             for choice in range(1, max(s.choices for s in several)):
                 self._outcome(choice)
 
     def _outcome(self, choice: int) -> None:
-        def attempt(outcome: int) -> Any:  # noqa: ANN401 - llvmlite
+        def attempt(outcome: int) -> Any:
             self._copy()
             return self._run(choice, outcome)
 
         self._twice(attempt, STEP + choice)
 
-    def _run(self, choice: int, outcome: int) -> Any:  # noqa: ANN401 - llvmlite
-        arguments = [self.work, self.cpu, number(choice), number(outcome), self.chosen, self.covered]
+    def _run(self, choice: int, outcome: int) -> Any:
+        arguments = [
+            self.work,
+            self.cpu,
+            number(choice),
+            number(outcome),
+            self.chosen,
+            self.covered,
+        ]
         return self.builder.call(self.native.step, arguments)
 
     def _twice(self, attempt: Callable[[int], Any], label: int) -> None:
@@ -427,7 +509,9 @@ class _Successors:
         with self.builder.if_then(self.builder.icmp_unsigned("!=", made, llvm.Constant(I32, 0))):
             self._emit(label)
             if self.native.merging and self.native.can_fail:
-                again = self.builder.icmp_unsigned("==", self.builder.load(self.chosen, typ=I64), number(1))
+                again = self.builder.icmp_unsigned(
+                    "==", self.builder.load(self.chosen, typ=I64), number(1)
+                )
                 with self.builder.if_then(again):
                     attempt(1)
                     self._emit(label)
@@ -438,9 +522,11 @@ class _Successors:
         code = Code(native.model, native.packing, builder, self.work)
         code.contexts = self.code.contexts
         own = native.model.field("task", "pc")
-        code.on_goto = lambda target: code.put("task", code.contexts["task"], code.place(own), number(target))
+        code.on_goto = lambda target: code.put(
+            "task", code.contexts["task"], code.place(own), number(target)
+        )
 
-        def attempt(outcome: int) -> Any:  # noqa: ANN401 - llvmlite
+        def attempt(outcome: int) -> Any:
             self._copy()
             code.body(rule.body)
             self._run_on(rule, outcome)

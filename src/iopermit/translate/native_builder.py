@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 from llvmlite import ir as llvm
 
@@ -30,7 +29,10 @@ from iopermit.translate.ir import (
     Temp,
     Unshared,
 )
-from iopermit.translate.packing import Packing, Place
+
+if TYPE_CHECKING:
+    from iopermit.translate.packing import Packing, Place
+    from collections.abc import Callable
 
 I64 = llvm.IntType(64)
 I32 = llvm.IntType(32)
@@ -38,7 +40,15 @@ I8 = llvm.IntType(8)
 STATE = I64.as_pointer()
 VOID = llvm.VoidType()
 
-_ARITHMETIC = {"add": "add", "sub": "sub", "and": "and_", "or": "or_", "xor": "xor", "shl": "shl", "shr": "lshr"}
+_ARITHMETIC = {
+    "add": "add",
+    "sub": "sub",
+    "and": "and_",
+    "or": "or_",
+    "xor": "xor",
+    "shl": "shl",
+    "shr": "lshr",
+}
 _COMPARISONS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<="}
 
 
@@ -50,7 +60,7 @@ def number(value: int) -> llvm.Constant:
 class Code:
     """Emits code into one LLVM function that works on a state in working form."""
 
-    def __init__(self, model: Model, packing: Packing, builder: llvm.IRBuilder, state: Any) -> None:  # noqa: ANN401 - llvmlite values are untyped
+    def __init__(self, model: Model, packing: Packing, builder: llvm.IRBuilder, state: Any) -> None:
         """Emit at ``builder``, on the state that ``state`` points to."""
         self.model, self.packing, self.builder, self.state = model, packing, builder, state
         self.contexts: dict[str, Any] = {}
@@ -62,7 +72,7 @@ class Code:
 
     # Words and fields.
 
-    def word_pointer(self, record: RecordName, slot: Any, word: int) -> Any:  # noqa: ANN401 - llvmlite
+    def word_pointer(self, record: RecordName, slot: Any, word: int) -> Any:
         """Return the address of a word of a record slot."""
         per_slot = self.packing.words_per_slot[record]
         base = self.packing.base[record] + word
@@ -71,16 +81,18 @@ class Code:
         offset = slot if per_slot == 1 else self.builder.mul(slot, number(per_slot))
         return self.builder.gep(self.state, [self.builder.add(offset, number(base))])
 
-    def get(self, record: RecordName, slot: Any, place: Place) -> Any:  # noqa: ANN401 - llvmlite
+    def get(self, record: RecordName, slot: Any, place: Place) -> Any:
         """Return the value at a place of a record slot."""
         value = self.builder.load(self.word_pointer(record, slot, place.word), typ=I64)
         shifted = self.builder.lshr(value, number(place.shift)) if place.shift else value
         return self.builder.and_(shifted, number((1 << place.width) - 1))
 
-    def put(self, record: RecordName, slot: Any, place: Place, value: Any) -> None:  # noqa: ANN401 - llvmlite
+    def put(self, record: RecordName, slot: Any, place: Place, value: Any) -> None:
         """Write the value at a place of a record slot."""
         pointer = self.word_pointer(record, slot, place.word)
-        old = self.builder.and_(self.builder.load(pointer, typ=I64), number(~place.mask & (1 << 64) - 1))
+        old = self.builder.and_(
+            self.builder.load(pointer, typ=I64), number(~place.mask & (1 << 64) - 1)
+        )
         kept = self.builder.and_(value, number((1 << place.width) - 1))
         new = self.builder.shl(kept, number(place.shift)) if place.shift else kept
         self.builder.store(self.builder.or_(old, new), pointer)
@@ -91,7 +103,7 @@ class Code:
 
     # Expressions.
 
-    def value(self, expr: Expr) -> Any:  # noqa: ANN401 - llvmlite
+    def value(self, expr: Expr) -> Any:
         """Return the 64-bit value of an expression."""
         match expr:
             case Const(value):
@@ -112,12 +124,12 @@ class Code:
             case Unshared():
                 return self._unshared(expr)
 
-    def _binary(self, op: str, left: Any, right: Any) -> Any:  # noqa: ANN401 - llvmlite
+    def _binary(self, op: str, left: Any, right: Any) -> Any:
         if op in _COMPARISONS:
             return self.builder.zext(self.builder.icmp_unsigned(_COMPARISONS[op], left, right), I64)
         return getattr(self.builder, _ARITHMETIC[op])(left, right)
 
-    def mask(self, mask: Mask) -> Any:  # noqa: ANN401 - llvmlite
+    def mask(self, mask: Mask) -> Any:
         """Return a mask over slots or counter values."""
         if mask.what == "free":
             return self._free(mask.record)
@@ -129,17 +141,19 @@ class Code:
                 total = self.builder.or_(total, self.builder.shl(number(1), value))
         return self.builder.lshr(total, number(1)) if kind == "ref" else total
 
-    def _free(self, record: RecordName) -> Any:  # noqa: ANN401 - llvmlite
+    def _free(self, record: RecordName) -> Any:
         task = record == "task"
         declared = self.model.field(record, "pc" if task else "in_use")
         total = number(0)
         for slot in range(self.model.tasks if task else self.model.counts[record]):
             value = self.get(record, number(slot), self.place(declared))
             free = self.builder.icmp_unsigned("==", value, number(FREE if task else 0))
-            total = self.builder.or_(total, self.builder.shl(self.builder.zext(free, I64), number(slot)))
+            total = self.builder.or_(
+                total, self.builder.shl(self.builder.zext(free, I64), number(slot))
+            )
         return total
 
-    def _unshared(self, expr: Unshared) -> Any:  # noqa: ANN401 - llvmlite
+    def _unshared(self, expr: Unshared) -> Any:
         """Call the function that looks for other references (made on first use)."""
         name = f"unshared_{expr.record}"
         module = self.builder.module
@@ -149,11 +163,11 @@ class Code:
         arguments = [self.state, self.value(expr.reference), owners[0], owners[-1]]
         return self.builder.call(module.globals[name], arguments)
 
-    def truth(self, expr: Expr) -> Any:  # noqa: ANN401 - llvmlite
+    def truth(self, expr: Expr) -> Any:
         """Return an expression as a condition."""
         return self.builder.icmp_unsigned("!=", self.value(expr), number(0))
 
-    def temp(self, name: str) -> Any:  # noqa: ANN401 - llvmlite
+    def temp(self, name: str) -> Any:
         """Return the stack slot of a temporary."""
         if name not in self._temps:
             with self.builder.goto_block(self._entry):
@@ -226,7 +240,9 @@ class Code:
 
 def emit_unshared(module: llvm.Module, model: Model, packing: Packing, record: RecordName) -> None:
     """Emit ``unshared_RECORD(state, reference, owner, owner)``; see :class:`Unshared`."""
-    function = llvm.Function(module, llvm.FunctionType(I64, [STATE, I64, I64, I64]), f"unshared_{record}")
+    function = llvm.Function(
+        module, llvm.FunctionType(I64, [STATE, I64, I64, I64]), f"unshared_{record}"
+    )
     function.attributes.add("noinline")
     builder = llvm.IRBuilder(function.append_basic_block("entry"))
     state, reference, first, second = function.args

@@ -40,22 +40,36 @@ def emit_canonical(
 
 class _Renaming:
     def __init__(self, code: Code) -> None:
-        self.code, self.model, self.packing, self.builder = code, code.model, code.packing, code.builder
-        self.references = {r: self.packing.zones("ref", r) for r in ("task", "cpu", "tss", *self.model.heap)}
+        self.code, self.model, self.packing, self.builder = (
+            code,
+            code.model,
+            code.packing,
+            code.builder,
+        )
+        self.references = {
+            r: self.packing.zones("ref", r) for r in ("task", "cpu", "tss", *self.model.heap)
+        }
         self.counters = self.packing.zones("counter")
-        self.cpus_alike = not any(f.record == "task" and f.name == "home" for f in self.model.fields)
+        self.cpus_alike = not any(
+            f.record == "task" and f.name == "home" for f in self.model.fields
+        )
 
     # Hashes.
 
-    def _mix(self, value: Any) -> Any:  # noqa: ANN401 - llvmlite
+    def _mix(self, value: Any) -> Any:
         product = self.builder.mul(value, number(_MIX))
         return self.builder.xor(product, self.builder.lshr(product, number(29)))
 
-    def _contents(self, record: RecordName, slot: int) -> Any:  # noqa: ANN401 - llvmlite
+    def _contents(self, record: RecordName, slot: int) -> Any:
         """Hash a slot without its pointers and sequence numbers."""
         total = number(0)
         for word in range(self.packing.words_per_slot[record]):
-            names = [p for zones in self.references.values() for r, p in zones if r == record and p.word == word]
+            names = [
+                p
+                for zones in self.references.values()
+                for r, p in zones
+                if r == record and p.word == word
+            ]
             names += [p for r, p in self.counters if r == record and p.word == word]
             keep = (1 << 64) - 1
             for place in names:
@@ -64,10 +78,10 @@ class _Renaming:
             total = self._mix(self.builder.add(total, self.builder.and_(value, number(keep))))
         return total
 
-    def _is(self, value: Any, wanted: int) -> Any:  # noqa: ANN401 - llvmlite
+    def _is(self, value: Any, wanted: int) -> Any:
         return self.builder.icmp_unsigned("==", value, number(wanted))
 
-    def _add_if(self, total: Any, condition: Any, amount: Any) -> Any:  # noqa: ANN401 - llvmlite
+    def _add_if(self, total: Any, condition: Any, amount: Any) -> Any:
         return self.builder.add(total, self.builder.select(condition, amount, number(0)))
 
     def _hashes(self) -> dict[tuple[RecordName, int], Any]:
@@ -83,7 +97,9 @@ class _Renaming:
             for record, place in zones:
                 self._connect(target, record, place, after_heap, total)
         for cpu in range(counts["cpu"]):
-            both = self.builder.add(total["cpu", cpu], self.builder.mul(total["tss", cpu], number(5)))
+            both = self.builder.add(
+                total["cpu", cpu], self.builder.mul(total["tss", cpu], number(5))
+            )
             total["cpu", cpu] = total["tss", cpu] = both
         return total
 
@@ -96,12 +112,21 @@ class _Renaming:
                 used = self.builder.icmp_unsigned("!=", value, number(0))
                 for cpu in range(self.model.counts["cpu"]):
                     for other in (p for r, p in self.counters if r == "tss"):
-                        same = self.builder.icmp_unsigned("==", value, self.code.get("tss", number(cpu), other))
+                        same = self.builder.icmp_unsigned(
+                            "==", value, self.code.get("tss", number(cpu), other)
+                        )
                         both = self.builder.and_(used, same)
-                        total[heap, slot] = self._add_if(total[heap, slot], both, self.builder.mul(plain["tss", cpu], number(3)))
+                        total[heap, slot] = self._add_if(
+                            total[heap, slot], both, self.builder.mul(plain["tss", cpu], number(3))
+                        )
 
     def _connect(
-        self, target: RecordName, record: RecordName, place: Place, known: dict[Any, Any], total: dict[Any, Any]
+        self,
+        target: RecordName,
+        record: RecordName,
+        place: Place,
+        known: dict[Any, Any],
+        total: dict[Any, Any],
     ) -> None:
         """Mix what a pointer refers to into the hash of its holder, and the other way round."""
         salt = number((place.word * 64 + place.shift) * 2 + 1)
@@ -149,10 +174,14 @@ class _Renaming:
         """Move the slots of a record and rename every pointer to them."""
         per_slot = self.packing.words_per_slot[record]
         moved = [
-            self.builder.load(self.code.word_pointer(record, old, word), typ=I64) for old in order for word in range(per_slot)
+            self.builder.load(self.code.word_pointer(record, old, word), typ=I64)
+            for old in order
+            for word in range(per_slot)
         ]
         for index, value in enumerate(moved):
-            self.builder.store(value, self.code.word_pointer(record, number(index // per_slot), index % per_slot))
+            self.builder.store(
+                value, self.code.word_pointer(record, number(index // per_slot), index % per_slot)
+            )
         new_names = self.builder.alloca(I64, len(order) + 1)
         self.builder.store(number(0), new_names)
         for position, old in enumerate(order):
@@ -160,7 +189,7 @@ class _Renaming:
             self.builder.store(number(position + 1), where)
         self._rewrite(self.references.get(record, []), new_names)
 
-    def _rewrite(self, zones: Zones, new_names: Any) -> None:  # noqa: ANN401 - llvmlite
+    def _rewrite(self, zones: Zones, new_names: Any) -> None:
         for record, place in zones:
             for slot in range(self.model.counts[record]):
                 old = self.code.get(record, number(slot), place)
@@ -181,7 +210,8 @@ class _Renaming:
                 where = self.builder.gep(table, [old])
                 known = self.builder.load(where, typ=I64)
                 fresh = self.builder.and_(
-                    self.builder.icmp_unsigned("==", known, number(0)), self.builder.icmp_unsigned("!=", old, number(0))
+                    self.builder.icmp_unsigned("==", known, number(0)),
+                    self.builder.icmp_unsigned("!=", old, number(0)),
                 )
                 used = self.builder.add(used, self.builder.zext(fresh, I64))
                 self.builder.store(self.builder.select(fresh, used, known), where)
@@ -199,7 +229,11 @@ class _Renaming:
             self.builder.store(self.builder.select(fresh, used, known), where)
         per_slot = self.packing.words_per_slot[heap]
         words = [
-            [self.builder.load(self.code.word_pointer(heap, number(s), w), typ=I64) for w in range(per_slot)] for s in range(slots)
+            [
+                self.builder.load(self.code.word_pointer(heap, number(s), w), typ=I64)
+                for w in range(per_slot)
+            ]
+            for s in range(slots)
         ]
         for slot in range(slots):
             new = self.builder.load(self.builder.gep(table, [number(slot + 1)]), typ=I64)

@@ -66,7 +66,9 @@ class Packing:
     def zones(self, kind: str, target: RecordName = "") -> list[tuple[RecordName, Place]]:
         """Return the distinct places of all fields of a kind, e.g. all pointers to tasks."""
         found = {
-            (f.record, self.places[f]): None for f in self.model.fields if f.kind == kind and f.target == target
+            (f.record, self.places[f]): None
+            for f in self.model.fields
+            if f.kind == kind and f.target == target
         }
         return list(found)
 
@@ -77,7 +79,11 @@ class Packing:
         for slot in range(self.model.tasks, self.model.counts["task"]):
             for field in self.model.fields_of("task"):
                 place = self.places[field]
-                value = KERNEL_THREAD << place.shift if place == pc else self.model.idle.get(field.name, 0) << place.shift
+                value = (
+                    KERNEL_THREAD << place.shift
+                    if place == pc
+                    else self.model.idle.get(field.name, 0) << place.shift
+                )
                 key = ("task", slot, place.word)
                 words[key] = words.get(key, 0) | value
         return words
@@ -98,7 +104,8 @@ class Packing:
         """
         return {
             (field.record, field.name): [
-                words[self.word(field.record, slot, place.word)] >> place.shift & (1 << place.width) - 1
+                words[self.word(field.record, slot, place.word)] >> place.shift
+                & (1 << place.width) - 1
                 for slot in range(self.model.counts[field.record])
             ]
             for field, place in self.places.items()
@@ -124,8 +131,12 @@ class Packing:
         """
         declared = list(taken)
         by_zone: dict[tuple[str, str], list[int]] = {}
-        order = sorted(variables, key=lambda f: (f.kind not in ("ref", "counter"), f.target, -f.width, f.name))
-        conflicts = {v: frozenset().union(*(t for t in self.model.together if v in t)) for v in variables}
+        order = sorted(
+            variables, key=lambda f: (f.kind not in ("ref", "counter"), f.target, -f.width, f.name)
+        )
+        conflicts = {
+            v: frozenset().union(*(t for t in self.model.together if v in t)) for v in variables
+        }
         for variable in order:
             special = variable.kind in ("ref", "counter")
             zone = (variable.kind, variable.target) if special else ("", "")
@@ -144,11 +155,19 @@ class Packing:
             by_zone[zone] = _union(by_zone.get(zone, []), [0] * place.word + [place.mask])
 
     def _aligned(
-        self, variable: Field, zone: tuple[str, str], by_zone: dict[tuple[str, str], list[int]], blocked: list[int]
+        self,
+        variable: Field,
+        zone: tuple[str, str],
+        by_zone: dict[tuple[str, str], list[int]],
+        blocked: list[int],
     ) -> list[int]:
         """Prefer exactly the place of an earlier pointer of the zone, or one beside them all."""
         for other, place in self.places.items():
-            same = other.local and other.record == variable.record and (other.kind, other.target) == zone
+            same = (
+                other.local
+                and other.record == variable.record
+                and (other.kind, other.target) == zone
+            )
             free = place.word >= len(blocked) or not blocked[place.word] & place.mask
             if same and place.width == variable.width and free:
                 everything = (1 << WORD) - 1
@@ -186,4 +205,8 @@ def _union(left: list[int], right: list[int]) -> list[int]:
 def _writes_tasks_when_switching(model: Model) -> bool:
     """Return whether an idle task's record can change (only a context switch could do that)."""
     bodies = [step.body for step in model.steps.values() if step.context == "cpu"]
-    return any(isinstance(s, Store) and s.field.record == "task" for body in bodies for s in statements(body))
+    return any(
+        isinstance(s, Store) and s.field.record == "task"
+        for body in bodies
+        for s in statements(body)
+    )

@@ -74,12 +74,25 @@ class Method:
         """The expression of a method that is just ``return expression``, or None."""
         if len(self.body) == 1 and isinstance(self.body[0], ast.Return):
             value = self.body[0].value
-            if value is not None and not any(isinstance(n, ast.Call) and _has_effect(n) for n in ast.walk(value)):
+            if value is not None and not any(
+                isinstance(n, ast.Call) and _has_effect(n) for n in ast.walk(value)
+            ):
                 return value
         return None
 
 
-EFFECTS = frozenset({"allocate", "free", "next_sequence", "copy_from", "fill", "change", "extent", "load_task_register"})
+EFFECTS = frozenset(
+    {
+        "allocate",
+        "free",
+        "next_sequence",
+        "copy_from",
+        "fill",
+        "change",
+        "extent",
+        "load_task_register",
+    }
+)
 """Operations of the language that change state or take several steps."""
 
 

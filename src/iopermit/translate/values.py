@@ -35,7 +35,9 @@ class Type:
     def field(self, record: RecordName, name: str) -> Field:
         """Return a local variable of this type."""
         kind = self.kind if self.kind in ("bool", "enum", "ref", "counter", "bitmap") else "int"
-        return Field(record, name, bits(self.high), kind, self.target, self.low, self.high, local=True)  # type: ignore[arg-type]  # checked above
+        return Field(
+            record, name, bits(self.high), kind, self.target, self.low, self.high, local=True
+        )  # type: ignore[arg-type]  # checked above
 
 
 BOOL = Type("bool")
@@ -87,6 +89,8 @@ def arithmetic(operator: str, left: Value, right: Value) -> Value:
     """Return the sum, difference, maximum or minimum with its bounds."""
     a, b = left.type, right.type
     if operator == "add":
-        return Value(binary("add", left.expr, right.expr), Type("int", a.low + b.low, a.high + b.high))
+        return Value(
+            binary("add", left.expr, right.expr), Type("int", a.low + b.low, a.high + b.high)
+        )
     bounds = Type("int", max(0, a.low - b.high), max(0, a.high - b.low))
     return Value(Binary("sub", left.expr, right.expr), bounds)
