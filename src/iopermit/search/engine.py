@@ -7,7 +7,7 @@ what all buffers hold for its own partition. So runs are reproducible for a numb
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numba
 import numpy as np
@@ -15,6 +15,9 @@ from llvmlite import ir as llvm
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+Compiled: TypeAlias = Any
+"""An argument of a compiled function, or what builds its code: numba has no types for them."""
 
 EMPTY = np.uint64(0)
 _LOW = np.uint64(0xFFFFFFFF)
@@ -27,12 +30,19 @@ _AHEAD = 12
 
 @intrinsic
 def call_expand(
-    _context: Any, address: Any, stored: Any, successors: Any, labels: Any, covered: Any
-) -> Any:
+    _context: Compiled,
+    address: Compiled,
+    stored: Compiled,
+    successors: Compiled,
+    labels: Compiled,
+    covered: Compiled,
+) -> Compiled:
     """Call the native ``expand`` at an address (see :mod:`iopermit.translate.native`)."""
     signature = types.int64(types.uint64, types.uint64, types.uint64, types.uint64, types.uint64)
 
-    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+    def generate(
+        _context: Compiled, builder: Compiled, _signature: Compiled, arguments: Compiled
+    ) -> Compiled:
         word = llvm.IntType(64)
         function_type = llvm.FunctionType(word, [word] * 4)
         function = builder.inttoptr(arguments[0], cgutils.voidptr_t)
@@ -44,10 +54,12 @@ def call_expand(
 
 
 @intrinsic
-def prefetch(_context: Any, address: Any) -> Any:
+def prefetch(_context: Compiled, address: Compiled) -> Compiled:
     """Ask the processor to load the cache line at an address, to be written soon."""
 
-    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+    def generate(
+        _context: Compiled, builder: Compiled, _signature: Compiled, arguments: Compiled
+    ) -> Compiled:
         pointer = builder.inttoptr(arguments[0], cgutils.voidptr_t)
         flag = llvm.IntType(32)
         function_type = llvm.FunctionType(llvm.VoidType(), [cgutils.voidptr_t, flag, flag, flag])
@@ -60,7 +72,7 @@ def prefetch(_context: Any, address: Any) -> Any:
 
 
 @numba.njit(nogil=True, cache=True)
-def hash_state(words: Any, start: int, count: int) -> Any:
+def hash_state(words: Compiled, start: int, count: int) -> Compiled:
     """Return a 64-bit hash of a stored state (the finaliser of MurmurHash3 over each word)."""
     value = np.uint64(0x9E3779B97F4A7C15)
     for index in range(count):
@@ -71,23 +83,23 @@ def hash_state(words: Any, start: int, count: int) -> Any:
 
 
 @numba.njit(nogil=True, cache=True)
-def expand_chunk(
-    expand: Any,
-    states: Any,
+def expand_chunk(  # noqa: PLR0913 - numba compiles plain arrays, not objects
+    expand: Compiled,
+    states: Compiled,
     words: int,
     first: int,
     last: int,
     partition: int,
     partitions: int,
-    buffers: Any,
-    parents: Any,
-    hashes: Any,
-    fill: Any,
-    successors: Any,
-    labels: Any,
-    covered: Any,
-    found: Any,
-) -> Any:
+    buffers: Compiled,
+    parents: Compiled,
+    hashes: Compiled,
+    fill: Compiled,
+    successors: Compiled,
+    labels: Compiled,
+    covered: Compiled,
+    found: Compiled,
+) -> Compiled:
     """Expand states ``first`` to ``last`` of a partition into the buffers.
 
     Returns (next state, transitions); stops early when a buffer is nearly full. ``found`` gets
@@ -128,16 +140,16 @@ def expand_chunk(
 
 
 @numba.njit(nogil=True, cache=True)
-def insert(
-    buffer: Any,
-    parents: Any,
-    hashes: Any,
+def insert(  # noqa: PLR0913 - numba compiles plain arrays, not objects
+    buffer: Compiled,
+    parents: Compiled,
+    hashes: Compiled,
     amount: int,
     words: int,
-    table: Any,
+    table: Compiled,
     size_bits: int,
-    states: Any,
-    links: Any,
+    states: Compiled,
+    links: Compiled,
     count: int,
 ) -> int:
     """Insert the buffered states that are new; return how many states there are then.
@@ -177,7 +189,7 @@ def insert(
 
 
 @numba.njit(nogil=True, cache=True)
-def move_entries(old: Any, table: Any, size_bits: int) -> None:
+def move_entries(old: Compiled, table: Compiled, size_bits: int) -> None:
     """Move all entries to a larger, empty table; both are walked through in order."""
     mask = np.uint64(len(table) - 1)
     shift = np.uint64(64 - size_bits)

@@ -7,7 +7,7 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,9 @@ from iopermit.translate.ir import VERDICTS
 from iopermit.translate.native import VERDICT_SPAN
 
 if TYPE_CHECKING:
-    from iopermit.translate.jit import Compiled
     from collections.abc import Callable
+
+    from iopermit.translate.jit import Compiled
 
 Words = NDArray[np.uint64]
 _CHUNK = 1 << 15

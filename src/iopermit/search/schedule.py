@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from iopermit.system.execution import Action
 from iopermit.translate.ir import FIRST_STEP, Model, Step
 from iopermit.translate.native import CPU_SHIFT, STEP, SWITCH_RULE, THREAD_RULE, USER_RULE
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from iopermit.translate.initial import InitialValues
     from iopermit.search.explore import Native, Words
+    from iopermit.translate.initial import InitialValues
 
 _CLASS = 0xFF00
 _NUMBER = 0xFF

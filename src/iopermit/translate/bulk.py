@@ -37,7 +37,7 @@ class BulkOperations:
 
     def statement(self, node: ast.stmt, call: ast.Call, at: Label, then: Label) -> None:
         """Lower ``bitmap.copy_from(...)``, ``bitmap.fill(...)`` or ``bitmap.change(...)``."""
-        assert isinstance(call.func, ast.Attribute)
+        assert isinstance(call.func, ast.Attribute)  # noqa: S101 - narrowed by the caller
         operation = call.func.attr
         if call.keywords:
             raise self.lowering.error(call, f"{operation}() takes no named arguments")
@@ -72,14 +72,11 @@ class BulkOperations:
 
     def _pin(self, node: ast.AST, prefix: str, bitmap: Value) -> tuple[list[Stmt], Value]:
         """Keep the address of a bitmap over the steps of an operation, as a register would."""
-        assert isinstance(bitmap.expr, Load)
+        assert isinstance(bitmap.expr, Load)  # noqa: S101 - a bitmap is always a field
         read, slot = bitmap.expr.field, bitmap.expr.index
         own = {"cpu": self.lowering.expressions.scope.names.get("cpu")}
-        if (
-            isinstance(slot, Const)
-            or read.record == "tss"
-            and own["cpu"] is not None
-            and slot == own["cpu"].slot
+        if isinstance(slot, Const) or (
+            read.record == "tss" and own["cpu"] is not None and slot == own["cpu"].slot
         ):
             return [], bitmap
         if slot == self.lowering.context:
@@ -92,7 +89,7 @@ class BulkOperations:
 
     def _alive(self, bitmap: Value, text: str) -> None:
         """Check that a pinned heap bitmap was not freed meanwhile."""
-        assert isinstance(bitmap.expr, Load)
+        assert isinstance(bitmap.expr, Load)  # noqa: S101 - a bitmap is always a field
         record = bitmap.expr.field.record
         expressions = self.lowering.expressions
         if record in expressions.records.heap:
@@ -102,7 +99,7 @@ class BulkOperations:
     def _prefix(self, node: ast.stmt) -> str:
         return f"{self.lowering.frame.prefix}@{node.lineno}.{node.col_offset}"
 
-    def _loop(
+    def _loop(  # noqa: PLR0913 - operands and labels
         self,
         node: ast.stmt,
         call: ast.Call,
@@ -121,7 +118,7 @@ class BulkOperations:
         text = ast.unparse(call)
 
         def long(index: Expr) -> list[Stmt]:
-            assert isinstance(bitmap.expr, Load)
+            assert isinstance(bitmap.expr, Load)  # noqa: S101 - a bitmap is always a field
             bit = const(1) if source is None else _bit(source.expr, index)
             return [Store(bitmap.expr.field, bitmap.expr.index, _with_bit(bitmap.expr, index, bit))]
 
@@ -141,7 +138,7 @@ class BulkOperations:
         every = lowering.scenario.longs
 
         def long(index: Expr) -> list[Stmt]:
-            assert isinstance(bitmap.expr, Load)
+            assert isinstance(bitmap.expr, Load)  # noqa: S101 - a bitmap is always a field
             changed = _with_bit(bitmap.expr, index, binary("xor", turn_on.expr, Const(1)))
             store = Store(bitmap.expr.field, bitmap.expr.index, changed)
             return [If(_bit(ports.expr, index), (store,))]
@@ -153,7 +150,7 @@ class BulkOperations:
     ) -> None:
         """Lower ``x = bitmap.extent()``: the number of longs up to the last with a clear bit."""
         lowering = self.lowering
-        assert isinstance(call.func, ast.Attribute)
+        assert isinstance(call.func, ast.Attribute)  # noqa: S101 - narrowed by the caller
         least = _least(call)
         bitmap = self._bitmap(call.func.value)
         keep, bitmap = self._pin(node, f"{self._prefix(node)}.of", bitmap)
@@ -171,7 +168,7 @@ class BulkOperations:
             node, ast.unparse(call), (_all(every), keep), [bitmap], long, at, then, tuple(done)
         )
 
-    def _steps(
+    def _steps(  # noqa: PLR0913 - operands and labels
         self,
         node,
         text,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import inspect
 from dataclasses import dataclass
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from iopermit.system.bitmap import Bitmap
 from iopermit.system.records import (
@@ -17,16 +17,16 @@ from iopermit.system.records import (
     LongsUnit,
     Range,
     Record,
-    Reference,
     RefcountUnit,
+    Reference,
     declared_fields,
 )
 from iopermit.translate.ir import Field, RecordName
 from iopermit.translate.source import DesignError, Site
 
 if TYPE_CHECKING:
-    from iopermit.system.scenario import Scenario
     from iopermit.system.design import Design
+    from iopermit.system.scenario import Scenario
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 from dataclasses import dataclass, field
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from iopermit.translate.ir import (
     FREE,
@@ -30,8 +30,8 @@ from iopermit.translate.source import Method, find_method
 from iopermit.translate.values import BOOL, Type, Value, arithmetic, constant, field_value, pointer
 
 if TYPE_CHECKING:
-    from iopermit.translate.declare import Declarations
     from iopermit.system.design import Design
+    from iopermit.translate.declare import Declarations
 
 _COMPARISONS: dict[type[ast.cmpop], tuple[str, bool]] = {
     ast.Eq: ("eq", False),
@@ -162,7 +162,7 @@ class Expressions:
         if ast.unparse(node).startswith("self.globals"):
             return None
         try:
-            result = eval(ast.unparse(node), module, {"self": self.design})
+            result = eval(ast.unparse(node), module, {"self": self.design})  # noqa: S307 - the design's own constant
         except AttributeError:
             return None
         return constant(result)
@@ -307,7 +307,7 @@ class Expressions:
 
     def _call(self, node: ast.Call) -> Value:
         match node.func:
-            case ast.Name(id="max" | "min" as which) if len(node.args) == 2 and not node.keywords:
+            case ast.Name(id="max" | "min" as which) if len(node.args) == 2 and not node.keywords:  # noqa: PLR2004 - of two
                 return self._extreme(node, which)
             case ast.Attribute(attr="is_valid"):
                 ports = self._value(node.func.value)

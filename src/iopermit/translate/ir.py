@@ -7,7 +7,7 @@ goes on to another step. Native code and Promela are both printed from this form
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Literal, TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import llvmlite.binding as llvm
 
-from iopermit.translate.native import NativeModel, Reductions
+from iopermit.translate.native import NativeModel, Reductions, max_successors, watch_base
 from iopermit.translate.packing import Packing
 
 if TYPE_CHECKING:
@@ -46,29 +47,17 @@ def cache_directory() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "iopermit"
 
 
-def compile_model(
-    model: Model, reductions: Reductions, trusted: tuple[Field, ...] = ()
-) -> Compiled:
+def compile_model(model: Model, reductions: Reductions, trusted: tuple[Field, ...] = ()) -> Compiled:
     """Compile ``model``; machine code from an earlier run with the same input is used again."""
     packing = Packing(model)
-    native = NativeModel(model, packing, reductions, trusted)
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    text = str(native.module)
-    machine = llvm.Target.from_default_triple().create_target_machine(
-        opt=2, cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten()
-    )
-    key = hashlib.sha256(
-        f"{llvm.llvm_version_info} {llvm.get_host_cpu_name()} {text}".encode()
-    ).hexdigest()
+    key = _key(model, reductions, trusted)
+    machine = _machine()
     cached = _read(key)
-    module = llvm.parse_assembly(text)
-    module.name = key
-    if cached is None:
-        _optimise(module, machine)
-    engine = llvm.create_mcjit_compiler(module, machine)
-    engine.set_object_cache(lambda _, code: _write(key, code), lambda _: cached)
-    engine.finalize_object()
+    engine = None if cached is None else _load(cached, machine)
+    if engine is None:
+        engine = _compile(NativeModel(model, packing, reductions, trusted), machine, key)
     address = engine.get_function_address
     return Compiled(
         model,
@@ -79,12 +68,61 @@ def compile_model(
         address("canonical_stored"),
         address("pack"),
         address("unpack"),
-        native.max_successors,
-        native.watch_base + len(trusted),
+        max_successors(model),
+        watch_base(model) + len(trusted),
         trusted,
-        native.watch_base,
+        watch_base(model),
         (engine, machine),
     )
+
+
+def _machine() -> llvm.TargetMachine:
+    target = llvm.Target.from_default_triple()
+    features = llvm.get_host_cpu_features().flatten()
+    return target.create_target_machine(opt=2, cpu=llvm.get_host_cpu_name(), features=features)
+
+
+def _compile(native: NativeModel, machine: llvm.TargetMachine, key: str) -> llvm.ExecutionEngine:
+    module = llvm.parse_assembly(str(native.module))
+    _optimise(module, machine)
+    engine = llvm.create_mcjit_compiler(module, machine)
+    engine.set_object_cache(lambda _, code: _write(key, code), lambda _: None)
+    engine.finalize_object()
+    return engine
+
+
+def _load(code: bytes, machine: llvm.TargetMachine) -> llvm.ExecutionEngine | None:
+    """Return an engine with machine code of an earlier run, or None if it is damaged."""
+    try:
+        objects = llvm.ObjectFileRef.from_data(code)
+        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+        engine.add_object_file(objects)
+        engine.finalize_object()
+    except (RuntimeError, ValueError):
+        return None
+    return engine if engine.get_function_address("expand") else None
+
+
+def _key(model: Model, reductions: Reductions, trusted: tuple[Field, ...]) -> str:
+    """Return a hash of everything that the machine code depends on."""
+    what = (
+        llvm.llvm_version_info,
+        llvm.get_host_cpu_name(),
+        _own_sources(),
+        (model.counts, model.tasks, model.fields, model.steps, model.preemption, model.idle, model.sites),
+        (model.user_rules, model.thread_rules, model.switch_rules, model.judge, model.heap),
+        sorted(sorted(f.name for f in together) for together in model.together),
+        reductions,
+        trusted,
+    )
+    return hashlib.sha256(repr(what).encode()).hexdigest()
+
+
+@functools.cache
+def _own_sources() -> str:
+    """Return a hash of the translation itself: other versions print other code."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def _optimise(module: llvm.ModuleRef, machine: llvm.TargetMachine) -> None:

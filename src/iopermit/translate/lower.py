@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import itertools
 from dataclasses import dataclass, field, replace
-from typing import Literal, TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from iopermit.system.records import MAX_REFCOUNT
 from iopermit.system.scenario import Event, Scenario
@@ -41,9 +41,10 @@ from iopermit.translate.source import EFFECTS, Method, find_method
 from iopermit.translate.values import BOOL, Type, Value
 
 if TYPE_CHECKING:
-    from iopermit.translate.declare import Declarations
-    from iopermit.system.design import Design
     from collections.abc import Sequence
+
+    from iopermit.system.design import Design
+    from iopermit.translate.declare import Declarations
 
 Label = int
 
@@ -108,7 +109,7 @@ class Lowering:
             label = self._aliases[label]
         return label
 
-    def emit(
+    def emit(  # noqa: PLR0913 - what makes a step
         self,
         at: Label,
         node: ast.AST,
@@ -141,7 +142,7 @@ class Lowering:
 
     # Hooks.
 
-    def hook(
+    def hook(  # noqa: PLR0913 - the interface of a hook
         self,
         name: str,
         parameters: dict[str, Value],
@@ -493,10 +494,10 @@ class Lowering:
         result: ast.expr | Field | None,
     ) -> None:
         """Lower a call in place."""
-        assert isinstance(call, ast.Call)
-        assert isinstance(call.func, ast.Attribute)
+        assert isinstance(call, ast.Call)  # noqa: S101 - narrowed by the caller
+        assert isinstance(call.func, ast.Attribute)  # noqa: S101 - narrowed by the caller
         method = find_method(self.design, call.func.attr)
-        assert method is not None
+        assert method is not None  # noqa: S101 - checked by _design_call
         if call.keywords or len(call.args) != len(method.parameters):
             raise self.error(call, f"{method.name}() takes ({', '.join(method.parameters)})")
         site = self.frame.scope.method.site(node)

@@ -11,6 +11,7 @@ task, CPU or object refers to it, which is decided in each state.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from iopermit.translate.ir import (
     DEAD,
@@ -38,7 +39,6 @@ from iopermit.translate.ir import (
     subexpressions,
     targets,
 )
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ state; if the state violates the specification it returns ``-verdict``.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from llvmlite import ir as llvm
 
@@ -36,7 +36,16 @@ from iopermit.translate.ir import (
     subexpressions,
 )
 from iopermit.translate.merging import Merging
-from iopermit.translate.native_builder import I8, I32, I64, STATE, VOID, Code, number
+from iopermit.translate.native_builder import (
+    I8,
+    I32,
+    I64,
+    STATE,
+    VOID,
+    Code,
+    LlvmValue,
+    number,
+)
 from iopermit.translate.native_symmetry import emit_canonical
 from iopermit.translate.packing import WORD, Packing
 
@@ -70,6 +79,18 @@ class Reductions:
     def canonical(self) -> bool:
         """Whether states are renamed at all."""
         return self.symmetry or self.counters
+
+
+def max_successors(model: Model) -> int:
+    """Return an upper bound for the successors of one state."""
+    choices = max((s.choices for s in model.steps.values()), default=1)
+    rules = max(len(model.user_rules), len(model.thread_rules)) + len(model.switch_rules)
+    return 2 * model.counts["cpu"] * (choices + rules)
+
+
+def watch_base(model: Model) -> int:
+    """Return the position of the first trusted field in the coverage bytes."""
+    return len(model.steps) + 8 + (4 << 8)
 
 
 class NativeModel:
@@ -106,17 +127,8 @@ class NativeModel:
         ]
         return any(s.guard.yes == Const(1) for s in failing if isinstance(s.guard, Select))
 
-    @property
-    def max_successors(self) -> int:
-        """Upper bound for the successors of one state."""
-        choices = max((s.choices for s in self.model.steps.values()), default=1)
-        rules = max(len(self.model.user_rules), len(self.model.thread_rules)) + len(
-            self.model.switch_rules
-        )
-        return 2 * self.model.counts["cpu"] * (choices + rules)
-
     def _function(
-        self, name: str, result: Any, *arguments: Any
+        self, name: str, result: LlvmValue, *arguments: LlvmValue
     ) -> tuple[llvm.Function, llvm.IRBuilder]:
         function = llvm.Function(self.module, llvm.FunctionType(result, arguments), name)
         function.attributes.add("nounwind")
@@ -151,7 +163,7 @@ class NativeModel:
             self._idle(builder, working)
         builder.ret_void()
 
-    def _idle(self, builder: llvm.IRBuilder, working: Any) -> None:
+    def _idle(self, builder: llvm.IRBuilder, working: LlvmValue) -> None:
         """Write the constant records of the idle tasks."""
         for (record, slot, word), value in self.packing.idle_words().items():
             index = self.packing.word(record, slot, word)
@@ -160,7 +172,7 @@ class NativeModel:
     def _pack(self) -> None:
         self.pack, builder = self._function("pack", VOID, STATE, STATE)
         working, stored = self.pack.args
-        words: list[Any] = [number(0)] * (self.packing.stored_words + 1)
+        words: list[LlvmValue] = [number(0)] * (self.packing.stored_words + 1)
         position = 0
         for part in self.packing.parts:
             index, shift = divmod(position, WORD)
@@ -186,7 +198,7 @@ class NativeModel:
 
     # Steps.
 
-    def _task_of(self, code: Code, cpu: Any) -> Any:
+    def _task_of(self, code: Code, cpu: LlvmValue) -> LlvmValue:
         return code.value(slot_of(Load(self.model.field("cpu", "current"), Context("cpu"))))
 
     def _step(self) -> None:
@@ -226,7 +238,7 @@ class NativeModel:
             code.contexts["choice"] = builder.load(picked, typ=I64) if step.choices > 1 else choice
             self._one_step(code, step, covered, ends[0])
 
-    def _ends(self) -> tuple[Any, Any]:
+    def _ends(self) -> tuple[LlvmValue, LlvmValue]:
         """Return the blocks that return 1 and 0."""
         blocks = []
         for value in (1, 0):
@@ -235,8 +247,12 @@ class NativeModel:
         return blocks[0], blocks[1]
 
     def _first_allocation(
-        self, code: Code, step: Step, cells: tuple[Any, Any], ends: tuple[Any, Any]
-    ) -> Any:
+        self,
+        code: Code,
+        step: Step,
+        cells: tuple[LlvmValue, LlvmValue],
+        ends: tuple[LlvmValue, LlvmValue],
+    ) -> LlvmValue:
         """Emit the entry of an allocation that is the first step: the caller chooses."""
         block = self.step.append_basic_block(f"choose{step.pc}")
         code.builder.position_at_end(block)
@@ -245,8 +261,12 @@ class NativeModel:
         return block
 
     def _merged_allocation(
-        self, code: Code, step: Step, cells: tuple[Any, Any, Any], ends: tuple[Any, Any]
-    ) -> Any:
+        self,
+        code: Code,
+        step: Step,
+        cells: tuple[LlvmValue, LlvmValue, LlvmValue],
+        ends: tuple[LlvmValue, LlvmValue],
+    ) -> LlvmValue:
         """Emit the entry of an allocation among merged steps: the lowest slot, or failure."""
         builder, (picked, outcome, chosen) = code.builder, cells
         block, go = (
@@ -264,7 +284,7 @@ class NativeModel:
         builder.branch(self._blocks[step.pc])
         return block
 
-    def _one_step(self, code: Code, step: Step, covered: Any, done: Any) -> None:
+    def _one_step(self, code: Code, step: Step, covered: LlvmValue, done: LlvmValue) -> None:
         builder = code.builder
         builder.store(llvm.Constant(I8, 1), builder.gep(covered, [number(step.pc)]))
         own = self.model.field(step.context, "pc")
@@ -285,7 +305,7 @@ class NativeModel:
         code.body(step.body)
 
     def _watch(
-        self, code: Code, step: Step, covered: Any, write: tuple[Field | None, str, Expr]
+        self, code: Code, step: Step, covered: LlvmValue, write: tuple[Field | None, str, Expr]
     ) -> None:
         """Note a write to a trusted field of an object that others refer to."""
         field, record, index = write
@@ -299,15 +319,10 @@ class NativeModel:
         alone = code.truth(self.merging.unshared(step.context, record, index))
         with code.builder.if_then(code.builder.not_(alone)):
             for position in affected:
-                where = number(self.watch_base + position)
+                where = number(watch_base(self.model) + position)
                 code.builder.store(llvm.Constant(I8, 1), code.builder.gep(covered, [where]))
 
-    @property
-    def watch_base(self) -> int:
-        """Position of the first trusted field in the coverage bytes."""
-        return len(self.model.steps) + 8 + (4 << 8)
-
-    def _go_on(self, code: Code, step: Step, target: int, done: Any) -> None:
+    def _go_on(self, code: Code, step: Step, target: int, done: LlvmValue) -> None:
         """End the step, or continue with the next one where that is sound."""
         builder = code.builder
         following = self.model.steps.get(target)
@@ -379,7 +394,9 @@ class NativeModel:
             )
         builder.ret(count)
 
-    def _with_blame(self, builder: llvm.IRBuilder, state: Any, details: Any, verdict: Any) -> Any:
+    def _with_blame(
+        self, builder: llvm.IRBuilder, state: LlvmValue, details: LlvmValue, verdict: LlvmValue
+    ) -> LlvmValue:
         """Add the number of the blamed statement, for a leak or loss, times VERDICT_SPAN."""
         if not self.model.sites:
             return verdict
@@ -421,7 +438,9 @@ class NativeModel:
         builder.ret(builder.load(emitter.count, typ=I64))
         return function
 
-    def _rules(self, emitter: _Successors, condition: Any, rules: list[Rule], kind: int) -> None:
+    def _rules(
+        self, emitter: _Successors, condition: LlvmValue, rules: list[Rule], kind: int
+    ) -> None:
         with emitter.builder.if_then(condition):
             for index, rule in enumerate(rules):
                 emitter.rule(rule, kind + index)
@@ -441,7 +460,7 @@ class _Successors:
         builder.store(count, self.count)
         self.code = Code(native.model, native.packing, builder, self.state)
         self.code.contexts = {"cpu": self.cpu}
-        self.code.contexts["task"] = native._task_of(self.code, self.cpu)
+        self.code.contexts["task"] = native._task_of(self.code, self.cpu)  # noqa: SLF001 - one unit
 
     def _copy(self) -> None:
         for word in range(self.native.packing.words):
@@ -476,7 +495,7 @@ class _Successors:
         if not several:
             return
         own = self.code.value(Load(self.native.model.field(context, "pc"), Context(context)))
-        choosing: Any = llvm.Constant(llvm.IntType(1), 0)
+        choosing: LlvmValue = llvm.Constant(llvm.IntType(1), 0)
         for step in several:
             choosing = self.builder.or_(
                 choosing, self.builder.icmp_unsigned("==", own, number(step.pc))
@@ -486,13 +505,13 @@ class _Successors:
                 self._outcome(choice)
 
     def _outcome(self, choice: int) -> None:
-        def attempt(outcome: int) -> Any:
+        def attempt(outcome: int) -> LlvmValue:
             self._copy()
             return self._run(choice, outcome)
 
         self._twice(attempt, STEP + choice)
 
-    def _run(self, choice: int, outcome: int) -> Any:
+    def _run(self, choice: int, outcome: int) -> LlvmValue:
         arguments = [
             self.work,
             self.cpu,
@@ -503,7 +522,7 @@ class _Successors:
         ]
         return self.builder.call(self.native.step, arguments)
 
-    def _twice(self, attempt: Callable[[int], Any], label: int) -> None:
+    def _twice(self, attempt: Callable[[int], LlvmValue], label: int) -> None:
         """Emit the successor, and another one if an allocation on the way can also fail."""
         made = attempt(0)
         with self.builder.if_then(self.builder.icmp_unsigned("!=", made, llvm.Constant(I32, 0))):
@@ -526,7 +545,7 @@ class _Successors:
             "task", code.contexts["task"], code.place(own), number(target)
         )
 
-        def attempt(outcome: int) -> Any:
+        def attempt(outcome: int) -> LlvmValue:
             self._copy()
             code.body(rule.body)
             self._run_on(rule, outcome)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from llvmlite import ir as llvm
 
@@ -31,8 +31,12 @@ from iopermit.translate.ir import (
 )
 
 if TYPE_CHECKING:
-    from iopermit.translate.packing import Packing, Place
     from collections.abc import Callable
+
+    from iopermit.translate.packing import Packing, Place
+
+LlvmValue: TypeAlias = Any
+"""A value, block or type of llvmlite, which has no annotations."""
 
 I64 = llvm.IntType(64)
 I32 = llvm.IntType(32)
@@ -60,19 +64,21 @@ def number(value: int) -> llvm.Constant:
 class Code:
     """Emits code into one LLVM function that works on a state in working form."""
 
-    def __init__(self, model: Model, packing: Packing, builder: llvm.IRBuilder, state: Any) -> None:
+    def __init__(
+        self, model: Model, packing: Packing, builder: llvm.IRBuilder, state: LlvmValue
+    ) -> None:
         """Emit at ``builder``, on the state that ``state`` points to."""
         self.model, self.packing, self.builder, self.state = model, packing, builder, state
-        self.contexts: dict[str, Any] = {}
+        self.contexts: dict[str, LlvmValue] = {}
         self.on_goto: Callable[[int], None] = lambda _: None
         self.on_crash: Callable[[], None] = lambda: None
         self.on_heap_write: Callable[[Field | None, RecordName, Expr], None] = lambda *_: None
-        self._temps: dict[str, Any] = {}
+        self._temps: dict[str, LlvmValue] = {}
         self._entry = builder.function.entry_basic_block
 
     # Words and fields.
 
-    def word_pointer(self, record: RecordName, slot: Any, word: int) -> Any:
+    def word_pointer(self, record: RecordName, slot: LlvmValue, word: int) -> LlvmValue:
         """Return the address of a word of a record slot."""
         per_slot = self.packing.words_per_slot[record]
         base = self.packing.base[record] + word
@@ -81,13 +87,13 @@ class Code:
         offset = slot if per_slot == 1 else self.builder.mul(slot, number(per_slot))
         return self.builder.gep(self.state, [self.builder.add(offset, number(base))])
 
-    def get(self, record: RecordName, slot: Any, place: Place) -> Any:
+    def get(self, record: RecordName, slot: LlvmValue, place: Place) -> LlvmValue:
         """Return the value at a place of a record slot."""
         value = self.builder.load(self.word_pointer(record, slot, place.word), typ=I64)
         shifted = self.builder.lshr(value, number(place.shift)) if place.shift else value
         return self.builder.and_(shifted, number((1 << place.width) - 1))
 
-    def put(self, record: RecordName, slot: Any, place: Place, value: Any) -> None:
+    def put(self, record: RecordName, slot: LlvmValue, place: Place, value: LlvmValue) -> None:
         """Write the value at a place of a record slot."""
         pointer = self.word_pointer(record, slot, place.word)
         old = self.builder.and_(
@@ -103,7 +109,7 @@ class Code:
 
     # Expressions.
 
-    def value(self, expr: Expr) -> Any:
+    def value(self, expr: Expr) -> LlvmValue:
         """Return the 64-bit value of an expression."""
         match expr:
             case Const(value):
@@ -124,12 +130,12 @@ class Code:
             case Unshared():
                 return self._unshared(expr)
 
-    def _binary(self, op: str, left: Any, right: Any) -> Any:
+    def _binary(self, op: str, left: LlvmValue, right: LlvmValue) -> LlvmValue:
         if op in _COMPARISONS:
             return self.builder.zext(self.builder.icmp_unsigned(_COMPARISONS[op], left, right), I64)
         return getattr(self.builder, _ARITHMETIC[op])(left, right)
 
-    def mask(self, mask: Mask) -> Any:
+    def mask(self, mask: Mask) -> LlvmValue:
         """Return a mask over slots or counter values."""
         if mask.what == "free":
             return self._free(mask.record)
@@ -141,7 +147,7 @@ class Code:
                 total = self.builder.or_(total, self.builder.shl(number(1), value))
         return self.builder.lshr(total, number(1)) if kind == "ref" else total
 
-    def _free(self, record: RecordName) -> Any:
+    def _free(self, record: RecordName) -> LlvmValue:
         task = record == "task"
         declared = self.model.field(record, "pc" if task else "in_use")
         total = number(0)
@@ -153,7 +159,7 @@ class Code:
             )
         return total
 
-    def _unshared(self, expr: Unshared) -> Any:
+    def _unshared(self, expr: Unshared) -> LlvmValue:
         """Call the function that looks for other references (made on first use)."""
         name = f"unshared_{expr.record}"
         module = self.builder.module
@@ -163,11 +169,11 @@ class Code:
         arguments = [self.state, self.value(expr.reference), owners[0], owners[-1]]
         return self.builder.call(module.globals[name], arguments)
 
-    def truth(self, expr: Expr) -> Any:
+    def truth(self, expr: Expr) -> LlvmValue:
         """Return an expression as a condition."""
         return self.builder.icmp_unsigned("!=", self.value(expr), number(0))
 
-    def temp(self, name: str) -> Any:
+    def temp(self, name: str) -> LlvmValue:
         """Return the stack slot of a temporary."""
         if name not in self._temps:
             with self.builder.goto_block(self._entry):
@@ -247,7 +253,7 @@ def emit_unshared(module: llvm.Module, model: Model, packing: Packing, record: R
     builder = llvm.IRBuilder(function.append_basic_block("entry"))
     state, reference, first, second = function.args
     code = Code(model, packing, builder, state)
-    result: Any = llvm.Constant(llvm.IntType(1), 1)
+    result: LlvmValue = llvm.Constant(llvm.IntType(1), 1)
     for holder, place in packing.zones("ref", record):
         for slot in range(model.counts[holder]):
             other = builder.icmp_unsigned("!=", code.get(holder, number(slot), place), reference)

@@ -8,12 +8,11 @@ of what they are connected to, heap objects and sequence numbers by their first 
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
 
 from llvmlite import ir as llvm
 
 from iopermit.translate.ir import Model, RecordName
-from iopermit.translate.native_builder import I64, STATE, VOID, Code, number
+from iopermit.translate.native_builder import I64, STATE, VOID, Code, LlvmValue, number
 from iopermit.translate.packing import Packing, Place
 
 _MIX = 0x9E3779B97F4A7C15
@@ -56,11 +55,11 @@ class _Renaming:
 
     # Hashes.
 
-    def _mix(self, value: Any) -> Any:
+    def _mix(self, value: LlvmValue) -> LlvmValue:
         product = self.builder.mul(value, number(_MIX))
         return self.builder.xor(product, self.builder.lshr(product, number(29)))
 
-    def _contents(self, record: RecordName, slot: int) -> Any:
+    def _contents(self, record: RecordName, slot: int) -> LlvmValue:
         """Hash a slot without its pointers and sequence numbers."""
         total = number(0)
         for word in range(self.packing.words_per_slot[record]):
@@ -78,13 +77,13 @@ class _Renaming:
             total = self._mix(self.builder.add(total, self.builder.and_(value, number(keep))))
         return total
 
-    def _is(self, value: Any, wanted: int) -> Any:
+    def _is(self, value: LlvmValue, wanted: int) -> LlvmValue:
         return self.builder.icmp_unsigned("==", value, number(wanted))
 
-    def _add_if(self, total: Any, condition: Any, amount: Any) -> Any:
+    def _add_if(self, total: LlvmValue, condition: LlvmValue, amount: LlvmValue) -> LlvmValue:
         return self.builder.add(total, self.builder.select(condition, amount, number(0)))
 
-    def _hashes(self) -> dict[tuple[RecordName, int], Any]:
+    def _hashes(self) -> dict[tuple[RecordName, int], LlvmValue]:
         """Hash every slot: its contents, and over pointers what it is connected to."""
         counts = self.model.counts
         records = [r for r in counts if r != "globals"]
@@ -103,7 +102,12 @@ class _Renaming:
             total["cpu", cpu] = total["tss", cpu] = both
         return total
 
-    def _same_counter(self, heap: RecordName, plain: dict[Any, Any], total: dict[Any, Any]) -> None:
+    def _same_counter(
+        self,
+        heap: RecordName,
+        plain: dict[tuple[RecordName, int], LlvmValue],
+        total: dict[tuple[RecordName, int], LlvmValue],
+    ) -> None:
         """Connect heap objects with the TSSs that hold the same sequence number."""
         mine = [p for r, p in self.counters if r == heap]
         for place in mine:
@@ -125,8 +129,8 @@ class _Renaming:
         target: RecordName,
         record: RecordName,
         place: Place,
-        known: dict[Any, Any],
-        total: dict[Any, Any],
+        known: dict[tuple[RecordName, int], LlvmValue],
+        total: dict[tuple[RecordName, int], LlvmValue],
     ) -> None:
         """Mix what a pointer refers to into the hash of its holder, and the other way round."""
         salt = number((place.word * 64 + place.shift) * 2 + 1)
@@ -146,7 +150,7 @@ class _Renaming:
 
     # Ordering.
 
-    def _order(self, hashes: list[Any]) -> list[Any]:
+    def _order(self, hashes: list[LlvmValue]) -> list[LlvmValue]:
         """Return the old slot for each new position (a sorting network on hash and slot)."""
         items = [(h, number(i)) for i, h in enumerate(hashes)]
         for last in range(len(items) - 1, 0, -1):
@@ -170,7 +174,7 @@ class _Renaming:
         self._permute("cpu", cpus)
         self._permute("tss", cpus)
 
-    def _permute(self, record: RecordName, order: list[Any]) -> None:
+    def _permute(self, record: RecordName, order: list[LlvmValue]) -> None:
         """Move the slots of a record and rename every pointer to them."""
         per_slot = self.packing.words_per_slot[record]
         moved = [
@@ -189,7 +193,7 @@ class _Renaming:
             self.builder.store(number(position + 1), where)
         self._rewrite(self.references.get(record, []), new_names)
 
-    def _rewrite(self, zones: Zones, new_names: Any) -> None:
+    def _rewrite(self, zones: Zones, new_names: LlvmValue) -> None:
         for record, place in zones:
             for slot in range(self.model.counts[record]):
                 old = self.code.get(record, number(slot), place)
@@ -198,12 +202,12 @@ class _Renaming:
 
     # Renaming by first mention.
 
-    def _first_mentions(self, zones: Zones, names: int) -> tuple[Any, Any]:
+    def _first_mentions(self, zones: Zones, names: int) -> tuple[LlvmValue, LlvmValue]:
         """Return a table from old to new names, and how many names got a new one."""
         table = self.builder.alloca(I64, names + 1)
         for name in range(names + 1):
             self.builder.store(number(0), self.builder.gep(table, [number(name)]))
-        used: Any = number(0)
+        used: LlvmValue = number(0)
         for record, place in zones:
             for slot in range(self.model.counts[record]):
                 old = self.code.get(record, number(slot), place)
