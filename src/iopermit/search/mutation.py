@@ -17,7 +17,7 @@ from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
 from iopermit.translate.initial import initial_values
 from iopermit.translate.jit import Compiled
 from iopermit.translate.load import load_design
-from iopermit.translate.native import NativeModel, Reductions
+from iopermit.translate.native import NativeModel, Reductions, max_successors, watch_base
 from iopermit.translate.packing import Packing
 
 if TYPE_CHECKING:
@@ -182,9 +182,9 @@ def _compile_for_once(model: Model, reductions: Reductions, trusted: tuple[Field
         canonical=address("canonical_stored"),
         pack=address("pack"),
         unpack=address("unpack"),
-        max_successors=native.max_successors,
-        coverage_size=native.watch_base + len(trusted),
+        max_successors=max_successors(model),
+        coverage_size=watch_base(model) + len(trusted),
         trusted=trusted,
-        watch_base=native.watch_base,
+        watch_base=watch_base(model),
         keep=(engine, machine),
     )
