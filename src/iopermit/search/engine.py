@@ -28,8 +28,7 @@ _AHEAD = 12
 """How many insertions ahead the table is fetched into the cache."""
 
 
-@intrinsic
-def call_expand(
+def _call_expand(
     _context: Compiled,
     address: Compiled,
     stored: Compiled,
@@ -53,8 +52,7 @@ def call_expand(
     return signature, generate
 
 
-@intrinsic
-def prefetch(_context: Compiled, address: Compiled) -> Compiled:
+def _prefetch(_context: Compiled, address: Compiled) -> Compiled:
     """Ask the processor to load the cache line at an address, to be written soon."""
 
     def generate(
@@ -71,6 +69,10 @@ def prefetch(_context: Compiled, address: Compiled) -> Compiled:
     return types.int64(types.uint64), generate
 
 
+call_expand: Compiled = intrinsic(_call_expand)
+prefetch: Compiled = intrinsic(_prefetch)
+
+
 @numba.njit(nogil=True, cache=True)
 def hash_state(words: Compiled, start: int, count: int) -> Compiled:
     """Return a 64-bit hash of a stored state (the finaliser of MurmurHash3 over each word)."""
@@ -83,7 +85,7 @@ def hash_state(words: Compiled, start: int, count: int) -> Compiled:
 
 
 @numba.njit(nogil=True, cache=True)
-def expand_chunk(  # noqa: PLR0913 - numba compiles plain arrays, not objects
+def expand_chunk(  # noqa: PLR0913, PLR0917 - numba compiles plain arrays, not objects
     expand: Compiled,
     states: Compiled,
     words: int,
@@ -140,7 +142,7 @@ def expand_chunk(  # noqa: PLR0913 - numba compiles plain arrays, not objects
 
 
 @numba.njit(nogil=True, cache=True)
-def insert(  # noqa: PLR0913 - numba compiles plain arrays, not objects
+def insert(  # noqa: PLR0913, PLR0917 - numba compiles plain arrays, not objects
     buffer: Compiled,
     parents: Compiled,
     hashes: Compiled,

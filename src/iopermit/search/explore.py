@@ -7,7 +7,7 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from iopermit.translate.native import VERDICT_SPAN
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from iopermit.translate.initial import InitialValues
     from iopermit.translate.jit import Compiled
 
 Words = NDArray[np.uint64]
@@ -103,8 +104,9 @@ class _Partition:
         """Expand one chunk of the frontier into the buffers."""
         last = min(self.frontier[1], self.next + _CHUNK)
         self.next, transitions = engine.expand_chunk(
-            np.uint64(address), self.states, self.words, self.next, last, number, partitions, self.buffers, self.parents,
-            self.hashes, self.fill, self.successors, self.labels, self.covered, self.found,
+            np.uint64(address), self.states, self.words, self.next, last, number, partitions,
+            self.buffers, self.parents, self.hashes, self.fill, self.successors,
+            self.labels, self.covered, self.found,
         )  # fmt: skip
         self.transitions += transitions
 
@@ -113,8 +115,8 @@ class _Partition:
         amount = int(source.fill[number])
         self.reserve(amount)
         self.count = engine.insert(
-            source.buffers[number], source.parents[number], source.hashes[number], amount, self.words, self.table,
-            self.table_bits, self.states, self.links, self.count,
+            source.buffers[number], source.parents[number], source.hashes[number], amount,
+            self.words, self.table, self.table_bits, self.states, self.links, self.count,
         )  # fmt: skip
 
     def reserve(self, amount: int) -> None:
@@ -182,7 +184,8 @@ class Explorer:
     def progress(self) -> Progress:
         """Return how far the search is."""
         return Progress(
-            self._states(), self.result.depth, self._frontier(), sum(p.transitions for p in self.partitions),
+            self._states(), self.result.depth, self._frontier(),
+            sum(p.transitions for p in self.partitions),
             time.monotonic() - self._started, sum(p.memory for p in self.partitions),
         )  # fmt: skip
 
@@ -358,6 +361,6 @@ class Native:
         ]
 
 
-def initial_state(native: Native, values: Any) -> Words:
+def initial_state(native: Native, values: InitialValues) -> Words:
     """Return the initial state, renamed if the model renames states."""
     return native.canonical(native.pack(native.compiled.packing.working(values)))

@@ -69,8 +69,9 @@ def _micro_steps(
     """Return the single steps of one merged transition, or None if it was another one."""
     cpu = label >> CPU_SHIFT
     model = plain.compiled.model
-    first = [(l, s) for l, s in plain.successors(state) if l == label or _both_steps(l, label)]
-    stack = [[(transition(model, plain, state, l), s)] for l, s in reversed(first)]
+    found = plain.successors(state)
+    first = [(other, s) for other, s in found if other == label or _both_steps(other, label)]
+    stack = [[(transition(model, plain, state, name), s)] for name, s in reversed(first)]
     for _ in range(_MOST_STEPS):
         if not stack:
             return None
@@ -79,11 +80,13 @@ def _micro_steps(
         if (reduced.canonical(last) == target).all() or plain.judge(last)[0] != "none":
             return steps
         following = [
-            (l, s)
-            for l, s in plain.successors(last)
-            if l >> CPU_SHIFT == cpu and l & _CLASS == STEP
+            (name, s)
+            for name, s in plain.successors(last)
+            if name >> CPU_SHIFT == cpu and name & _CLASS == STEP
         ]
-        stack += [[*steps, (transition(model, plain, last, l), s)] for l, s in reversed(following)]
+        stack += [
+            [*steps, (transition(model, plain, last, name), s)] for name, s in reversed(following)
+        ]
     return None
 
 

@@ -22,6 +22,8 @@ from iopermit.translate.ir import (
 from iopermit.translate.values import Type, Value
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from iopermit.translate.lower import Label, Lowering
 
 BULK = frozenset({"copy_from", "fill", "change"})
@@ -99,7 +101,7 @@ class BulkOperations:
     def _prefix(self, node: ast.stmt) -> str:
         return f"{self.lowering.frame.prefix}@{node.lineno}.{node.col_offset}"
 
-    def _loop(  # noqa: PLR0913 - operands and labels
+    def _loop(
         self,
         node: ast.stmt,
         call: ast.Call,
@@ -168,16 +170,16 @@ class BulkOperations:
             node, ast.unparse(call), (_all(every), keep), [bitmap], long, at, then, tuple(done)
         )
 
-    def _steps(  # noqa: PLR0913 - operands and labels
+    def _steps(  # noqa: PLR0913, PLR0917 - operands and labels
         self,
-        node,
-        text,
-        start,
-        checked,
-        long,
-        at,
-        then,
-        done=(),  # type: ignore[no-untyped-def]
+        node: ast.stmt,
+        text: str,
+        start: tuple[Value, list[Stmt]],
+        checked: list[Value],
+        long: Callable[[Expr], list[Stmt]],
+        at: Label,
+        then: Label,
+        done: tuple[Stmt, ...] = (),
     ) -> None:
         """Emit the step for the arguments and the step that handles one long."""
         lowering = self.lowering

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import inspect
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 from iopermit.system.bitmap import Bitmap
 from iopermit.system.records import (
@@ -21,8 +21,8 @@ from iopermit.system.records import (
     Reference,
     declared_fields,
 )
-from iopermit.translate.ir import Field, RecordName
-from iopermit.translate.source import DesignError, Site
+from iopermit.translate.ir import Field, RecordName, Site
+from iopermit.translate.source import DesignError
 
 if TYPE_CHECKING:
     from iopermit.system.design import Design
@@ -158,7 +158,8 @@ def _field(
     raise DesignError(
         _class_site(cls),
         f"field {name!r} has the type {kind!r}, which the state of a design cannot have",
-        "bool, Longs, Sequence, Refcount, Annotated[int, Range(0, 7)], an Enum, Bitmap or Ref[Class]",
+        "bool, Longs, Sequence, Refcount, Annotated[int, Range(0, 7)], "
+        "an Enum, Bitmap or Ref[Class]",
     )
 
 
@@ -174,7 +175,7 @@ def _limits(marker: object, context: _Context) -> tuple[int, int] | None:
     return None
 
 
-def _kind(marker: object) -> Any:
+def _kind(marker: object) -> Literal[counter, int]:
     return "counter" if isinstance(marker, CounterUnit) else "int"
 
 

@@ -99,13 +99,12 @@ class Expressions:
         ]
         if calls or not names <= {"self"} or any(n.attr == "globals" for n in own):
             return None
-        return bool(
-            eval(compile(ast.Expression(node), "<test>", "eval"), {}, {"self": self.design})
-        )
+        code = compile(ast.Expression(node), "<test>", "eval")
+        return bool(eval(code, {}, {"self": self.design}))  # noqa: S307 - constants of the design
 
     # Expressions.
 
-    def _value(self, node: ast.expr) -> Value:
+    def _value(self, node: ast.expr) -> Value:  # noqa: PLR0911 - one per kind of expression
         known = self._constant(node)
         if known is not None:
             return known

@@ -72,4 +72,4 @@ def _bring_up(
 def _number(value: object) -> int:
     if isinstance(value, Bitmap):
         return sum(1 << long for long, word in enumerate(value.words) if word)
-    return int(getattr(value, "value", value))  # type: ignore[call-overload]  # a bool, an int or an enum member
+    return int(getattr(value, "value", value))  # type: ignore[call-overload, no-any-return]  # a bool, an int or an enum member

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 RecordName = str
 """``task``, ``cpu``, ``tss``, ``globals``, or the name of a heap class."""
@@ -262,8 +262,8 @@ VERDICTS = ("none", "crash", "leak", "loss", "garbage")
 # Small constructors, so that rules read well.
 
 
-def const(value: int | bool) -> Const:
-    """Return a constant."""
+def const(value: int) -> Const:
+    """Return a constant; a truth value is 0 or 1."""
     return Const(int(value))
 
 
@@ -274,7 +274,7 @@ def binary(op: str, left: Expr, right: Expr) -> Expr:
     return Binary(op, left, right)  # type: ignore[arg-type]  # the callers pass literals
 
 
-_FOLD = {
+_FOLD: dict[str, Callable[[int, int], int]] = {
     "add": lambda a, b: a + b,
     "sub": lambda a, b: a - b,
     "and": lambda a, b: a & b,

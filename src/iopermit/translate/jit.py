@@ -47,7 +47,9 @@ def cache_directory() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "iopermit"
 
 
-def compile_model(model: Model, reductions: Reductions, trusted: tuple[Field, ...] = ()) -> Compiled:
+def compile_model(
+    model: Model, reductions: Reductions, trusted: tuple[Field, ...] = ()
+) -> Compiled:
     """Compile ``model``; machine code from an earlier run with the same input is used again."""
     packing = Packing(model)
     llvm.initialize_native_target()
@@ -109,7 +111,15 @@ def _key(model: Model, reductions: Reductions, trusted: tuple[Field, ...]) -> st
         llvm.llvm_version_info,
         llvm.get_host_cpu_name(),
         _own_sources(),
-        (model.counts, model.tasks, model.fields, model.steps, model.preemption, model.idle, model.sites),
+        (
+            model.counts,
+            model.tasks,
+            model.fields,
+            model.steps,
+            model.preemption,
+            model.idle,
+            model.sites,
+        ),
         (model.user_rules, model.thread_rules, model.switch_rules, model.judge, model.heap),
         sorted(sorted(f.name for f in together) for together in model.together),
         reductions,

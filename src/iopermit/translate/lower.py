@@ -109,7 +109,7 @@ class Lowering:
             label = self._aliases[label]
         return label
 
-    def emit(  # noqa: PLR0913 - what makes a step
+    def emit(
         self,
         at: Label,
         node: ast.AST,
@@ -118,7 +118,7 @@ class Lowering:
         *,
         label: str = "",
         choices: int = 1,
-        guard: Expr = Const(1),
+        guard: Expr = Const(1),  # noqa: B008 - immutable
     ) -> None:
         """Define the step at ``at``: the pending checks, ``body``, and where it goes on."""
         statements = (*self.expressions.out, *body, *(() if then is None else (Goto(then),)))
@@ -142,7 +142,7 @@ class Lowering:
 
     # Hooks.
 
-    def hook(  # noqa: PLR0913 - the interface of a hook
+    def hook(
         self,
         name: str,
         parameters: dict[str, Value],
@@ -184,7 +184,9 @@ class Lowering:
 
     # Statements.
 
-    def statement(self, node: ast.stmt, at: Label, then: Label) -> None:
+    def statement(  # noqa: C901, PLR0912 - one branch per kind of statement
+        self, node: ast.stmt, at: Label, then: Label
+    ) -> None:
         """Lower one statement."""
         match node:
             case ast.Pass() | ast.Expr(value=ast.Constant()):
@@ -216,7 +218,8 @@ class Lowering:
                 raise self.error(
                     node,
                     f"the design language has no statement of this kind ({type(node).__name__})",
-                    "assignments, if, while, for over range(), with cpu.preemption_disabled(), return, assert, calls",
+                    "assignments, if, while, for over range(), with cpu.preemption_disabled(), "
+                    "return, assert, calls",
                 )
 
     def error(self, node: ast.AST, message: str, remedy: str = "") -> Exception:
@@ -224,7 +227,7 @@ class Lowering:
         return self.frame.scope.method.error(node, message, remedy)
 
     def _design_call(self, value: ast.expr) -> str | None:
-        """Return the method name if ``value`` calls a method of the design with steps of its own."""
+        """Return the method name if ``value`` calls a method of the design that has steps."""
         match value:
             case ast.Call(func=ast.Attribute(value=ast.Name(id="self"), attr=name)) if (
                 name not in EFFECTS and name != "refcount_dec_and_test"
@@ -365,7 +368,7 @@ class Lowering:
         left = self.expressions.temp()
         load = Load(count, held.pointed)
         self.expressions.out.append(Check(equal(load, 0), "reference count underflow"))
-        body = [
+        body: list[Stmt] = [
             Let(left, binary("sub", load, Const(1))),
             Store(count, held.pointed, left),
             If(negate(left), (Goto(zero),), (Goto(more),)),
@@ -458,7 +461,9 @@ class Lowering:
 
     def _assert(self, node: ast.Assert, at: Label, then: Label) -> None:
         condition = self.expressions.truth(node.test)
-        text = node.msg.value if isinstance(node.msg, ast.Constant) else ast.unparse(node.test)
+        text = ast.unparse(node.test)
+        if isinstance(node.msg, ast.Constant):
+            text = str(node.msg.value)
         self.emit(at, node, [Check(negate(condition), f"kernel assertion failed: {text}")], then)
 
     # Calls.

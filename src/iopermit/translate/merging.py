@@ -153,7 +153,7 @@ class Merging:
         after = [self.model.steps[t] for t in targets(step.body) if t >= FIRST_STEP]
         return any(s.preemption_off for s in after)
 
-    def _access(self, step: Step, access: Access) -> Expr:
+    def _access(self, step: Step, access: Access) -> Expr:  # noqa: PLR0911 - one per kind
         """Return when nobody else can come between with regard to one access."""
         field = access.field
         if field.local:

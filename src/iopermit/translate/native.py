@@ -198,7 +198,8 @@ class NativeModel:
 
     # Steps.
 
-    def _task_of(self, code: Code, cpu: LlvmValue) -> LlvmValue:
+    def task_of(self, code: Code) -> LlvmValue:
+        """Return the slot of the task that a CPU executes or is switching away from."""
         return code.value(slot_of(Load(self.model.field("cpu", "current"), Context("cpu"))))
 
     def _step(self) -> None:
@@ -214,7 +215,7 @@ class NativeModel:
         builder.store(number(0), chosen)
         code = Code(self.model, self.packing, builder, state)
         code.contexts = {"cpu": cpu, "choice": choice}
-        code.contexts["task"] = self._task_of(code, cpu)
+        code.contexts["task"] = self.task_of(code)
         ends = self._ends()
         code.on_crash = lambda: builder.branch(ends[0])
         own = code.value(Load(self.model.field("cpu", "pc"), Context("cpu")))
@@ -460,7 +461,7 @@ class _Successors:
         builder.store(count, self.count)
         self.code = Code(native.model, native.packing, builder, self.state)
         self.code.contexts = {"cpu": self.cpu}
-        self.code.contexts["task"] = native._task_of(self.code, self.cpu)  # noqa: SLF001 - one unit
+        self.code.contexts["task"] = native.task_of(self.code)
 
     def _copy(self) -> None:
         for word in range(self.native.packing.words):

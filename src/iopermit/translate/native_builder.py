@@ -109,7 +109,7 @@ class Code:
 
     # Expressions.
 
-    def value(self, expr: Expr) -> LlvmValue:
+    def value(self, expr: Expr) -> LlvmValue:  # noqa: PLR0911 - one per kind of expression
         """Return the 64-bit value of an expression."""
         match expr:
             case Const(value):

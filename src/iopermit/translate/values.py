@@ -37,7 +37,7 @@ class Type:
         kind = self.kind if self.kind in ("bool", "enum", "ref", "counter", "bitmap") else "int"
         return Field(
             record, name, bits(self.high), kind, self.target, self.low, self.high, local=True
-        )  # type: ignore[arg-type]  # checked above
+        )
 
 
 BOOL = Type("bool")
