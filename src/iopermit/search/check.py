@@ -5,13 +5,21 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Literal, TYPE_CHECKING
 
-from iopermit.search.explore import Exploration, Explorer, Limits, Native, Progress, initial_state
+from iopermit.search.explore import (
+    Exploration,
+    Explorer,
+    Limits,
+    Native,
+    Progress,
+    Words,
+    initial_state,
+)
 from iopermit.search.replay import confirm
 from iopermit.search.results import SearchStatistics, Uncovered, Verdict
 from iopermit.search.schedule import concrete_schedule
-from iopermit.system.design import Design
 from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Scenario
 from iopermit.translate.environment import build
 from iopermit.translate.initial import initial_values
@@ -19,7 +27,11 @@ from iopermit.translate.ir import VERDICTS, Field, Model, Site
 from iopermit.translate.jit import Compiled, compile_model
 from iopermit.translate.native import SWITCH_RULE, THREAD_RULE, USER_RULE, Reductions
 
+if TYPE_CHECKING:
+    from iopermit.system.design import Design
+
 ProgressCallback = Callable[[Progress], None]
+NO_REDUCTIONS = Reductions(symmetry=False, merging=False, counters=False)
 _SMALL = ((1, 1, 1), (1, 2, 1), (1, 2, 2), (2, 2, 1), (2, 2, 2), (2, 3, 2))
 
 
@@ -27,8 +39,8 @@ _SMALL = ((1, 1, 1), (1, 2, 1), (1, 2, 2), (2, 2, 1), (2, 2, 2), (2, 3, 2))
 class Settings:
     """How to search."""
 
-    limits: Limits = Limits()
-    reductions: Reductions = Reductions()
+    limits: Limits = field(default_factory=Limits)
+    reductions: Reductions = field(default_factory=Reductions)
     threads: int = 1
     progress: ProgressCallback | None = None
     every: bool = False
@@ -42,7 +54,11 @@ def ladder(*, every: bool = False) -> Iterator[Scenario]:
     out; they can be asked for with explicit bounds.
     """
     if every:
-        yield from (Scenario(*bounds, events) for events in (PLAIN_EVENTS, ALL_EVENTS) for bounds in _SMALL[1:3])
+        yield from (
+            Scenario(*bounds, events)
+            for events in (PLAIN_EVENTS, ALL_EVENTS)
+            for bounds in _SMALL[1:3]
+        )
         return
     for bounds in _SMALL[:-2]:
         yield Scenario(*bounds, PLAIN_EVENTS)
@@ -70,9 +86,17 @@ def check(  # noqa: PLR0913 - the interface of the verb
     deadline = None if limits.timeout is None else time.monotonic() + limits.timeout
     verdicts: list[Verdict] = []
     for each in [scenario] if scenario is not None else ladder(every=every):
-        remaining = settings if deadline is None else replace(settings, limits=replace(limits, timeout=max(0.0, deadline - time.monotonic())))
+        remaining = (
+            settings
+            if deadline is None
+            else replace(
+                settings, limits=replace(limits, timeout=max(0.0, deadline - time.monotonic()))
+            )
+        )
         verdicts.append(replace(check_once(design, each, remaining), options=options))
-        if verdicts[-1].verdict == "undetermined" or (verdicts[-1].verdict == "violated" and not every):
+        if verdicts[-1].verdict == "undetermined" or (
+            verdicts[-1].verdict == "violated" and not every
+        ):
             break
     return _different(verdicts) if every else _with_smaller(verdicts)
 
@@ -115,10 +139,16 @@ class Search:
         self.design, self.scenario, self.settings = design, scenario, settings
         self.compile_seconds = 0.0
 
-    def explore(self, *, stop: bool = True, goals: frozenset[str] = frozenset(VERDICTS)) -> tuple[Exploration, Native]:
+    def explore(
+        self, *, stop: bool = True, goals: frozenset[str] = frozenset(VERDICTS)
+    ) -> tuple[Exploration, Native]:
         """Explore; with reductions, again without an assumption that turned out wrong."""
         model = build(self.design, self.scenario, blame=self.settings.every)
-        trusted = tuple(f for f in model.fields if f.record in model.heap) if self.settings.reductions.merging else ()
+        trusted = (
+            tuple(f for f in model.fields if f.record in model.heap)
+            if self.settings.reductions.merging
+            else ()
+        )
         while True:
             compiled = self.compile(model, trusted)
             native = Native(compiled)
@@ -150,19 +180,31 @@ class Search:
         result, native = self.explore(stop=not self.settings.every)
         uncovered = what_was_not_covered(native.compiled.model, result, self.scenario)
         if not result.found:
-            verdict = "holds" if result.exhausted else "undetermined"
-            return self._verdict(verdict, result, uncovered, confirmed=False)
+            if result.exhausted:
+                return self._verdict("holds", result, uncovered, confirmed=False)
+            return self._verdict("undetermined", result, uncovered, confirmed=False)
         found = sorted(result.found.items(), key=lambda item: (len(item[1]), item[0]))
-        verdicts = [self._violated(kind, statement, path, result, native, uncovered) for (kind, statement), path in found]
+        verdicts = [
+            self._violated(statement, path, result, native, uncovered)
+            for (_, statement), path in found
+        ]
         return replace(verdicts[0], also=tuple(verdicts[1:]))
 
-    def _violated(self, kind, statement, path, result, native, uncovered):  # type: ignore[no-untyped-def]
+    def _violated(
+        self,
+        statement: int,
+        path: list[Words],
+        result: Exploration,
+        native: Native,
+        uncovered: Uncovered,
+    ) -> Verdict:
+        """Return the verdict for one violation, confirmed at full size."""
         model = native.compiled.model
-        plain = Native(compile_model(model, Reductions(symmetry=False, merging=False, counters=False)))
-        initial = plain.pack(plain.compiled.packing.working(initial_values(self.design, self.scenario, model)))
+        plain = Native(compile_model(model, NO_REDUCTIONS))
+        values = initial_values(self.design, self.scenario, model)
+        initial = plain.pack(plain.compiled.packing.working(values))
         schedule, kind = concrete_schedule(path, native, plain, initial)
         replayed = confirm(self.design, self.scenario, schedule, kind)
-        assert replayed.violation is not None  # noqa: S101 - confirm() requires it
         violation = replayed.violation
         if kind == "leak" and not self.scenario.unprivileged:
             violation = replace(violation, needs_privilege=self._needs_privilege(statement))
@@ -171,19 +213,42 @@ class Search:
 
     def _needs_privilege(self, statement: int) -> bool | None:
         """Return whether no task without CAP_SYS_RAWIO from the start gains ports this way."""
-        without = Search(self.design, replace(self.scenario, unprivileged=True), self.settings)
+        scenario = replace(self.scenario, unprivileged=True)
+        without = Search(self.design, scenario, self.settings)
         result, _ = without.explore(stop=not self.settings.every, goals=frozenset({"leak"}))
         if any(found == statement for _, found in result.found):
             return False
         return True if result.exhausted else None
 
-    def _verdict(self, verdict, result, uncovered, *, confirmed):  # type: ignore[no-untyped-def]
+    def _verdict(
+        self,
+        verdict: Literal["holds", "violated", "undetermined"],
+        result: Exploration,
+        uncovered: Uncovered,
+        *,
+        confirmed: bool,
+    ) -> Verdict:
         statistics = SearchStatistics(
-            result.states, result.transitions, result.depth, result.seconds, result.exhausted, confirmed, result.memory, self.compile_seconds
-        )  # fmt: skip
-        name = self.design.id or self.design.__name__
-        reason = "" if verdict != "undetermined" else result.reason
-        return Verdict(name, self.scenario, verdict, reason, None, None, statistics, uncovered, design_file=inspect.getfile(self.design))
+            result.states,
+            result.transitions,
+            result.depth,
+            result.seconds,
+            result.exhausted,
+            confirmed,
+            result.memory,
+            self.compile_seconds,
+        )
+        return Verdict(
+            self.design.id or self.design.__name__,
+            self.scenario,
+            verdict,
+            result.reason if verdict == "undetermined" else "",
+            None,
+            None,
+            statistics,
+            uncovered,
+            design_file=inspect.getfile(self.design),
+        )
 
 
 def broken_assumptions(compiled: Compiled, result: Exploration) -> frozenset[Field]:
@@ -198,11 +263,21 @@ def what_was_not_covered(model: Model, result: Exploration, scenario: Scenario) 
     missing = {s.site for s in model.steps.values() if s.site is not None} - reached
     base = len(model.steps) + 8
     happened: set[str] = set()
-    rules = ((USER_RULE, model.user_rules), (THREAD_RULE, model.thread_rules), (SWITCH_RULE, model.switch_rules))
+    rules = (
+        (USER_RULE, model.user_rules),
+        (THREAD_RULE, model.thread_rules),
+        (SWITCH_RULE, model.switch_rules),
+    )
     for kind, of_kind in rules:
-        happened |= {rule.event for number, rule in enumerate(of_kind) if result.covered[base + kind + number]}
+        happened |= {
+            rule.event
+            for number, rule in enumerate(of_kind)
+            if result.covered[base + kind + number]
+        }
     flags = {"allocation-fails", "preempt", "migrate"}
     events = tuple(sorted(e.value for e in scenario.events if e.value not in happened | flags))
-    statements = tuple(sorted((s for s in missing if s is not None), key=lambda s: (s.file, s.line, s.column)))
+    statements = tuple(
+        sorted((s for s in missing if s is not None), key=lambda s: (s.file, s.line, s.column))
+    )
     not_asked = tuple(sorted(e.value for e in ALL_EVENTS - scenario.events))
     return Uncovered(statements, events, not_asked)

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 from iopermit import arch
 from iopermit.search.results import SearchStatistics, TraceStep, TssState, Verdict, Violation
-from iopermit.search.schedule import Transition
 from iopermit.system import specification
 from iopermit.system.concretion import Concretion, exact, readable
 from iopermit.system.crash import HeapExhaustedError, KernelCrash
-from iopermit.system.design import Design
 from iopermit.system.execution import Action, Mode, Processor, Thread
 from iopermit.system.machine_state import IoMapBase
-from iopermit.system.position import Position
 from iopermit.system.scenario import Event, Scenario
 from iopermit.system.simulation import System
 from iopermit.translate import stepping
 from iopermit.translate.ir import Site
 from iopermit.translate.source import find_method
+
+if TYPE_CHECKING:
+    from iopermit.system.design import Design
+    from iopermit.system.position import Position
+    from iopermit.search.schedule import Transition
+    from collections.abc import Iterable
 
 _BASES = {
     IoMapBase.INVALID: "past limit",
@@ -42,7 +44,16 @@ class Replay:
     violation: Violation | None
 
 
-def confirm(design: type[Design], scenario: Scenario, schedule: list[Transition], kind: str) -> Replay:
+@dataclass(frozen=True)
+class Confirmation(Replay):
+    """A replay that shows the violation that the search found."""
+
+    violation: Violation
+
+
+def confirm(
+    design: type[Design], scenario: Scenario, schedule: list[Transition], kind: str
+) -> Confirmation:
     """Replay a schedule and require the violation that the search found.
 
     Readable port numbers are tried first; then whole blocks of ports, which the longs of the
@@ -50,20 +61,26 @@ def confirm(design: type[Design], scenario: Scenario, schedule: list[Transition]
     """
     actions = [(t.action, t.label) for t in schedule]
     problem = "it shows no violation"
-    for concretion in (readable(design.layout, scenario.longs), exact(design.layout, scenario.longs)):
+    for concretion in (
+        readable(design.layout, scenario.longs),
+        exact(design.layout, scenario.longs),
+    ):
         try:
             result = execute(design, scenario, actions, concretion)
         except (ValueError, StopIteration, HeapExhaustedError) as error:
             problem = str(error)
             continue
         if result.violation is not None and result.violation.kind == kind:
-            return result
+            return Confirmation(result.trace, result.violation)
     message = f"the search found a {kind}, but the replay at full size disagrees: {problem}"
     raise ReplayError(message)
 
 
 def execute(
-    design: type[Design], scenario: Scenario, actions: Iterable[tuple[Action, int]], concretion: Concretion
+    design: type[Design],
+    scenario: Scenario,
+    actions: Iterable[tuple[Action, int]],
+    concretion: Concretion,
 ) -> Replay:
     """Execute a schedule at full size up to the first violation."""
     runner = _Runner(design, scenario, concretion)
@@ -101,7 +118,11 @@ class _Runner:
         if before[action.cpu] != after[action.cpu] and site is not None:
             self._last_writer[action.cpu] = site
         event, arguments = action.event, self._arguments(action)
-        self.trace.append(TraceStep(len(self.trace) + 1, action.cpu, task, event, arguments, text, site, after, label))
+        self.trace.append(
+            TraceStep(
+                len(self.trace) + 1, action.cpu, task, event, arguments, text, site, after, label
+            )
+        )
         if crash is not None:
             self.violation = Violation("crash", task, action.cpu, (), (), (), "", str(crash), site)
         else:
@@ -129,7 +150,12 @@ class _Runner:
         method = find_method(self.design, innermost.function)
         site = Site(innermost.file, innermost.line, innermost.column, "", innermost.function)
         if method is not None:
-            site = replace(method.site(method.node), line=innermost.line, column=innermost.column, text=_line(innermost))
+            site = replace(
+                method.site(method.node),
+                line=innermost.line,
+                column=innermost.column,
+                text=_line(innermost),
+            )
         return site, site.text + self._bytes(innermost, site)
 
     def _bytes(self, position: Position, site: Site) -> str:
@@ -178,8 +204,16 @@ class _Runner:
         blamed = self._last_writer.get(found.cpu) or site
         message = self._message(found, owner)
         self.violation = Violation(
-            found.kind, self._name(found.task), found.cpu, found.ports, found.allowed, found.granted, owner, message, blamed
-        )  # fmt: skip
+            found.kind,
+            self._name(found.task),
+            found.cpu,
+            found.ports,
+            found.allowed,
+            found.granted,
+            owner,
+            message,
+            blamed,
+        )
 
     def _owner(self, found: specification.Violation) -> str:
         """Return the one other task that was granted the leaked ports."""
@@ -234,7 +268,10 @@ def replay(saved: dict[str, Any]) -> Verdict:
     scenario = Scenario(bounds["cpus"], bounds["tasks"], bounds["longs"], events)
     actions = [(_action(step), int(step["label"])) for step in saved["trace"]]
     wanted = saved["violation"]
-    for concretion in (readable(design.layout, scenario.longs), exact(design.layout, scenario.longs)):
+    for concretion in (
+        readable(design.layout, scenario.longs),
+        exact(design.layout, scenario.longs),
+    ):
         try:
             result = execute(design, scenario, actions, concretion)
         except (ValueError, StopIteration, HeapExhaustedError, KeyError, IndexError):
@@ -246,7 +283,16 @@ def replay(saved: dict[str, Any]) -> Verdict:
                 figures["exhausted"], confirmed_full_size=True,
             )  # fmt: skip
             violation = replace(result.violation, needs_privilege=wanted.get("needs_privilege"))
-            return Verdict(saved["subject"], scenario, "violated", "", violation, result.trace, statistics, design_file=saved["design"]["file"])
+            return Verdict(
+                saved["subject"],
+                scenario,
+                "violated",
+                "",
+                violation,
+                result.trace,
+                statistics,
+                design_file=saved["design"]["file"],
+            )
     message = f"the schedule no longer shows: {wanted['message']}"
     raise ReplayError(message)
 
