@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, TypeVar
 
 from iopermit.system.machine_state import Cpu, IoMapBase, Task, Tss, TssLayout
 from iopermit.system.records import Globals, HeapObject
@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from iopermit.system.bitmap import PortRange
 
 H = TypeVar("H", bound=HeapObject)
+
+Own: TypeAlias = Any
+"""A record of the design's own class. It is Any so that a design can name its classes in the
+signatures of its hooks without breaking the substitution rule of method overriding."""
 
 EPERM = 1
 ENOMEM = 12
@@ -63,21 +67,20 @@ class Design:
     globals: Any
     """The instance of :class:`Globals`."""
 
-    # Points where kernels differ. The parameters are Any so that a design can name its own
-    # record classes without breaking the substitution rule of method overriding.
+    # Points where kernels differ.
 
-    def bring_up(self, cpu: Any) -> None:
+    def bring_up(self, cpu: Own) -> None:
         """Initialise the TSS of a freshly started CPU."""
 
-    def ioperm(self, cpu: Any, task: Any, ports: PortRange, turn_on: bool) -> int:
-        """Serve ioperm(2) and return 0 or a negated error number."""
+    def ioperm(self, cpu: Own, task: Own, ports: PortRange, turn_on: bool) -> int:
+        """Serve the system call ioperm; return 0 or a negated error number."""
         raise NotImplementedError
 
-    def iopl(self, cpu: Any, task: Any, level: int) -> int:
-        """Serve iopl(2) and return 0 or a negated error number."""
+    def iopl(self, cpu: Own, task: Own, level: int) -> int:
+        """Serve the system call iopl; return 0 or a negated error number."""
         raise NotImplementedError
 
-    def switch_to(self, cpu: Any, previous: Any, following: Any) -> None:
+    def switch_to(self, cpu: Own, previous: Own, following: Own) -> None:
         """Switch the CPU from one task to another; interrupts are off."""
         raise NotImplementedError
 
@@ -89,20 +92,19 @@ class Design:
 
     # What the processor (or hypervisor) consults: pure functions of one expression.
 
-    def map_in_force(self, cpu: Any) -> IoMapBase:
+    def map_in_force(self, cpu: Own) -> IoMapBase:
         """Return what decides about ports for user code on this CPU."""
-        base: IoMapBase = cpu.tss.io_map_base
-        return base
+        return cpu.tss.io_map_base  # type: ignore[no-any-return]  # a design's own record
 
-    def limit_covers_map(self, cpu: Any) -> bool:
+    def limit_covers_map(self, cpu: Own) -> bool:
         """Return whether the cached TSS limit lets the processor read the map."""
         return not cpu.tr_limit_low
 
-    def iopl_in_force(self, cpu: Any, task: Any) -> int:
+    def iopl_in_force(self, cpu: Own, task: Own) -> int:
         """Return the I/O privilege level that user code of ``task`` has on this CPU."""
         return 0
 
-    def ports_beyond_map_allowed(self, cpu: Any) -> bool:
+    def ports_beyond_map_allowed(self, cpu: Own) -> bool:
         """Return whether bytes behind the map, inside the limit, allow further ports."""
         return False
 
@@ -120,7 +122,7 @@ class Design:
         """Return a fresh value of the system-wide sequence counter (atomic64_add_return)."""
         return self.services.next_sequence()
 
-    def refcount_dec_and_test(self, heap_object: Any) -> bool:
+    def refcount_dec_and_test(self, heap_object: Own) -> bool:
         """Drop one reference and return whether it was the last, as one atomic operation.
 
         This is the kernel's refcount_dec_and_test() on a refcount_t (linux/refcount.h), applied
