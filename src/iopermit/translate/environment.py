@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from iopermit.system.design import Design
 from iopermit.system.machine_state import IoMapBase
 from iopermit.system.scenario import Event, Scenario
+from iopermit.translate.blame import add_blame
 from iopermit.translate.declare import Declarations, declare
 from iopermit.translate.expressions import Scope
 from iopermit.translate.ir import (
@@ -50,13 +51,16 @@ from iopermit.translate.ir import (
     slot_of,
     subexpressions,
 )
-from iopermit.translate.blame import add_blame
 from iopermit.translate.liveness import clear_dead_variables
 from iopermit.translate.lower import Label, Lowering
 from iopermit.translate.source import find_method, is_overridden
 from iopermit.translate.values import Type, Value, pointer
 
+if TYPE_CHECKING:
+    from iopermit.system.design import Design
+
 CPU, TASK = Context("cpu"), Context("task")
+ALWAYS = Const(1)
 _MAX_PASSES = 8
 
 
@@ -85,7 +89,11 @@ class Environment:
     """Builds the model of one design in one scenario."""
 
     def __init__(
-        self, design: type[Design], scenario: Scenario, types: dict[tuple[str, str], Type], pc_width: int
+        self,
+        design: type[Design],
+        scenario: Scenario,
+        types: dict[tuple[str, str], Type],
+        pc_width: int,
     ) -> None:
         """Declare the state."""
         self.design, self.scenario = design, scenario
@@ -94,16 +102,24 @@ class Environment:
         self.pc = Field("task", "pc", pc_width, high=(1 << pc_width) - 1)
         self.cpu_pc = Field("cpu", "pc", pc_width, high=(1 << pc_width) - 1)
         everyone = tasks + scenario.cpus
-        self.following = Field("cpu", "following", everyone.bit_length(), "ref", "task", high=everyone)
+        self.following = Field(
+            "cpu", "following", everyone.bit_length(), "ref", "task", high=everyone
+        )
         self.granted = Field("task", "granted", longs, "bitmap", high=(1 << longs) - 1)
         self.granted_iopl = Field("task", "granted_iopl", 1, "bool", high=1)
         self.bad = Field("globals", "bad", 2, high=3)
-        self.home = Field("task", "home", max(1, (scenario.cpus - 1).bit_length()), high=scenario.cpus - 1)
+        self.home = Field(
+            "task", "home", max(1, (scenario.cpus - 1).bit_length()), high=scenario.cpus - 1
+        )
         own = [self.pc, self.cpu_pc, self.following, self.granted, self.granted_iopl, self.bad]
         if not scenario.has(Event.MIGRATE):
             own.append(self.home)
         self.declared = Declarations(
-            declared.counts, [*declared.fields, *own], declared.heap, declared.counter_values, declared.defaults
+            declared.counts,
+            [*declared.fields, *own],
+            declared.heap,
+            declared.counter_values,
+            declared.defaults,
         )
         self.lowering = Lowering(design, self.declared, scenario)
         self.lowering.types = types
@@ -148,12 +164,16 @@ class Environment:
     def _local(self, name: str, kind: Type) -> Field:
         """Return a local variable of a task's system call."""
         self.lowering.record = "task"
-        self.lowering.types[("task", name)] = joined = kind.join(self.lowering.types.get(("task", name), kind)) or kind
+        self.lowering.types[("task", name)] = joined = (
+            kind.join(self.lowering.types.get(("task", name), kind)) or kind
+        )
         variable = joined.field("task", name)
         self.lowering.lowered.locals[("task", name)] = variable
         return variable
 
-    def _hook(self, name: str, extra: dict[str, Value], *, off: bool = False, result: Field | None = None) -> tuple[Label, Label]:
+    def _hook(
+        self, name: str, extra: dict[str, Value], *, off: bool = False, result: Field | None = None
+    ) -> tuple[Label, Label]:
         parameters = {"cpu": pointer("cpu", CPU), "task": pointer("task", TASK), **extra}
         return self.lowering.hook(name, parameters, record="task", off=off, result=result)
 
@@ -164,12 +184,23 @@ class Environment:
         kind = "ports" if variable.name.endswith(".ports") else variable.kind
         return Value(Load(variable, TASK), Type(kind, variable.low, variable.high, variable.target))  # type: ignore[arg-type]  # a Field's kind
 
-    def _rule(self, event: str, body: list[Stmt], start: Label, arguments: dict[str, int], guard: Expr = Const(1)) -> None:
+    def _rule(
+        self,
+        event: str,
+        body: list[Stmt],
+        start: Label,
+        arguments: dict[str, int],
+        guard: Expr = ALWAYS,
+    ) -> None:
         rule = Rule(event, guard, (*body, Goto(start)), tuple(arguments.items()), start)
         self.user_rules.append(rule)
 
-    def _thread_rule(self, event: str, body: list[Stmt], start: Label, arguments: dict[str, int], guard: Expr) -> None:
-        self.thread_rules.append(Rule(event, guard, (*body, Goto(start)), tuple(arguments.items()), start))
+    def _thread_rule(
+        self, event: str, body: list[Stmt], start: Label, arguments: dict[str, int], guard: Expr
+    ) -> None:
+        self.thread_rules.append(
+            Rule(event, guard, (*body, Goto(start)), tuple(arguments.items()), start)
+        )
 
     # System calls.
 
@@ -188,13 +219,17 @@ class Environment:
         turn_on = self._local("ioperm.turn_on", Type("bool"))
         result = self._result("ioperm")
         entry, after = self._hook(
-            "ioperm", {"ports": self._argument(ports), "turn_on": self._argument(turn_on)}, result=result
+            "ioperm",
+            {"ports": self._argument(ports), "turn_on": self._argument(turn_on)},
+            result=result,
         )
         result = self._result("ioperm")
         granted, mask = Load(self.granted, TASK), Load(ports, TASK)
         on, off = binary("or", granted, mask), binary("sub", binary("or", granted, mask), mask)
         grant = Store(self.granted, TASK, Select(Load(turn_on, TASK), on, off))
-        end = self._step([If(equal(Load(result, TASK), 0), (grant,))], "ioperm() returns", self._leave())
+        end = self._step(
+            [If(equal(Load(result, TASK), 0), (grant,))], "ioperm() returns", self._leave()
+        )
         self.lowering.alias(after, end)
         calls = [(a, b, flag) for flag in (1, 0) for a, b in self.scenario.ranges] + [(0, 0, 1)]
         for first, last, flag in calls:
@@ -206,22 +241,33 @@ class Environment:
         if not self.scenario.has(Event.IOPL):
             return
         level = self._local("iopl.level", Type("int", 0, 3))
-        entry, after = self._hook("iopl", {"level": self._argument(level)}, result=self._result("iopl"))
+        entry, after = self._hook(
+            "iopl", {"level": self._argument(level)}, result=self._result("iopl")
+        )
         result = self._result("iopl")
         grant = Store(self.granted_iopl, TASK, equal(Load(level, TASK), 3))
-        end = self._step([If(equal(Load(result, TASK), 0), (grant,))], "iopl() returns", self._leave())
+        end = self._step(
+            [If(equal(Load(result, TASK), 0), (grant,))], "iopl() returns", self._leave()
+        )
         self.lowering.alias(after, end)
         for value in (3, 0):
             self._rule("iopl", [Store(level, TASK, const(value))], entry, {"level": value})
 
     def _forks(self) -> None:
-        wanted = [e for e in (Event.FORK, Event.FORK_FAILS, Event.IO_THREAD) if self.scenario.has(e)]
+        wanted = [
+            e for e in (Event.FORK, Event.FORK_FAILS, Event.IO_THREAD) if self.scenario.has(e)
+        ]
         if not wanted:
             return
         everyone = self.scenario.tasks + self.scenario.cpus
         child = self._local("fork.child", Type("ref", 0, everyone, "task"))
         fails = self._local("fork.fails", Type("bool"))
-        reference = Value(Load(child, TASK), Type("ref", 0, everyone, "task"), slot_of(Load(child, TASK)), never_null=True)
+        reference = Value(
+            Load(child, TASK),
+            Type("ref", 0, everyone, "task"),
+            slot_of(Load(child, TASK)),
+            never_null=True,
+        )
         done: list[Stmt] = self._fork_end(child, fails, reference)
         if self.has_hook("fork"):
             entry, after = self._hook("fork", {"child": reference}, result=self._result("fork"))
@@ -257,8 +303,13 @@ class Environment:
         for name, failing, thread, wanted in variants:
             for slot in range(self.scenario.tasks):
                 at = Const(slot)
-                body: list[Stmt] = [Store(f, at, Load(f, TASK)) for f in copied if f is not self.kernel_thread]
-                body += [Store(self.kernel_thread, at, const(thread)), Store(self.pc, at, const(EMBRYO))]
+                body: list[Stmt] = [
+                    Store(f, at, Load(f, TASK)) for f in copied if f is not self.kernel_thread
+                ]
+                body += [
+                    Store(self.kernel_thread, at, const(thread)),
+                    Store(self.pc, at, const(EMBRYO)),
+                ]
                 body += [Store(child, TASK, const(slot + 1)), Store(fails, TASK, const(failing))]
                 if not has(Event.MIGRATE):
                     body.append(Store(self.home, at, Load(self.home, TASK)))
@@ -271,7 +322,10 @@ class Environment:
     def _exit(self) -> None:
         if not self.scenario.has(Event.EXIT):
             return
-        revoke: list[Stmt] = [Store(self.granted, TASK, const(0)), Store(self.granted_iopl, TASK, const(0))]
+        revoke: list[Stmt] = [
+            Store(self.granted, TASK, const(0)),
+            Store(self.granted_iopl, TASK, const(0)),
+        ]
         entry = end = self._step(revoke, "the task is dead", [Goto(DEAD)])
         if self.has_hook("exit"):
             entry, after = self._hook("exit", {})
@@ -281,7 +335,9 @@ class Environment:
 
     def _exec_and_privilege(self) -> None:
         if self.scenario.has(Event.EXEC):
-            survives = getattr(self.design, "iopl_survives_exec", True) or not self.has_hook("execve")
+            survives = getattr(self.design, "iopl_survives_exec", True) or not self.has_hook(
+                "execve"
+            )
             revoke = [] if survives else [Store(self.granted_iopl, TASK, const(0))]
             entry = end = self._step(list(revoke), "execve() returns", self._leave())
             if self.has_hook("execve"):
@@ -305,13 +361,18 @@ class Environment:
         again = self._local("general_protection.again", Type("bool"))
         granted = self._local("fault.granted", Type("bool"))
         entry, after = self._hook("general_protection", {}, result=again)
-        lost = If(every(Load(granted, TASK), negate(Load(again, TASK))), (Store(self.bad, Const(0), const(LOSS)),))
+        lost = If(
+            every(Load(granted, TASK), negate(Load(again, TASK))),
+            (Store(self.bad, Const(0), const(LOSS)),),
+        )
         self.lowering.alias(after, self._step([lost], "the #GP handler returns", self._leave()))
         allowed, promised = self._allowed(CPU, TASK), self._promised(TASK)
         refused = binary("xor", allowed, self._all_ports())
         for flag, ports in ((1, promised), (0, binary("xor", promised, self._all_ports()))):
             body: list[Stmt] = [Store(granted, TASK, const(flag))]
-            self._rule("fault", body, entry, {"granted": flag}, differ(binary("and", refused, ports), 0))
+            self._rule(
+                "fault", body, entry, {"granted": flag}, differ(binary("and", refused, ports), 0)
+            )
 
     # Specification.
 
@@ -350,26 +411,37 @@ class Environment:
     def consulted_fields(self) -> frozenset[Field]:
         """Return the fields of CPU and TSS that decide about ports."""
         parts = subexpressions(self._allowed(CPU, TASK))
-        return frozenset(e.field for e in parts if isinstance(e, Load) and e.field.record in ("cpu", "tss"))
+        return frozenset(
+            e.field for e in parts if isinstance(e, Load) and e.field.record in ("cpu", "tss")
+        )
 
     def _promised(self, task: Expr) -> Expr:
         return Select(Load(self.granted_iopl, task), self._all_ports(), Load(self.granted, task))
 
     def _judge(self) -> tuple[Stmt, ...]:
         verdict, where, longs = Temp("verdict"), Temp("cpu"), Temp("longs")
-        body: list[Stmt] = [Let(verdict, Load(self.bad, Const(0))), Let(where, const(0)), Let(longs, const(0))]
+        body: list[Stmt] = [
+            Let(verdict, Load(self.bad, Const(0))),
+            Let(where, const(0)),
+            Let(longs, const(0)),
+        ]
         for number in range(self.scenario.cpus):
             cpu = Const(number)
             task = slot_of(Load(self.current, cpu))
             user = every(
-                equal(Load(self.cpu_pc, cpu), 0), binary("lt", task, Const(self.scenario.tasks)), equal(Load(self.pc, task), USER)
+                equal(Load(self.cpu_pc, cpu), 0),
+                binary("lt", task, Const(self.scenario.tasks)),
+                equal(Load(self.pc, task), USER),
             )
             allowed, granted = Temp("allowed"), Temp("granted")
             both = binary("and", allowed, granted)
             leak = binary("xor", allowed, both)
             if self.scenario.unprivileged:
                 leak = Select(Load(self.privileged, task), const(0), leak)
-            checks: list[Stmt] = [Let(allowed, self._allowed(cpu, task)), Let(granted, self._promised(task))]
+            checks: list[Stmt] = [
+                Let(allowed, self._allowed(cpu, task)),
+                Let(granted, self._promised(task)),
+            ]
             checks.append(self._found(leak, LEAK, cpu))
             if not self.has_hook("general_protection"):
                 checks.append(self._found(binary("xor", granted, both), LOSS, cpu))
@@ -378,11 +450,17 @@ class Environment:
             slots = (1 << self.declared.counts[record]) - 1
             in_use = binary("xor", Mask("free", record), Const(slots))
             lost = binary("xor", in_use, binary("and", in_use, Mask("referenced", record)))
-            body.append(If(every(equal(verdict, 0), differ(lost, 0)), (Let(verdict, const(GARBAGE)),)))
+            body.append(
+                If(every(equal(verdict, 0), differ(lost, 0)), (Let(verdict, const(GARBAGE)),))
+            )
         return tuple(body)
 
     def _found(self, ports: Expr, kind: int, cpu: Const) -> Stmt:
-        found: tuple[Stmt, ...] = (Let(Temp("verdict"), const(kind)), Let(Temp("cpu"), cpu), Let(Temp("longs"), ports))
+        found: tuple[Stmt, ...] = (
+            Let(Temp("verdict"), const(kind)),
+            Let(Temp("cpu"), cpu),
+            Let(Temp("longs"), ports),
+        )
         return If(every(equal(Temp("verdict"), 0), differ(ports, 0)), found)
 
     # Scheduler.
@@ -397,8 +475,14 @@ class Environment:
             Store(self.following, CPU, const(0)),
             Goto(FREE),
         )
-        lowering.lowered.steps[end] = Step(end, "cpu", None, body, "the next task runs", preemption_off=True)
-        parameters = {"cpu": pointer("cpu", CPU), "previous": pointer("task", previous), "following": pointer("task", following)}
+        lowering.lowered.steps[end] = Step(
+            end, "cpu", None, body, "the next task runs", preemption_off=True
+        )
+        parameters = {
+            "cpu": pointer("cpu", CPU),
+            "previous": pointer("task", previous),
+            "following": pointer("task", following),
+        }
         entry, after = lowering.hook("switch_to", parameters, record="cpu", off=True, result=None)
         lowering.alias(after, end)
         return entry
@@ -409,24 +493,45 @@ class Environment:
         idle = binary("le", Const(scenario.tasks), current)
         calm = either(idle, equal(pc, USER), equal(pc, KERNEL_THREAD), equal(pc, DEAD))
         if scenario.has(Event.PREEMPT) and self.design.preemptible:
-            calm = either(calm, every(binary("le", Const(FIRST_STEP), pc), binary("lt", pc, Const(preemptible_end))))
-        interrupted = If(every(equal(pc, USER), negate(idle)), (Store(self.pc, current, const(self.back)),))
+            calm = either(
+                calm,
+                every(
+                    binary("le", Const(FIRST_STEP), pc), binary("lt", pc, Const(preemptible_end))
+                ),
+            )
+        interrupted = If(
+            every(equal(pc, USER), negate(idle)), (Store(self.pc, current, const(self.back)),)
+        )
         rules = []
         for slot in range(scenario.tasks):
             guard = every(differ(current, slot), self._runnable(slot), calm)
-            body = (interrupted, Store(self.following, CPU, const(slot + 1)), Store(self.cpu_pc, CPU, const(entry)))
+            body = (
+                interrupted,
+                Store(self.following, CPU, const(slot + 1)),
+                Store(self.cpu_pc, CPU, const(entry)),
+            )
             rules.append(Rule("switch", guard, body, (("following", slot),), entry))
         own = binary("add", CPU, Const(scenario.tasks))
-        body = (interrupted, Store(self.following, CPU, binary("add", own, Const(1))), Store(self.cpu_pc, CPU, const(entry)))
-        rules.append(Rule("switch", every(negate(idle), calm), body, (("following", scenario.tasks),), entry))
+        body = (
+            interrupted,
+            Store(self.following, CPU, binary("add", own, Const(1))),
+            Store(self.cpu_pc, CPU, const(entry)),
+        )
+        rules.append(
+            Rule("switch", every(negate(idle), calm), body, (("following", scenario.tasks),), entry)
+        )
         return rules
 
     def _runnable(self, slot: int) -> Expr:
         pc = Load(self.pc, Const(slot))
         alive = [differ(pc, state) for state in (FREE, EMBRYO, DEAD)]
         cpus = [Const(c) for c in range(self.scenario.cpus)]
-        idle = [differ(Load(self.current, c), slot + 1) for c in cpus] + [differ(Load(self.following, c), slot + 1) for c in cpus]
-        here = [] if self.scenario.has(Event.MIGRATE) else [equal(Load(self.home, Const(slot)), CPU)]
+        idle = [differ(Load(self.current, c), slot + 1) for c in cpus] + [
+            differ(Load(self.following, c), slot + 1) for c in cpus
+        ]
+        here = (
+            [] if self.scenario.has(Event.MIGRATE) else [equal(Load(self.home, Const(slot)), CPU)]
+        )
         return every(*alive, *idle, *here)
 
     # Numbering.
@@ -435,22 +540,37 @@ class Environment:
         lowering = self.lowering
         steps = lowering.lowered.steps
         for step in steps.values():
-            step.body = map_gotos(step.body, {t: lowering.resolve(t) for t in range(1000, lowering.label())})
+            step.body = map_gotos(
+                step.body, {t: lowering.resolve(t) for t in range(1000, lowering.label())}
+            )
         order = sorted(steps.values(), key=lambda s: (s.preemption_off, s.context, s.pc))
         number = {label: FIRST_STEP + i for i, label in enumerate(s.pc for s in order)}
-        change = {t: number.get(lowering.resolve(t), lowering.resolve(t)) for t in range(1000, lowering.label())}
+        change = {
+            t: number.get(lowering.resolve(t), lowering.resolve(t))
+            for t in range(1000, lowering.label())
+        }
         preemptible_end = FIRST_STEP + sum(not s.preemption_off for s in order)
         self.back = change.get(self.back, self.back)
         model = Model(dict(self.declared.counts), self.scenario.tasks)
         model.fields = [*self.declared.fields, *lowering.lowered.locals.values()]
         model.heap = tuple(self.declared.heap)
         model.steps = {
-            number[s.pc]: replace(s, pc=number[s.pc], body=_renumber(map_gotos(s.body, change), change)) for s in order
+            number[s.pc]: replace(
+                s, pc=number[s.pc], body=_renumber(map_gotos(s.body, change), change)
+            )
+            for s in order
         }
         model.preemptible_end = preemptible_end
         model.preemption = self.scenario.has(Event.PREEMPT) and self.design.preemptible
-        model.idle = {name: value for (record, name), value in self.declared.defaults.items() if record == "task"}
-        renumbered = [[_renumbered(r, change) for r in rules] for rules in (self.user_rules, self.thread_rules)]
+        model.idle = {
+            name: value
+            for (record, name), value in self.declared.defaults.items()
+            if record == "task"
+        }
+        renumbered = [
+            [_renumbered(r, change) for r in rules]
+            for rules in (self.user_rules, self.thread_rules)
+        ]
         model.user_rules, model.thread_rules = renumbered
         model.switch_rules = self._switch_rules(change[switch_entry], preemptible_end)
         model.judge = self._judge()
@@ -459,7 +579,9 @@ class Environment:
 
 
 def _renumbered(rule: Rule, change: dict[int, int]) -> Rule:
-    return replace(rule, body=map_gotos(rule.body, change), starts=change.get(rule.starts, rule.starts))
+    return replace(
+        rule, body=map_gotos(rule.body, change), starts=change.get(rule.starts, rule.starts)
+    )
 
 
 def _renumber(body: tuple[Stmt, ...], change: dict[int, int]) -> tuple[Stmt, ...]:
@@ -467,7 +589,9 @@ def _renumber(body: tuple[Stmt, ...], change: dict[int, int]) -> tuple[Stmt, ...
     result: list[Stmt] = []
     for statement in body:
         match statement:
-            case Store(field, index, Select(c, yes, Const(label))) if field.name == "pc" and label in change:
+            case Store(field, index, Select(c, yes, Const(label))) if (
+                field.name == "pc" and label in change
+            ):
                 result.append(Store(field, index, Select(c, yes, Const(change[label]))))
             case If(condition, then, otherwise):
                 result.append(If(condition, _renumber(then, change), _renumber(otherwise, change)))
