@@ -175,7 +175,7 @@ def _limits(marker: object, context: _Context) -> tuple[int, int] | None:
     return None
 
 
-def _kind(marker: object) -> Literal[counter, int]:
+def _kind(marker: object) -> Literal["counter", "int"]:
     return "counter" if isinstance(marker, CounterUnit) else "int"
 
 
