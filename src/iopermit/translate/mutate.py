@@ -103,7 +103,8 @@ def _methods(design: type[Design]) -> list[Method]:
         if method is None or method.expression is not None:
             continue
         found.append(method)
-        names += [callee for callee in _callees(design, method) if callee not in names]
+        callees = dict.fromkeys(_callees(design, method))
+        names += [callee for callee in callees if callee not in names]
     return found
 
 
