@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 FAST = ("-O2", "-DNOBOUNDCHECK")
 """Compiler options for long searches."""
-CAREFUL = ("-O1",)
+CAREFUL = ("-O0",)
 """Compiler options with which array indices are checked, too."""
 
 
@@ -46,7 +46,7 @@ def search(
     (folder / "model.pml").write_text(model, encoding="utf-8")
     made = _run([str(spin), "-a", "model.pml"], folder)
     assert "error" not in made.lower(), made
-    flags = ["-w", "-DSAFETY", "-DNOREDUCE", "-DVECTORSZ=4096", *options]
+    flags = ["-w", "-DSAFETY", "-DNOREDUCE", *options]
     _run([str(gcc), *flags, "-o", "pan", "pan.c"], folder)
     output = _run(["./pan", "-c0", f"-m{depth}", "-w22"], folder, timeout)
     errors = set(re.findall(r"^pan:1: (.*?)(?: \(at depth|$)", output, re.MULTILINE))

@@ -22,9 +22,6 @@ _BYTE = 8
 _SHORT = 15
 """Bits of Promela's unsigned ``byte`` and of the positive values of its ``short``."""
 
-_SPIN_VECTOR = 900
-"""Bytes of state that Spin has room for unless told otherwise, less what it needs itself."""
-
 _HEADER = """\
 /*
  * {title}
@@ -34,7 +31,7 @@ _HEADER = """\
  * assertion in judge() and is not continued.
  *
  * First violation:     spin -a FILE
- *                      gcc -O2 -DSAFETY -DNOREDUCE -DNOBOUNDCHECK {flags}-o pan pan.c
+ *                      gcc -O2 -DSAFETY -DNOREDUCE -DNOBOUNDCHECK -o pan pan.c
  *                      ./pan -m1000000
  *                      spin -t FILE      shows the schedule and the state it ends in
  * Shortest violation:  the same with gcc -DBFS
@@ -64,10 +61,9 @@ def export(model: Model, initial: InitialValues, *, title: str = "") -> str:
     names = field_names(model.fields)
     declarations = _Declarations(model, initial, names)
     process = Process(model, names)
-    flags = f"-DVECTORSZ={2 * declarations.size} " if declarations.size > _SPIN_VECTOR else ""
     about = title.replace("*/", "* /") or "A design of the I/O permission bitmap"
     blocks = [
-        _HEADER.format(title=about, flags=flags),
+        _HEADER.format(title=about),
         _constants(),
         declarations.variables(),
         _MACROS.format(tasks=model.tasks, first=FIRST_STEP),
@@ -88,11 +84,6 @@ class _Declarations:
 
     def __init__(self, model: Model, initial: InitialValues, names: dict[Field, str]) -> None:
         self.model, self.initial, self.names = model, initial, names
-
-    @property
-    def size(self) -> int:
-        """Bytes of state, about."""
-        return sum(self._slots(f) * (1 if f.width <= _BYTE else 2) for f in self.model.fields)
 
     def variables(self) -> str:
         """Declare a variable for each field, the verdict, and the temporaries."""

@@ -1,0 +1,44 @@
+"""Explores all states of a design with every reduction off: the search as other checkers see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from iopermit.designs import find
+from iopermit.search.explore import Exploration, Explorer, Limits, Native, initial_state
+from iopermit.translate.environment import build
+from iopermit.translate.initial import InitialValues, initial_values
+from iopermit.translate.jit import compile_model
+from iopermit.translate.native import Reductions
+
+if TYPE_CHECKING:
+    from iopermit.system.scenario import Scenario
+    from iopermit.translate.ir import Model
+
+PLAIN = Reductions(symmetry=False, merging=False, counters=False)
+"""Every reduction off."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A design in a scenario, translated."""
+
+    model: Model
+    initial: InitialValues
+
+
+def subject(design_id: str, scenario: Scenario) -> Subject:
+    """Translate a design."""
+    design = find(design_id)
+    model = build(design, scenario)
+    return Subject(model, initial_values(design, scenario, model))
+
+
+def explore(of: Subject) -> Exploration:
+    """Visit every state; go on after violations."""
+    compiled = compile_model(of.model, PLAIN)
+    explorer = Explorer(compiled, Limits(max_states=3_000_000))
+    result = explorer.run(initial_state(Native(compiled), of.initial), stop=False)
+    assert result.exhausted, result.reason
+    return result
