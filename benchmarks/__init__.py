@@ -1,0 +1,1 @@
+"""Measures iopermit against Spin, and how its cost grows: `python -m benchmarks`."""

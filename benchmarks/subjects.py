@@ -1,0 +1,89 @@
+"""What is measured: a design in a scenario, as an exploration, a command line and Promela."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from iopermit.designs import find
+from iopermit.search.explore import Exploration, Explorer, Limits, Native, initial_state
+from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Scenario
+from iopermit.translate.environment import build
+from iopermit.translate.initial import initial_values
+from iopermit.translate.jit import compile_model
+from iopermit.translate.native import Reductions
+from iopermit.translate.promela import export
+
+if TYPE_CHECKING:
+    from iopermit.system.scenario import Event
+
+UNREDUCED = Reductions(symmetry=False, merging=False, counters=False)
+"""Every reduction off."""
+UNREDUCED_OPTIONS = ("--no-symmetry", "--no-merging", "--no-counter-renaming")
+"""The same on the command line."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A design in a scenario."""
+
+    design: str
+    scenario: Scenario
+
+    @property
+    def bounds(self) -> tuple[int, int, int]:
+        """Number of CPUs, tasks and longs."""
+        return self.scenario.cpus, self.scenario.tasks, self.scenario.longs
+
+    @property
+    def events(self) -> str:
+        """What events there are, in words."""
+        known = {ALL_EVENTS: "all", PLAIN_EVENTS: "plain"}
+        return known.get(self.scenario.events) or event_list(self.scenario.events)
+
+    def __str__(self) -> str:
+        """Return the name of the row of a table."""
+        return f"{self.design} {'/'.join(map(str, self.bounds))} {self.events}"
+
+    def promela(self) -> str:
+        """Return the model for Spin."""
+        design = find(self.design)
+        model = build(design, self.scenario)
+        return export(model, initial_values(design, self.scenario, model))
+
+    def explore(self, reductions: Reductions, threads: int = 1) -> tuple[Exploration, float]:
+        """Visit every state in this process; return the result and the processor seconds.
+
+        Neither these nor the `seconds` of the result include compilation.
+        """
+        design = find(self.design)
+        model = build(design, self.scenario)
+        compiled = compile_model(model, reductions)
+        initial = initial_state(Native(compiled), initial_values(design, self.scenario, model))
+        before = time.process_time()
+        explorer = Explorer(compiled, Limits(max_memory=8 << 30), threads)
+        result = explorer.run(initial, stop=False)
+        cpu_seconds = time.process_time() - before
+        if not result.exhausted:
+            message = f"{self}: {result.reason}"
+            raise RuntimeError(message)
+        return result, cpu_seconds
+
+    def command(self, *options: str) -> list[str]:
+        """Return the command line that checks this design in this scenario."""
+        cpus, tasks, longs = map(str, self.bounds)
+        bounds = ["--cpus", cpus, "--tasks", tasks, "--longs", longs]
+        events = ["--events", event_list(self.scenario.events)]
+        return [*check_command(self.design), *bounds, *events, "--json", *options]
+
+
+def check_command(design: str) -> list[str]:
+    """Return the start of a command line that checks a design, as the script `iopermit` does."""
+    return [sys.executable, "-c", "from iopermit.cli import main; main()", "check", design]
+
+
+def event_list(events: frozenset[Event]) -> str:
+    """Return events as an argument of the command line."""
+    return ",".join(sorted(event.value for event in events))

@@ -1,0 +1,137 @@
+"""Prints the measurements as Markdown tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmarks.measurements import Row
+
+_MEGA: Final = 1e6
+_MIB: Final = 1 << 20
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Return a Markdown table; all columns but the first are numbers."""
+    lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
+    return "".join(f"| {' | '.join(map(str, line))} |\n" for line in lines)
+
+
+def speed_table(rows: Sequence[Row]) -> str:
+    """Return the speed of both searches."""
+    heads = ("model", "states", "transitions", "iopermit, s", "Spin, s",
+             "iopermit, 10^6/s", "Spin, 10^6/s", "ratio", "by CPU time", "load")  # fmt: skip
+    return table(
+        heads,
+        [
+            (
+                row["subject"],
+                f"{row['states']:,}",
+                f"{row['transitions']:,}",
+                f"{row['iopermit_seconds']:.2f}",
+                f"{row['spin_seconds']:.2f}",
+                f"{row['iopermit_rate'] / _MEGA:.2f}",
+                f"{row['spin_rate'] / _MEGA:.2f}",
+                f"**{row['ratio']:.1f}**",
+                f"{row['cpu_ratio']:.1f}",
+                f"{row['load']:.1f}",
+            )
+            for row in rows
+        ],
+    )
+
+
+def verdict_table(rows: Sequence[Row]) -> str:
+    """Return the times to the verdict and what share of Spin's they are."""
+    heads = ("model", "reductions", "Spin, s", "iopermit, first use, s", "share",
+             "by CPU time", "iopermit, warm, s", "share", "by CPU time", "load")  # fmt: skip
+    return table(
+        heads,
+        [
+            (
+                row["subject"],
+                "on" if row["reductions"] else "off",
+                f"{row['spin_seconds']:.2f}",
+                f"{row['first_use_seconds']:.2f}",
+                f"**{row['first_use_share']:.2f}**",
+                f"{row['first_use_cpu_share']:.2f}",
+                f"{row['warm_seconds']:.2f}",
+                f"**{row['warm_share']:.2f}**",
+                f"{row['warm_cpu_share']:.2f}",
+                f"{row['load']:.1f}",
+            )
+            for row in rows
+        ],
+    )
+
+
+def start_table(rows: Sequence[Row]) -> str:
+    """Return the times from the start of the process to the verdict."""
+    return table(
+        ("command", "first use, s", "CPU, s", "warm, s", "CPU, s", "load"),
+        [
+            (
+                f"`iopermit check {row['design']}`",
+                f"{row['first_use_seconds']:.2f}",
+                f"{row['first_use_cpu_seconds']:.2f}",
+                f"{row['warm_seconds']:.2f}",
+                f"{row['warm_cpu_seconds']:.2f}",
+                f"{row['load']:.1f}",
+            )
+            for row in rows
+        ],
+    )
+
+
+def threads_table(rows: Sequence[Row]) -> str:
+    """Return what a second thread gains."""
+    return table(
+        ("model", "reductions", "states", "one thread, s", "two, s", "ratio", "load"),
+        [
+            (
+                row["subject"],
+                "on" if row["reductions"] else "off",
+                f"{row['states']:,}",
+                f"{row['one_seconds']:.2f}",
+                f"{row['two_seconds']:.2f}",
+                f"**{row['ratio']:.2f}**",
+                f"{row['load']:.1f}",
+            )
+            for row in rows
+        ],
+    )
+
+
+def growth_table(rows: Sequence[Row]) -> str:
+    """Return what each scenario costs."""
+    heads = ("design, CPUs/tasks/longs, events", "verdict", "states", "transitions", "depth",
+             "search, s", "process, s", "search, MiB", "process, MiB")  # fmt: skip
+    return table(
+        heads,
+        [
+            (
+                f"{row['design']} {'/'.join(map(str, row['bounds']))} {row['events']}",
+                row["verdict"],
+                f"{row['states']:,}",
+                f"{row['transitions']:,}",
+                row["depth"],
+                f"{row['search_seconds']:.2f}",
+                f"{row['process_seconds']:.1f}",
+                f"{row['search_bytes'] / _MIB:.0f}",
+                f"{row['peak_bytes'] / _MIB:.0f}",
+            )
+            for row in rows
+        ],
+    )
+
+
+SECTIONS: Final[dict[str, tuple[str, Any]]] = {
+    "speed": ("Transitions per second, all reductions off, one thread", speed_table),
+    "to_verdict": ("From command to verdict, compilation included", verdict_table),
+    "start": ("From process start to verdict", start_table),
+    "threads": ("Two search threads against one", threads_table),
+    "growth": ("Growth in CPUs, tasks and longs, default reductions, one thread", growth_table),
+}
+"""Name of a section in the JSON: its title and what prints its rows."""
