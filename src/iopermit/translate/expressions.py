@@ -189,7 +189,9 @@ class Expressions:
             )
         base = self._value(node.value)
         if base.type.kind != "ref":
-            raise self.scope.method.error(node, "only records have fields")
+            raise self.scope.method.error(
+                node, "only records have fields", "a field of a pointer to a record"
+            )
         if base.type.target == "cpu" and node.attr == "tss":
             return pointer("tss", base.pointed)
         declared = self.fields.get((base.type.target, node.attr))
@@ -276,12 +278,16 @@ class Expressions:
             )
         numbers = {"int", "result", "counter"}
         if left.join(right) is None and not {left.kind, right.kind} <= numbers:
-            raise self.scope.method.error(node, f"{left.kind} and {right.kind} are compared")
+            raise self.scope.method.error(
+                node, f"{left.kind} and {right.kind} are compared", "two values of the same kind"
+            )
 
     def _sum(self, node: ast.BinOp) -> Value:
         left, right = self._value(node.left), self._value(node.right)
         if {left.type.kind, right.type.kind} - {"int"}:
-            raise self.scope.method.error(node, "only numbers are added or subtracted")
+            raise self.scope.method.error(
+                node, "only numbers are added or subtracted", "a number on both sides"
+            )
         if isinstance(node.op, ast.Sub) and left.type.low < right.type.high:
             self.out.append(
                 Check(binary("lt", left.expr, right.expr), f"{ast.unparse(node)} is negative")

@@ -234,7 +234,11 @@ class Lowering:
             ):
                 method = find_method(self.design, name)
                 if method is None:
-                    raise self.error(value, f"{self.design.__name__} has no method {name}()")
+                    raise self.error(
+                        value,
+                        f"{self.design.__name__} has no method {name}()",
+                        f"def {name}(self, ...):",
+                    )
                 return name if method.expression is None else None
         return None
 
@@ -262,15 +266,18 @@ class Lowering:
             variable = self.local(target, value.type)
             return [Store(variable, self.context, value.expr)]
         if not isinstance(target, ast.Attribute):
-            raise self.error(target, "only variables and fields are assigned")
+            raise self.error(
+                target, "only variables and fields are assigned", "one assignment for each name"
+            )
         read = self.expressions.value(target)
         if not isinstance(read.expr, Load) or read.expr.field.local:
-            raise self.error(target, "this cannot be assigned")
+            raise self.error(target, "this cannot be assigned", "a field, or a local variable")
         assigned, slot = read.expr.field, read.expr.index
         if field_type(assigned).join(value.type) is None or assigned.kind == "bitmap":
             raise self.error(
                 node,
                 f"a {value.type.kind} is assigned to the {assigned.kind} field {assigned.name!r}",
+                f"a value of the kind {assigned.kind}",
             )
         self._check_range(assigned, value)
         return [Store(assigned, slot, value.expr)]
@@ -303,7 +310,11 @@ class Lowering:
         known = self.types.get(key)
         joined = value_type if known is None else known.join(value_type)
         if joined is None:
-            raise self.error(node, f"the variable {visible!r} gets values of different types")
+            raise self.error(
+                node,
+                f"the variable {visible!r} gets values of different types",
+                "a variable of its own for each type",
+            )
         if joined.kind == "ref":
             size = self.expressions.records.counts.get(joined.target, 0)
             joined = replace(joined, low=0, high=size)
@@ -363,7 +374,9 @@ class Lowering:
         held = self.expressions.value(call.args[0])
         count = self.expressions.fields.get((held.type.target, "refcnt"))
         if count is None:
-            raise self.error(call, f"{held.type.target} has no field 'refcnt'")
+            raise self.error(
+                call, f"{held.type.target} has no field 'refcnt'", "refcnt: Refcount = 0"
+            )
         self.expressions.check_pointer(call.args[0], held)
         left = self.expressions.temp()
         load = Load(count, held.pointed)
@@ -383,7 +396,9 @@ class Lowering:
                 node, "an unbounded loop: nothing in it ends it", "a condition, `break` or `return`"
             )
         if node.orelse:
-            raise self.error(node, "the design language has no `else` of a loop")
+            raise self.error(
+                node, "the design language has no `else` of a loop", "the statements after the loop"
+            )
         body = self.label()
         if folded is None:
             condition = self.expressions.truth(node.test)
@@ -504,7 +519,10 @@ class Lowering:
         method = find_method(self.design, call.func.attr)
         assert method is not None  # noqa: S101 - checked by _design_call
         if call.keywords or len(call.args) != len(method.parameters):
-            raise self.error(call, f"{method.name}() takes ({', '.join(method.parameters)})")
+            takes = ", ".join(method.parameters)
+            raise self.error(
+                call, f"{method.name}() takes ({takes})", f"self.{method.name}({takes})"
+            )
         site = self.frame.scope.method.site(node)
         if (
             any(s.function == method.name for s in self.frame.calls)
@@ -592,7 +610,9 @@ class Lowering:
         held = self.expressions.value(call.args[0])
         text = ast.unparse(call.args[0])
         if held.type.target not in self.expressions.records.heap:
-            raise self.error(call, f"{text} is no heap object")
+            raise self.error(
+                call, f"{text} is no heap object", "a variable or field of type Ref[Class]"
+            )
         in_use = Load(self.expressions.fields[held.type.target, "in_use"], held.pointed)
         self.expressions.out.append(Check(equal(held.expr, 0), f"free of NULL: {text}"))
         self.expressions.out.append(Check(negate(in_use), f"double free: {text}"))
