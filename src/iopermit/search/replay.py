@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from iopermit import arch
 from iopermit.search.results import SearchStatistics, TraceStep, TssState, Verdict, Violation
@@ -19,10 +19,11 @@ from iopermit.translate.ir import Site
 from iopermit.translate.source import find_method
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from iopermit.search.schedule import Transition
     from iopermit.system.design import Design
     from iopermit.system.position import Position
-    from iopermit.search.schedule import Transition
-    from collections.abc import Iterable
 
 _BASES = {
     IoMapBase.INVALID: "past limit",
