@@ -84,10 +84,33 @@ def _parser() -> argparse.ArgumentParser:
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help="smaller models, each measured once")
     size.add_argument("--tiny", action="store_true", help="only try whether the command works")
-    parser.add_argument("--repeats", type=int, metavar="N", help="measure N times, take the median")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write all figures as JSON")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="also draw the growth as SVG")
+    parser.add_argument(
+        "--repeats", type=_positive, metavar="N", help="measure N times, take the median"
+    )
+    parser.add_argument(
+        "--json", type=_new_file, metavar="FILE", help="also write all figures as JSON"
+    )
+    parser.add_argument(
+        "--plot", type=_new_file, metavar="FILE", help="also draw the growth as SVG"
+    )
     return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        message = f"{text!r} is not a number from 1 on"
+        raise argparse.ArgumentTypeError(message)
+    return int(text)
+
+
+def _new_file(text: str) -> Path:
+    """Complain about a file that cannot be written before the measurements, not after them."""
+    try:
+        Path(text).touch()
+    except OSError as error:
+        message = f"cannot write {text}: {error.strerror}"
+        raise argparse.ArgumentTypeError(message) from error
+    return Path(text)
 
 
 if __name__ == "__main__":

@@ -139,6 +139,7 @@ def growth(subjects: Iterable[Subject], timeout: int, memory: str) -> Iterator[R
             "depth": search["depth"],
             "search_seconds": search["seconds"],
             "process_seconds": done.seconds,
+            "process_cpu_seconds": done.cpu_seconds,
             "search_bytes": search["memory"],
             "peak_bytes": done.peak_bytes,
             "load": load(),
