@@ -1,0 +1,104 @@
+"""Tests of the ends of a search: limits, threads, interruption, coverage, confirmation."""
+
+import math
+
+import pytest
+
+from iopermit.designs import find
+from iopermit.search.check import Search, Settings, check
+from iopermit.search.explore import Limits, Progress
+from iopermit.system.scenario import PLAIN_EVENTS, Event, Scenario
+from iopermit.translate.native import Reductions
+
+SMALL = Scenario(1, 2, 1, PLAIN_EVENTS - {Event.PREEMPT})
+HOLDS = "linux-v2-06-reviewed+prev_max"
+LEAKY = Scenario(1, 2, 2, SMALL.events - {Event.FORK, Event.EXEC, Event.IOPL})
+NONE = Reductions(symmetry=False, merging=False, counters=False)
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        (Limits(max_states=50), "limit of 50 states"),
+        (Limits(max_memory=10_000), "memory limit"),
+        (Limits(timeout=0.0), "time limit of 0 s"),
+    ],
+    ids=["states", "memory", "time"],
+)
+def test_a_limit_leaves_the_verdict_open(
+    limits: Limits, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A search that a limit ends is undetermined, says which limit, and is not exhaustive."""
+    # The memory limit allows for one buffer beyond it: a small one, for so small a search.
+    monkeypatch.setattr("iopermit.search.explore._BUFFER", 256)
+    assert check(find(HOLDS), SMALL).verdict == "holds"
+    limited = check(find(HOLDS), SMALL, limits=limits)
+    assert limited.verdict == "undetermined"
+    assert reason in limited.reason
+    assert not limited.search.exhausted
+    assert limited.violation is None
+
+
+@pytest.mark.parametrize("name", [HOLDS, "linux-v2-06", "linux-5.5-xen-pv"])
+def test_two_threads_find_what_one_finds(name: str) -> None:
+    """Two threads visit exactly the states and transitions of one, and find the same kinds."""
+    one, _ = Search(find(name), SMALL, Settings()).explore(stop=False)
+    two, _ = Search(find(name), SMALL, Settings(threads=2)).explore(stop=False)
+    assert one.exhausted
+    assert two.exhausted
+    assert (two.states, two.transitions, two.depth) == (one.states, one.transitions, one.depth)
+    assert two.violations == one.violations
+
+
+def test_two_threads_find_a_shortest_schedule() -> None:
+    """With two threads the first violation of linux-v2-06 is as many steps away as with one."""
+    one = check(find("linux-v2-06"), LEAKY, reductions=NONE)
+    two = check(find("linux-v2-06"), LEAKY, reductions=NONE, threads=2)
+    assert one.trace is not None
+    assert two.trace is not None
+    assert one.verdict == two.verdict == "violated"
+    assert len(one.trace) == len(two.trace)
+
+
+def test_an_interrupted_search_tells_how_far_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C ends a search as undetermined, with the states visited until then."""
+    monkeypatch.setattr("iopermit.search.explore._PROGRESS_SECONDS", -math.inf)
+
+    def interrupt(progress: Progress) -> None:
+        if progress.depth > 4:
+            raise KeyboardInterrupt
+
+    verdict = check(find(HOLDS), SMALL, progress=interrupt)
+    assert verdict.verdict == "undetermined"
+    assert "interrupted" in verdict.reason
+    assert verdict.search.states > 10
+    assert verdict.search.depth >= 4
+
+
+def test_what_could_not_happen_is_reported_as_uncovered() -> None:
+    """With one task slot nothing forks; without a #GP handler or VMs all else is covered."""
+    verdict = check(find(HOLDS), Scenario(1, 1, 1, PLAIN_EVENTS))
+    assert verdict.verdict == "holds"
+    assert "fork" in verdict.uncovered.events
+    assert "ioperm" not in verdict.uncovered.events
+    assert set(verdict.uncovered.not_asked) == {"fork-fails", "io-thread", "vm-exit"}
+    assert verdict.uncovered.statements
+    assert {s.function for s in verdict.uncovered.statements}.isdisjoint({"bring_up"})
+
+
+def test_statements_that_a_larger_scenario_reaches_are_no_longer_uncovered() -> None:
+    """A second task lets a design execute statements that one task alone never does."""
+    alone = check(find(HOLDS), Scenario(1, 1, 1, SMALL.events)).uncovered.statements
+    together = check(find(HOLDS), SMALL).uncovered.statements
+    assert set(together) < set(alone)
+
+
+@pytest.mark.parametrize("reductions", [Reductions(), NONE], ids=["on", "off"])
+def test_every_violation_is_confirmed_at_full_size(reductions: Reductions) -> None:
+    """Each different violation of linux-5.4 comes with a schedule that full size confirms."""
+    events = SMALL.events | {Event.FORK_FAILS, Event.IO_THREAD}
+    verdict = check(find("linux-5.4"), Scenario(1, 2, 1, events), every=True, reductions=reductions)
+    every = [verdict, *verdict.also]
+    assert {v.violation.kind for v in every if v.violation} == {"crash", "leak", "loss"}
+    assert all(v.search.confirmed_full_size for v in every)
+    assert all(v.trace for v in every)
