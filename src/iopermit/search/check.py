@@ -108,7 +108,7 @@ def _with_smaller(verdicts: list[Verdict]) -> Verdict:
     if last.verdict != "undetermined" or not exhausted:
         return last
     most = exhausted[-1]
-    smaller = f"{most.cpus} CPUs, {most.tasks} tasks, {most.longs} longs"
+    smaller = scenario_name(most)
     return replace(last, reason=f"{last.reason}; exhausted without a violation: {smaller}")
 
 
@@ -172,7 +172,7 @@ class Search:
         if callback is None:
             return None
         s = self.scenario
-        name = f"{s.cpus} CPUs, {s.tasks} tasks, {s.longs} longs"
+        name = scenario_name(s)
         return lambda progress: callback(replace(progress, scenario=name))
 
     def verdict(self) -> Verdict:
@@ -249,6 +249,12 @@ class Search:
             uncovered,
             design_file=inspect.getfile(self.design),
         )
+
+
+def scenario_name(scenario: Scenario) -> str:
+    """Return the bounds in words, e.g. ``1 CPU, 2 tasks, 2 longs``."""
+    counts = ((scenario.cpus, "CPU"), (scenario.tasks, "task"), (scenario.longs, "long"))
+    return ", ".join(f"{count} {word}{'s' * (count != 1)}" for count, word in counts)
 
 
 def broken_assumptions(compiled: Compiled, result: Exploration) -> frozenset[Field]:
