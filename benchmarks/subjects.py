@@ -5,19 +5,15 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from iopermit.designs import find
 from iopermit.search.explore import Exploration, Explorer, Limits, Native, initial_state
-from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Scenario
+from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
 from iopermit.translate.environment import build
 from iopermit.translate.initial import initial_values
 from iopermit.translate.jit import compile_model
 from iopermit.translate.native import Reductions
 from iopermit.translate.promela import export
-
-if TYPE_CHECKING:
-    from iopermit.system.scenario import Event
 
 UNREDUCED = Reductions(symmetry=False, merging=False, counters=False)
 """Every reduction off."""
@@ -40,7 +36,11 @@ class Subject:
     @property
     def events(self) -> str:
         """What events there are, in words."""
-        known = {ALL_EVENTS: "all", PLAIN_EVENTS: "plain"}
+        known = {
+            ALL_EVENTS: "all",
+            PLAIN_EVENTS: "plain",
+            PLAIN_EVENTS - {Event.PREEMPT}: "plain-without-preempt",
+        }
         return known.get(self.scenario.events) or event_list(self.scenario.events)
 
     def __str__(self) -> str:
