@@ -25,7 +25,7 @@ def test_measures_the_smallest_model(
     document = json.loads(data.read_text(encoding="utf-8"))
     (speed,) = document["speed"]
     assert speed["states"] > 1000
-    assert speed["ratio"] > 0
+    assert speed["ratio"] >= 0  # 0 if pan takes less than its clock shows
     assert [row["verdict"] for row in document["growth"]] == ["holds", "holds"]
     assert f"{speed['states']:,}" in capsys.readouterr().out
     assert figure.read_text(encoding="utf-8").startswith("<?xml")
