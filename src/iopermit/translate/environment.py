@@ -182,7 +182,7 @@ class Environment:
 
     def _argument(self, variable: Field) -> Value:
         kind = "ports" if variable.name.endswith(".ports") else variable.kind
-        return Value(Load(variable, TASK), Type(kind, variable.low, variable.high, variable.target))  # type: ignore[arg-type]  # a Field's kind
+        return Value(Load(variable, TASK), Type(kind, variable.low, variable.high, variable.target))
 
     def _rule(
         self,
