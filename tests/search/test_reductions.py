@@ -1,0 +1,174 @@
+"""Tests that the reductions change no verdict, what they save, and which bugs are found."""
+
+import itertools
+from typing import NamedTuple
+
+import pytest
+
+from iopermit.designs import designs, find
+from iopermit.search.check import Search, Settings
+from iopermit.search.explore import Exploration
+from iopermit.system.design import Design
+from iopermit.system.options import with_options
+from iopermit.system.scenario import ALL_EVENTS, Event, Scenario
+from iopermit.translate.native import Reductions
+
+EVENTS = ALL_EVENTS - {Event.PREEMPT}
+TASKS = Scenario(1, 2, 1, EVENTS)
+CPUS = Scenario(2, 1, 1, EVENTS)
+ALL, NONE = Reductions(), Reductions(symmetry=False, merging=False, counters=False)
+SINGLE = [
+    Reductions(symmetry=True, merging=False, counters=False),
+    Reductions(symmetry=False, merging=True, counters=False),
+    Reductions(symmetry=False, merging=False, counters=True),
+]
+
+
+SEPARATELY = {"linux-2.6.10", "linux-5.4", "linux-5.5-xen-pv"}
+"""Designs for which each reduction is tried by itself with several tasks too: it takes long."""
+
+
+class Golden(NamedTuple):
+    """What an exhaustive search finds: states without and with reductions, kinds of violation."""
+
+    name: str
+    scenario: Scenario
+    plain: int
+    reduced: int
+    kinds: str
+
+    def __str__(self) -> str:
+        """Return the name of the case."""
+        return f"{self.name}, {self.scenario.cpus} CPUs, {self.scenario.tasks} tasks"
+
+
+GOLDEN = [
+    Golden("linux-2.4.20", TASKS, 16720, 975, "leak"),
+    Golden("linux-2.4.20", CPUS, 1154, 92, "leak"),
+    Golden("linux-2.6.8", TASKS, 58208, 1333, "garbage"),
+    Golden("linux-2.6.8", CPUS, 2230, 75, ""),
+    Golden("linux-2.6.9", TASKS, 68851, 1105, "garbage"),
+    Golden("linux-2.6.9", CPUS, 4255, 91, "leak loss"),
+    Golden("linux-2.6.10-L1", TASKS, 169673, 2170, "garbage"),
+    Golden("linux-2.6.10-L1", CPUS, 10827, 179, ""),
+    Golden("linux-2.6.10-L2", TASKS, 221645, 2562, "garbage leak loss"),
+    Golden("linux-2.6.10-L2", CPUS, 12459, 209, "leak loss"),
+    Golden("linux-2.6.10", TASKS, 201503, 2636, "garbage"),
+    Golden("linux-2.6.10", CPUS, 21367, 365, "leak loss"),
+    Golden("linux-5.4", TASKS, 501382, 9208, "crash leak loss"),
+    Golden("linux-5.4", CPUS, 6164, 141, ""),
+    Golden("linux-v2-06", TASKS, 906012, 23390, "crash loss"),
+    Golden("linux-v2-06", CPUS, 14970, 416, ""),
+    Golden("linux-v2-06-reviewed", TASKS, 912708, 23390, "crash loss"),
+    Golden("linux-v2-06-reviewed", CPUS, 15006, 416, ""),
+    Golden("linux-v2-06-reviewed+prev_max", TASKS, 570114, 12748, "crash loss"),
+    Golden("linux-v2-06-reviewed+prev_max", CPUS, 10264, 292, ""),
+    Golden("linux-ecc7e37d", TASKS, 591918, 12742, "crash loss"),
+    Golden("linux-ecc7e37d", CPUS, 10408, 292, ""),
+    Golden("linux-060aa16f", TASKS, 18720, 998, "crash"),
+    Golden("linux-060aa16f", CPUS, 2460, 105, "crash"),
+    Golden("linux-060aa16f+nullcheck", TASKS, 10967134, 22456, "crash leak loss"),
+    Golden("linux-060aa16f+nullcheck", CPUS, 240168, 761, ""),
+    Golden("linux-5.5", TASKS, 621284, 2415, "garbage loss"),
+    Golden("linux-5.5", CPUS, 100074, 457, ""),
+    Golden("linux-5.5-xen-pv", TASKS, 565321, 2088, "garbage leak loss"),
+    Golden("linux-5.5-xen-pv", CPUS, 116002, 462, "leak"),
+    Golden("linux-5.7", TASKS, 577212, 1985, "crash"),
+    Golden("linux-5.7", CPUS, 100074, 457, ""),
+    Golden("linux-5.8", TASKS, 577212, 1985, "crash"),
+    Golden("linux-5.8", CPUS, 100074, 457, ""),
+    Golden("linux-5.8-xen-pv", TASKS, 523083, 1394, "crash"),
+    Golden("linux-5.8-xen-pv", CPUS, 47033, 178, ""),
+    Golden("linux-6.16", TASKS, 585340, 1981, ""),
+    Golden("linux-6.16", CPUS, 102866, 457, ""),
+    Golden("linux-6.16+preempt_off", TASKS, 585340, 1981, ""),
+    Golden("linux-6.16+preempt_off", CPUS, 102866, 457, ""),
+    Golden("fixture-tss-limit", TASKS, 25592, 835, "garbage leak"),
+    Golden("fixture-tss-limit", CPUS, 1366, 55, "leak"),
+    Golden("fixture-xen-iopl", TASKS, 81348, 1976, "garbage leak loss"),
+    Golden("fixture-xen-iopl", CPUS, 5540, 198, "leak loss"),
+]
+
+
+def explore(design: type[Design], scenario: Scenario, reductions: Reductions) -> Exploration:
+    """Search everything, going on after violations."""
+    result, _ = Search(design, scenario, Settings(reductions=reductions)).explore(stop=False)
+    assert result.exhausted
+    return result
+
+
+def kinds(result: Exploration) -> str:
+    """Return the kinds of violations found."""
+    return " ".join(sorted(result.violations))
+
+
+def test_every_design_has_its_golden_numbers() -> None:
+    """The table has both scenarios of every design."""
+    assert {(g.name, g.scenario) for g in GOLDEN} == set(
+        itertools.product(designs(), (TASKS, CPUS))
+    )
+
+
+@pytest.mark.parametrize("golden", GOLDEN, ids=str)
+def test_golden_numbers(golden: Golden) -> None:
+    """Without and with all reductions the search visits the recorded numbers of states."""
+    plain = explore(find(golden.name), golden.scenario, NONE)
+    reduced = explore(find(golden.name), golden.scenario, ALL)
+    assert (plain.states, reduced.states) == (golden.plain, golden.reduced)
+    assert kinds(plain) == kinds(reduced) == golden.kinds
+
+
+@pytest.mark.parametrize(
+    "golden", [g for g in GOLDEN if g.scenario == CPUS or g.name in SEPARATELY], ids=str
+)
+def test_each_reduction_by_itself_changes_no_verdict(golden: Golden) -> None:
+    """Each reduction alone leaves the kinds of violations, and only takes states away."""
+    for reductions in SINGLE:
+        result = explore(find(golden.name), golden.scenario, reductions)
+        assert kinds(result) == golden.kinds
+        assert golden.reduced <= result.states <= golden.plain
+
+
+@pytest.mark.parametrize("name", ["linux-060aa16f+nullcheck", "linux-6.16"])
+def test_all_combinations_of_reductions_agree(name: str) -> None:
+    """All eight combinations find the same kinds of violations, more of them fewer states."""
+    states: dict[tuple[bool, ...], int] = {}
+    found = set()
+    for on in itertools.product((False, True), repeat=3):
+        result = explore(find(name), CPUS, Reductions(*on))
+        states[on] = result.states
+        found.add(kinds(result))
+    assert len(found) == 1
+    for more, fewer in itertools.product(states, repeat=2):
+        if all(a >= b for a, b in zip(more, fewer, strict=True)):
+            assert states[more] <= states[fewer]
+
+
+@pytest.mark.parametrize("name", ["linux-v2-06", "linux-v2-06-reviewed", "linux-ecc7e37d"])
+def test_partial_copies_leak_with_two_longs(name: str) -> None:
+    """The leaks of partial copies (bugs B1, B2, B2') need two longs, and are found with them."""
+    events = frozenset({Event.IOPERM, Event.MIGRATE})
+    assert kinds(explore(find(name), Scenario(1, 2, 1, events), ALL)) == ""
+    assert kinds(explore(find(name), Scenario(1, 3, 2, events), ALL)) == "leak"
+
+
+def test_the_repaired_dirty_mark_does_not_leak() -> None:
+    """With prev_max raised by ioperm too, the reviewed patch survives what the others do not."""
+    scenario = Scenario(1, 3, 2, frozenset({Event.IOPERM, Event.MIGRATE}))
+    assert kinds(explore(find("linux-v2-06-reviewed+prev_max"), scenario, ALL)) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "scenario", "kind"),
+    [
+        ("linux-5.4", "no_limit_refresh", CPUS, "loss"),
+        ("linux-5.4", "no_forced_reload", CPUS, "loss"),
+        ("linux-5.5", "no_iopl_branch", CPUS, "crash"),
+        ("linux-5.5-xen-pv", "no_update_hypercall", CPUS, "loss"),
+    ],
+)
+def test_switches_show_their_bugs(name: str, option: str, scenario: Scenario, kind: str) -> None:
+    """Each switch of a design brings back its bug (B4, B6, B7, B16)."""
+    found = explore(with_options(find(name), {option: True}), scenario, ALL)
+    assert kind in found.violations
+    assert kind not in explore(find(name), scenario, ALL).violations
