@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-FAST = ("-O2", "-DNOBOUNDCHECK")
+FAST = ("-O2", "-DNOBOUNDCHECK", "-DNOCOMP")
 """Compiler options for long searches."""
 CAREFUL = ("-O0",)
 """Compiler options with which array indices are checked, too."""

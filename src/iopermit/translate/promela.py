@@ -31,7 +31,7 @@ _HEADER = """\
  * assertion in judge() and is not continued.
  *
  * First violation:     spin -a FILE
- *                      gcc -O2 -DSAFETY -DNOREDUCE -DNOBOUNDCHECK -o pan pan.c
+ *                      gcc -O2 -DSAFETY -DNOREDUCE -DNOBOUNDCHECK -DNOCOMP -o pan pan.c
  *                      ./pan -m1000000
  *                      spin -t FILE      shows the schedule and the state it ends in
  * Shortest violation:  the same with gcc -DBFS
