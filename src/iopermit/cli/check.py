@@ -67,6 +67,9 @@ def check_design(  # noqa: PLR0913 - one parameter per option
     no_counter_renaming: Annotated[
         bool, typer.Option("--no-counter-renaming", help="Keep sequence numbers as they are.")
     ] = False,
+    no_dead_fields: Annotated[
+        bool, typer.Option("--no-dead-fields", help="Tell apart values that nothing can read.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
     sarif: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write SARIF 2.1.0.")
@@ -103,7 +106,9 @@ def check_design(  # noqa: PLR0913 - one parameter per option
     from iopermit.search.explore import Limits  # noqa: PLC0415 - as above
     from iopermit.translate.native import Reductions  # noqa: PLC0415 - imports LLVM
 
-    reductions = Reductions(not no_symmetry, not no_merging, not no_counter_renaming)
+    reductions = Reductions(
+        not no_symmetry, not no_merging, not no_counter_renaming, not no_dead_fields
+    )
     with shown(quiet=quiet) as progress:
         verdict = check(
             loaded,

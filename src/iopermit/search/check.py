@@ -25,13 +25,12 @@ from iopermit.translate.environment import build
 from iopermit.translate.initial import initial_values
 from iopermit.translate.ir import VERDICTS, Field, Model, Site
 from iopermit.translate.jit import Compiled, compile_model
-from iopermit.translate.native import SWITCH_RULE, THREAD_RULE, USER_RULE, Reductions
+from iopermit.translate.native import NO_REDUCTIONS, SWITCH_RULE, THREAD_RULE, USER_RULE, Reductions
 
 if TYPE_CHECKING:
     from iopermit.system.design import Design
 
 ProgressCallback = Callable[[Progress], None]
-NO_REDUCTIONS = Reductions(symmetry=False, merging=False, counters=False)
 _SMALL = ((1, 1, 1), (1, 2, 1), (1, 2, 2), (2, 2, 1), (2, 2, 2), (2, 3, 2))
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 from llvmlite import ir as llvm
 
+from iopermit.translate.dead_fields import DeadFields
 from iopermit.translate.ir import (
     KERNEL_THREAD,
     LEAK,
@@ -74,11 +75,17 @@ class Reductions:
     """Steps that nothing else can observe or disturb run together with the one before."""
     counters: bool = True
     """States that differ only in the values of sequence numbers are one."""
+    dead: bool = True
+    """States that differ only in fields of tasks that nothing can read any more are one."""
 
     @property
     def canonical(self) -> bool:
-        """Whether states are renamed at all."""
-        return self.symmetry or self.counters
+        """Whether states are renamed, or fields of them cleared, at all."""
+        return self.symmetry or self.counters or self.dead
+
+
+NO_REDUCTIONS = Reductions(symmetry=False, merging=False, counters=False, dead=False)
+"""Every single step of every single state."""
 
 
 def max_successors(model: Model) -> int:
@@ -111,7 +118,12 @@ class NativeModel:
         self._unpack()
         self._pack()
         self.canonical = emit_canonical(
-            self.module, model, packing, symmetry=reductions.symmetry, counters=reductions.counters
+            self.module,
+            model,
+            packing,
+            symmetry=reductions.symmetry,
+            counters=reductions.counters,
+            dead=DeadFields(model) if reductions.dead else None,
         )
         self._stored_canonical()
         self._step()
@@ -571,4 +583,4 @@ class _Successors:
             self._run(0, outcome)
 
 
-__all__ = ["NativeModel", "Reductions"]
+__all__ = ["NO_REDUCTIONS", "NativeModel", "Reductions"]

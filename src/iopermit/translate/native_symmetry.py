@@ -8,6 +8,7 @@ of what they are connected to, heap objects and sequence numbers by their first 
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from llvmlite import ir as llvm
 
@@ -15,18 +16,29 @@ from iopermit.translate.ir import Model, RecordName
 from iopermit.translate.native_builder import I64, STATE, VOID, Code, LlvmValue, number
 from iopermit.translate.packing import Packing, Place
 
+if TYPE_CHECKING:
+    from iopermit.translate.dead_fields import DeadFields
+
 _MIX = 0x9E3779B97F4A7C15
 Zones = list[tuple[RecordName, Place]]
 
 
-def emit_canonical(
-    module: llvm.Module, model: Model, packing: Packing, *, symmetry: bool, counters: bool
+def emit_canonical(  # noqa: PLR0913 - one argument per reduction
+    module: llvm.Module,
+    model: Model,
+    packing: Packing,
+    *,
+    symmetry: bool,
+    counters: bool,
+    dead: DeadFields | None,
 ) -> llvm.Function:
-    """Emit ``canonical(working)``, which renames in place."""
+    """Emit ``canonical(working)``, which clears dead fields and renames in place."""
     function = llvm.Function(module, llvm.FunctionType(VOID, [STATE]), "canonical")
     function.attributes.add("nounwind")
     builder = llvm.IRBuilder(function.append_basic_block("entry"))
     renaming = _Renaming(Code(model, packing, builder, function.args[0]))
+    if dead is not None:
+        clear_dead_fields(renaming.code, dead)
     if symmetry:
         renaming.sort_tasks_and_cpus()
         for heap in model.heap:
@@ -35,6 +47,38 @@ def emit_canonical(
         renaming.rename_counters()
     builder.ret_void()
     return function
+
+
+def clear_dead_fields(code: Code, dead: DeadFields) -> None:
+    """Zero the dead fields of every task, by a table of masks for each ``pc``."""
+    packing, builder = code.packing, code.builder
+    words = sorted({packing.places[field].word for field in dead.fields})
+    pc, thread = (code.place(code.model.field("task", f)) for f in ("pc", "kernel_thread"))
+    tables = {word: _masks(code, dead, word, 1 << pc.width) for word in words}
+    for task in range(code.model.tasks):
+        slot = number(task)
+        row = builder.add(
+            builder.shl(code.get("task", slot, pc), number(1)), code.get("task", slot, thread)
+        )
+        for word, table in tables.items():
+            pointer = code.word_pointer("task", slot, word)
+            keep = builder.load(builder.gep(table, [number(0), row]), typ=I64)
+            builder.store(builder.and_(builder.load(pointer, typ=I64), keep), pointer)
+
+
+def _masks(code: Code, dead: DeadFields, word: int, pcs: int) -> llvm.GlobalVariable:
+    """Return a table of the bits to keep of a task's word, two entries for each ``pc``."""
+    rows = []
+    for pc in range(pcs):
+        for thread in (False, True):
+            places = [code.packing.places[f] for f in dead.dead(pc, kernel_thread=thread)]
+            cleared = sum(place.mask for place in places if place.word == word)
+            rows.append(((1 << 64) - 1) & ~cleared)
+    kind = llvm.ArrayType(I64, len(rows))
+    table = llvm.GlobalVariable(code.builder.module, kind, f"live_bits_{word}")
+    table.global_constant, table.linkage = True, "internal"
+    table.initializer = llvm.Constant(kind, rows)
+    return table
 
 
 class _Renaming:
