@@ -22,6 +22,7 @@ UNREDUCED_OPTIONS = (
     "--no-merging",
     "--no-counter-renaming",
     "--no-dead-fields",
+    "--no-late-arguments",
 )
 """The same on the command line."""
 

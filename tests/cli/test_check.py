@@ -93,7 +93,13 @@ def test_options_reach_the_design(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize(
     "switch",
-    ["--no-symmetry", "--no-merging", "--no-counter-renaming", "--no-dead-fields"],
+    [
+        "--no-symmetry",
+        "--no-merging",
+        "--no-counter-renaming",
+        "--no-dead-fields",
+        "--no-late-arguments",
+    ],
 )
 def test_reductions_can_be_switched_off(capsys: pytest.CaptureFixture[str], switch: str) -> None:
     """Without a reduction the verdict is the same."""

@@ -70,6 +70,9 @@ def check_design(  # noqa: PLR0913 - one parameter per option
     no_dead_fields: Annotated[
         bool, typer.Option("--no-dead-fields", help="Tell apart values that nothing can read.")
     ] = False,
+    no_late_arguments: Annotated[
+        bool, typer.Option("--no-late-arguments", help="Choose ioperm()'s ports at its start.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
     sarif: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write SARIF 2.1.0.")
@@ -107,7 +110,11 @@ def check_design(  # noqa: PLR0913 - one parameter per option
     from iopermit.translate.native import Reductions  # noqa: PLC0415 - imports LLVM
 
     reductions = Reductions(
-        not no_symmetry, not no_merging, not no_counter_renaming, not no_dead_fields
+        symmetry=not no_symmetry,
+        merging=not no_merging,
+        counters=not no_counter_renaming,
+        dead=not no_dead_fields,
+        arguments=not no_late_arguments,
     )
     with shown(quiet=quiet) as progress:
         verdict = check(
