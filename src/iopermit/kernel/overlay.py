@@ -1,0 +1,84 @@
+"""Lays out a tree with patches and the shim as links to the tree, so that it is never written to.
+
+Kbuild refuses to build outside of a tree that was built inside, and finds that build's objects
+through its VPATH. The overlay leaves both out: products of a build in the tree have no link.
+Directories that Kbuild looks into with `..`, or that patches change, are real directories with a link
+for each file; the others are one link each.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from iopermit.kernel.source import Source
+
+_EXPANDED = (
+    "arch/x86",
+    "include",
+    "init",
+    "kernel",
+    "lib",
+    "mm",
+    "scripts",
+    "security",
+    "tools/arch/x86",
+    "tools/build",
+    "tools/include",
+    "tools/lib",
+    "tools/objtool",
+    "tools/scripts",
+)
+_BUILT_DIRECTORIES = {"include/config", "include/generated", "arch/x86/include/generated"}
+_BUILT_SUFFIXES = (".o", ".a", ".ko", ".cmd", ".d", ".so", ".mod", ".order")
+
+
+def lay_out(source: Source, additions: dict[str, bytes], target: Path) -> None:
+    """Create the overlay in `target`, which must not exist.
+
+    Args:
+        source: The tree and what patches change in it.
+        additions: Files to add or replace besides, by path relative to the tree.
+        target: The directory to create.
+
+    Raises:
+        OSError: The overlay cannot be written.
+    """
+    contents = {**source.changed, **additions}
+    real = _real_directories(contents)
+    _link_directory(source.tree, target, "", real, contents.keys())
+    for path, data in contents.items():
+        if data is not None:
+            file = target / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+            original = source.tree / path
+            executable = original.exists() and os.access(original, os.X_OK)
+            file.chmod(0o755 if executable else 0o644)
+
+
+def _real_directories(contents: Iterable[str]) -> set[str]:
+    """Return the directories that must be real because something in them changes, with parents."""
+    paths = [*contents, *(f"{directory}/x" for directory in _EXPANDED)]
+    return {str(parent) for path in paths for parent in PurePosixPath(path).parents}
+
+
+def _is_real(path: str, real: set[str]) -> bool:
+    return path in real or any(path.startswith(f"{directory}/") for directory in _EXPANDED)
+
+
+def _link_directory(
+    tree: Path, target: Path, relative: str, real: set[str], replaced: Iterable[str]
+) -> None:
+    """Link the entries of one directory of the tree, except products of a build."""
+    (target / relative).mkdir()
+    with os.scandir(tree / relative) as entries:
+        for entry in entries:
+            path = f"{relative}/{entry.name}" if relative else entry.name
+            if path in replaced or path in _BUILT_DIRECTORIES or entry.name.startswith("."):
+                continue
+            if entry.is_dir(follow_symlinks=False) and _is_real(path, real):
+                _link_directory(tree, target, path, real, replaced)
+            elif not entry.name.endswith(_BUILT_SUFFIXES):
+                (target / path).symlink_to(tree / path)
