@@ -33,11 +33,13 @@ class Footprint:
         words.add(offset & ~7)
         words.add((offset + size - 1) & ~7)
 
-    def conflicts(self) -> set[int]:
-        """Return the words that one context writes and another one accesses."""
-        return (self.own_writes & (self.other_reads | self.other_writes)) | (
-            self.own_reads & self.other_writes
-        )
+    def conflicting_reads(self) -> set[int]:
+        """Return the words whose reads by the own context others' writes can precede or follow."""
+        return self.own_reads & self.other_writes
+
+    def conflicting_writes(self) -> set[int]:
+        """Return the words that others access and the own context writes."""
+        return self.own_writes & (self.other_reads | self.other_writes)
 
 
 @dataclass
@@ -61,7 +63,8 @@ class Accesses:
     def points(self) -> Points:
         """Return the words that are points."""
         return Points(
-            frozenset(self.tasks.conflicts()),
+            frozenset(self.tasks.conflicting_reads()),
+            frozenset(self.tasks.conflicting_writes()),
             frozenset(self.shared),
             frozenset(self.data),
             frozenset(self.remote),
@@ -73,7 +76,8 @@ class Accesses:
 class Points:
     """The words before whose access something else may happen."""
 
-    tasks: frozenset[int] = frozenset()
+    task_reads: frozenset[int] = frozenset()
+    task_writes: frozenset[int] = frozenset()
     shared: frozenset[int] = frozenset()
     data: frozenset[int] = frozenset()
     remote: frozenset[int] = frozenset()

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Final
 
 from iopermit.kernel import memory_map as at
+from iopermit.kernel.accesses import Accesses
 from iopermit.kernel.contents import CPU, TASK, name
-from iopermit.kernel.contexts import Contexts, Heap, Who
+from iopermit.kernel.contexts import Contexts, Ending, Heap, Who
 from iopermit.kernel.driver import Driver
 from iopermit.kernel.emulator import Emulator
 from iopermit.kernel.errors import KernelTreeError
@@ -53,7 +54,8 @@ def bring_up(image: Image, scenario: Scenario) -> tuple[Driver, State]:
     _set_globals(memory)
     cpus = [_bring_up_cpu(driver, cpu) for cpu in range(scenario.cpus)]
     for slot in range(scenario.tasks):
-        _make_task(memory, slot)
+        _fork_first(driver, cpus[0], slot)
+    contexts.seen = Accesses()
     return driver, _initial(driver, scenario, cpus)
 
 
@@ -108,15 +110,31 @@ def _bring_up_cpu(driver: Driver, cpu: int) -> CpuMeta:
     ending = driver.contexts.call(
         image.address("iopermit_bring_up"), [cpu], memory.registers_of(idle), interrupts=False
     )
-    if ending.crash is not None:
-        function = image.function_at(ending.crash.address)
-        where = f" in {function.name}()" if function else ""
-        raise KernelTreeError(
-            f"the tree's code that brings up a CPU's TSS crashes{where}: {ending.crash.message}"
-        )
+    _check(driver, ending, "brings up a CPU's TSS")
     write(base + layout.preempt_count, _NEED_RESCHED.to_bytes(4, "little"))
     selector, tss, limit, attributes = driver.emulator.task_register()
     return CpuMeta(switching=False, limit=limit, tr=(selector, tss - base, attributes))
+
+
+def _fork_first(driver: Driver, meta: CpuMeta, slot: int) -> None:
+    """Let CPU 0's idle task fork a task, so that it is like the ones that are forked later."""
+    memory = driver.memory
+    idle = memory.idle(0)
+    driver.enter_cpu(0, meta)
+    driver.contexts.who, driver.contexts.heap = Who(0, -1, frozenset({slot})), Heap({})
+    arguments = [memory.task(slot), memory.stack(slot), 0, 0]
+    ending = driver.contexts.call(
+        driver.function("iopermit_fork"), arguments, memory.registers_of(idle), interrupts=False
+    )
+    _check(driver, ending, "forks a task")
+
+
+def _check(driver: Driver, ending: Ending, what: str) -> None:
+    if ending.crash is None:
+        return
+    function = driver.emulator.image.function_at(ending.crash.address)
+    where = f" in {function.name}()" if function else ""
+    raise KernelTreeError(f"the tree's code that {what} crashes{where}: {ending.crash.message}")
 
 
 def _make_task(memory: Memory, slot: int, flags: int = 0) -> None:

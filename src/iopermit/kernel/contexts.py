@@ -182,8 +182,8 @@ class Contexts:
 
     # Accesses.
 
-    def _accessed(self, write: bool, address: int, size: int) -> None:  # noqa: FBT001 - a callback
-        local, shared = self._classify(write, address, size)
+    def _accessed(self, write: bool, address: int, size: int, value: int) -> None:  # noqa: FBT001
+        local, shared = self._classify(write, address, size, value)
         if not local and not shared:
             return
         rip = self.emulator.register(RIP)
@@ -198,7 +198,9 @@ class Contexts:
         if preemptible or (shared and self.memory.cpus > 1):
             self._stop(preemptible=preemptible)
 
-    def _classify(self, write: bool, address: int, size: int) -> tuple[bool, bool]:  # noqa: FBT001
+    def _classify(  # noqa: FBT001 - as Unicorn's callback
+        self, write: bool, address: int, size: int, value: int
+    ) -> tuple[bool, bool]:
         """Return whether the access is a point for this CPU's tasks, and for other CPUs."""
         points, seen = self.points, self.seen
         if address >= at.HEAP:
@@ -216,7 +218,10 @@ class Contexts:
                 seen.tasks.add(offset, size, write=write, own=own)
             if not own and slot not in self.who.involved:
                 self._ending.foreign = True
-            return offset & ~7 in points.tasks, False
+            if not write:
+                return offset & ~7 in points.task_reads, False
+            point = offset & ~7 in points.task_writes and self._changes(address, size, value)
+            return point, False
         if address >= at.PER_CPU:
             return self._classify_per_cpu(write, address)
         offset = address - self.emulator.image.data_start
@@ -224,6 +229,11 @@ class Contexts:
             seen.data.add(offset & ~7)
         point = offset & ~7 in points.data
         return point, point
+
+    def _changes(self, address: int, size: int, value: int) -> bool:
+        """Return whether a store changes memory; one that does not is like a read."""
+        mask = (1 << 8 * size) - 1
+        return int.from_bytes(self.emulator.read(address, size), "little") != value & mask
 
     def _classify_per_cpu(self, write: bool, address: int) -> tuple[bool, bool]:  # noqa: FBT001
         cpu, offset = divmod(address - at.PER_CPU, at.PER_CPU_STRIDE)

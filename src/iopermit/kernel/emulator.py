@@ -116,15 +116,15 @@ class Emulator:
         self.uc.hook_add(uc.UC_HOOK_CODE, called, None, at.HOST + 1, self._host_end)
 
     def on_access(
-        self, callback: Callable[[bool, int, int], None], ranges: Iterable[tuple[int, int]]
+        self, callback: Callable[[bool, int, int, int], None], ranges: Iterable[tuple[int, int]]
     ) -> None:
-        """Call `callback(write, address, size)` before each access to one of the ranges."""
+        """Call `callback(write, address, size, value)` before each access to one of the ranges."""
 
         def accessed(  # noqa: PLR0913, PLR0917 - Unicorn's interface
-            _: Uc, kind: int, address: int, size: int, __: int, ___: object
+            _: Uc, kind: int, address: int, size: int, value: int, __: object
         ) -> None:
             if not self._stopped:
-                callback(kind == uc.UC_MEM_WRITE, address, size)
+                callback(kind == uc.UC_MEM_WRITE, address, size, value)
 
         for start, end in ranges:
             if start < end:

@@ -136,10 +136,9 @@ class Memory:
         idle = self.idle(cpu)
         data = self.emulator.read(self.gs_base(cpu) + self._link, self._area)
         data += self.emulator.read(self.task(idle), self._task)
-        if registers:
-            stack = self._stack(idle, registers)
-            meta = meta._replace(stack=len(stack))
-            data += pack_registers(registers) + stack
+        stack = self._stack(idle, registers) if registers else b""
+        meta = meta._replace(stack=len(stack))
+        data += pack_registers(registers) + stack
         return self.contents.component(meta, data, own, names)
 
     def task_component(
@@ -148,10 +147,9 @@ class Memory:
         """Read a task's structure and flags of user mode; with registers, its stack too."""
         flags = self.registers_of(slot) + self.layout["offsetof_pt_regs_flags"]
         data = self.emulator.read(self.task(slot), self._task) + self.emulator.read(flags, 8)
-        if registers:
-            stack = self._stack(slot, registers)
-            meta = meta._replace(stack=len(stack))
-            data += pack_registers(registers) + stack
+        stack = self._stack(slot, registers) if registers else b""
+        meta = meta._replace(stack=len(stack))
+        data += pack_registers(registers) + stack
         return self.contents.component(meta, data, name(TASK, slot), names)
 
     def heap_component(self, slot: int, size: int) -> Component:
