@@ -111,6 +111,17 @@ class Contents:
         number = self._number(meta, changed.tobytes(), tuple(places), tuple(owned), len(names))
         return number, tuple(targets)
 
+    def changed(self, number: int, meta: Hashable, words: tuple[tuple[int, bytes], ...]) -> int:
+        """Return the number of a content with other metadata, and other bytes at some offsets."""
+        content = self._known[number]
+        data = content.data
+        if words:
+            patched = bytearray(data)
+            for offset, value in words:
+                patched[offset : offset + len(value)] = value
+            data = bytes(patched)
+        return self._number(meta, data, content.places, content.own, content.leading)
+
     def _number(
         self,
         meta: Hashable,

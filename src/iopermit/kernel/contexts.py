@@ -71,6 +71,7 @@ class Ending:
         result: what the called function returned.
         crash: set if the kernel crashed.
         foreign: whether it accessed what it should have nothing to do with.
+        heap: whether it accessed the heap.
     """
 
     registers: Registers | None = None
@@ -78,6 +79,7 @@ class Ending:
     result: int = 0
     crash: Crash | None = None
     foreign: bool = False
+    heap: bool = False
 
 
 class Contexts:
@@ -204,6 +206,7 @@ class Contexts:
         """Return whether the access is a point for this CPU's tasks, and for other CPUs."""
         points, seen = self.points, self.seen
         if address >= at.HEAP:
+            self._ending.heap = True
             slot, offset = divmod(address - at.HEAP, at.HEAP_STRIDE)
             if slot not in self.heap.shared:
                 return False, False
@@ -218,6 +221,9 @@ class Contexts:
                 seen.tasks.add(offset, size, write=write, own=own)
             if not own and slot not in self.who.involved:
                 self._ending.foreign = True
+            elif not own:
+                # The tasks of a switch do not run elsewhere; a child that is being made neither.
+                return False, False
             if not write:
                 return offset & ~7 in points.task_reads, False
             point = offset & ~7 in points.task_writes and self._changes(address, size, value)

@@ -33,6 +33,7 @@ class Outcome:
         state: the state afterwards; None if the kernel crashed.
         crash: how it crashed.
         foreign: whether memory was accessed that the action should have nothing to do with.
+        heap: whether the heap was accessed.
         result: what the kernel function returned, if it did return.
     """
 
@@ -40,6 +41,7 @@ class Outcome:
     state: State | None
     crash: Crash | None = None
     foreign: bool = False
+    heap: bool = False
     result: int | None = None
 
 
@@ -120,7 +122,7 @@ class Driver:
         after = None if ending.crash else segment.state_after(ending)
         self._forget(state, segment)
         result = ending.result if ending.registers is None and not ending.crash else None
-        return Outcome(choices, after, ending.crash, ending.foreign, result), options
+        return Outcome(choices, after, ending.crash, ending.foreign, ending.heap, result), options
 
     def _forget(self, state: State, segment: _Segment) -> None:
         memory = self.memory

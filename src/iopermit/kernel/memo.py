@@ -11,10 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from iopermit.kernel.contents import CPU, HEAP, NAMES, SEQUENCE, TASK, Component, name
+from iopermit.kernel.contents import CPU, HEAP, NAMES, SEQUENCE, TASK, Component
 from iopermit.kernel.crashes import Crash
 from iopermit.kernel.driver import Driver, Outcome, slot_of
 from iopermit.kernel.state import State
+from iopermit.kernel.switches import Step, Switches
 from iopermit.system.execution import Action
 
 _FIRST_SEQUENCE: Final = SEQUENCE * NAMES
@@ -23,14 +24,6 @@ _FIRST_CPU: Final = CPU * NAMES
 _FIRST_TASK: Final = TASK * NAMES
 _COUNTER: Final = 0
 """Local name of a sequence number in the global data: the counter, above every other."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """What an action leads to: a state, or a crash."""
-
-    state: State | None
-    crash: Crash | None = None
 
 
 @dataclass(frozen=True)
@@ -186,11 +179,13 @@ class Memo:
         self._known: dict[object, list[_Local] | None] = {}
         self._foreign: dict[tuple[State, Action], list[Step]] = {}
         self.executed = 0
+        self.switches = Switches(driver)
 
     def clear(self) -> None:
         """Forget everything: other points are used from now on."""
         self._known.clear()
         self._foreign.clear()
+        self.switches.clear()
 
     def steps(self, state: State, action: Action, views: dict[object, View]) -> list[Step]:
         """Return what an action leads to, in a list with one item for each outcome.
@@ -201,6 +196,10 @@ class Memo:
             views: views of this state that were made already; new ones are added.
         """
         driver = self.driver
+        if action.event == "switch":
+            step = self.switches.step(state, action)
+            if step is not None:
+                return [step]
         slots = self._slots(state, action)
         view = views.get((action.cpu, slots))
         if view is None:
@@ -253,4 +252,4 @@ def _local_arguments(action: Action) -> tuple[tuple[str, int], ...]:
     ) + tuple([("slots", len(action.arguments))])
 
 
-__all__ = ["Memo", "Step", "name"]
+__all__ = ["Memo", "Step", "View"]
