@@ -56,6 +56,7 @@ def bring_up(image: Image, scenario: Scenario) -> tuple[Driver, State]:
     for slot in range(scenario.tasks):
         _fork_first(driver, cpus[0], slot)
     contexts.seen = Accesses()
+    contexts.counter = sequence_counter(image)
     return driver, _initial(driver, scenario, cpus)
 
 
@@ -87,9 +88,15 @@ def _set_globals(memory: Memory) -> None:
         place = image.address("__per_cpu_offset") + 8 * cpu
         write(place, memory.gs_base(cpu).to_bytes(8, "little"))
     write(image.address("nr_cpu_ids"), memory.cpus.to_bytes(4, "little"))
-    for symbol, address in image.symbols.items():
-        if symbol.endswith(":io_bitmap_sequence"):
-            write(address, at.SEQUENCE.to_bytes(8, "little"))
+    counter = sequence_counter(image)
+    if counter is not None:
+        write(counter, at.SEQUENCE.to_bytes(8, "little"))
+
+
+def sequence_counter(image: Image) -> int | None:
+    """Return the address of the counter of bitmaps' sequence numbers, if the tree has one."""
+    found = (a for n, a in image.symbols.items() if n.endswith("io_bitmap_sequence"))
+    return next((a for a in found if a >= image.data_start), None)
 
 
 def _bring_up_cpu(driver: Driver, cpu: int) -> CpuMeta:

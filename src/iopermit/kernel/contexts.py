@@ -12,6 +12,7 @@ from iopermit.kernel.crashes import Crash
 from iopermit.kernel.emulator import FLAGS, INTERRUPTS, RFLAGS, RIP, RSP, Emulator, Fault, Registers
 from iopermit.kernel.errors import KernelTreeError
 from iopermit.kernel.host import FUNCTIONS
+from iopermit.kernel.liveness import Liveness
 from iopermit.kernel.memory import Memory
 
 COUNT_MASK: Final = 0x7FFF_FFFF
@@ -99,6 +100,8 @@ class Contexts:
         self.points, self.seen = Points(), Accesses()
         self.who, self.heap, self._ending = Who(0, 0), Heap({}), Ending()
         self._skip = self._reads = self._writes = 0
+        self.counter: int | None = None
+        self._liveness = Liveness(memory.emulator.image)
         self.executed: set[tuple[int, int]] = set()
         self._tss_hooked = self._heap_hooked = False
         self.emulator.on_host_call(self._host_call)
@@ -174,7 +177,7 @@ class Contexts:
         return count & COUNT_MASK == 0
 
     def _stop(self, *, preemptible: bool) -> None:
-        self._ending.registers = self.emulator.registers()
+        self._ending.registers = self._liveness.clean(self.emulator.registers())
         self._ending.preemptible = preemptible
         self.before_stop()
         self.emulator.stop()
@@ -230,6 +233,9 @@ class Contexts:
             return point, False
         if address >= at.PER_CPU:
             return self._classify_per_cpu(write, address)
+        if address == self.counter:
+            # Fresh numbers are alike, whoever takes one first.
+            return False, False
         offset = address - self.emulator.image.data_start
         if write:
             seen.data.add(offset & ~7)

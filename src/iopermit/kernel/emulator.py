@@ -50,6 +50,9 @@ FLAGS: Final = 2
 RETURN: Final = at.HOST
 """Where the kernel functions that the driver calls return to."""
 
+_ATTRIBUTES: Final = 0x00F0_FF00
+"""Type, DPL, P, AVL and G in the second half of a segment descriptor."""
+
 Registers = tuple[int, ...]
 
 
@@ -181,7 +184,8 @@ class Emulator:
     def task_register(self) -> tuple[int, int, int, int]:
         """Return selector, base, limit and attributes in the task register."""
         selector, base, limit, flags = self.uc.reg_read(x86.UC_X86_REG_TR)
-        return selector, base, limit, flags
+        # Without the pieces of the base that the descriptor's second half also has.
+        return selector, base, limit, flags & _ATTRIBUTES
 
     def stop(self) -> None:
         """End the run before the present instruction has any effect that is looked at."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Final
 
 from iopermit.kernel import memory_map as at
@@ -34,6 +35,8 @@ class Memory:
         self._link, self._area = image.per_cpu_link, at.align(len(image.per_cpu), 8)
         self._task = at.align(layout.task_size, 8)
         self._data = at.align(len(image.data), 8)
+        gdt = image.address("gdt_page") - self._link
+        self._descriptor = gdt + 8 * layout["GDT_ENTRY_TSS"]
         self._loaded: dict[int, Component | None] = {}
         for cpu in range(cpus):
             emulator.map(self.gs_base(cpu) + self._link, self._area)
@@ -81,7 +84,8 @@ class Memory:
         for cpu, component in enumerate(state.cpus):
             if self._changes(name(CPU, cpu), component):
                 data = contents.data_of(component, name(CPU, cpu), address_of)
-                self.emulator.write(self.gs_base(cpu) + self._link, data[: self._area])
+                area = self._moved_descriptor(data[: self._area], self.gs_base(cpu))
+                self.emulator.write(self.gs_base(cpu) + self._link, area)
                 idle = data[self._area : self._area + self._task]
                 self.emulator.write(self.task(self.idle(cpu)), idle)
                 self._load_stack(self.idle(cpu), data[self._area + self._task :])
@@ -135,11 +139,26 @@ class Memory:
         own = name(CPU, cpu)
         idle = self.idle(cpu)
         data = self.emulator.read(self.gs_base(cpu) + self._link, self._area)
+        data = self._moved_descriptor(data, -self.gs_base(cpu))
         data += self.emulator.read(self.task(idle), self._task)
         stack = self._stack(idle, registers) if registers else b""
         meta = meta._replace(stack=len(stack))
         data += pack_registers(registers) + stack
         return self.contents.component(meta, data, own, names)
+
+    def _moved_descriptor(self, area: bytes, distance: int) -> bytes:
+        """Return a CPU's area with the base in the descriptor of its TSS moved.
+
+        The descriptor has the address in pieces (SDM vol. 3, "TSS Descriptor in 64-bit mode"),
+        which `Contents` cannot recognise. In contents it is relative to the CPU's area.
+        """
+        start = self._descriptor
+        low, high = struct.unpack_from("<QQ", area, start)
+        base = (low >> 16 & 0xFF_FFFF) | (low >> 56 << 24) | (high & 0xFFFF_FFFF) << 32
+        base = (base + distance) % (1 << 64)
+        low = (low & 0x00FF_FF00_0000_FFFF) | (base & 0xFF_FFFF) << 16 | (base >> 24 & 0xFF) << 56
+        high = (high >> 32 << 32) | base >> 32
+        return area[:start] + struct.pack("<QQ", low, high) + area[start + 16 :]
 
     def task_component(
         self, slot: int, meta: TaskMeta, names: tuple[int, ...] = (), registers: Registers = ()

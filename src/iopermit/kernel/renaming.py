@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import itertools
 
-from iopermit.kernel.contents import CPU, HEAP, NAMES, SEQUENCE, TASK, Component, kind_of, name
+from iopermit.kernel.contents import CPU, HEAP, NAMES, SEQUENCE, TASK, Component, name
 from iopermit.kernel.state import State
 
 Renaming = dict[int, int]
 _COUNTER = name(SEQUENCE, 0)
+_FIRST_HEAP = name(HEAP, 0)
 
 
 class Canonical:
@@ -27,12 +28,11 @@ class Canonical:
 
     def with_renaming(self, state: State) -> tuple[State, Renaming]:
         """Return the representative, and the new names of tasks and CPUs."""
-        sequences = _ranks(state)
         best: State | None = None
         best_key: object = None
         chosen: Renaming = {}
         for cpus, tasks in self._orders(state):
-            names = dict(sequences)
+            names: Renaming = {}
             names.update((name(CPU, old), name(CPU, new)) for new, old in enumerate(cpus))
             names.update((name(TASK, old), name(TASK, new)) for new, old in enumerate(tasks))
             renamed = _renamed(state, cpus, tasks, names)
@@ -60,25 +60,14 @@ def _sorted_orders(numbers: list[int]) -> list[list[int]]:
     return [list(itertools.chain(*chosen)) for chosen in itertools.product(*parts)]
 
 
-def _ranks(state: State) -> Renaming:
-    """Return new numbers for sequence numbers: their rank; the counter is the highest."""
-    first, last = SEQUENCE * NAMES, (SEQUENCE + 1) * NAMES
-    held = {
-        n
-        for component in (*state.cpus, *state.tasks, *state.heap)
-        if component is not None
-        for n in component[1]
-        if first <= n < last
-    }
-    return {old: _COUNTER + rank for rank, old in enumerate(sorted(held), 1)}
-
-
 def _renamed(state: State, cpus: list[int], tasks: list[int], names: Renaming) -> State:
     """Return a state with CPUs and tasks in another order; heap slots by first mention."""
-    highest = _COUNTER + sum(1 for new in names.values() if new >= _COUNTER)
     heap_order: list[int] = []
 
+    highest = _COUNTER
+
     def rename(component: Component) -> Component:
+        nonlocal highest
         refs = component[1]
         if not refs:
             return component
@@ -86,11 +75,14 @@ def _renamed(state: State, cpus: list[int], tasks: list[int], names: Renaming) -
         for named in refs:
             new = names.get(named)
             if new is None:
-                if kind_of(named) != HEAP:
-                    new = named
+                if named > _COUNTER:
+                    highest += 1
+                    new = names[named] = highest
+                elif _FIRST_HEAP <= named < _COUNTER:
+                    new = names[named] = _FIRST_HEAP + len(heap_order)
+                    heap_order.append(named - _FIRST_HEAP)
                 else:
-                    new = names[named] = name(HEAP, len(heap_order))
-                    heap_order.append(named % NAMES)
+                    new = named
             result.append(new)
         return component[0], tuple(result)
 
@@ -99,8 +91,6 @@ def _renamed(state: State, cpus: list[int], tasks: list[int], names: Renaming) -
         None if state.tasks[old] is None else rename(state.tasks[old])  # type: ignore[arg-type]
         for old in tasks
     )
-    counted = tuple(highest if kind_of(n) == SEQUENCE else n for n in state.data[1])
-    data = rename((state.data[0], counted)) if counted else state.data
     heap = []
     for old in heap_order:
         used = state.heap[old]
@@ -109,6 +99,8 @@ def _renamed(state: State, cpus: list[int], tasks: list[int], names: Renaming) -
     rest = [state.heap[old] for old in range(len(state.heap)) if old not in mentioned]
     heap += [None if used is None else rename(used) for used in rest if used is not None]
     heap += [None] * (len(state.heap) - len(heap))
+    counted = tuple([highest if n >= _COUNTER else names.get(n, n) for n in state.data[1]])
+    data = state.data[0], counted
     return State(new_cpus, new_tasks, tuple(heap), data)
 
 
