@@ -14,6 +14,7 @@ from typing import Final
 from iopermit.kernel.contents import CPU, HEAP, NAMES, SEQUENCE, TASK, Component
 from iopermit.kernel.crashes import Crash
 from iopermit.kernel.driver import Driver, Outcome, slot_of
+from iopermit.kernel.rules import Move
 from iopermit.kernel.state import State
 from iopermit.kernel.switches import Step, Switches
 from iopermit.system.execution import Action
@@ -113,8 +114,8 @@ class View:
         names = self.names
         return component[0], tuple([names.get(n, n) for n in component[1]])
 
-    def localise(self, outcome: Outcome) -> _Local | None:
-        """Return the effect of an action in local names; None if it cannot be told locally."""
+    def localise(self, outcome: Outcome) -> _Local:
+        """Return the effect of an action in local names."""
         state = outcome.state
         if state is None:
             return _Local((0, ()), (), (), (0, ()), outcome.crash)
@@ -170,6 +171,13 @@ class View:
         return steps
 
 
+class _Unknown:
+    """Stands for what was not executed yet."""
+
+
+_UNKNOWN: Final = _Unknown()
+
+
 class Memo:
     """Remembers what actions lead to."""
 
@@ -187,37 +195,36 @@ class Memo:
         self._foreign.clear()
         self.switches.clear()
 
-    def steps(self, state: State, action: Action, views: dict[object, View]) -> list[Step]:
+    def steps(self, state: State, move: Move, views: dict[object, View]) -> list[Step]:
         """Return what an action leads to, in a list with one item for each outcome.
 
         Args:
             state: the state.
-            action: the action.
+            move: the action.
             views: views of this state that were made already; new ones are added.
         """
-        driver = self.driver
-        if action.event == "switch":
-            step = self.switches.step(state, action)
+        driver, action = self.driver, move.action
+        if move.is_switch:
+            step = self.switches.step(state, move)
             if step is not None:
                 return [step]
-        slots = self._slots(state, action)
+        slots = self._slots(state, move)
         view = views.get((action.cpu, slots))
         if view is None:
             view = views[action.cpu, slots] = View(state, action.cpu, slots)
-        key = (view.key, action.event, _local_arguments(action))
-        if key in self._known:
-            effects = self._known[key]
-            if effects is not None:
-                return view.globalise(effects)
+        key = (view.key, move.key, move.target < 0)
+        effects = self._known.get(key, _UNKNOWN)
+        if effects is None:
             return self._execute_foreign(state, action)
+        if not isinstance(effects, _Unknown):
+            return view.globalise(effects)
         outcomes = driver.execute(state, action)
         self.executed += 1
         if any(outcome.foreign for outcome in outcomes):
             self._known[key] = None
         else:
             view = View(state, action.cpu, slots)
-            effects = [local for o in outcomes if (local := view.localise(o)) is not None]
-            self._known[key] = effects
+            self._known[key] = [view.localise(outcome) for outcome in outcomes]
         return [Step(o.state, o.crash) for o in outcomes]
 
     def _execute_foreign(self, state: State, action: Action) -> list[Step]:
@@ -226,30 +233,23 @@ class Memo:
             self._foreign[state, action] = [Step(o.state, o.crash) for o in outcomes]
         return self._foreign[state, action]
 
-    def _slots(self, state: State, action: Action) -> tuple[int, ...]:
+    def _slots(self, state: State, move: Move) -> tuple[int, ...]:
         """Return the tasks that an action is about, the current one first."""
-        names = state.cpus[action.cpu][1]
+        names = state.cpus[move.cpu][1]
         slot = slot_of(names[0])
-        slots = [] if slot is None else [slot]
-        for key, value in action.arguments:
-            if key in {"child", "following"} and value < len(state.tasks):
-                slots.append(value)
-        if action.event != "step":
-            return tuple(slots)
-        if self.driver.cpu_meta(state, action.cpu).switching:
-            slots += [s for s in (slot_of(names[1]),) if s is not None]
-        elif slot is not None:
-            task = state.tasks[slot]
-            leading = 0 if task is None else self.driver.contents[task[0]].leading
-            slots += [n % NAMES for n in (task[1] if task else ())[:leading]]
-        return tuple(slots)
-
-
-def _local_arguments(action: Action) -> tuple[tuple[str, int], ...]:
-    """Return the arguments without task slots, which the view has; idle stays apart."""
-    return tuple(
-        [(k, v) for k, v in action.arguments if k not in {"child", "following"}]
-    ) + tuple([("slots", len(action.arguments))])
+        slots = () if slot is None else (slot,)
+        if move.target >= 0:
+            return (*slots, move.target)
+        if not move.is_step:
+            return slots
+        if self.driver.cpu_meta(state, move.cpu).switching:
+            following = slot_of(names[1])
+            return slots if following is None else (*slots, following)
+        task = None if slot is None else state.tasks[slot]
+        if task is None:
+            return slots
+        leading = self.driver.contents[task[0]].leading
+        return (*slots, *[n % NAMES for n in task[1][:leading]])
 
 
 __all__ = ["Memo", "Step", "View"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from iopermit.kernel.driver import Driver
 from iopermit.kernel.state import IDLE_NAME, State
@@ -11,17 +12,60 @@ from iopermit.system.execution import Action, action
 from iopermit.system.scenario import Event, Scenario
 
 
+@dataclass(eq=False, frozen=True)
+class Move:
+    """An action that can happen, prepared for being looked up often. Equal to itself only.
+
+    Attributes:
+        action: the action.
+        key: the action without the slots of tasks, as a number.
+        cpu: the CPU on which it happens.
+        target: the child or the next task that it names, or -1.
+        is_switch: whether it starts a context switch.
+        is_step: whether it goes on with what the CPU is doing.
+    """
+
+    action: Action
+    key: int
+    cpu: int
+    target: int
+    is_switch: bool
+    is_step: bool
+
+
 class Rules:
     """The actions of a scenario."""
 
     def __init__(self, driver: Driver, scenario: Scenario) -> None:
         """Let the events of `scenario` happen."""
         self.driver, self.scenario = driver, scenario
+        self._known: dict[object, list[Move]] = {}
+        self._keys: dict[object, int] = {}
+
+    def moves(self, state: State) -> list[Move]:
+        """Return everything that can happen in a state, for one CPU after the other."""
+        # The contents have the modes, and the first name of a CPU is its current task.
+        key = (
+            tuple([(c[0], c[1][:2]) for c in state.cpus]),
+            tuple([-1 if task is None else task[0] for task in state.tasks]),
+        )
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = [self._move(state, one) for one in self.enabled(state)]
+        return known
 
     def enabled(self, state: State) -> Iterator[Action]:
-        """Yield everything that can happen in a state, for one CPU after the other."""
+        """Yield the actions that can happen in a state, for one CPU after the other."""
         for cpu in range(self.scenario.cpus):
             yield from self._on_cpu(state, cpu)
+
+    def _move(self, state: State, one: Action) -> Move:
+        arguments = dict(one.arguments)
+        target = arguments.get("child", arguments.get("following", -1))
+        kept = tuple((k, v) for k, v in one.arguments if k not in {"child", "following"})
+        key = self._keys.setdefault((one.event, kept), len(self._keys))
+        target = target if target < len(state.tasks) else -1
+        return Move(one, key, one.cpu, target, one.event == "switch", one.event == "step")
 
     def _on_cpu(self, state: State, cpu: int) -> Iterator[Action]:
         driver, scenario = self.driver, self.scenario

@@ -13,6 +13,7 @@ from typing import Final
 from iopermit.kernel.contents import NAMES, SEQUENCE, TASK, Component
 from iopermit.kernel.crashes import Crash
 from iopermit.kernel.driver import Driver, slot_of
+from iopermit.kernel.rules import Move
 from iopermit.kernel.state import State, TaskMeta
 from iopermit.system.execution import Action
 
@@ -58,11 +59,11 @@ class Switches:
         self._values.clear()
         self._known.clear()
 
-    def step(self, state: State, action: Action) -> Step | None:
+    def step(self, state: State, move: Move) -> Step | None:
         """Return what a switch leads to, or None if it has to be executed as a whole."""
+        action = move.action
         previous = slot_of(state.cpus[action.cpu][1][0])
-        following = action["following"]
-        target = following if following < len(state.tasks) else None
+        target = move.target if move.target >= 0 else None
         before, after = self._looked_at(state, previous), self._looked_at(state, target)
         if before is None or after is None:
             return None
@@ -76,7 +77,7 @@ class Switches:
                 return None
             self._known[key] = effect
         effect = self._known[key]
-        return None if effect is None else self._apply(state, action, effect, names)
+        return None if effect is None else self._apply(state, move, effect, names)
 
     def _names(
         self, state: State, cpu: int, previous: int | None, target: int | None
@@ -152,18 +153,17 @@ class Switches:
         )
 
     def _apply(
-        self, state: State, action: Action, effect: _Effect, names: dict[int, int]
+        self, state: State, move: Move, effect: _Effect, names: dict[int, int]
     ) -> Step:
         back = {local: named for named, local in names.items()}
         cpus, tasks = list(state.cpus), list(state.tasks)
         cpu = effect.cpu
-        cpus[action.cpu] = cpu[0], tuple([back.get(n, n) for n in cpu[1]])
-        previous = slot_of(state.cpus[action.cpu][1][0])
-        following = action["following"]
+        cpus[move.cpu] = cpu[0], tuple([back.get(n, n) for n in cpu[1]])
+        previous = slot_of(state.cpus[move.cpu][1][0])
         if previous is not None:
             tasks[previous] = self._left(tasks[previous], effect.previous)
-        if following < len(tasks):
-            tasks[following] = self._left(tasks[following], effect.following)
+        if move.target >= 0:
+            tasks[move.target] = self._left(tasks[move.target], effect.following)
         return Step(State(tuple(cpus), tuple(tasks), state.heap, state.data))
 
     def _left(self, task: Component | None, words: Words) -> Component | None:
