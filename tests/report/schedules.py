@@ -5,9 +5,10 @@ from __future__ import annotations
 import linecache
 from typing import TYPE_CHECKING, Any
 
+from iopermit.search.results import SearchStatistics, TraceStep, TssState, Verdict, Violation
+
 from iopermit import arch
 from iopermit.designs import find
-from iopermit.search.results import SearchStatistics, TraceStep, TssState, Verdict, Violation
 from iopermit.system.concretion import readable
 from iopermit.system.execution import Action, Context, Mode
 from iopermit.system.scenario import PLAIN_EVENTS, Scenario

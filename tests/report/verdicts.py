@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from iopermit.search.results import SearchStatistics, Uncovered, Verdict, Violation
+
 from iopermit.system.scenario import ALL_EVENTS, Scenario
 from iopermit.translate.ir import Site
 

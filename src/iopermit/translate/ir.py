@@ -169,17 +169,6 @@ class Clear:
 Stmt = Let | Store | Check | If | Goto | Clear
 
 
-@dataclass(frozen=True)
-class Site:
-    """A place in the source of a design."""
-
-    file: str
-    line: int
-    column: int
-    text: str
-    function: str
-
-
 @dataclass
 class Step:
     """One atomic action of a context, and what may happen before it."""
