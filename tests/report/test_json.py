@@ -8,13 +8,13 @@ from typing import Any
 
 import jsonschema
 import pytest
-from iopermit.search.results import Verdict
 from tests.report.schedules import review_story
 from tests.report.verdicts import CRASH, GARBAGE, HOLDS, UNDETERMINED
 
 from iopermit.designs import designs
 from iopermit.report.json import design_name, place, schema, to_text, verdict_json
-from iopermit.translate.ir import Site
+from iopermit.system.results import Verdict
+from iopermit.system.site import Site
 from iopermit.translate.load import load_design
 
 EVERY = [review_story(), HOLDS, UNDETERMINED, CRASH, GARBAGE]

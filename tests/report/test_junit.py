@@ -3,11 +3,11 @@
 from dataclasses import replace
 from xml.etree import ElementTree as ET
 
-from iopermit.search.results import Verdict
 from tests.report.schedules import review_story
 from tests.report.verdicts import CRASH, HOLDS, UNDETERMINED
 
 from iopermit.report.junit import junit_xml
+from iopermit.system.results import Verdict
 
 
 def suite(verdict: Verdict) -> ET.Element:

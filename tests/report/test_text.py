@@ -4,11 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from iopermit.search.results import Uncovered, Verdict
 from tests.report.schedules import review_story, texts
 from tests.report.verdicts import CRASH, GARBAGE, HOLDS, SITE, UNDETERMINED
 
 from iopermit.report.text import WIDTH, report
+from iopermit.system.results import Uncovered, Verdict
 
 STORY = """\
 BUG: port leak in linux-v2-06: task B may use ports 192-65535, which only task A was granted

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from iopermit.system.scenario import Scenario
-    from iopermit.translate.ir import Site
+    from iopermit.system.site import Site
 
 Ranges = tuple[tuple[int, int], ...]
 """Port ranges as (first, last), both included."""

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from iopermit.system.site import Site
+
 RecordName = str
 """``task``, ``cpu``, ``tss``, ``globals``, or the name of a heap class."""
 
