@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,19 +27,36 @@ CONFIG_DEBUG_INFO_DWARF4=y
 CONFIG_UNWINDER_FRAME_POINTER=y
 CONFIG_INIT_STACK_NONE=y
 """
-"""What is on beyond `allnoconfig`; a symbol that a tree does not have is ignored by Kconfig."""
+"""What is on beyond `allnoconfig`; Kconfig ignores a symbol that the tree does not have."""
 
-WANTED = ("64BIT", "SMP", "PREEMPT", "DEBUG_INFO")
+_WANTED = ("64BIT", "SMP", "PREEMPT", "DEBUG_INFO")
 
-# objtool checks and rewrites objects for booting; the objects here are executed unlinked and need
-# none of it, nor the libelf that objtool is built with.
+# objtool checks objects and prepares them for booting. These are executed unlinked and need none of
+# it, nor libelf, with which objtool is built.
 _WITHOUT_OBJTOOL = ("CONFIG_OBJTOOL=", "CONFIG_STACK_VALIDATION=", "objtool=true")
 
-# Variables of the caller's own kernel builds must not change what is built here.
+# Variables of the caller's own builds, which must not change what is built here.
 _FOREIGN = re.compile(
-    r"^(MAKE.*|MFLAGS|GNUMAKEFLAGS|KBUILD.*|KCONFIG.*|K[CAR].*FLAGS|[CA]FLAGS.*|LDFLAGS.*|ARCH|SUBARCH|O|V|W|C|M"
-    r"|LOCALVERSION.*|INSTALL.*|CONFIG_.*|HOST.*|CPATH|C_INCLUDE_PATH|GCC_.*|LANG(UAGE)?|LC_.*)$"
+    r"(MAKE.*|MFLAGS|GNUMAKEFLAGS|KBUILD.*|KCONFIG.*|K[CAR].*FLAGS|[CA]FLAGS.*|LDFLAGS.*|ARCH|SUBARCH"
+    r"|[OVWCM]|LOCALVERSION.*|INSTALL.*|CONFIG_.*|HOST.*|C_INCLUDE_PATH|CPATH|GCC_.*|LANG.*|LC_.*)"
 )
+_FAILED = re.compile(r"\*\*\* \[(?:[^\]]*: )?([^\]:]+)\] Error")
+_NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What stopped make.
+
+    Attributes:
+        target: The file that could not be made; empty if make failed before.
+        message: What the compiler, or make, says; paths are relative to the tree.
+        command: The command that failed; empty if it is not known.
+    """
+
+    target: str
+    message: str
+    command: str
 
 
 @dataclass(frozen=True)
@@ -56,52 +73,85 @@ class Kbuild:
     output: Path
     toolchain: Toolchain
 
-    def configure(self) -> set[str]:
-        """Make the configuration and return the symbols that are `y` in it.
+    def configure(self) -> Failure | None:
+        """Make the configuration.
+
+        Returns:
+            What failed, if something did.
 
         Raises:
-            KernelTreeError: Kconfig fails, or does not give what the check needs.
+            KernelTreeError: There is no space.
         """
         wanted = self.output / "iopermit.config"
         wanted.write_text(CONFIGURATION)
-        self._make([f"KCONFIG_ALLCONFIG={wanted}", "allnoconfig"], "configuring the kernel failed")
-        text = (self.output / ".config").read_text()
-        enabled = set(re.findall(r"^CONFIG_(\w+)=y$", text, re.MULTILINE))
-        missing = [name for name in WANTED if name not in enabled]
-        if missing:
-            raise KernelTreeError(
-                f"the tree's Kconfig does not allow CONFIG_{missing[0]}=y, which the check needs. "
-                f"Configured from allnoconfig with {wanted.name}: "
-                + ", ".join(CONFIGURATION.split())
-            )
-        return enabled
+        failure = self._make([f"KCONFIG_ALLCONFIG={wanted}", "allnoconfig"])
+        if failure:
+            return failure
+        enabled = (self.output / ".config").read_text().splitlines()
+        missing = [name for name in _WANTED if f"CONFIG_{name}=y" not in enabled]
+        if not missing:
+            return None
+        asked = " ".join(CONFIGURATION.split())
+        return Failure(".config", f"Kconfig does not allow CONFIG_{missing[0]}=y besides {asked}", "")
 
-    def build(self, objects: Sequence[str]) -> None:
-        """Build the objects that can be built.
+    def build(self, objects: Sequence[str]) -> Failure | None:
+        """Build all objects that can be built.
+
+        Returns:
+            What failed first, if something did; other objects may have been built.
 
         Raises:
-            KernelTreeError: make itself fails, before it comes to the objects.
+            KernelTreeError: There is no space.
         """
         maps = f"-fdebug-prefix-map={self.source}/= -fdebug-prefix-map={self.output}=."
-        self._make([f"KCFLAGS={maps}", *_WITHOUT_OBJTOOL, *objects], "building failed")
+        return self._make(["-k", f"KCFLAGS={maps}", *_WITHOUT_OBJTOOL, *objects])
 
-    def _make(self, arguments: Sequence[str], failure: str) -> None:
+    def _make(self, arguments: Sequence[str]) -> Failure | None:
         command = [
-            "make", "-C", str(self.source), f"O={self.output}", "ARCH=x86_64", "V=1",
-            f"-j{os.cpu_count() or 1}", "--output-sync=target", "--no-print-directory",
-            *self.toolchain.make_arguments, *arguments,
-        ]  # fmt: skip
+            *("make", "-C", str(self.source), f"O={self.output}", "ARCH=x86_64", "V=1"),
+            *(f"-j{len(os.sched_getaffinity(0))}", "--output-sync=target", "--no-print-directory"),
+            *(*self.toolchain.make_arguments, *arguments),
+        ]
         temporary = self.output / "tmp"
         temporary.mkdir(exist_ok=True)
-        environment = {k: v for k, v in os.environ.items() if not _FOREIGN.match(k)}
-        environment |= {"LC_ALL": "C", "TMPDIR": str(temporary)}
-        status, output = run(command, environment)
-        if status != 0:
-            raise KernelTreeError(f"{failure}\n{output[-3000:]}\ncommand: {' '.join(command)}")
+        environment = {k: v for k, v in os.environ.items() if not _FOREIGN.fullmatch(k)}
+        status, output = run(command, environment | {"LC_ALL": "C", "TMPDIR": str(temporary)})
+        if _NO_SPACE.search(output):
+            raise no_space(self.output)
+        if status == 0:
+            return None
+        return _failure(output.replace(f"{self.source}/", ""), " ".join(command))
+
+
+def no_space(directory: Path) -> KernelTreeError:
+    """Return the error that says where there is no space left."""
+    return KernelTreeError(
+        f"no space left in {directory}; make room (a build takes about 100 MB, what is kept of it "
+        f"10 MB), or set XDG_CACHE_HOME to a directory on another file system"
+    )
+
+
+def _failure(output: str, make: str) -> Failure:
+    """Find what failed first in the output of make, which keeps the lines of a target together."""
+    lines = output.splitlines()
+    for end, line in enumerate(lines):
+        match = _FAILED.search(line)
+        if match is None:
+            continue
+        target = match[1]
+        begin = next(
+            (i for i in range(end - 1, -1, -1) if lines[i].startswith("  ") and target in lines[i]),
+            None,
+        )
+        if begin is None:
+            return Failure(target, "\n".join(lines[max(0, end - 20) : end]), make)
+        command = lines[begin].split(";")[0].strip()
+        return Failure(target, "\n".join(lines[begin + 1 : end]), command)
+    return Failure("", "\n".join(lines[-20:]), make)
 
 
 def run(command: Sequence[str], environment: dict[str, str]) -> tuple[int, str]:
-    """Run a program with all its descendants in a group that ends with this function.
+    """Run a program; when this function ends, also by an exception, all its descendants are dead.
 
     Returns:
         The exit status, and what it wrote to stdout and stderr.
@@ -112,6 +162,7 @@ def run(command: Sequence[str], environment: dict[str, str]) -> tuple[int, str]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        # A process group of its own, which Ctrl-C does not reach but which can be killed as a whole.
         start_new_session=True,
         encoding="utf-8",
         errors="replace",
@@ -122,6 +173,3 @@ def run(command: Sequence[str], environment: dict[str, str]) -> tuple[int, str]:
             os.killpg(process.pid, signal.SIGKILL)
             raise
     return process.returncode, output
-
-
-Progress = Callable[[str], None]

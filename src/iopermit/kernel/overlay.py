@@ -9,7 +9,7 @@ for each file; the others are one link each.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path, PurePosixPath
 
 from iopermit.kernel.source import Source
@@ -31,7 +31,11 @@ _EXPANDED = (
     "tools/scripts",
 )
 _BUILT_DIRECTORIES = {"include/config", "include/generated", "arch/x86/include/generated"}
-_BUILT_SUFFIXES = (".o", ".a", ".ko", ".cmd", ".d", ".so", ".mod", ".order")
+_BUILT_SUFFIXES = (
+    *(".o", ".a", ".ko", ".so", ".s", ".i", ".mod", ".order", ".symvers"),
+    *(".tab.c", ".tab.h", ".lex.c"),
+)
+_ELF = b"\x7fELF"
 
 
 def lay_out(source: Source, additions: dict[str, bytes], target: Path) -> None:
@@ -46,8 +50,7 @@ def lay_out(source: Source, additions: dict[str, bytes], target: Path) -> None:
         OSError: The overlay cannot be written.
     """
     contents = {**source.changed, **additions}
-    real = _real_directories(contents)
-    _link_directory(source.tree, target, "", real, contents.keys())
+    _link_directory(source.tree, target, "", _real_directories(contents), contents.keys())
     for path, data in contents.items():
         if data is not None:
             file = target / path
@@ -56,6 +59,18 @@ def lay_out(source: Source, additions: dict[str, bytes], target: Path) -> None:
             original = source.tree / path
             executable = original.exists() and os.access(original, os.X_OK)
             file.chmod(0o755 if executable else 0o644)
+
+
+def is_product(path: str, entry: os.DirEntry[str]) -> bool:
+    """Return whether a file or directory of a tree comes from a build in the tree, or is hidden."""
+    name = entry.name
+    if name.startswith(".") or path in _BUILT_DIRECTORIES or name.endswith(_BUILT_SUFFIXES):
+        return True
+    # Host programs such as scripts/basic/fixdep; scripts have a suffix or begin with `#!`.
+    if "." in name or not entry.is_file() or not entry.stat().st_mode & 0o111:
+        return False
+    with Path(entry.path).open("rb") as file:
+        return file.read(len(_ELF)) == _ELF
 
 
 def _real_directories(contents: Iterable[str]) -> set[str]:
@@ -69,16 +84,16 @@ def _is_real(path: str, real: set[str]) -> bool:
 
 
 def _link_directory(
-    tree: Path, target: Path, relative: str, real: set[str], replaced: Iterable[str]
+    tree: Path, target: Path, relative: str, real: set[str], replaced: Collection[str]
 ) -> None:
     """Link the entries of one directory of the tree, except products of a build."""
     (target / relative).mkdir()
     with os.scandir(tree / relative) as entries:
         for entry in entries:
             path = f"{relative}/{entry.name}" if relative else entry.name
-            if path in replaced or path in _BUILT_DIRECTORIES or entry.name.startswith("."):
+            if path in replaced or is_product(path, entry):
                 continue
             if entry.is_dir(follow_symlinks=False) and _is_real(path, real):
                 _link_directory(tree, target, path, real, replaced)
-            elif not entry.name.endswith(_BUILT_SUFFIXES):
+            else:
                 (target / path).symlink_to(tree / path)
