@@ -1,7 +1,7 @@
 """Small edits of a kernel tree: faults, harmless changes, and a repair, as unified diffs.
 
-The edits are made on the C text of the tree under test, by patterns of a few tokens, so that one edit
-fits several kernel versions and no kernel source is kept here.
+The edits are made on the C text of the tree under test, by patterns of a few tokens, so that one
+edit fits several kernel versions and no kernel source is kept here.
 """
 
 from __future__ import annotations
@@ -9,7 +9,10 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 IOPORT = "arch/x86/kernel/ioport.c"
 PROCESS = "arch/x86/kernel/process.c"

@@ -40,7 +40,7 @@ _LIBRARY = (
     "arch/x86/lib/memmove_64.o",
     "mm/util.o",
 )
-_SPACE = 200 << 20
+_SPACE = 100 << 20
 """Bytes that must be free before a build, with a margin."""
 
 Progress = Callable[[str], None]
@@ -51,7 +51,8 @@ class BuiltTree:
     """What was built of a tree.
 
     Attributes:
-        objects: The objects, the shim's among them. Of two definitions of a symbol the first counts.
+        objects: The objects, the shim's among them. Of two definitions of a symbol the first
+            counts.
         shim: The shim's object.
         root: The prefix of source paths in the debug information: empty, since they are relative
             to the tree.
@@ -204,8 +205,8 @@ def _require_usable(directory: Path) -> None:
     """Refuse a directory that Kbuild cannot work in, and one without space."""
     if any(character in str(directory) for character in " \t:"):
         raise KernelTreeError(
-            f"the kernel's build system cannot build in {directory}, because of a space or colon in "
-            f"its name; set XDG_CACHE_HOME to another directory"
+            f"the kernel's build system cannot build in {directory}, because of a space or colon "
+            f"in its name; set XDG_CACHE_HOME to another directory"
         )
     if shutil.disk_usage(directory).free < _SPACE:
         raise no_space(directory)

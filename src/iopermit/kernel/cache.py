@@ -8,11 +8,14 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from iopermit.kernel.errors import KernelTreeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _STALE_SECONDS = 60
 """The age from which a directory of an unfinished build that nobody has locked is left over."""

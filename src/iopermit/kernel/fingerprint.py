@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from iopermit.kernel.overlay import is_product
-from iopermit.kernel.source import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from iopermit.kernel.source import Source
 
 _DIRECTORIES = ("arch/x86", "include", "init", "kernel", "lib", "mm", "scripts")
 """All that is compiled, included, or part of Kbuild; besides the files at the top and Kconfig's."""

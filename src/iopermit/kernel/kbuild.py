@@ -6,12 +6,16 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from iopermit.kernel.errors import KernelTreeError
-from iopermit.kernel.toolchain import Toolchain
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from iopermit.kernel.toolchain import Toolchain
 
 CONFIGURATION = """\
 CONFIG_64BIT=y
@@ -92,7 +96,9 @@ class Kbuild:
         if not missing:
             return None
         asked = " ".join(CONFIGURATION.split())
-        return Failure(".config", f"Kconfig does not allow CONFIG_{missing[0]}=y besides {asked}", "")
+        return Failure(
+            ".config", f"Kconfig does not allow CONFIG_{missing[0]}=y besides {asked}", ""
+        )
 
     def build(self, objects: Sequence[str]) -> Failure | None:
         """Build all objects that can be built.
@@ -126,8 +132,8 @@ class Kbuild:
 def no_space(directory: Path) -> KernelTreeError:
     """Return the error that says where there is no space left."""
     return KernelTreeError(
-        f"no space left in {directory}; make room (a build takes about 100 MB, what is kept of it "
-        f"10 MB), or set XDG_CACHE_HOME to a directory on another file system"
+        f"no space left in {directory}; make room (a build takes about 50 MB, what is kept of it "
+        f"5 MB), or set XDG_CACHE_HOME to a directory on another file system"
     )
 
 
@@ -162,7 +168,7 @@ def run(command: Sequence[str], environment: dict[str, str]) -> tuple[int, str]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        # A process group of its own, which Ctrl-C does not reach but which can be killed as a whole.
+        # A process group of its own: Ctrl-C does not reach it, but it can be killed as a whole.
         start_new_session=True,
         encoding="utf-8",
         errors="replace",

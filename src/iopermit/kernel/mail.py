@@ -1,4 +1,4 @@
-"""Takes the patches out of mails as they come out of a mailing list archive or of git format-patch."""
+"""Takes patches out of mails as they come from a mailing list archive or git format-patch."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import email.policy
 import gzip
 import re
 import zlib
-from email.message import Message
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from iopermit.kernel.errors import KernelTreeError
+
+if TYPE_CHECKING:
+    from email.message import Message
+    from pathlib import Path
 
 _DIFF = re.compile(rb"^(?:diff --git |--- [^\r\n]+\r?\n\+\+\+ )", re.MULTILINE)
 _MBOX_FROM = re.compile(rb"(?:\A|(?<=\n\n)|(?<=\r\n\r\n))From \S+.*\d{4}\s*$", re.MULTILINE)
@@ -72,12 +75,9 @@ def _series_number(message: Message) -> int | None:
 
 def _diff_of(message: Message) -> bytes | None:
     """Return the text of a mail's parts that hold a diff, without its transfer encoding."""
-    texts = []
-    for part in message.walk():
-        payload = part.get_payload(decode=True)
-        if isinstance(payload, bytes) and part.get_content_subtype() != "html":
-            if _DIFF.search(payload):
-                texts.append(payload)
+    parts = [part for part in message.walk() if part.get_content_subtype() != "html"]
+    payloads = [part.get_payload(decode=True) for part in parts]
+    texts = [text for text in payloads if isinstance(text, bytes) and _DIFF.search(text)]
     return b"\n".join(texts) if texts else None
 
 

@@ -2,17 +2,20 @@
 
 Kbuild refuses to build outside of a tree that was built inside, and finds that build's objects
 through its VPATH. The overlay leaves both out: products of a build in the tree have no link.
-Directories that Kbuild looks into with `..`, or that patches change, are real directories with a link
-for each file; the others are one link each.
+Directories that Kbuild looks into with `..`, or that patches change, are real directories with a
+link for each file; the others are one link each.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
-from iopermit.kernel.source import Source
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from iopermit.kernel.source import Source
 
 _EXPANDED = (
     "arch/x86",

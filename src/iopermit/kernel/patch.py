@@ -6,15 +6,19 @@ apply`, there is no fuzz, since a check of half-applied code says nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
-from unidiff import Hunk, PatchedFile, PatchSet, UnidiffParseError
+from unidiff.errors import UnidiffParseError
+from unidiff.patch import Hunk, PatchedFile, PatchSet
 
 from iopermit.kernel.errors import KernelTreeError
 from iopermit.kernel.mail import read_diffs
 from iopermit.kernel.source import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _NO_FILE = "/dev/null"
 
@@ -113,8 +117,8 @@ class _FileChange:
         behind = self.lines[last] if last < len(self.lines) else "\n"
         if behind.startswith(("+", "-", " ")) and not behind.startswith(("-- ", "--- ")):
             raise KernelTreeError(
-                f"{self.patch} is damaged: {self.file.path}, {header(hunk)} has more lines than its "
-                f"header says: {behind.rstrip()!r}"
+                f"{self.patch} is damaged: {self.file.path}, {header(hunk)} has more lines than "
+                f"its header says: {behind.rstrip()!r}"
             )
 
     def _explain(self, number: int, hunk: Hunk, before: Sequence[str], path: str) -> str:

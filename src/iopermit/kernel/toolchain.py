@@ -39,8 +39,8 @@ def find_toolchain() -> Toolchain:
     if missing:
         packages = " ".join(dict.fromkeys(missing.values()))
         raise KernelTreeError(
-            f"building kernel code needs {', '.join(missing)}, not found on the PATH; on Debian and "
-            f"Ubuntu: apt-get install {packages}"
+            f"building kernel code needs {', '.join(missing)}, not found on the PATH; on Debian "
+            f"and Ubuntu: apt-get install {packages}"
         )
     version = _ask(compiler, "--version").partition("\n")[0]
     target = _ask(compiler, "-dumpmachine").strip()
@@ -57,4 +57,6 @@ def _ask(compiler: str, option: str) -> str:
     try:
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
     except (OSError, subprocess.CalledProcessError) as error:
-        raise KernelTreeError(f"the compiler does not work: {' '.join(command)}: {error}") from error
+        raise KernelTreeError(
+            f"the compiler does not work: {' '.join(command)}: {error}"
+        ) from error
