@@ -95,8 +95,9 @@ class _Plan:
     @property
     def what(self) -> str:
         """The tree, for messages."""
-        changed = f", {len(self.source.changed)} files patched" if self.source.changed else ""
-        return f"{self.source.tree} (Linux {self.version}{changed})"
+        count = len(self.source.changed)
+        patched = f", {count} {'file' if count == 1 else 'files'} patched" if count else ""
+        return f"{self.source.tree} (Linux {self.version}{patched})"
 
 
 def build(
@@ -194,11 +195,21 @@ def _build_into(plan: _Plan, store: Cache, key: str, keep: Path | None, say: Pro
             failure = kbuild.build([*plan.required, *plan.optional])
         if failure and not all((output / path).is_file() for path in plan.required):
             raise KernelTreeError(_explain(plan, failure, kept))
-        for path in (*plan.required, *plan.optional):
-            if (output / path).is_file():
-                (workspace / "objects" / path).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(output / path, workspace / "objects" / path)
+        _collect(plan, kbuild, workspace / "objects")
         return store.find(key) or store.publish(key, workspace / "objects")
+
+
+def _collect(plan: _Plan, kbuild: Kbuild, target: Path) -> None:
+    """Copy the objects that were built, if they were built of the patched text."""
+    for path in (*plan.required, *plan.optional):
+        if (kbuild.output / path).is_file():
+            if unpatched := kbuild.unpatched(path, plan.source.changed):
+                raise KernelTreeError(
+                    f"{plan.what} cannot be built: {path} includes {unpatched} by a path with "
+                    f"`..`, which leads to the file without the patches"
+                )
+            (target / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(kbuild.output / path, target / path)
 
 
 def _require_usable(directory: Path) -> None:

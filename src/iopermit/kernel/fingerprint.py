@@ -37,7 +37,7 @@ def fingerprint(source: Source, *parts: str | bytes) -> str:
 def _files(source: Source) -> Iterator[str]:
     """Yield the files of the directories that matter, and those that patches change."""
     yield from source.changed
-    yield from (entry.name for entry in os.scandir(source.tree) if entry.is_file())
+    yield from ("Makefile", "Kbuild")
     for directory in _DIRECTORIES:
         if (source.tree / directory).is_dir():
             yield from _walk(source.tree, directory)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from iopermit.kernel.errors import KernelTreeError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from iopermit.kernel.toolchain import Toolchain
@@ -112,6 +112,16 @@ class Kbuild:
         maps = f"-fdebug-prefix-map={self.source}/= -fdebug-prefix-map={self.output}=."
         return self._make(["-k", f"KCFLAGS={maps}", *_WITHOUT_OBJTOOL, *objects])
 
+    def unpatched(self, target: str, changed: Collection[str]) -> str | None:
+        """Return a changed file of which an object includes the old form, by a link and `..`."""
+        directory, _, name = target.rpartition("/")
+        noted = (self.output / directory / f".{name}.cmd").read_text()
+        for path in re.findall(rf"(?<=\s){re.escape(str(self.source))}/(\S*\.\.\S*)", noted):
+            wanted: str = os.path.normpath(path)
+            if wanted in changed and not (self.source / path).samefile(self.source / wanted):
+                return wanted
+        return None
+
     def _make(self, arguments: Sequence[str]) -> Failure | None:
         command = [
             *("make", "-C", str(self.source), f"O={self.output}", "ARCH=x86_64", "V=1"),
@@ -126,7 +136,27 @@ class Kbuild:
             raise no_space(self.output)
         if status == 0:
             return None
-        return _failure(output.replace(f"{self.source}/", ""), " ".join(command))
+        return self._failure(output.splitlines(), " ".join(command))
+
+    def _failure(self, lines: Sequence[str], make: str) -> Failure:
+        """Find what failed first; make has kept the lines of a target together."""
+        for end, line in enumerate(lines):
+            match = _FAILED.search(line)
+            if match is None:
+                continue
+            begin = end - 1
+            while begin >= 0 and not (lines[begin].startswith("  ") and match[1] in lines[begin]):
+                begin -= 1
+            if begin < 0:
+                return Failure(match[1], self._in_tree(lines[max(0, end - 20) : end]), make)
+            # The command goes on behind the semicolon with what Kbuild notes about it.
+            command = lines[begin].split(";")[0].strip().replace(f"{self.source}/", "../source/")
+            return Failure(match[1], self._in_tree(lines[begin + 1 : end]), command)
+        return Failure("", self._in_tree(lines[-20:]), make)
+
+    def _in_tree(self, lines: Sequence[str]) -> str:
+        """Return what the compiler says, with paths relative to the tree."""
+        return "\n".join(lines).replace(f"{self.source}/", "")
 
 
 def no_space(directory: Path) -> KernelTreeError:
@@ -135,25 +165,6 @@ def no_space(directory: Path) -> KernelTreeError:
         f"no space left in {directory}; make room (a build takes about 50 MB, what is kept of it "
         f"5 MB), or set XDG_CACHE_HOME to a directory on another file system"
     )
-
-
-def _failure(output: str, make: str) -> Failure:
-    """Find what failed first in the output of make, which keeps the lines of a target together."""
-    lines = output.splitlines()
-    for end, line in enumerate(lines):
-        match = _FAILED.search(line)
-        if match is None:
-            continue
-        target = match[1]
-        begin = next(
-            (i for i in range(end - 1, -1, -1) if lines[i].startswith("  ") and target in lines[i]),
-            None,
-        )
-        if begin is None:
-            return Failure(target, "\n".join(lines[max(0, end - 20) : end]), make)
-        command = lines[begin].split(";")[0].strip()
-        return Failure(target, "\n".join(lines[begin + 1 : end]), command)
-    return Failure("", "\n".join(lines[-20:]), make)
 
 
 def run(command: Sequence[str], environment: dict[str, str]) -> tuple[int, str]:

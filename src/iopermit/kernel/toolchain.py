@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from iopermit.kernel.errors import KernelTreeError
 
-_NEEDED = {"make": "make", "ld": "binutils", "flex": "flex", "bison": "bison", "bc": "bc"}
-"""Programs besides the compiler, and the Debian packages that have them."""
+_NEEDED = {"make": "make", "flex": "flex", "bison": "bison", "bc": "bc"}
+"""Programs besides the compiler and linker, and the Debian packages that have them."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def find_toolchain() -> Toolchain:
     """
     prefix = os.environ.get("CROSS_COMPILE", "")
     compiler = os.environ.get("CC") or f"{prefix}gcc"
-    needed = {compiler.split()[0]: "gcc", **_NEEDED}
+    needed = {compiler.split()[0]: "gcc", f"{prefix}ld": "binutils", **_NEEDED}
     missing = {name: package for name, package in needed.items() if shutil.which(name) is None}
     if missing:
         packages = " ".join(dict.fromkeys(missing.values()))
@@ -49,7 +49,8 @@ def find_toolchain() -> Toolchain:
             f"{compiler} compiles for {target}, not for x86-64; set CROSS_COMPILE, for example "
             f"CROSS_COMPILE=x86_64-linux-gnu-"
         )
-    return Toolchain(f"{version} ({target})", (f"CC={compiler}",))
+    host = () if prefix else (f"HOSTCC={compiler}",)
+    return Toolchain(f"{version} ({target})", (f"CC={compiler}", *host))
 
 
 def _ask(compiler: str, option: str) -> str:
