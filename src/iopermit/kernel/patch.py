@@ -96,7 +96,7 @@ class _FileChange:
 
     def _patched(self, text: str, path: str) -> str:
         """Return the text with all hunks applied."""
-        before = text.split("\n")
+        before = text.removesuffix("\n").split("\n") if text else []
         after: list[str] = []
         done = 0
         for number, hunk in enumerate(self.file, start=1):
@@ -109,7 +109,7 @@ class _FileChange:
                 raise KernelTreeError(self._explain(number, hunk, before, path))
             after += [*before[done:place], *new]
             done = place + len(old)
-        return "\n".join([*after, *before[done:]])
+        return "".join(f"{line}\n" for line in (*after, *before[done:]))
 
     def _check_length(self, hunk: Hunk) -> None:
         """Refuse a hunk that goes on behind the end that its header states."""
@@ -169,4 +169,4 @@ def _nearest(wanted: Sequence[str], lines: Sequence[str], near: int) -> int:
         pairs = zip(wanted, lines[place:], strict=False)
         return sum(one == other for one, other in pairs)
 
-    return max(range(len(lines)), key=lambda place: (common(place), -abs(place - near)))
+    return max(range(len(lines) or 1), key=lambda place: (common(place), -abs(place - near)))
