@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.kernel.trees import VERSIONS, build_cache, require_tree
 
 from iopermit.kernel.build import BuiltTree, build
-from tests.kernel.trees import VERSIONS, build_cache, require_tree
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -66,7 +66,7 @@ def test_an_attached_patch(tmp_path: Path) -> None:
 
 
 def test_a_series_in_a_mailbox(tmp_path: Path) -> None:
-    """A mailbox in order of arrival is put in order of its numbers; cover and replies are left out."""
+    """A mailbox is put in order of its numbers; the cover letter and replies are left out."""
     reply = mail("Re: [PATCH 1/2] x", "\n".join(f"> {line}" for line in BODY.splitlines()))
     box = [
         mail("[PATCH v3 0/2] cover", "No patch here.\n"),

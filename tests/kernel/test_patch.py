@@ -5,16 +5,19 @@ from __future__ import annotations
 import difflib
 import shutil
 import subprocess
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.conftest import require_tool
 
 from iopermit.kernel.errors import KernelTreeError
 from iopermit.kernel.patch import apply_patches
 from iopermit.kernel.source import Source
-from tests.conftest import require_tool
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NAME = "kernel/a.c"
 LINES = [f"line {number}" for number in range(1, 41)]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from iopermit.kernel.errors import KernelTreeError
 from iopermit.kernel.source import Source
 from iopermit.kernel.tree import require_checkable, version_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def make_tree(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -173,20 +174,28 @@ def run(command: Sequence[str], environment: dict[str, str]) -> tuple[int, str]:
     Returns:
         The exit status, and what it wrote to stdout and stderr.
     """
-    with subprocess.Popen(
-        command,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        # A process group of its own: Ctrl-C does not reach it, but it can be killed as a whole.
-        start_new_session=True,
-        encoding="utf-8",
-        errors="replace",
-    ) as process:
-        try:
-            output, _ = process.communicate()
-        except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)
-            raise
+    # A program started must not be lost to a Ctrl-C that comes before it is known here.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            # A process group of its own: Ctrl-C does not reach it, but all of it can be killed.
+            start_new_session=True,
+            encoding="utf-8",
+            errors="replace",
+        )
+        with process:
+            try:
+                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+                output, _ = process.communicate()
+            except BaseException:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                raise
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     return process.returncode, output
