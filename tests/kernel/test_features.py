@@ -31,7 +31,12 @@ def test_debian_trees(tree: Path) -> None:
     assert features.copy_thread_args
     assert features.x86_iopl_ioperm
     assert not features.thread_io_bitmap_ptr
-    assert features.pcpu_hot == ("-6.12-" in tree.name)
+    in_structure = {
+        features.pcpu_hot,
+        features.pcpu_hot_preempt_count,
+        features.pcpu_hot_cpu_number,
+    }
+    assert in_structure == {"-6.12-" in tree.name}
 
 
 def test_a_bitmap_that_the_task_owns(tmp_path: Path) -> None:
@@ -63,5 +68,8 @@ def test_comments_do_not_count(tmp_path: Path) -> None:
 
 def test_macros_name_what_is_there(tmp_path: Path) -> None:
     """The shim is told of each thing that is there, and of nothing else."""
-    features = detect(Source(tmp_path, source(current=b"struct pcpu_hot {\n};\n")))
+    text = (
+        b"struct pcpu_hot {\n\tint x;\n\tstruct task_struct *current_task;\n};\nint cpu_number;\n"
+    )
+    features = detect(Source(tmp_path, source(current=text)))
     assert features.macros() == ["-DIOPERMIT_HAS_PCPU_HOT"]
