@@ -78,3 +78,17 @@ def test_a_directory_with_something_in_it_is_not_used(tmp_path: Path) -> None:
         prepare_kept(tmp_path / "new")
     with pytest.raises(KernelTreeError, match=r"cannot keep the build in .*/file: "):
         prepare_kept(tmp_path / "new/file")
+
+
+def test_the_last_workspaces_last(tmp_path: Path) -> None:
+    """A lasting workspace is there again next time; of many the ones used last are kept."""
+    cache = Cache(tmp_path)
+    for number in range(6):
+        with cache.lasting_workspace(str(number)) as workspace:
+            (workspace / "file").write_text("")
+            os.utime(workspace, (number, number))
+        with cache.lasting_workspace(str(number)) as workspace:
+            assert (workspace / "file").is_file()
+            os.utime(workspace, (number, number))
+    left = sorted(path.name for path in tmp_path.glob("base-*") if path.is_dir())
+    assert left == ["base-2", "base-3", "base-4", "base-5"]

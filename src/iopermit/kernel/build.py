@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -14,11 +15,11 @@ from iopermit.kernel.errors import KernelTreeError
 from iopermit.kernel.features import Features, detect
 from iopermit.kernel.fingerprint import fingerprint
 from iopermit.kernel.kbuild import CONFIGURATION, Failure, Kbuild, no_space
-from iopermit.kernel.overlay import lay_out
 from iopermit.kernel.patch import apply_patches
 from iopermit.kernel.source import Source
 from iopermit.kernel.toolchain import Toolchain, find_toolchain
 from iopermit.kernel.tree import require_checkable
+from iopermit.kernel.workspace import Workspace, c_files
 
 _SHIM = "arch/x86/kernel/iopermit_shim.o"
 _CPU_SHIM = "arch/x86/kernel/cpu/iopermit_cpu.o"
@@ -88,9 +89,16 @@ class _Plan:
     @property
     def key(self) -> str:
         """The name of the build in the cache."""
-        added = [part for item in sorted(self.additions.items()) for part in item]
-        objects = " ".join((*self.required, *self.optional))
-        return fingerprint(self.source, self.toolchain.compiler, CONFIGURATION, objects, *added)
+        return self.key_without(())
+
+    def key_without(self, files: Collection[str]) -> str:
+        """Return a name for all that is built but for some files of the tree."""
+        parts = [part for item in sorted(self.additions.items()) for part in item]
+        parts += [self.toolchain.compiler, CONFIGURATION, *self.required, *self.optional]
+        if files:
+            # A workspace has links to the tree.
+            parts.append(str(self.source.tree))
+        return fingerprint(self.source, *parts, without=files)
 
     @property
     def what(self) -> str:
@@ -179,24 +187,29 @@ def _additions(source: Source, features: Features) -> dict[str, bytes]:
 
 def _build_into(plan: _Plan, store: Cache, key: str, keep: Path | None, say: Progress) -> Path:
     """Build, and publish in the cache what is complete."""
+    objects = [*plan.required, *plan.optional]
     kept = prepare_kept(keep) if keep else None
-    with store.workspace() as workspace:
-        directory = kept or workspace
+    own = c_files(plan.source, objects)
+    with contextlib.ExitStack() as stack:
+        collected = stack.enter_context(store.workspace())
+        again = kept is None and all(path in own for path in plan.source.changed)
+        directory = kept or (
+            stack.enter_context(store.lasting_workspace(plan.key_without(own)))
+            if again
+            else stack.enter_context(store.workspace())
+        )
         _require_usable(directory)
-        say(f"laying out {plan.what}")
-        lay_out(plan.source, plan.additions, directory / "source")
-        output = directory / "build"
-        output.mkdir()
-        kbuild = Kbuild(directory / "source", output, plan.toolchain)
-        say(f"configuring {plan.what}")
-        failure = kbuild.configure()
-        if failure is None:
-            say(f"building {len(plan.required) + len(plan.optional)} objects of {plan.what}")
-            failure = kbuild.build([*plan.required, *plan.optional])
-        if failure and not all((output / path).is_file() for path in plan.required):
+        workspace = Workspace(directory, plan.source, plan.additions, plan.toolchain)
+        method = workspace.build_again if again else workspace.build
+        failure = method(objects, lambda what: say(f"{plan.what}: {what}"))
+        if failure and not all(
+            (workspace.kbuild.output / path).is_file() for path in plan.required
+        ):
             raise KernelTreeError(_explain(plan, failure, kept))
-        _collect(plan, kbuild, workspace / "objects")
-        return store.find(key) or store.publish(key, workspace / "objects")
+        _collect(plan, workspace.kbuild, collected / "objects")
+        if plan.key != key:
+            raise KernelTreeError(f"{plan.source.tree} changed while it was built; check it again")
+        return store.find(key) or store.publish(key, collected / "objects")
 
 
 def _collect(plan: _Plan, kbuild: Kbuild, target: Path) -> None:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _STALE_SECONDS = 60
 """The age from which a directory of an unfinished build that nobody has locked is left over."""
 
+_LASTING = 4
+"""The number of lasting workspaces that are kept, of about 30 MB each."""
+
 
 def default_cache() -> Path:
     """Return `$XDG_CACHE_HOME/iopermit/kernel`, by default in `~/.cache`."""
@@ -64,6 +67,16 @@ class Cache:
             shutil.rmtree(path, ignore_errors=True)
             os.close(descriptor)
 
+    @contextlib.contextmanager
+    def lasting_workspace(self, key: str) -> Iterator[Path]:
+        """Give a directory for builds that is still there next time, to one process at a time."""
+        with self.locked(f"base-{key}"):
+            path = self.root / f"base-{key}"
+            path.mkdir(exist_ok=True)
+            os.utime(path)
+            yield path
+        self._remove_old_workspaces()
+
     def publish(self, key: str, files: Path) -> Path:
         """Make a directory of files the complete build `key`, at once or not at all."""
         target = self.root / key
@@ -81,6 +94,18 @@ class Cache:
                         shutil.rmtree(path, ignore_errors=True)
                 finally:
                     os.close(descriptor)
+
+    def _remove_old_workspaces(self) -> None:
+        """Remove all but the lasting workspaces that were used last."""
+        paths = [path for path in self.root.glob("base-*") if path.is_dir()]
+        paths.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+        for path in paths[_LASTING:]:
+            with (
+                path.with_name(f"{path.name}.lock").open("w") as lock,
+                contextlib.suppress(OSError),
+            ):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def prepare_kept(directory: Path) -> Path:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from iopermit.kernel.overlay import is_product
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from iopermit.kernel.source import Source
@@ -22,13 +22,19 @@ _SOURCED = re.compile(r'^\s*o?source\s+"?([^"\s]+)"?', re.MULTILINE)
 _ARCHITECTURE = re.compile(r"\$\(?(?:SRCARCH|HEADER_ARCH)\b\)?")
 
 
-def fingerprint(source: Source, *parts: str | bytes) -> str:
-    """Return a name for the content of a tree with patches, and of what else is built with it."""
+def fingerprint(source: Source, *parts: str | bytes, without: Collection[str] = ()) -> str:
+    """Return a name for the content of a tree with patches, and of what else is built with it.
+
+    Args:
+        source: The tree.
+        parts: What else is built with it.
+        without: Files of the tree that are left out.
+    """
     digest = hashlib.blake2b(digest_size=16)
     for part in parts:
         data = part.encode() if isinstance(part, str) else part
         digest.update(f"{len(data)}\n".encode() + data)
-    for path in sorted({*_files(source), *_kconfig_files(source)}):
+    for path in sorted({*_files(source), *_kconfig_files(source)}.difference(without)):
         data = source.read(path) or b""
         digest.update(f"{path}\n{len(data)}\n".encode() + data)
     return digest.hexdigest()

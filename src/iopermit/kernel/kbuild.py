@@ -111,7 +111,13 @@ class Kbuild:
             KernelTreeError: There is no space.
         """
         maps = f"-fdebug-prefix-map={self.source}/= -fdebug-prefix-map={self.output}=."
-        return self._make(["-k", f"KCFLAGS={maps}", *_WITHOUT_OBJTOOL, *objects])
+        return self._make(["-k", f"KCFLAGS={maps}", f"KAFLAGS={maps}", *_WITHOUT_OBJTOOL, *objects])
+
+    def forget(self, target: str) -> None:
+        """Remove an object and what Kbuild has noted about it."""
+        directory, _, name = target.rpartition("/")
+        for path in (target, f"{directory}/.{name}.cmd"):
+            (self.output / path).unlink(missing_ok=True)
 
     def unpatched(self, target: str, changed: Collection[str]) -> str | None:
         """Return a changed file of which an object includes the old form, by a link and `..`."""

@@ -49,12 +49,25 @@ def lay_out(source: Source, additions: dict[str, bytes], target: Path) -> None:
     _link_directory(source.tree, target, "", _real_directories(contents), contents.keys())
     for path, data in contents.items():
         if data is not None:
-            file = target / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(data)
-            original = source.tree / path
-            executable = original.exists() and os.access(original, os.X_OK)
-            file.chmod(0o755 if executable else 0o644)
+            _write(source, path, data, target)
+
+
+def lay_out_again(source: Source, path: str, target: Path) -> None:
+    """Show in an overlay what a file is now: a link to the tree, or the changed file."""
+    (target / path).unlink()
+    if path not in source.changed:
+        (target / path).symlink_to(source.tree / path)
+    else:
+        _write(source, path, source.read(path) or b"", target)
+
+
+def _write(source: Source, path: str, data: bytes, target: Path) -> None:
+    file = target / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(data)
+    original = source.tree / path
+    executable = original.exists() and os.access(original, os.X_OK)
+    file.chmod(0o755 if executable else 0o644)
 
 
 def is_product(path: str, entry: os.DirEntry[str]) -> bool:
