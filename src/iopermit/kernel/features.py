@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from iopermit.kernel.source import Source
+if TYPE_CHECKING:
+    from iopermit.kernel.source import Source
 
 _COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 
@@ -26,7 +28,9 @@ class Features:
             `prepare_exit_to_usermode()`.
         copy_thread_args: `copy_thread(task, args)` (v5.19).
         copy_thread_tls: `copy_thread_tls()` (before v5.9).
-        pcpu_hot: Current task and preemption count in `struct pcpu_hot` (v6.2 to v6.14).
+        pcpu_hot: The current task is a field of `struct pcpu_hot` (v6.2 to v6.14).
+        pcpu_hot_preempt_count: So is the preemption count.
+        pcpu_hot_cpu_number: So is the CPU's number.
         x86_iopl_ioperm: The configuration symbol X86_IOPL_IOPERM (v5.5).
     """
 
@@ -41,6 +45,8 @@ class Features:
     copy_thread_args: bool
     copy_thread_tls: bool
     pcpu_hot: bool
+    pcpu_hot_preempt_count: bool
+    pcpu_hot_cpu_number: bool
     x86_iopl_ioperm: bool
 
     def macros(self) -> list[str]:
@@ -55,7 +61,7 @@ def detect(source: Source) -> Features:
         return _COMMENT.sub(" ", source.text(path))
 
     processor = code("arch/x86/include/asm/processor.h")
-    current = code("arch/x86/include/asm/current.h")
+    pcpu_hot = _structure("pcpu_hot", code("arch/x86/include/asm/current.h"))
     io_bitmap = code("arch/x86/include/asm/io_bitmap.h")
     task = code("include/linux/sched/task.h")
     common = code("arch/x86/kernel/cpu/common.c")
@@ -74,9 +80,17 @@ def detect(source: Source) -> Features:
             re.search(r"\bcopy_thread\s*\(\s*struct task_struct\s*\*\s*\w*\s*,", task)
         ),
         copy_thread_tls=_has_word("copy_thread_tls", task),
-        pcpu_hot=bool(re.search(r"struct pcpu_hot\s*\{", current)),
+        pcpu_hot=_has_word("current_task", pcpu_hot),
+        pcpu_hot_preempt_count=_has_word("preempt_count", pcpu_hot),
+        pcpu_hot_cpu_number=_has_word("cpu_number", pcpu_hot),
         x86_iopl_ioperm=bool(re.search(r"^config X86_IOPL_IOPERM\b", kconfig, re.MULTILINE)),
     )
+
+
+def _structure(name: str, text: str) -> str:
+    """Return what stands between the braces of a structure; empty if it is not defined."""
+    match = re.search(rf"struct {name}\s*\{{(.*?)\n\}}", text, re.DOTALL)
+    return match[1] if match else ""
 
 
 def _has_word(word: str, text: str) -> bool:

@@ -2,36 +2,36 @@
 
 Kbuild refuses to build outside of a tree that was built inside, and finds that build's objects
 through its VPATH. The overlay leaves both out: products of a build in the tree have no link.
-Directories that Kbuild looks into with `..`, or that patches change, are real directories with a link
-for each file; the others are one link each.
+Directories in which a build leaves something, or that patches change, are real directories with a
+link for each file; the others are one link each, which saves thousands of links.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
-from iopermit.kernel.source import Source
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from iopermit.kernel.source import Source
 
 _EXPANDED = (
     "arch/x86",
-    "include",
     "init",
     "kernel",
     "lib",
     "mm",
     "scripts",
-    "security",
-    "tools/arch/x86",
-    "tools/build",
-    "tools/include",
-    "tools/lib",
-    "tools/objtool",
-    "tools/scripts",
 )
+_EXPANDED_ONCE = ("include",)
 _BUILT_DIRECTORIES = {"include/config", "include/generated", "arch/x86/include/generated"}
-_BUILT_SUFFIXES = (".o", ".a", ".ko", ".cmd", ".d", ".so", ".mod", ".order")
+_BUILT_SUFFIXES = (
+    *(".o", ".a", ".ko", ".so", ".s", ".i", ".mod", ".order", ".symvers"),
+    *(".tab.c", ".tab.h", ".lex.c"),
+)
+_ELF = b"\x7fELF"
 
 
 def lay_out(source: Source, additions: dict[str, bytes], target: Path) -> None:
@@ -46,21 +46,45 @@ def lay_out(source: Source, additions: dict[str, bytes], target: Path) -> None:
         OSError: The overlay cannot be written.
     """
     contents = {**source.changed, **additions}
-    real = _real_directories(contents)
-    _link_directory(source.tree, target, "", real, contents.keys())
+    _link_directory(source.tree, target, "", _real_directories(contents), contents.keys())
     for path, data in contents.items():
         if data is not None:
-            file = target / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(data)
-            original = source.tree / path
-            executable = original.exists() and os.access(original, os.X_OK)
-            file.chmod(0o755 if executable else 0o644)
+            _write(source, path, data, target)
+
+
+def lay_out_again(source: Source, path: str, target: Path) -> None:
+    """Show in an overlay what a file is now: a link to the tree, or the changed file."""
+    (target / path).unlink()
+    if path not in source.changed:
+        (target / path).symlink_to(source.tree / path)
+    else:
+        _write(source, path, source.read(path) or b"", target)
+
+
+def _write(source: Source, path: str, data: bytes, target: Path) -> None:
+    file = target / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(data)
+    original = source.tree / path
+    executable = original.exists() and os.access(original, os.X_OK)
+    file.chmod(0o755 if executable else 0o644)
+
+
+def is_product(path: str, entry: os.DirEntry[str]) -> bool:
+    """Return whether a file or directory of a tree comes from a build in the tree, or is hidden."""
+    name = entry.name
+    if name.startswith(".") or path in _BUILT_DIRECTORIES or name.endswith(_BUILT_SUFFIXES):
+        return True
+    # Host programs such as scripts/basic/fixdep; scripts have a suffix or begin with `#!`.
+    if "." in name or not entry.is_file() or not entry.stat().st_mode & 0o111:
+        return False
+    with Path(entry.path).open("rb") as file:
+        return file.read(len(_ELF)) == _ELF
 
 
 def _real_directories(contents: Iterable[str]) -> set[str]:
     """Return the directories that must be real because something in them changes, with parents."""
-    paths = [*contents, *(f"{directory}/x" for directory in _EXPANDED)]
+    paths = [*contents, *(f"{path}/x" for path in (*_EXPANDED, *_EXPANDED_ONCE))]
     return {str(parent) for path in paths for parent in PurePosixPath(path).parents}
 
 
@@ -69,16 +93,16 @@ def _is_real(path: str, real: set[str]) -> bool:
 
 
 def _link_directory(
-    tree: Path, target: Path, relative: str, real: set[str], replaced: Iterable[str]
+    tree: Path, target: Path, relative: str, real: set[str], replaced: Collection[str]
 ) -> None:
     """Link the entries of one directory of the tree, except products of a build."""
     (target / relative).mkdir()
     with os.scandir(tree / relative) as entries:
         for entry in entries:
             path = f"{relative}/{entry.name}" if relative else entry.name
-            if path in replaced or path in _BUILT_DIRECTORIES or entry.name.startswith("."):
+            if path in replaced or is_product(path, entry):
                 continue
             if entry.is_dir(follow_symlinks=False) and _is_real(path, real):
                 _link_directory(tree, target, path, real, replaced)
-            elif not entry.name.endswith(_BUILT_SUFFIXES):
+            else:
                 (target / path).symlink_to(tree / path)

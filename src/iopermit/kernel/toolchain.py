@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from iopermit.kernel.errors import KernelTreeError
 
-_NEEDED = {"make": "make", "ld": "binutils", "flex": "flex", "bison": "bison", "bc": "bc"}
-"""Programs besides the compiler, and the Debian packages that have them."""
+_NEEDED = {"make": "make", "flex": "flex", "bison": "bison", "bc": "bc"}
+"""Programs besides the compiler and linker, and the Debian packages that have them."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,13 @@ def find_toolchain() -> Toolchain:
     """
     prefix = os.environ.get("CROSS_COMPILE", "")
     compiler = os.environ.get("CC") or f"{prefix}gcc"
-    needed = {compiler.split()[0]: "gcc", **_NEEDED}
+    needed = {compiler.split()[0]: "gcc", f"{prefix}ld": "binutils", **_NEEDED}
     missing = {name: package for name, package in needed.items() if shutil.which(name) is None}
     if missing:
         packages = " ".join(dict.fromkeys(missing.values()))
         raise KernelTreeError(
-            f"building kernel code needs {', '.join(missing)}, not found on the PATH; on Debian and "
-            f"Ubuntu: apt-get install {packages}"
+            f"building kernel code needs {', '.join(missing)}, not found on the PATH; on Debian "
+            f"and Ubuntu: apt-get install {packages}"
         )
     version = _ask(compiler, "--version").partition("\n")[0]
     target = _ask(compiler, "-dumpmachine").strip()
@@ -49,7 +49,8 @@ def find_toolchain() -> Toolchain:
             f"{compiler} compiles for {target}, not for x86-64; set CROSS_COMPILE, for example "
             f"CROSS_COMPILE=x86_64-linux-gnu-"
         )
-    return Toolchain(f"{version} ({target})", (f"CC={compiler}",))
+    host = () if prefix else (f"HOSTCC={compiler}",)
+    return Toolchain(f"{version} ({target})", (f"CC={compiler}", *host))
 
 
 def _ask(compiler: str, option: str) -> str:
@@ -57,4 +58,6 @@ def _ask(compiler: str, option: str) -> str:
     try:
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
     except (OSError, subprocess.CalledProcessError) as error:
-        raise KernelTreeError(f"the compiler does not work: {' '.join(command)}: {error}") from error
+        raise KernelTreeError(
+            f"the compiler does not work: {' '.join(command)}: {error}"
+        ) from error

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from iopermit.kernel.errors import KernelTreeError
-from iopermit.kernel.source import Source
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from iopermit.kernel.source import Source
 
 OLDEST = (5, 3)
 """The oldest version whose code the shim knows how to call."""
 
-_VERSION = re.compile(r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION)[ \t]*=[ \t]*(\S*)", re.MULTILINE)
+_VERSION = re.compile(
+    r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION)[ \t]*=[ \t]*(\S*)", re.MULTILINE
+)
 
 
 def version_of(source: Source) -> str:
@@ -20,7 +26,7 @@ def version_of(source: Source) -> str:
     Raises:
         KernelTreeError: The Makefile is not that of a Linux kernel.
     """
-    parts = dict(_VERSION.findall(source.text("Makefile")[:4096]))
+    parts: dict[str, str] = dict(_VERSION.findall(source.text("Makefile")[:4096]))
     if not {"VERSION", "PATCHLEVEL"} <= parts.keys() or not source.has("Kbuild"):
         raise KernelTreeError(
             f"{source.tree} is not a Linux kernel source tree: its Makefile states no VERSION and "
@@ -51,8 +57,8 @@ def require_checkable(source: Source) -> str:
         )
     if not re.search(r"^config (64BIT|X86_64)\b", source.text("arch/x86/Kconfig"), re.MULTILINE):
         raise KernelTreeError(
-            f"{source.tree} (Linux {version}) can only be built for x86-32: arch/x86/Kconfig has no "
-            f"64BIT and no X86_64. iopermit executes x86-64 kernel code only"
+            f"{source.tree} (Linux {version}) can only be built for x86-32: arch/x86/Kconfig has "
+            f"no 64BIT and no X86_64. iopermit executes x86-64 kernel code only"
         )
     return version
 

@@ -16,8 +16,14 @@ void iopermit_bring_up(int cpu)
 
 #ifdef IOPERMIT_HAS_TSS_SETUP_IO_BITMAP
 	tss_setup_io_bitmap(tss);
+#elif defined(IOPERMIT_HAS_TSS_IO_BITMAP_STRUCT)
+	tss->x86_tss.io_bitmap_base = IO_BITMAP_OFFSET_INVALID;
+	memset(tss->io_bitmap.bitmap, 0xff, sizeof(tss->io_bitmap.bitmap));
+#ifdef IOPERMIT_HAS_TSS_MAPALL
+	tss->io_bitmap.mapall[IO_BITMAP_LONGS] = ~0UL;
+#endif
 #else
-	/* The loop of cpu_init() in v5.3 and v5.4. */
+	/* As cpu_init() in v5.3 and v5.4. */
 	tss->x86_tss.io_bitmap_base = IO_BITMAP_OFFSET;
 	memset(tss->io_bitmap, 0xff, sizeof(tss->io_bitmap));
 #endif

@@ -264,10 +264,14 @@ CONSTANT(KERNEL_DS, __KERNEL_DS);
 CONSTANT(USER_CS, __USER_CS);
 CONSTANT(USER_DS, __USER_DS);
 CONSTANT(PREEMPT_NEED_RESCHED, PREEMPT_NEED_RESCHED);
-/* Offsets in the per-CPU variables below; 0 where the variable stands alone. */
+/* What is not a field of pcpu_hot is a per-CPU variable of its own. */
 #ifdef IOPERMIT_HAS_PCPU_HOT
 OFFSET(pcpu_hot_current_task, struct pcpu_hot, current_task);
-OFFSET(pcpu_hot_preempt_count, struct pcpu_hot, preempt_count);
-OFFSET(pcpu_hot_cpu_number, struct pcpu_hot, cpu_number);
 OFFSET(pcpu_hot_top_of_stack, struct pcpu_hot, top_of_stack);
+#endif
+#ifdef IOPERMIT_HAS_PCPU_HOT_PREEMPT_COUNT
+OFFSET(pcpu_hot_preempt_count, struct pcpu_hot, preempt_count);
+#endif
+#ifdef IOPERMIT_HAS_PCPU_HOT_CPU_NUMBER
+OFFSET(pcpu_hot_cpu_number, struct pcpu_hot, cpu_number);
 #endif
