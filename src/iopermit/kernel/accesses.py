@@ -8,7 +8,9 @@ again when a run shows more.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass
@@ -82,3 +84,23 @@ class Points:
     data: frozenset[int] = frozenset()
     remote: frozenset[int] = frozenset()
     tss_bitmap: bool = False
+
+    def saved(self) -> dict[str, Any]:
+        """Return them as JSON can hold them."""
+        return {
+            name: value if isinstance(value, bool) else sorted(value)
+            for name, value in vars(self).items()
+        }
+
+    @classmethod
+    def from_saved(cls, saved: Mapping[str, Any]) -> Points:
+        """Return what `saved` returned.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is damaged.
+        """
+        words = {
+            name: frozenset(int(word) for word in saved[name])
+            for name in ("task_reads", "task_writes", "shared", "data", "remote")
+        }
+        return cls(**words, tss_bitmap=bool(saved["tss_bitmap"]))

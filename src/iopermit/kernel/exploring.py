@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from iopermit.kernel.contents import Component
@@ -56,8 +56,6 @@ class Exploration:
     limit: str = ""
     """Which limit was reached, if one was."""
     found: Found | None = None
-    events: set[str] = field(default_factory=set)
-    """Events that were possible in some state."""
 
 
 class _Store:
