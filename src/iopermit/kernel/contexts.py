@@ -1,0 +1,349 @@
+"""Runs kernel code of one CPU up to the next point where something else may happen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from iopermit.kernel import memory_map as at
+from iopermit.kernel.accesses import Accesses, Points
+from iopermit.kernel.crashes import Crash
+from iopermit.kernel.emulator import FLAGS, INTERRUPTS, RFLAGS, RIP, RSP, Emulator, Fault, Registers
+from iopermit.kernel.errors import KernelTreeError
+from iopermit.kernel.host import FUNCTIONS
+from iopermit.kernel.liveness import Liveness
+from iopermit.kernel.memory import Memory
+
+COUNT_MASK: Final = 0x7FFF_FFFF
+"""Without PREEMPT_NEED_RESCHED, which is set while nobody wants to preempt."""
+FAILS: Final = -1
+"""The choice that an allocation fails."""
+MOST_INSTRUCTIONS: Final = 5_000_000
+
+
+class HeapExhausted(Exception):  # noqa: N818 - a limit of the search, not an error
+    """More heap objects are alive than the heap has slots: the bound is too small."""
+
+
+@dataclass
+class Who:
+    """On whose behalf a segment runs.
+
+    Attributes:
+        cpu: which CPU executes it.
+        slot: the task whose system call it is, or -1 for a context switch.
+        involved: further task slots that it is about: a child, the tasks of a switch.
+        privileged: whether the task has CAP_SYS_RAWIO.
+    """
+
+    cpu: int
+    slot: int
+    involved: frozenset[int] = frozenset()
+    privileged: bool = True
+
+
+@dataclass
+class Heap:
+    """The heap during a segment.
+
+    Attributes:
+        used: sizes of the objects in use, by slot.
+        dangling: free slots that something still points to.
+        shared: slots that others than the running context refer to.
+        plan: choices of the allocations, in order: a slot, or `FAILS`.
+        options: for each allocation made, what could have been chosen.
+    """
+
+    used: dict[int, int]
+    dangling: frozenset[int] = frozenset()
+    shared: frozenset[int] = frozenset()
+    plan: Sequence[int] = ()
+    options: list[list[int]] = field(default_factory=list)
+
+
+@dataclass
+class Ending:
+    """How a segment ended.
+
+    Attributes:
+        registers: of the stopped context; None if it returned.
+        preemptible: whether it can be preempted where it stopped.
+        result: what the called function returned.
+        crash: set if the kernel crashed.
+        foreign: whether it accessed what it should have nothing to do with.
+        heap: whether it accessed the heap.
+    """
+
+    registers: Registers | None = None
+    preemptible: bool = False
+    result: int = 0
+    crash: Crash | None = None
+    foreign: bool = False
+    heap: bool = False
+
+
+class Contexts:
+    """The CPU that executes segments, with the host's functions behind it."""
+
+    def __init__(self, memory: Memory, *, preempt: bool, failures: bool, header: int) -> None:
+        """Install the hooks.
+
+        Args:
+            memory: the machine.
+            preempt: whether kernel code can be preempted.
+            failures: whether allocations can fail.
+            header: bytes at the start of heap objects whose accesses are watched.
+        """
+        self.memory, self.emulator, self.layout = memory, memory.emulator, memory.layout
+        self.preempt, self.failures, self.header = preempt, failures, header
+        self.points, self.seen = Points(), Accesses()
+        self.who, self.heap, self._ending = Who(0, 0), Heap({}), Ending()
+        self._skip = self._reads = self._writes = 0
+        self.counter: int | None = None
+        self._liveness = Liveness(memory.emulator.image)
+        self.executed: set[tuple[int, int]] = set()
+        self._tss_hooked = self._heap_hooked = False
+        self.emulator.on_host_call(self._host_call)
+        self.emulator.on_access(self._accessed, self._ranges())
+        self.emulator.on_new_block(lambda address, size: self.executed.add((address, size)))
+
+    def watch(self, points: Points) -> None:
+        """Use other points from now on."""
+        self.points = points
+        if points.tss_bitmap and not self._tss_hooked:
+            self._tss_hooked = True
+            self.emulator.on_access(self._accessed, [self._tss_maps(c) for c in self._all_cpus()])
+        if any(word >= self.header for word in points.shared) and not self._heap_hooked:
+            self._heap_hooked = True
+            slots = (at.HEAP + n * at.HEAP_STRIDE for n in range(self.memory.heap))
+            ranges = [(a + self.header, a + at.HEAP_STRIDE // 2) for a in slots]
+            self.emulator.on_access(self._accessed, ranges)
+
+    def _all_cpus(self) -> range:
+        return range(self.memory.cpus)
+
+    def _tss_maps(self, cpu: int) -> tuple[int, int]:
+        base = self.memory.gs_base(cpu)
+        return base + self.layout.tss_bitmap, base + self.layout.tss_end
+
+    def _ranges(self) -> Iterable[tuple[int, int]]:
+        memory = self.memory
+        for cpu in self._all_cpus():
+            start, end = self._tss_maps(cpu)
+            yield memory.gs_base(cpu), start
+            yield end, memory.gs_base(cpu) + at.IDLE + self.layout.task_size
+        for slot in range(memory.tasks):
+            yield memory.task(slot), memory.task(slot) + self.layout.task_size
+        if self.header:
+            for slot in range(memory.heap):
+                address = at.HEAP + slot * at.HEAP_STRIDE
+                yield address, address + self.header
+        start = self.emulator.image.data_start
+        yield start, start + len(self.emulator.image.data)
+
+    # Running.
+
+    def call(self, function: int, arguments: Iterable[int], stack: int, *, interrupts: bool) -> Ending:
+        """Call a function of the image on a stack, up to the next point."""
+        flags = FLAGS | (INTERRUPTS if interrupts else 0)
+        self._start(-1)
+        registers = self.emulator.prepared(function, arguments, stack, flags)
+        return self._end(self.emulator.resume(registers))
+
+    def resume(self, registers: Registers) -> Ending:
+        """Go on with a stopped context up to the next point."""
+        self._start(registers[RIP])
+        return self._end(self.emulator.resume(registers))
+
+    def _start(self, skip: int) -> None:
+        self._ending = Ending()
+        self._skip, self._reads, self._writes = skip, 0, 0
+
+    def _end(self, fault: Fault | None) -> Ending:
+        ending = self._ending
+        if ending.crash is None and fault is not None:
+            ending.crash = self._crash_of(fault)
+        if ending.crash is None and ending.registers is None:
+            ending.result = self.emulator.register(4)
+        return ending
+
+    def preemptible(self) -> bool:
+        """Return whether the running code could be preempted now."""
+        if not self.emulator.register(RFLAGS) & INTERRUPTS:
+            return False
+        address = self.memory.gs_base(self.who.cpu) + self.layout.preempt_count
+        count = int.from_bytes(self.emulator.read(address, 4), "little")
+        return count & COUNT_MASK == 0
+
+    def _stop(self, *, preemptible: bool) -> None:
+        self._ending.registers = self._liveness.clean(self.emulator.registers())
+        self._ending.preemptible = preemptible
+        self.before_stop()
+        self.emulator.stop()
+
+    def before_stop(self) -> None:
+        """Read what is needed from memory: the instruction at hand may still change it."""
+
+    # Accesses.
+
+    def _accessed(self, write: bool, address: int, size: int, value: int) -> None:  # noqa: FBT001
+        local, shared = self._classify(write, address, size, value)
+        if not local and not shared:
+            return
+        rip = self.emulator.register(RIP)
+        if rip == self._skip:
+            # The access before which the context stopped: one read and one write of it.
+            self._reads += not write
+            self._writes += write
+            if self._reads <= 1 and self._writes <= 1:
+                return
+        self._skip = -1
+        preemptible = self.preempt and self.preemptible()
+        if preemptible or (shared and self.memory.cpus > 1):
+            self._stop(preemptible=preemptible)
+
+    def _classify(  # noqa: FBT001 - as Unicorn's callback
+        self, write: bool, address: int, size: int, value: int
+    ) -> tuple[bool, bool]:
+        """Return whether the access is a point for this CPU's tasks, and for other CPUs."""
+        points, seen = self.points, self.seen
+        if address >= at.HEAP:
+            self._ending.heap = True
+            slot, offset = divmod(address - at.HEAP, at.HEAP_STRIDE)
+            if slot not in self.heap.shared:
+                return False, False
+            if write:
+                seen.shared.add(offset & ~7)
+            point = offset & ~7 in points.shared
+            return point, point
+        if address >= at.TASK:
+            slot, offset = divmod(address - at.TASK, at.TASK_STRIDE)
+            own = slot == self.who.slot
+            if own or slot not in self.who.involved or self.who.slot < 0:
+                seen.tasks.add(offset, size, write=write, own=own)
+            if not own and slot not in self.who.involved:
+                self._ending.foreign = True
+            elif not own:
+                # The tasks of a switch do not run elsewhere; a child that is being made neither.
+                return False, False
+            if not write:
+                return offset & ~7 in points.task_reads, False
+            point = offset & ~7 in points.task_writes and self._changes(address, size, value)
+            return point, False
+        if address >= at.PER_CPU:
+            return self._classify_per_cpu(write, address)
+        if address == self.counter:
+            # Fresh numbers are alike, whoever takes one first.
+            return False, False
+        offset = address - self.emulator.image.data_start
+        if write:
+            seen.data.add(offset & ~7)
+        point = offset & ~7 in points.data
+        return point, point
+
+    def _changes(self, address: int, size: int, value: int) -> bool:
+        """Return whether a store changes memory; one that does not is like a read."""
+        mask = (1 << 8 * size) - 1
+        return int.from_bytes(self.emulator.read(address, size), "little") != value & mask
+
+    def _classify_per_cpu(self, write: bool, address: int) -> tuple[bool, bool]:  # noqa: FBT001
+        cpu, offset = divmod(address - at.PER_CPU, at.PER_CPU_STRIDE)
+        if cpu != self.who.cpu:
+            self._ending.foreign = True
+            self.seen.remote.add(offset & ~7)
+            return True, True
+        # The current task is the same wherever the task itself reads it.
+        constant = not write and offset == self.layout.current_task
+        return not constant, offset & ~7 in self.points.remote
+
+    # What the host does.
+
+    def _host_call(self, called: str) -> None:
+        result = FUNCTIONS[called](self, self.emulator.arguments())
+        if self._ending.crash is None:
+            self.emulator.set_result(result)
+
+    def allocate(self, size: int) -> int:
+        """Take a heap slot as planned; without a plan, the first one that is possible."""
+        options = self._options()
+        number = len(self.heap.options)
+        self.heap.options.append(options)
+        choice = self.heap.plan[number] if number < len(self.heap.plan) else options[0]
+        if choice == FAILS:
+            return 0
+        self.heap.used[choice] = size
+        self.memory.protect(choice, usable=True)
+        return at.HEAP + choice * at.HEAP_STRIDE
+
+    def _options(self) -> list[int]:
+        free = [slot for slot in range(self.memory.heap) if slot not in self.heap.used]
+        dangling = [slot for slot in free if slot in self.heap.dangling]
+        fresh = [slot for slot in free if slot not in self.heap.dangling][:1]
+        if not free:
+            raise HeapExhausted
+        return fresh + dangling + ([FAILS] if self.failures else [])
+
+    def free(self, address: int) -> None:
+        """Free a heap object; every later access to it is a fault."""
+        slot, offset = divmod(address - at.HEAP, at.HEAP_STRIDE)
+        if not 0 <= slot < self.memory.heap or offset:
+            self.crash(f"kfree() of {address:#x}, which is no object")
+        elif slot not in self.heap.used:
+            self.crash("double free: kfree() of an object that is free already")
+        else:
+            del self.heap.used[slot]
+            self.memory.protect(slot, usable=False)
+
+    def read(self, address: int, size: int) -> bytes:
+        """Return bytes of memory."""
+        return self.emulator.read(address, size)
+
+    def write(self, address: int, data: bytes) -> None:
+        """Change bytes of memory."""
+        self.emulator.write(address, data)
+
+    def crash(self, message: str) -> None:
+        """End the segment with a crash of the function that called the host."""
+        address = int.from_bytes(self.emulator.read(self.emulator.register(RSP), 8), "little")
+        self._ending.crash = Crash(message, address - 1)
+        self.emulator.stop()
+
+    @property
+    def privileged(self) -> bool:
+        """Whether the task has CAP_SYS_RAWIO."""
+        return self.who.privileged
+
+    def _crash_of(self, fault: Fault) -> Crash:
+        where = fault.instruction
+        if fault.kind == "undefined":
+            return Crash("a WARN() or BUG() of the kernel was hit", where)
+        if fault.kind == "exception":
+            return Crash("the processor raises an exception", where)
+        address = fault.address
+        if address < at.PAGE * 16:
+            return Crash(f"null pointer dereference: {fault.access} of address {address:#x}", where)
+        if at.HEAP <= address < at.HEAP + self.memory.heap * at.HEAP_STRIDE:
+            slot, offset = divmod(address - at.HEAP, at.HEAP_STRIDE)
+            if slot in self.heap.used:
+                return Crash(f"{fault.access} {offset} bytes into an object: out of bounds", where)
+            return Crash(f"use after free: {fault.access} of a freed object", where)
+        self._raise_missing(address, where)
+        return Crash(f"{fault.access} of {address:#x}, where there is no memory", where)
+
+    def _raise_missing(self, address: int, where: int) -> None:
+        image = self.emulator.image
+        if not at.MISSING <= address < at.PER_CPU:
+            return
+        start = address - address % at.MISSING_STRIDE
+        if start not in image.missing:
+            return
+        if not image.function_at(where):
+            # The call itself: the return address tells who called.
+            where = int.from_bytes(self.emulator.read(self.emulator.register(RSP), 8), "little") - 1
+        function = image.function_at(where)
+        wanted = f"{function.name}() in {function.object.name}" if function else f"{where:#x}"
+        raise KernelTreeError(
+            f"{wanted} needs {image.missing[start]}, which neither the built objects nor iopermit "
+            "define; report it, with the kernel's version, so that it can be added"
+        )
