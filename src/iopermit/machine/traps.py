@@ -82,12 +82,9 @@ def _general_protection(kernel: Kernel, task: Task) -> bool:
     if instruction is None or instruction.width:
         return False
     system = kernel.system
-    design, thread = system.design, system.threads[task.slot]
-    processor = system.processors[thread.cpu]
-    emulated = getattr(design, "iopl_skips_cli_sti", False) and (
-        getattr(thread.record, "iopl_emul", 0) == _HIGHEST_IOPL
-    )
-    if emulated or design.iopl_in_force(processor.record, thread.record) == _HIGHEST_IOPL:
+    record = system.threads[task.slot].record
+    skips = getattr(system.design, "iopl_skips_cli_sti", False)
+    if skips and getattr(record, "iopl_emul", 0) == _HIGHEST_IOPL:
         registers[RIP] += instruction.length
         return True
     return False

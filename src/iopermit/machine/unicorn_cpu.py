@@ -57,6 +57,7 @@ class UnicornCpu:
         self._new_blocks: list[tuple[int, int]] = []
         self._stopped = False
         self._pending: IoInstruction | None = None
+        self._iopl = 0
         hook = uc_const.UC_HOOK_EDGE_GENERATED
         self._engine.uc.hook_add(hook, self._on_block)
 
@@ -99,9 +100,11 @@ class UnicornCpu:
         registers = context.registers
         event = None
         while event is None:
+            registers[RFLAGS] |= self._iopl
             self._engine.write_registers(registers)
             status = self._engine.start(registers[RIP])
             self._engine.read_registers(registers)
+            registers[RFLAGS] &= ~model.FLAGS_IOPL
             event = self._event_after(context, status)
         return event
 
@@ -127,7 +130,8 @@ class UnicornCpu:
         """Do nothing: the judge knows the limit."""
 
     def set_iopl(self, cpu: int, level: int) -> None:
-        """Do nothing: the judge knows the level."""
+        """Let RFLAGS show the level; it decides about CLI and STI, the judge about ports."""
+        self._iopl = level << model.IOPL_SHIFT
 
     def flush(self) -> None:
         """Forget what was cached of page tables, before the next run."""
