@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-
 from tests.conftest import require_tool
 
 if TYPE_CHECKING:
@@ -60,10 +59,11 @@ def cached(name: str, inputs: Sequence[str | bytes], make: Callable[[Path], None
 def compiled(source: Path, *options: str) -> Path:
     """Return the program that gcc makes of a C file; skips if gcc is absent."""
     gcc = require_tool("gcc")
-    inputs = [gcc.resolve().as_posix(), *options, source.read_bytes()]
+    inputs: list[str | bytes] = [gcc.resolve().as_posix(), *options, source.read_bytes()]
 
     def compile_it(folder: Path) -> None:
-        command = [gcc, "-O1", "-w", *options, "-o", folder / source.stem, source]
+        files = ["-o", str(folder / source.stem), str(source)]
+        command = [str(gcc), "-O1", "-w", *options, *files]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0 and "-m32" in options and "No such file" in done.stderr:
             skip_or_fail("needs gcc-multilib to compile for i386")

@@ -47,8 +47,8 @@ class Initramfs:
     def image(self) -> bytes:
         """Return the image."""
         end = Initramfs(bytearray(self._image))
-        end._entry(_TRAILER, 0, b"")  # noqa: SLF001 - of the same class
-        return bytes(end._image)  # noqa: SLF001
+        end._entry(_TRAILER, 0, b"")
+        return bytes(end._image)
 
     def _entry(
         self, name: str, mode: int, content: bytes, device: tuple[int, int] = (0, 0)

@@ -58,9 +58,7 @@ def run_on_linux(image: Initramfs, commands: Sequence[str], *, cpus: int = 2) ->
             *("-device", "isa-debugcon,iobase=0xe9,chardev=results"),
             *("-device", "isa-debug-exit,iobase=0xf4,iosize=1"),
         ]
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=SECONDS
-        )
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS)
         console = _text(folder / "console").decode(errors="replace")
         parts = _ENDED.split(_text(folder / "results"))
     ended = [

@@ -23,6 +23,9 @@ PORTS = (
 )
 """Ports that scripts use."""
 
+KINDS = "ioperm:8 iopl:2 fork:3 exit:1 drop:1 yield:1 cpu:2 in:5 out:7 ins:2 outs:2 cli:1 sti:1"
+"""Kinds of steps, and how often each occurs beside the others."""
+
 EXEC = "exec"
 """The step that costs most by far: a new program is loaded."""
 
@@ -60,14 +63,12 @@ class _Author:
         start = self.random.randrange(len(PORTS) - 1)
         self.ports = [*PORTS[start : start + 2], self.random.choice(PORTS)]
         self.kinds = {
-            **{"ioperm": 8, "iopl": 2, "fork": 3, "exit": 1, "drop": 1, "yield": 1, "cpu": 2},
-            **{"in": 5, "out": 7, "ins": 2, "outs": 2, "cli": 1, "sti": 1},
-            EXEC: 1 if seed % 16 == 0 else 0,
-        }
+            kind: int(often) for kind, _, often in (part.partition(":") for part in KINDS.split())
+        } | {EXEC: 1 if seed % 16 == 0 else 0}
 
     def script(self) -> Script:
         # Most scripts start with permissions: without any there is nothing to see.
-        steps = [] if self.random.random() < 0.1 else [self._opening()]  # noqa: PLR2004
+        steps = [] if self.random.random() < 0.1 else [self._opening()]
         for _ in range(self.random.randint(4, 14)):
             kind = self.random.choices([*self.kinds], [*self.kinds.values()])[0]
             task = self.random.choice(self.alive)
@@ -80,36 +81,41 @@ class _Author:
 
     def _opening(self) -> str:
         """Return a step that opens at least the first port."""
-        if self.random.random() < 0.15:  # noqa: PLR2004 - the fewer, as it opens everything
+        if self.random.random() < 0.15:
             return "A:iopl,3"
         count = self.random.choice((1, 1, 2, 4, 64, 4096))
         return f"A:ioperm,{self.ports[0]},{min(count, 65536 - self.ports[0])},1"
 
     def _arguments(self, task: str, kind: str) -> tuple[int | str, ...] | None:
         """Return the step's arguments; None if it cannot be done now."""
+        choice = self.random.choice
+        arguments: tuple[int, ...] = ()
         match kind:
             case "ioperm":
-                return (*self._range(), int(self.random.random() < 0.7))  # noqa: PLR2004 - mostly on
+                arguments = (*self._range(), int(self.random.random() < 0.7))
             case "iopl":
-                return (self.random.choice((0, 0, 1, 2, 3, 3, 3, 4, 2**32 - 1)),)
+                arguments = (choice((0, 0, 1, 2, 3, 3, 3, 4, 2**32 - 1)),)
             case "cpu":
-                return (self.random.randrange(self.cpus),)
-            case "fork":
-                free = [name for name in TASKS if name not in self.alive and name != "A"]
-                if not free:
-                    return None
-                self.alive.append(free[0])
-                return (free[0],)
-            case "exit":
-                if len(self.alive) == 1:
-                    return None
-                self.alive.remove(task)
-                return ()
+                arguments = (self.random.randrange(self.cpus),)
+            case "fork" | "exit":
+                return self._life(task, kind)
             case "in" | "out" | "ins" | "outs":
                 count = (self.random.randint(0, 3),) if kind.endswith("s") else ()
-                return (self.random.choice((1, 1, 2, 4)), self.random.choice(self.ports), *count)
+                arguments = (choice((1, 1, 2, 4)), choice(self.ports), *count)
             case _:
-                return ()
+                pass
+        return arguments
+
+    def _life(self, task: str, kind: str) -> tuple[str, ...] | None:
+        """Return the arguments of a fork or an exit; None if there would be too many or none."""
+        if kind == "fork":
+            free = [name for name in TASKS if name not in self.alive and name != "A"]
+            self.alive += free[:1]
+            return (free[0],) if free else None
+        if len(self.alive) == 1:
+            return None
+        self.alive.remove(task)
+        return ()
 
     def _range(self) -> tuple[int, int]:
         """Return the first port and the number of ports of an ioperm call."""
@@ -119,7 +125,7 @@ class _Author:
             return 0, 65536
         if kind == 1:
             return self.random.choice(((0, 0), (65536, 1), (1, 65536), (2**32 - 1, 2), (5, 2**31)))
-        if kind == 2:  # noqa: PLR2004 - one of ten kinds
+        if kind == 2:
             return first, 65536 - first
         return first, self.random.choice((1, 1, 1, 2, 3, 4, 8, 64, 65, 1000))
 
