@@ -19,6 +19,8 @@ from tests.machine.real_linux import Ended, base_image, run_on_linux
 from tests.machine.scripts import Script, random_script
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.machine.initramfs import Initramfs
 
 SCRIPTS = 2000
@@ -71,12 +73,23 @@ def selftests_on_linux() -> dict[tuple[str, str], Ended]:
 @functools.cache
 def scripts_on_linux(cpus: int) -> Ended:
     """Return what the scripts printed on the real kernel."""
+    image, commands = _with_scripts(scripts(cpus))
+    (ended,) = _once(f"scripts-{cpus}", image, commands, cpus=cpus)
+    return ended
+
+
+def run_scripts_on_linux(chosen: Sequence[Script], *, cpus: int) -> Ended:
+    """Return what some scripts print on the real kernel, which is booted for them."""
+    image, commands = _with_scripts(chosen)
+    (ended,) = run_on_linux(image, commands, cpus=cpus)
+    return ended
+
+
+def _with_scripts(chosen: Sequence[Script]) -> tuple[Initramfs, list[str]]:
     image = base_image()
     image.program("scripts", script_program())
-    text = "".join(script.line() for script in scripts(cpus))
-    image.file("input", text.encode())
-    (ended,) = _once(f"scripts-{cpus}", image, ["/scripts /input"], cpus=cpus)
-    return ended
+    image.file("input", "".join(script.line() for script in chosen).encode())
+    return image, ["/scripts /input"]
 
 
 def _libraries() -> list[Path]:

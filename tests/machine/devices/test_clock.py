@@ -1,9 +1,22 @@
-"""Tests of the virtual time."""
+"""Tests of the time of devices."""
 
-from iopermit.machine.devices.clock import VirtualTime
+from iopermit.machine.devices.clock import STEP, PolledTime
 
 
-def test_each_reading_advances_the_time() -> None:
-    """The virtual time advances by its step at each reading and by nothing else."""
-    time = VirtualTime(1000.0, 0.25)
-    assert [time(), time(), time()] == [1000.25, 1000.5, 1000.75]
+class Clock:
+    """The clock of a machine."""
+
+    def __init__(self, realtime: int) -> None:
+        self.realtime = realtime
+
+    def advance(self, nanoseconds: int) -> None:
+        """Let time pass."""
+        self.realtime += nanoseconds
+
+
+def test_each_look_takes_time() -> None:
+    """The machine's time advances by a fixed step when a device looks at it."""
+    clock = Clock(5_000_000_000)
+    time = PolledTime(clock)
+    assert [time(), time()] == [5.0001, 5.0002]
+    assert clock.realtime == 5_000_000_000 + 2 * STEP

@@ -1,29 +1,43 @@
-"""The time that devices go by: the host's, or one that only advances when it is read."""
+"""The time that devices go by: the machine's, which passes faster while devices are polled."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 Now: TypeAlias = Callable[[], float]
 """Returns seconds since 1970-01-01 00:00 UTC."""
 
-DEFAULT_STEP: Final = 100e-6
-"""Seconds by which a reading advances the virtual time, much more than a port access takes.
+STEP: Final = 100_000
+"""Nanoseconds by which a device's look at the time advances it, much more than an access takes.
 
 A program that polls the clock chip for the start of a second needs at most 10,000 readings
 then. The chip announces an update for 2.2 ms, so that no announcement is missed.
 """
 
 
-class VirtualTime:
-    """A time that advances by the same step whenever it is read, so that runs are reproducible."""
+class MachineClock(Protocol):
+    """The clock of the machine."""
 
-    def __init__(self, start: float, step: float = DEFAULT_STEP) -> None:
-        """Start at `start` seconds since 1970 and advance by `step` seconds."""
-        self._start, self._step, self._readings = start, step, 0
+    @property
+    def realtime(self) -> int:
+        """Nanoseconds since 1970."""
+
+    def advance(self, nanoseconds: int) -> None:
+        """Let time pass."""
+
+
+class PolledTime:
+    """The time of the machine as devices see it; a look at it takes a fixed time.
+
+    It depends on nothing of the host, so that runs can be repeated.
+    """
+
+    def __init__(self, clock: MachineClock) -> None:
+        """Show the time of `clock`."""
+        self._clock = clock
 
     def __call__(self) -> float:
         """Return the time, later at every call."""
-        self._readings += 1
-        return self._start + self._readings * self._step
+        self._clock.advance(STEP)
+        return self._clock.realtime / 1e9
