@@ -7,7 +7,7 @@ import dataclasses
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated, BinaryIO, TextIO
 
 import typer
 
@@ -49,6 +49,10 @@ def run(
     io_log: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write every port access as JSON lines.")
     ] = None,
+    serial: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="What the serial port sends; standard output if none."),
+    ] = None,
     timeout: Annotated[
         float | None, typer.Option(metavar="S", help="Give up after so many seconds.", min=0.01)
     ] = None,
@@ -67,7 +71,7 @@ def run(
     """
     if cpu not in _BACKENDS:
         raise BadInputError(f"there is no CPU back end {cpu!r}; choose {' or '.join(_BACKENDS)}")
-    for file in (io_log, json_file):
+    for file in (io_log, serial, json_file):
         if file is not None:
             check_writable(file)
 
@@ -83,10 +87,12 @@ def run(
         machine = Options(chosen, switches, cpu, cpus, seed, max_tasks, user)
         with contextlib.ExitStack() as stack:
             log = stack.enter_context(io_log.open("w", encoding="utf-8")) if io_log else None
+            target = 1 if serial is None else serial
+            sent = stack.enter_context(open(target, "wb", 0, closefd=serial is not None))
             result = run_program(
                 Command(_find(program), [program, *(arguments or [])]),
                 machine,
-                _bus_maker(log),
+                _bus_maker(log, sent),
                 timeout=timeout,
                 strace=sys.stderr if strace else None,
             )
@@ -107,14 +113,13 @@ def _find(program: str) -> str:
     return found
 
 
-def _bus_maker(log: TextIO | None) -> Callable[[Clock], Bus]:
+def _bus_maker(log: TextIO | None, serial: BinaryIO) -> Callable[[Clock], Bus]:
     """Return a function that connects the devices, once the machine has a clock."""
     from iopermit.machine.bus import Bus  # noqa: PLC0415 - takes its time
+    from iopermit.machine.devices import standard  # noqa: PLC0415 - as above
+    from iopermit.machine.devices.clock import PolledTime  # noqa: PLC0415 - as above
 
-    def make(_clock: Clock) -> Bus:
-        return Bus([], log)
-
-    return make
+    return lambda clock: Bus(standard(serial, PolledTime(clock)), log)
 
 
 def _finish(result: Result) -> ExitCode | ProgramStatus:
