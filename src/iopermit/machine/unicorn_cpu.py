@@ -9,7 +9,7 @@ from unicorn import unicorn_const as uc_const
 
 from iopermit.machine import cpu as model
 from iopermit.machine.block_counter import BlockCounter
-from iopermit.machine.code_scan import CodeScanner
+from iopermit.machine.code_scan import port_accesses
 from iopermit.machine.cpu import MASK_32, RCX, RDI, RFLAGS, RIP, RSI, R11, Context
 from iopermit.machine.io_instruction import MAX_LENGTH, IoInstruction, decode
 from iopermit.machine.memory import PAGE
@@ -49,11 +49,11 @@ class UnicornCpu:
         """
         self._memory, self._tables, self._judge = memory, tables, judge
         self._engine = UnicornEngine(memory, tables)
-        self._scanner = CodeScanner()
         self._counter: BlockCounter | None = None
         self._context: Context | None = None
         self._cpu, self._root = -1, 0
         self._exits: set[int] = set()
+        self._used_exits: frozenset[int] = frozenset()
         self._new_blocks: list[tuple[int, int]] = []
         self._stopped = False
         self._pending: IoInstruction | None = None
@@ -161,6 +161,7 @@ class UnicornCpu:
             self._context = context
         self._engine.set_tables(cpu, root)
         self._cpu, self._root = cpu, root
+        self._use_exits()
 
     def _unload(self) -> None:
         if self._context is not None:
@@ -197,7 +198,7 @@ class UnicornCpu:
             return model.Preempted()
         if status != uc_const.UC_ERR_OK and status != uc_const.UC_ERR_EXCEPTION:
             raise RuntimeError(f"Unicorn stopped at {rip:#x} with error {status}")
-        return self._engine.fault(self._code(rip, MAX_LENGTH))
+        return self._engine.fault(self._code(rip, MAX_LENGTH), context.bits)
 
     def _take_stop(self) -> bool:
         stopped, self._stopped = self._stopped, False
@@ -276,12 +277,12 @@ class UnicornCpu:
     def _step_over(self, context: Context) -> model.Event | None:
         """Execute one instruction at an address that is an exit because of other code there."""
         rip = context.registers[RIP]
-        self._set_exits(self._exits - {rip})
+        self._use_exits(rip)
         self._engine.uc.ctl_flush_tb()
         self._engine.write_registers(context.registers)
         status = self._engine.start(rip, count=1)
         self._engine.read_registers(context.registers)
-        self._set_exits(self._exits)
+        self._use_exits()
         self._engine.uc.ctl_flush_tb()
         self._new_blocks.clear()
         stopped = context.registers[RIP] != rip and self._engine.interrupt is None
@@ -301,7 +302,7 @@ class UnicornCpu:
         if self._counter is not None:
             self._counter.add(address, size, block.icount)
         code = self._code(address, size)
-        found = self._scanner.port_accesses(code, address, context.bits)
+        found = port_accesses(code, address, context.bits)
         if found and not self._exits.issuperset(found):
             self._exits.update(found)
             self._new_blocks.append((address, size))
@@ -309,12 +310,21 @@ class UnicornCpu:
 
     def _add_exits(self) -> None:
         """Let translations begin anew, with an exit before every port access that is known."""
-        self._set_exits(self._exits)
+        self._use_exits()
         self._new_blocks.clear()
         self._engine.uc.ctl_flush_tb()
 
-    def _set_exits(self, addresses: set[int]) -> None:
-        self._engine.uc.ctl_set_exits(sorted(addresses))
+    def _use_exits(self, without: int = -1) -> None:
+        """Give Unicorn the exits that are mapped; it looks at each one whenever it stops.
+
+        Args:
+            without: an exit to leave out.
+        """
+        mapped = (x for x in self._exits if translate(self._memory, self._root, x) is not None)
+        used = frozenset(mapped) - {without}
+        if used != self._used_exits:
+            self._engine.uc.ctl_set_exits(sorted(used))
+            self._used_exits = used
 
     def _code(self, address: int, size: int) -> bytes:
         """Return up to `size` bytes of user memory."""

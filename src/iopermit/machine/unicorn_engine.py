@@ -15,13 +15,12 @@ from unicorn import unicorn_const as uc_const
 from unicorn import x86_const as x86
 
 from iopermit.machine import cpu as cpu_module
+from iopermit.machine.code_scan import vector_of
 from iopermit.machine.memory import PAGE
 from iopermit.machine.paging import PageTables
 from iopermit.machine.tables import KERNEL_DATA, USER_CODE, USER_CODE_32, USER_DATA
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from iopermit.machine.memory import PhysicalMemory
     from iopermit.machine.tables import ProcessorTables
 
@@ -38,10 +37,6 @@ _LOAD, _STORE = bytes.fromhex("8b042500000000"), bytes.fromhex("89042500000000")
 _DOUBLE_FAULT: Final = 8
 _NO_ADDRESS: Final = 0x00FE_DCBA_9876_5432
 """Not canonical, so that no page fault leaves it in CR2."""
-_PREFIXES: Final = (0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3)
-_REX: Final = range(0x40, 0x50)
-_DIVISIONS: Final = (b"\xf6", b"\xf7")
-_AAM_ZERO: Final = b"\xd4\x00"
 
 _REGISTERS: Final = (
     *(x86.UC_X86_REG_RAX, x86.UC_X86_REG_RBX, x86.UC_X86_REG_RCX, x86.UC_X86_REG_RDX),
@@ -112,6 +107,7 @@ class UnicornEngine:
         """Load GDTR and CR3, which forgets all translations."""
         self.uc.reg_write(x86.UC_X86_REG_GDTR, (0, self._tables.gdt(cpu), PAGE - 1, 0))
         self.uc.reg_write(x86.UC_X86_REG_CR3, root)
+        self.uc.reg_write(x86.UC_X86_REG_CR2, _NO_ADDRESS)
 
     def start(self, rip: int, count: int = 0) -> int:
         """Execute from `rip` on until something stops it; return Unicorn's error number."""
@@ -119,18 +115,19 @@ class UnicornEngine:
         status: int = self._library.uc_emu_start(self._handle, rip, 0, 0, count)
         return status
 
-    def fault(self, code: bytes) -> cpu_module.Fault:
+    def fault(self, code: bytes, bits: int) -> cpu_module.Fault:
         """Return the exception that stopped the engine.
 
         Args:
             code: the bytes at RIP, as far as they can be read.
+            bits: 64, or 32 for compatibility mode.
         """
         address = self.uc.reg_read(x86.UC_X86_REG_CR2)
         self.uc.context_update(self._state)
         error = _word(self._state, self._error_code)
         vector = self.interrupt
         if vector is None or vector == _DOUBLE_FAULT:
-            vector = cpu_module.PAGE_FAULT if address != _NO_ADDRESS else _vector_of(code)
+            vector = cpu_module.PAGE_FAULT if address != _NO_ADDRESS else vector_of(code, bits)
         self.uc.reg_write(x86.UC_X86_REG_CR2, _NO_ADDRESS)
         return cpu_module.Fault(vector, error, address)
 
@@ -209,16 +206,3 @@ def _words(state: Any) -> tuple[int, ...]:  # noqa: ANN401 - a state of Unicorn
 
 def _word(state: Any, offset: int) -> int:  # noqa: ANN401 - a state of Unicorn
     return ctypes.c_int32.from_address(state.context.value + offset).value
-
-
-def _vector_of(code: bytes) -> int:
-    """Return which exception other than a page fault an instruction raised.
-
-    Divisions raise #DE; everything else that user code can do raises #GP here.
-    """
-    at = 0
-    while at < len(code) and (code[at] in _PREFIXES or code[at] in _REX):
-        at += 1
-    divides = code[at : at + 1] in _DIVISIONS and at + 1 < len(code) and code[at + 1] & 0x30 == 0x30  # noqa: PLR2004
-    by_zero = code[at : at + 2] == _AAM_ZERO
-    return cpu_module.DIVIDE_ERROR if divides or by_zero else cpu_module.GENERAL_PROTECTION
