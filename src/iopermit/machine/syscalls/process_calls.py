@@ -153,6 +153,8 @@ def _set_tls(call: Call, child: Task, tls: int) -> None:
     if number not in TLS_ENTRIES:
         raise KernelError(errno.EINVAL)
     child.context.tls[number - TLS_ENTRIES.start] = descriptor
+    # GS was loaded before the descriptor changed; the way back to user mode loads it again.
+    child.context.registers[GS_BASE] = descriptor >> 16 & 0xFF_FFFF | descriptor >> 56 << 24
 
 
 def _descriptor(call: Call, address: int) -> tuple[int, int]:
