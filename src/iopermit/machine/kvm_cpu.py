@@ -1,0 +1,393 @@
+"""The CPU back end on the host's processor, which itself judges port accesses by the TSS.
+
+User code runs at CPL 3 in a virtual machine. Every entry point of its kernel is a HLT, which
+leaves the virtual machine, so that no code of ours but one instruction runs in it. Instructions
+cannot be counted: a task is preempted by a timer of the host when it goes on for too long.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from iopermit.machine import cpu as model
+from iopermit.machine.cpu import RCX, RFLAGS, RIP, R11, RSP, Context
+from iopermit.machine.errors import MachineError
+from iopermit.machine.kvm_api import (
+    EXIT_HLT,
+    EXIT_INTR,
+    EXIT_IO,
+    FPU_SIZE,
+    Segment,
+    VirtualCpu,
+    VirtualMachine,
+    pack_cpuid,
+)
+from iopermit.machine.memory import PAGE
+from iopermit.machine.paging import ADDRESS, translate
+from iopermit.machine.tables import INT80, TASK_REGISTER, USER_CODE, USER_CODE_32, USER_DATA
+
+if TYPE_CHECKING:
+    from iopermit.machine.memory import PhysicalMemory
+    from iopermit.machine.tables import ProcessorTables
+
+_CR0: Final = 0x8001_0033
+_CR4: Final = 0x620
+_EFER: Final = 0xD01
+_MSRS: Final = {"star": 0xC000_0081, "lstar": 0xC000_0082, "cstar": 0xC000_0083, "mask": 0xC000_0084}
+_STAR: Final = 0x0023_0010 << 32
+_SYSCALL_MASK: Final = 0x0004_7700
+_WITH_ERROR: Final = frozenset({8, 10, 11, 12, 13, 14, 17, 21, 29, 30})
+_CALL_LENGTH: Final = 2
+_INT80_CODE: Final = b"\xcd\x80"
+_TURN: Final = 0.01
+"""Seconds after which a task that others wait for is preempted."""
+_CACHE_BIT: Final = 0x8
+"""A bit of CR3 (PWT) whose change makes KVM forget translations."""
+_SEGMENTS: Final = ("cs", "ds", "es", "fs", "gs", "ss")
+_RIGHTS: Final = {"present": 1, "dpl": 3, "s": 1, "g": 1, "limit": 0xFFFF_FFFF}
+_MASKS: Final[dict[int, tuple[int, int, int, int]]] = {
+    1: (0xFFFF_FFFF, 0xFFFF_FFFF, ~0x7D20_1008, 0xFFFF_FFFF),
+    7: (0, 0x0000_0200, 0, 0),
+    0xD: (0, 0, 0, 0),
+    0x8000_0001: (0xFFFF_FFFF, 0xFFFF_FFFF, 0x21, 0xFFFF_FFFF),
+}
+"""What programs may know of the processor: up to SSE4.2, nothing that needs XSAVE."""
+
+
+def _fresh_fpu() -> bytes:
+    data = bytearray(FPU_SIZE)
+    data[128:130] = (0x37F).to_bytes(2, "little")
+    data[408:412] = (0x1F80).to_bytes(4, "little")
+    return bytes(data)
+
+
+@dataclass
+class _State:
+    """What `Context.private` is here."""
+
+    segments: dict[str, bytes]
+    fpu: bytes = field(default_factory=_fresh_fpu)
+
+
+class KvmCpu:
+    """Executes user code in a virtual machine with one vCPU for each virtual CPU."""
+
+    name = "kvm"
+
+    def __init__(self, memory: PhysicalMemory, tables: ProcessorTables) -> None:
+        """Make the virtual machine. Raises MachineError."""
+        self._tables, self._memory = tables, memory
+        try:
+            self._machine = VirtualMachine(memory, tables.cpus)
+            self._prepare()
+        except OSError as error:
+            raise MachineError(f"/dev/kvm cannot be used: {error.strerror}") from error
+        self._loaded: list[Context | None] = [None] * tables.cpus
+        self._limits = [0] * tables.cpus
+        self._iopl = [0] * tables.cpus
+        self._flushes = 0
+        self._seen_flushes = [0] * tables.cpus
+        self._stopped = False
+        self._timer = _Timer()
+
+    def new_context(self, bits: int) -> Context:
+        """Return the state of a fresh program."""
+        context = Context(bits)
+        context.registers[RFLAGS] = model.FLAGS_FIXED
+        context.private = _State(_user_segments(bits))
+        return context
+
+    def copy_context(self, context: Context) -> Context:
+        """Return a copy."""
+        result = Context(context.bits, tls=list(context.tls))
+        result.registers[:] = context.registers[:]
+        result.private = self.save_extended(context)
+        return result
+
+    def save_extended(self, context: Context) -> object:
+        """Return a copy of segments, FPU and vector registers."""
+        self._unload(context)
+        return _State(dict(context.private.segments), context.private.fpu)
+
+    def restore_extended(self, context: Context, saved: object) -> None:
+        """Bring them back."""
+        self._unload(context)
+        assert isinstance(saved, _State)
+        context.private = _State(dict(saved.segments), saved.fpu)
+
+    def run(self, cpu: int, context: Context, root: int, budget: int | None) -> model.Event:
+        """Execute user code until an event."""
+        virtual = self._machine.cpus[cpu]
+        self._load(cpu, context, root)
+        context.registers[RFLAGS] |= self._iopl[cpu] << model.IOPL_SHIFT
+        virtual.set_general(context.registers)
+        with self._timer.ticking(_TURN if budget is not None else None):
+            reason = self._enter(virtual)
+        event = self._event(cpu, context, reason)
+        context.registers[RFLAGS] &= ~model.FLAGS_IOPL
+        return event
+
+    def finish_in(self, cpu: int, context: Context, values: list[int]) -> None:
+        """Hand over what ports returned."""
+        virtual = self._machine.cpus[cpu]
+        _, width, _, _ = virtual.port_access()
+        data = b"".join(value.to_bytes(width, "little") for value in values)
+        virtual.port_data(len(data))[:] = data
+        self._complete(virtual, context)
+
+    def set_task_register(self, cpu: int, limit: int) -> None:
+        """Note the limit for the next entry."""
+        self._limits[cpu] = limit
+
+    def set_iopl(self, cpu: int, level: int) -> None:
+        """Note the level for the next entry."""
+        self._iopl[cpu] = level
+
+    def flush(self) -> None:
+        """Let every vCPU forget translations before it runs again."""
+        self._flushes += 1
+
+    def stop(self) -> None:
+        """Make `run` return soon."""
+        self._stopped = True
+        self._timer.interrupt()
+
+    def executed(self) -> int | None:
+        """Return None: the processor does not count for us."""
+        return None
+
+    def close(self) -> None:
+        """Close the virtual machine."""
+        self._timer.close()
+        self._machine.close()
+
+    def _prepare(self) -> None:
+        """Set what never changes: CPUID, the entry points, control registers, IDT."""
+        entries = self._machine.supported_cpuid()
+        for entry in entries:
+            masks = _MASKS.get(entry[0])
+            if masks is not None:
+                entry[3:] = [v & m & 0xFFFF_FFFF for v, m in zip(entry[3:], masks, strict=True)]
+        cpuid, tables = pack_cpuid(entries), self._tables
+        for number, cpu in enumerate(self._machine.cpus):
+            cpu.set_cpuid(cpuid)
+            special = cpu.special
+            special.cr0, special.cr4, special.efer = _CR0, _CR4, _EFER
+            special.idt.base, special.idt.limit = tables.idt, PAGE - 1
+            special.gdt.base, special.gdt.limit = tables.gdt(number), PAGE - 1
+            _set_segment(special.tr, base=tables.tss(number), selector=TASK_REGISTER, type=11)
+            special.tr.present, special.tr.unusable = 1, 0
+            values = (_STAR, tables.syscall, tables.compat_syscall, _SYSCALL_MASK)
+            self._msrs = dict(zip(_MSRS.values(), values, strict=True))
+
+    def _load(self, cpu: int, context: Context, root: int) -> None:
+        """Make a context the one of a vCPU."""
+        virtual, special = self._machine.cpus[cpu], self._machine.cpus[cpu].special
+        if self._loaded[cpu] is not context:
+            self._unload(context)
+            previous = self._loaded[cpu]
+            if previous is not None:
+                previous.private.fpu = virtual.get_fpu()
+            virtual.set_fpu(context.private.fpu)
+            self._loaded[cpu] = context
+            self._tables.write_tls(cpu, context.tls)
+        self._tables.write_tls(cpu, context.tls)
+        for name in _SEGMENTS:
+            ctypes.memmove(
+                ctypes.addressof(getattr(special, name)), context.private.segments[name], 24
+            )
+        special.fs.base = context.registers[model.FS_BASE]
+        special.gs.base = context.registers[model.GS_BASE]
+        special.tr.limit = self._limits[cpu]
+        cache_bit = special.cr3 & _CACHE_BIT
+        if self._seen_flushes[cpu] != self._flushes:
+            self._seen_flushes[cpu] = self._flushes
+            cache_bit ^= _CACHE_BIT
+        special.cr3 = root | cache_bit
+        virtual.set_special()
+        if self._msrs:
+            for other in self._machine.cpus:
+                other.set_msrs(self._msrs)
+            self._msrs = {}
+
+    def _unload(self, context: Context) -> None:
+        """Save the FPU of a context if some vCPU has it."""
+        for cpu, loaded in enumerate(self._loaded):
+            if loaded is context:
+                context.private.fpu = self._machine.cpus[cpu].get_fpu()
+                self._loaded[cpu] = None
+
+    def _enter(self, virtual: VirtualCpu) -> int:
+        """Run until an exit that is not in the middle of an entry to the kernel."""
+        while True:
+            reason = virtual.run()
+            if reason != EXIT_INTR:
+                return reason
+            virtual.get_special()
+            if virtual.special.cs.dpl:
+                return reason
+
+    def _event(self, cpu: int, context: Context, reason: int) -> model.Event:
+        virtual, registers = self._machine.cpus[cpu], context.registers
+        virtual.get_general(registers)
+        virtual.get_special()
+        self._keep_segments(virtual, context)
+        if reason == EXIT_INTR:
+            self._stopped = False
+            return model.Preempted()
+        if reason == EXIT_IO:
+            return self._port_access(virtual, context)
+        if reason != EXIT_HLT:
+            raise MachineError(f"KVM stopped at {registers[RIP]:#x} for reason {reason}")
+        return self._kernel_entry(cpu, context)
+
+    def _kernel_entry(self, cpu: int, context: Context) -> model.Event:
+        """Return what brought the vCPU to the HLT of an entry point."""
+        registers, tables = context.registers, self._tables
+        if registers[RIP] in (tables.syscall + 1, tables.compat_syscall + 1):
+            wide = registers[RIP] == tables.syscall + 1
+            registers[RIP], registers[RFLAGS] = registers[RCX], registers[R11]
+            if wide:
+                return model.Syscall(64)
+            registers[RIP] -= _CALL_LENGTH
+            return model.Fault(model.INVALID_OPCODE)
+        vector = tables.vector(registers[RIP])
+        if vector is None:
+            raise MachineError(f"KVM halted at {registers[RIP]:#x}")
+        error = 0
+        if vector in _WITH_ERROR:
+            error, rip, _, flags, stack, _ = tables.frame(cpu, 6)
+        else:
+            rip, _, flags, stack, _ = tables.frame(cpu, 5)
+        registers[RIP], registers[RFLAGS], registers[RSP] = rip, flags, stack
+        if vector == INT80:
+            return model.Syscall(32)
+        if vector == model.PAGE_FAULT and rip == tables.syscall:
+            # KVM without hardware support (PVM) enters by SYSCALL without leaving CPL 3.
+            registers[RIP], registers[RFLAGS] = registers[RCX], registers[R11]
+            return model.Syscall(64)
+        if vector == model.INVALID_OPCODE and self._code(cpu, rip) == _INT80_CODE:
+            # The same KVM refuses INT 0x80.
+            registers[RIP] += _CALL_LENGTH
+            return model.Syscall(32)
+        return model.Fault(vector, error, self._machine.cpus[cpu].special.cr2)
+
+    def _code(self, cpu: int, address: int) -> bytes:
+        """Return two bytes of code of the current task."""
+        root = self._machine.cpus[cpu].special.cr3 & ADDRESS
+        found = (translate(self._memory, root, address + i) for i in range(_CALL_LENGTH))
+        return bytes(self._memory.view[at] for at in found if at is not None)
+
+    def _port_access(self, virtual: VirtualCpu, context: Context) -> model.Event:
+        is_out, width, port, count = virtual.port_access()
+        if not is_out:
+            return model.PortIn(port, width, count)
+        data = bytes(virtual.port_data(width * count))
+        values = tuple(
+            int.from_bytes(data[i : i + width], "little") for i in range(0, len(data), width)
+        )
+        self._complete(virtual, context)
+        return model.PortOut(port, width, values)
+
+    def _complete(self, virtual: VirtualCpu, context: Context) -> None:
+        virtual.complete()
+        virtual.get_general(context.registers)
+        context.registers[RFLAGS] &= ~model.FLAGS_IOPL
+
+    @staticmethod
+    def _keep_segments(virtual: VirtualCpu, context: Context) -> None:
+        """Note the segments that user code may have loaded; CS and SS if they are its own."""
+        special = virtual.special
+        names = _SEGMENTS if special.cs.dpl else ("ds", "es", "fs", "gs")
+        for name in names:
+            context.private.segments[name] = bytes(getattr(special, name))
+        context.registers[model.FS_BASE] = special.fs.base
+        context.registers[model.GS_BASE] = special.gs.base
+
+
+class _Timer:
+    """Interrupts KVM_RUN by a signal to the thread that is in it."""
+
+    SIGNAL: Final = signal.SIGRTMIN + 3
+
+    def __init__(self) -> None:
+        """Prepare the signal. Raises MachineError outside the main thread."""
+        try:
+            self._previous = signal.signal(self.SIGNAL, lambda *_: None)
+        except ValueError as error:
+            raise MachineError("the KVM back end works in the main thread only") from error
+        self._owner = threading.get_ident()
+        self._condition = threading.Condition()
+        self._seconds: float | None = None
+        self._closed = False
+        self._thread: threading.Thread | None = None
+
+    def ticking(self, seconds: float | None) -> _Ticking:
+        """Return a context in which a signal comes every so often (None: never)."""
+        return _Ticking(self, seconds)
+
+    def interrupt(self) -> None:
+        """Send the signal now."""
+        signal.pthread_kill(self._owner, self.SIGNAL)
+
+    def set(self, seconds: float | None) -> None:
+        """Start or stop the ticking."""
+        if seconds is None and self._thread is None:
+            return
+        with self._condition:
+            self._seconds = seconds
+            self._condition.notify()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._tick, daemon=True)
+            self._thread.start()
+
+    def close(self) -> None:
+        """End the thread and give the signal back."""
+        with self._condition:
+            self._closed = True
+            self._condition.notify()
+        if self._thread is not None:
+            self._thread.join()
+        signal.signal(self.SIGNAL, self._previous)
+
+    def _tick(self) -> None:
+        with self._condition:
+            while not self._closed:
+                woken = self._condition.wait(self._seconds)
+                if not woken and self._seconds is not None:
+                    self.interrupt()
+
+
+class _Ticking:
+    def __init__(self, timer: _Timer, seconds: float | None) -> None:
+        self._timer, self._seconds = timer, seconds
+
+    def __enter__(self) -> None:
+        self._timer.set(self._seconds)
+
+    def __exit__(self, *_: object) -> None:
+        if self._seconds is not None:
+            self._timer.set(None)
+
+
+def _set_segment(segment: Segment, **values: int) -> None:
+    for name, value in values.items():
+        setattr(segment, name, value)
+
+
+def _user_segments(bits: int) -> dict[str, bytes]:
+    """Return the segment registers of a fresh program, as struct kvm_segment."""
+    wide = bits == 64  # noqa: PLR2004 - bits of the mode
+    code, data, null = Segment(), Segment(), Segment(unusable=1)
+    _set_segment(code, **_RIGHTS, selector=USER_CODE if wide else USER_CODE_32, type=11)
+    code.l, code.db = int(wide), int(not wide)
+    _set_segment(data, **_RIGHTS, selector=USER_DATA, type=3, db=1)
+    others = bytes(null) if wide else bytes(data)
+    return {
+        "cs": bytes(code), "ss": bytes(data), "ds": others, "es": others,
+        "fs": bytes(null), "gs": bytes(null),
+    }  # fmt: skip
