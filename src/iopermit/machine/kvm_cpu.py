@@ -11,6 +11,7 @@ import ctypes
 import signal
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from iopermit.machine import cpu as model
@@ -47,6 +48,10 @@ _TURN: Final = 0.01
 """Seconds after which a task that others wait for is preempted."""
 _CACHE_BIT: Final = 0x8
 """A bit of CR3 (PWT) whose change makes KVM forget translations."""
+_NESTED_PAGING: Final = (
+    Path("/sys/module/kvm_intel/parameters/ept"),
+    Path("/sys/module/kvm_amd/parameters/npt"),
+)
 _SEGMENTS: Final = ("cs", "ds", "es", "fs", "gs", "ss")
 _RIGHTS: Final = {"present": 1, "dpl": 3, "s": 1, "g": 1, "limit": 0xFFFF_FFFF}
 _MASKS: Final[dict[int, tuple[int, int, int, int]]] = {
@@ -91,7 +96,8 @@ class KvmCpu:
         self._iopl = [0] * tables.cpus
         self._flushes = 0
         self._seen_flushes = [0] * tables.cpus
-        self._stopped = False
+        self._renewed = 0
+        self._shadow_paging = _has_shadow_paging()
         self._timer = _Timer()
 
     def new_context(self, bits: int) -> Context:
@@ -128,6 +134,11 @@ class KvmCpu:
         with self._timer.ticking(_TURN if budget is not None else None):
             reason = self._enter(virtual)
         event = self._event(cpu, context, reason)
+        if self._iopl[cpu] and not context.registers[RFLAGS] & model.FLAGS_IOPL:
+            raise MachineError(
+                "the KVM of this host lets user code have no IOPL, which this design needs; "
+                "use --cpu unicorn"
+            )
         context.registers[RFLAGS] &= ~model.FLAGS_IOPL
         return event
 
@@ -153,7 +164,6 @@ class KvmCpu:
 
     def stop(self) -> None:
         """Make `run` return soon."""
-        self._stopped = True
         self._timer.interrupt()
 
     def executed(self) -> int | None:
@@ -207,6 +217,9 @@ class KvmCpu:
         if self._seen_flushes[cpu] != self._flushes:
             self._seen_flushes[cpu] = self._flushes
             cache_bit ^= _CACHE_BIT
+            if self._shadow_paging and self._renewed != self._flushes:
+                self._renewed = self._flushes
+                self._memory.renew_mappings()
         special.cr3 = root | cache_bit
         virtual.set_special()
         if self._msrs:
@@ -237,7 +250,6 @@ class KvmCpu:
         virtual.get_special()
         self._keep_segments(virtual, context)
         if reason == EXIT_INTR:
-            self._stopped = False
             return model.Preempted()
         if reason == EXIT_IO:
             return self._port_access(virtual, context)
@@ -307,6 +319,20 @@ class KvmCpu:
             context.private.segments[name] = bytes(getattr(special, name))
         context.registers[model.FS_BASE] = special.fs.base
         context.registers[model.GS_BASE] = special.gs.base
+
+
+def _has_shadow_paging() -> bool:
+    """Return whether KVM keeps page tables of its own, which do not follow changes of ours.
+
+    It does where the processor has no nested paging. It notices what the guest changes in its
+    page tables, but not what we change, unless the pages behind them change too.
+    """
+    for file in _NESTED_PAGING:
+        try:
+            return file.read_text(encoding="ascii").strip() not in ("Y", "1")
+        except OSError:
+            continue
+    return True
 
 
 class _Timer:
