@@ -8,28 +8,26 @@ cannot be counted: a task is preempted by a timer of the host when it goes on fo
 from __future__ import annotations
 
 import ctypes
-import signal
-import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from iopermit.machine import cpu as model
-from iopermit.machine.cpu import RCX, RFLAGS, RIP, R11, RSP, Context
+from iopermit.machine.cpu import R11, RCX, RFLAGS, RIP, RSP, Context
 from iopermit.machine.errors import MachineError
 from iopermit.machine.kvm_api import (
     EXIT_HLT,
     EXIT_INTR,
     EXIT_IO,
-    FPU_SIZE,
-    Segment,
     VirtualCpu,
     VirtualMachine,
     pack_cpuid,
 )
+from iopermit.machine.kvm_state import CPUID_MASKS, fresh_fpu, set_segment, user_segments
+from iopermit.machine.kvm_timer import Timer
 from iopermit.machine.memory import PAGE
 from iopermit.machine.paging import ADDRESS, translate
-from iopermit.machine.tables import INT80, TASK_REGISTER, USER_CODE, USER_CODE_32, USER_DATA
+from iopermit.machine.tables import INT80, TASK_REGISTER
 
 if TYPE_CHECKING:
     from iopermit.machine.memory import PhysicalMemory
@@ -38,7 +36,12 @@ if TYPE_CHECKING:
 _CR0: Final = 0x8001_0033
 _CR4: Final = 0x620
 _EFER: Final = 0xD01
-_MSRS: Final = {"star": 0xC000_0081, "lstar": 0xC000_0082, "cstar": 0xC000_0083, "mask": 0xC000_0084}
+_MSRS: Final = {
+    "star": 0xC000_0081,
+    "lstar": 0xC000_0082,
+    "cstar": 0xC000_0083,
+    "mask": 0xC000_0084,
+}
 _STAR: Final = 0x0023_0010 << 32
 _SYSCALL_MASK: Final = 0x0004_7700
 _WITH_ERROR: Final = frozenset({8, 10, 11, 12, 13, 14, 17, 21, 29, 30})
@@ -53,21 +56,6 @@ _NESTED_PAGING: Final = (
     Path("/sys/module/kvm_amd/parameters/npt"),
 )
 _SEGMENTS: Final = ("cs", "ds", "es", "fs", "gs", "ss")
-_RIGHTS: Final = {"present": 1, "dpl": 3, "s": 1, "g": 1, "limit": 0xFFFF_FFFF}
-_MASKS: Final[dict[int, tuple[int, int, int, int]]] = {
-    1: (0xFFFF_FFFF, 0xFFFF_FFFF, ~0x7D20_1008, 0xFFFF_FFFF),
-    7: (0, 0x0000_0200, 0, 0),
-    0xD: (0, 0, 0, 0),
-    0x8000_0001: (0xFFFF_FFFF, 0xFFFF_FFFF, 0x21, 0xFFFF_FFFF),
-}
-"""What programs may know of the processor: up to SSE4.2, nothing that needs XSAVE."""
-
-
-def _fresh_fpu() -> bytes:
-    data = bytearray(FPU_SIZE)
-    data[128:130] = (0x37F).to_bytes(2, "little")
-    data[408:412] = (0x1F80).to_bytes(4, "little")
-    return bytes(data)
 
 
 @dataclass
@@ -75,7 +63,7 @@ class _State:
     """What `Context.private` is here."""
 
     segments: dict[str, bytes]
-    fpu: bytes = field(default_factory=_fresh_fpu)
+    fpu: bytes = field(default_factory=fresh_fpu)
 
 
 class KvmCpu:
@@ -98,19 +86,19 @@ class KvmCpu:
         self._seen_flushes = [0] * tables.cpus
         self._renewed = 0
         self._shadow_paging = _has_shadow_paging()
-        self._timer = _Timer()
+        self._timer = Timer()
 
     def new_context(self, bits: int) -> Context:
         """Return the state of a fresh program."""
         context = Context(bits)
         context.registers[RFLAGS] = model.FLAGS_FIXED
-        context.private = _State(_user_segments(bits))
+        context.private = _State(user_segments(bits))
         return context
 
     def copy_context(self, context: Context) -> Context:
         """Return a copy."""
         result = Context(context.bits, tls=list(context.tls))
-        result.registers[:] = context.registers[:]
+        result.registers = type(context.registers)(*context.registers)
         result.private = self.save_extended(context)
         return result
 
@@ -179,7 +167,7 @@ class KvmCpu:
         """Set what never changes: CPUID, the entry points, control registers, IDT."""
         entries = self._machine.supported_cpuid()
         for entry in entries:
-            masks = _MASKS.get(entry[0])
+            masks = CPUID_MASKS.get(entry[0])
             if masks is not None:
                 entry[3:] = [v & m & 0xFFFF_FFFF for v, m in zip(entry[3:], masks, strict=True)]
         cpuid, tables = pack_cpuid(entries), self._tables
@@ -189,7 +177,7 @@ class KvmCpu:
             special.cr0, special.cr4, special.efer = _CR0, _CR4, _EFER
             special.idt.base, special.idt.limit = tables.idt, PAGE - 1
             special.gdt.base, special.gdt.limit = tables.gdt(number), PAGE - 1
-            _set_segment(special.tr, base=tables.tss(number), selector=TASK_REGISTER, type=11)
+            set_segment(special.tr, base=tables.tss(number), selector=TASK_REGISTER, type=11)
             special.tr.present, special.tr.unusable = 1, 0
             values = (_STAR, tables.syscall, tables.compat_syscall, _SYSCALL_MASK)
             self._msrs = dict(zip(_MSRS.values(), values, strict=True))
@@ -333,87 +321,3 @@ def _has_shadow_paging() -> bool:
         except OSError:
             continue
     return True
-
-
-class _Timer:
-    """Interrupts KVM_RUN by a signal to the thread that is in it."""
-
-    SIGNAL: Final = signal.SIGRTMIN + 3
-
-    def __init__(self) -> None:
-        """Prepare the signal. Raises MachineError outside the main thread."""
-        try:
-            self._previous = signal.signal(self.SIGNAL, lambda *_: None)
-        except ValueError as error:
-            raise MachineError("the KVM back end works in the main thread only") from error
-        self._owner = threading.get_ident()
-        self._condition = threading.Condition()
-        self._seconds: float | None = None
-        self._closed = False
-        self._thread: threading.Thread | None = None
-
-    def ticking(self, seconds: float | None) -> _Ticking:
-        """Return a context in which a signal comes every so often (None: never)."""
-        return _Ticking(self, seconds)
-
-    def interrupt(self) -> None:
-        """Send the signal now."""
-        signal.pthread_kill(self._owner, self.SIGNAL)
-
-    def set(self, seconds: float | None) -> None:
-        """Start or stop the ticking."""
-        if seconds is None and self._thread is None:
-            return
-        with self._condition:
-            self._seconds = seconds
-            self._condition.notify()
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._tick, daemon=True)
-            self._thread.start()
-
-    def close(self) -> None:
-        """End the thread and give the signal back."""
-        with self._condition:
-            self._closed = True
-            self._condition.notify()
-        if self._thread is not None:
-            self._thread.join()
-        signal.signal(self.SIGNAL, self._previous)
-
-    def _tick(self) -> None:
-        with self._condition:
-            while not self._closed:
-                woken = self._condition.wait(self._seconds)
-                if not woken and self._seconds is not None:
-                    self.interrupt()
-
-
-class _Ticking:
-    def __init__(self, timer: _Timer, seconds: float | None) -> None:
-        self._timer, self._seconds = timer, seconds
-
-    def __enter__(self) -> None:
-        self._timer.set(self._seconds)
-
-    def __exit__(self, *_: object) -> None:
-        if self._seconds is not None:
-            self._timer.set(None)
-
-
-def _set_segment(segment: Segment, **values: int) -> None:
-    for name, value in values.items():
-        setattr(segment, name, value)
-
-
-def _user_segments(bits: int) -> dict[str, bytes]:
-    """Return the segment registers of a fresh program, as struct kvm_segment."""
-    wide = bits == 64  # noqa: PLR2004 - bits of the mode
-    code, data, null = Segment(), Segment(), Segment(unusable=1)
-    _set_segment(code, **_RIGHTS, selector=USER_CODE if wide else USER_CODE_32, type=11)
-    code.l, code.db = int(wide), int(not wide)
-    _set_segment(data, **_RIGHTS, selector=USER_DATA, type=3, db=1)
-    others = bytes(null) if wide else bytes(data)
-    return {
-        "cs": bytes(code), "ss": bytes(data), "ds": others, "es": others,
-        "fs": bytes(null), "gs": bytes(null),
-    }  # fmt: skip

@@ -158,7 +158,9 @@ class ProcessorTables:
             handler = self.stubs + _STUB * vector
             level = 3 if vector in _FROM_USER else 0
             kind = 0x8E | level << 5
-            gate = handler & 0xFFFF | KERNEL_CODE << 16 | kind << 40 | (handler >> 16 & 0xFFFF) << 48
+            gate = (
+                handler & 0xFFFF | KERNEL_CODE << 16 | kind << 40 | (handler >> 16 & 0xFFFF) << 48
+            )
             self._memory.words[idt // 8 + 2 * vector] = gate
             self._memory.words[idt // 8 + 2 * vector + 1] = handler >> 32
             start = stubs + _STUB * vector
