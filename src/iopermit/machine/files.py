@@ -94,7 +94,7 @@ class OpenFile:
         return False
 
     def close(self) -> None:
-        """Do what the last close(2) does."""
+        """Let go of what the file holds; nobody has it open any more."""
 
 
 @dataclass(eq=False)
