@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -83,11 +82,17 @@ def test_lspci_of_an_ordinary_user(pciutils: Path) -> None:
 
 
 def test_hwclock_reads_the_clock_chip(util_linux: Path) -> None:
-    """Unmodified hwclock reads the time of the emulated chip through ports 0x70 and 0x71."""
+    """Unmodified hwclock waits for the start of a second and reads the chip, by ports only."""
     hwclock = util_linux / "sbin/hwclock"
-    command = (hwclock, "--directisa", "--show", "--utc", "--noadjfile")
+    command = (hwclock, "--directisa", "--show", "--utc", "--noadjfile", "--verbose")
     ran = iopermit_run(*command, environment={"TZ": "UTC0"}, check=True)
-    assert re.fullmatch(r"2026-01-01 00:00:0\d\.\d+\+00:00\n", ran.output)
+    assert "Using direct ISA access to the clock" in ran.output
+    assert "...got clock tick\nTime read from Hardware Clock: 2026/01/01 00:00:01" in ran.output
+    # It shows what the chip had when hwclock started: midnight, to a few steps of the time.
+    assert re.fullmatch(
+        r"2025-12-31 23:59:59\.99\d+\+00:00|2026-01-01 00:00:00\.00\d+\+00:00",
+        ran.output.splitlines()[-1],
+    )
 
 
 def test_hwclock_of_an_ordinary_user(util_linux: Path) -> None:
@@ -96,13 +101,12 @@ def test_hwclock_of_an_ordinary_user(util_linux: Path) -> None:
         *("--user", util_linux / "sbin/hwclock"), *("--directisa", "--show", "--noadjfile")
     )
     assert ran.status == 1
-    assert "ermission" in ran.errors
+    assert ran.errors == "hwclock: iopl() port access failed: Operation not permitted\n"
 
 
-def test_the_programs_are_the_packages_own(pciutils: Path) -> None:
-    """The program that runs is dynamically linked with the library of its package."""
-    lspci = pciutils / "usr/bin/lspci"
-    done = subprocess.run(["/usr/bin/env", "file", lspci], capture_output=True, check=False)
-    content = lspci.read_bytes()
-    assert b"libpci.so.3" in content, done
-    assert b"ld-linux-x86-64.so.2" in content
+def test_the_programs_are_the_packages_own(pciutils: Path, util_linux: Path) -> None:
+    """The programs are dynamically linked, lspci with the library of its package."""
+    for path, library in (("usr/bin/lspci", b"libpci.so.3"), ("sbin/hwclock", b"libc.so.6")):
+        content = ((pciutils if "lspci" in path else util_linux) / path).read_bytes()
+        assert library in content
+        assert b"/lib64/ld-linux-x86-64.so.2" in content
