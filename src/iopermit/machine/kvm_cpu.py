@@ -46,7 +46,7 @@ _STAR: Final = 0x0023_0010 << 32
 _SYSCALL_MASK: Final = 0x0004_7700
 _WITH_ERROR: Final = frozenset({8, 10, 11, 12, 13, 14, 17, 21, 29, 30})
 _CALL_LENGTH: Final = 2
-_INT80_CODE: Final = b"\xcd\x80"
+_INT: Final = b"\xcd"
 _TURN: Final = 0.01
 """Seconds after which a task that others wait for is preempted."""
 _CACHE_BIT: Final = 0x8
@@ -270,11 +270,18 @@ class KvmCpu:
             # KVM without hardware support (PVM) enters by SYSCALL without leaving CPL 3.
             registers[RIP], registers[RFLAGS] = registers[RCX], registers[R11]
             return model.Syscall(64)
-        if vector == model.INVALID_OPCODE and self._code(cpu, rip) == _INT80_CODE:
-            # The same KVM refuses INT 0x80.
-            registers[RIP] += _CALL_LENGTH
-            return model.Syscall(32)
+        if vector == model.INVALID_OPCODE and self._code(cpu, rip)[:1] == _INT:
+            # The same KVM lets INT raise #UD.
+            return self._software_interrupt(cpu, context)
         return model.Fault(vector, error, self._machine.cpus[cpu].special.cr2)
+
+    def _software_interrupt(self, cpu: int, context: Context) -> model.Event:
+        """Do what INT does at CPL 3, where only INT 0x80 is allowed."""
+        number = self._code(cpu, context.registers[RIP])[1]
+        if number != INT80:
+            return model.Fault(model.GENERAL_PROTECTION, 8 * number + 2)
+        context.registers[RIP] += _CALL_LENGTH
+        return model.Syscall(32)
 
     def _code(self, cpu: int, address: int) -> bytes:
         """Return two bytes of code of the current task."""
