@@ -59,6 +59,9 @@ def run(  # noqa: PLR0913 - one argument for each option
     max_tasks: Annotated[
         int, typer.Option(metavar="N", help="Tasks alive at once.", min=1, max=1024)
     ] = 64,
+    memory: Annotated[
+        str, typer.Option(metavar="SIZE", help="Physical memory, as 64M or 1G.")
+    ] = "1G",
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write a summary as JSON.")
     ] = None,
@@ -77,14 +80,21 @@ def run(  # noqa: PLR0913 - one argument for each option
 
     from iopermit.machine.elf import LoadError  # noqa: PLC0415 - takes its time
     from iopermit.machine.errors import MachineError  # noqa: PLC0415 - as above
-    from iopermit.machine.kernel import Options  # noqa: PLC0415 - as above
+    from iopermit.machine.kernel import (  # noqa: PLC0415 - as above
+        MEMORY,
+        SMALLEST_MEMORY,
+        Options,
+    )
     from iopermit.machine.run import Command, run_program  # noqa: PLC0415 - as above
     from iopermit.translate.load import load_design  # noqa: PLC0415 - as above
 
     chosen = load_design(design)
+    size = scenario.memory_size(memory) or MEMORY
+    if not SMALLEST_MEMORY <= size <= MEMORY:
+        raise BadInputError(f"--memory {memory}: choose from 8M to 1G")
     switches = dict.fromkeys(option or (), True)
     try:
-        machine = Options(chosen, switches, cpu, cpus, seed, max_tasks, user)
+        machine = Options(chosen, switches, cpu, cpus, seed, max_tasks, user, size)
         with contextlib.ExitStack() as stack:
             log = stack.enter_context(io_log.open("w", encoding="utf-8")) if io_log else None
             target = 1 if serial is None else serial

@@ -76,9 +76,15 @@ class AddressSpace:
         return end - size if end - size >= LOWEST_ADDRESS else None
 
     def add(self, area: Area) -> None:
-        """Put an area in place of whatever is there."""
+        """Put an area in place of whatever is there; it is joined with equal neighbours."""
         self.remove(area.start, area.end)
-        bisect.insort(self.areas, area, key=lambda other: other.start)
+        index = bisect.bisect_right(self.areas, area.start, key=lambda other: other.start)
+        if index < len(self.areas) and area.joins(self.areas[index]):
+            area = replace(area, end=self.areas.pop(index).end)
+        if index and self.areas[index - 1].joins(area):
+            index -= 1
+            area = replace(area, start=self.areas.pop(index).start)
+        self.areas.insert(index, area)
 
     def remove(self, start: int, end: int) -> None:
         """Take everything from `start` up to before `end` away."""

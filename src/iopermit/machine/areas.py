@@ -69,6 +69,19 @@ class Area:
     name: str = ""
     grows_down: bool = False
 
+    def joins(self, following: Area) -> bool:
+        """Return whether this area and one behind it are the same but for their place."""
+        return (
+            self.end == following.start
+            and (self.protection, self.name) == (following.protection, following.name)
+            and self._is_plain
+            and following._is_plain
+        )
+
+    @property
+    def _is_plain(self) -> bool:
+        return self.file is None and self.shared is None and not self.grows_down
+
     def part(self, start: int, end: int) -> Area:
         """Return a part of the area."""
         return replace(self, start=start, end=end, offset=self.offset + start - self.start)

@@ -55,7 +55,9 @@ if TYPE_CHECKING:
     from iopermit.system.machine_state import TssLayout
 
 MEMORY: Final = 1 << 30
-"""Bytes of physical memory; the host provides what is touched."""
+"""Bytes of physical memory if nothing else is asked; the host provides what is touched."""
+SMALLEST_MEMORY: Final = 8 << 20
+"""Bytes of physical memory with which a small program can run."""
 
 _ARGUMENTS: Final = {64: (RDI, RSI, RDX, R10, R8, R9), 32: (RBX, RCX, RDX, RSI, RDI, RBP)}
 _ORDINARY_UID: Final = 1000
@@ -74,6 +76,7 @@ class Options:
     seed: int = 0
     max_tasks: int = 64
     user: bool = False
+    memory: int = MEMORY
 
 
 class Kernel:
@@ -113,7 +116,7 @@ class Kernel:
         self.strace = Strace(strace)
         self._messages = messages
         layout = options.design.layout
-        self.memory = PhysicalMemory(MEMORY)
+        self.memory = PhysicalMemory(options.memory)
         self.tables = ProcessorTables(self.memory, options.cpus, layout.memory)
         self.system = System(
             options.design,
