@@ -27,7 +27,7 @@ SCHEMA = "iopermit/run/1"
 _BACKENDS = ("unicorn", "kvm")
 
 
-def run(
+def run(  # noqa: PLR0913 - one argument for each option
     program: Annotated[str, typer.Argument(metavar="PROGRAM", show_default=False)],
     arguments: Annotated[
         list[str] | None, typer.Argument(metavar="[ARGS]...", show_default=False)

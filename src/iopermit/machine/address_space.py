@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import bisect
-import os
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from iopermit.machine.areas import (
+    LOWEST_ADDRESS,
+    PROT_EXEC,
+    PROT_WRITE,
+    Area,
+    BadAddressError,
+)
 from iopermit.machine.cpu import FETCH_FAULT, WRITE_FAULT
-from iopermit.machine.memory import PAGE, OutOfMemoryError
+from iopermit.machine.memory import PAGE
 from iopermit.machine.paging import PageTables
 
 if TYPE_CHECKING:
@@ -16,75 +22,14 @@ if TYPE_CHECKING:
 
     from iopermit.machine.memory import PhysicalMemory
 
-PROT_READ, PROT_WRITE, PROT_EXEC = 1, 2, 4
-LOWEST_ADDRESS: Final = 0x10000
-"""vm.mmap_min_addr."""
-
-
-class BadAddressError(Exception):
-    """User memory cannot be accessed: EFAULT for a system call, SIGSEGV for the program."""
-
-    def __init__(self, address: int, *, mapped: bool) -> None:
-        self.address, self.mapped = address, mapped
-        super().__init__(f"{address:#x}")
-
-
-@dataclass(eq=False)
-class FilePages:
-    """A host file, open for reading, that areas are mapped from."""
-
-    descriptor: int
-    size: int
-
-    def read(self, offset: int) -> bytes:
-        """Return the bytes of a page, fewer at the end of the file."""
-        return os.pread(self.descriptor, PAGE, offset)
-
-    def __del__(self) -> None:
-        """Close the file when no area needs it."""
-        os.close(self.descriptor)
-
-
-@dataclass(eq=False)
-class SharedPages:
-    """Pages that several address spaces see (MAP_SHARED), by their number in the object."""
-
-    memory: PhysicalMemory
-    pages: dict[int, int] = field(default_factory=dict)
-
-    def __del__(self) -> None:
-        """Give the pages back when no area needs them."""
-        for page in self.pages.values():
-            self.memory.release(page)
-
-
-@dataclass(frozen=True, eq=False)
-class Area:
-    """A row of pages with the same rights and the same source; addresses in bytes."""
-
-    start: int
-    end: int
-    protection: int
-    file: FilePages | None = None
-    offset: int = 0
-    """Where the area begins in the file or in the shared pages."""
-    file_end: int = 0
-    """Offset in the file after which the area has zeros."""
-    shared: SharedPages | None = None
-    name: str = ""
-    grows_down: bool = False
-
-    def part(self, start: int, end: int) -> Area:
-        """Return a part of the area."""
-        return replace(self, start=start, end=end, offset=self.offset + start - self.start)
+_STACK_LIMIT: Final = 8 << 20
+"""RLIMIT_STACK in bytes."""
 
 
 class AddressSpace:
     """Areas, pages and page tables. Sizes and addresses of areas are multiples of a page."""
 
-    def __init__(
-        self, memory: PhysicalMemory, top: int, invalidate: Callable[[], None]
-    ) -> None:
+    def __init__(self, memory: PhysicalMemory, top: int, invalidate: Callable[[], None]) -> None:
         """Make an empty address space.
 
         Args:
@@ -170,8 +115,10 @@ class AddressSpace:
     def move(self, start: int, end: int, target: int) -> None:
         """Move the pages and areas of a range to another place (mremap)."""
         delta = (target - start) // PAGE
-        moved = [area.part(max(area.start, start), min(area.end, end))
-                 for area in self.overlapping(start, end)]
+        moved = [
+            area.part(max(area.start, start), min(area.end, end))
+            for area in self.overlapping(start, end)
+        ]
         pages = {v: self._pages.pop(v) for v in self._pages_between(start, end)}
         for virtual in pages:
             self.tables.unmap(virtual)
@@ -252,8 +199,8 @@ class AddressSpace:
         for virtual, page in self._pages.items():
             area = self.find(virtual * PAGE)
             self.memory.share(page)
-            child._pages[virtual] = page  # noqa: SLF001 - the same class
-            child._map(virtual, page, area)  # noqa: SLF001 - the same class
+            child._pages[virtual] = page
+            child._map(virtual, page, area)
             self._map(virtual, page, area)
         self._invalidate()
         return child
@@ -276,11 +223,16 @@ class AddressSpace:
             page = self._pages.get(virtual)
             area = self.find(address)
             writes = error & WRITE_FAULT
-            if page is None or area is None or not area.protection or (
-                writes
-                and (
-                    not area.protection & PROT_WRITE
-                    or (area.shared is None and self.memory.shared(page))
+            if (
+                page is None
+                or area is None
+                or not area.protection
+                or (
+                    writes
+                    and (
+                        not area.protection & PROT_WRITE
+                        or (area.shared is None and self.memory.shared(page))
+                    )
                 )
             ):
                 self.resolve(address, error)
@@ -343,9 +295,3 @@ class AddressSpace:
             self.tables.unmap(virtual)
         if dropped:
             self._invalidate()
-
-
-_STACK_LIMIT: Final = 8 << 20
-"""RLIMIT_STACK in bytes."""
-
-__all__ = ["AddressSpace", "Area", "BadAddressError", "FilePages", "OutOfMemoryError"]

@@ -63,7 +63,7 @@ class BlockCounter:
         self._table = (ctypes.c_int64 * (2 + 2 * _ENTRIES))()
         library: Any = unicorn.unicorn_py3.unicorn.uclib
         stop = ctypes.cast(library.uc_emu_stop, ctypes.c_void_p).value
-        assert stop is not None  # noqa: S101 - for the type checker
+        assert stop is not None
         self._table[1] = stop
         self._granted = _UNLIMITED
         self._table[0] = _UNLIMITED

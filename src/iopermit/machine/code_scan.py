@@ -14,7 +14,6 @@ import capstone
 from iopermit.machine.cpu import DIVIDE_ERROR, GENERAL_PROTECTION, INVALID_OPCODE, X87_ERROR
 from iopermit.machine.io_instruction import CANDIDATE, MAX_LENGTH, decode
 
-
 _DISASSEMBLERS: Final = {
     64: capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64),
     32: capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_32),

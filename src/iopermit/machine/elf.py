@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
-import random
 import stat
-import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -17,20 +15,17 @@ from elftools.common.exceptions import ELFError, ELFParseError
 from elftools.construct import ConstructError
 from elftools.elf.elffile import ELFFile
 
-from iopermit.machine.address_space import (
-    PROT_EXEC,
-    PROT_READ,
-    PROT_WRITE,
-    AddressSpace,
-    Area,
-    FilePages,
-)
+from iopermit.machine.areas import PROT_EXEC, PROT_READ, PROT_WRITE, Area, FilePages
+from iopermit.machine.first_stack import FirstStack
 from iopermit.machine.memory import PAGE
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Sequence
 
     from elftools.elf.segments import Segment
+
+    from iopermit.machine.address_space import AddressSpace
 
 _TOPS: Final = {64: 0x7FFF_FFFF_F000, 32: 0xFFFF_E000}
 _PIE_BASES: Final = {64: 0x5555_5555_4000, 32: 0x5655_5000}
@@ -40,12 +35,9 @@ _STACK_GAP: Final = 128 << 20
 _ENDS: Final = {"EM_X86_64": 64, "EM_386": 32}
 _KINDS: Final = ("ET_EXEC", "ET_DYN")
 _MACHINES: Final = {"EM_ARM": "ARM", "EM_AARCH64": "AArch64", "EM_RISCV": "RISC-V"}
-_MIN_ELF: Final = 52
-_MAX_ARGUMENTS: Final = 2 << 20
 
-AT_NULL, AT_PHDR, AT_PHENT, AT_PHNUM, AT_PAGESZ, AT_BASE, AT_FLAGS, AT_ENTRY = 0, 3, 4, 5, 6, 7, 8, 9
-AT_UID, AT_EUID, AT_GID, AT_EGID, AT_PLATFORM, AT_HWCAP, AT_CLKTCK = 11, 12, 13, 14, 15, 16, 17
-AT_SECURE, AT_RANDOM, AT_EXECFN = 23, 25, 31
+AT_PHDR, AT_PHENT, AT_PHNUM, AT_PAGESZ, AT_BASE, AT_FLAGS, AT_ENTRY = 3, 4, 5, 6, 7, 8, 9
+AT_UID, AT_EUID, AT_GID, AT_EGID, AT_HWCAP, AT_CLKTCK, AT_SECURE = 11, 12, 13, 14, 16, 17, 23
 
 
 class LoadError(Exception):
@@ -117,12 +109,21 @@ def read_image(path: str) -> Image:
     file = FilePages(descriptor, os.fstat(descriptor).st_size)
     head = os.pread(descriptor, 20, 0)
     if head[:4] != b"\x7fELF":
-        kind = "a script" if head[:2] == b"#!" else "an empty file" if not head else "not an ELF file"
+        kind = (
+            "a script" if head[:2] == b"#!" else "an empty file" if not head else "not an ELF file"
+        )
         raise LoadError(errno.ENOEXEC, f"{path} is {kind}; only ELF programs can be run")
     try:
         with os.fdopen(os.dup(descriptor), "rb") as stream:
             return _parse(path, file, ELFFile(stream))
-    except (ELFError, ELFParseError, ConstructError, UnicodeDecodeError, ValueError, OSError) as error:
+    except (
+        ELFError,
+        ELFParseError,
+        ConstructError,
+        UnicodeDecodeError,
+        ValueError,
+        OSError,
+    ) as error:
         raise LoadError(errno.ENOEXEC, f"{path} is a damaged or truncated ELF file") from error
 
 
@@ -165,7 +166,7 @@ def _parse(path: str, file: FilePages, elf: ELFFile) -> Image:
         elf["e_phnum"],
         elf["e_phentsize"],
         segments,
-        names[0].get_interp_name() if names else None,
+        _interpreter_name(names[0], file) if names else None,
         kind == "ET_DYN",
     )
 
@@ -224,7 +225,12 @@ def load(
     top = space_top(image.bits)
     stack = Area(top - _STACK_SIZE, top, PROT_READ | PROT_WRITE, name="[stack]", grows_down=True)
     space.add(stack)
-    pointer = _Stack(space, image.bits).fill(arguments, environment, image.path, vector, randomness)
+    texts = sum(len(text) + 1 for text in (*arguments, *environment))
+    if texts > _STACK_SIZE - 4 * PAGE:
+        message = f"the arguments and the environment of {image.path} are too long"
+        raise LoadError(errno.E2BIG, message)
+    first = FirstStack(space, image.bits)
+    pointer = first.fill(arguments, environment, image.path, vector, randomness)
     return Program(image.bits, image.path, space, start, pointer)
 
 
@@ -251,6 +257,11 @@ def _interpreter(image: Image) -> Image:
     return interpreter
 
 
+def _interpreter_name(segment: Segment, file: FilePages) -> str:
+    name = os.pread(file.descriptor, segment["p_filesz"], segment["p_offset"])
+    return os.fsdecode(name.rstrip(b"\0"))
+
+
 def _map(image: Image, space: AddressSpace, base: int) -> None:
     """Map the segments of a file; the rest of the last page of each is zero."""
     for segment in image.segments:
@@ -260,53 +271,12 @@ def _map(image: Image, space: AddressSpace, base: int) -> None:
         if start < PAGE or end > space.top:
             raise LoadError(errno.ENOMEM, f"{image.path} asks for addresses that it cannot have")
         flags = segment["p_flags"]
-        rights = PROT_READ * bool(flags & 4) | PROT_WRITE * bool(flags & 2) | PROT_EXEC * (flags & 1)
+        rights = (
+            PROT_READ * bool(flags & 4) | PROT_WRITE * bool(flags & 2) | PROT_EXEC * (flags & 1)
+        )
         offset = segment["p_offset"] - (address - start)
         file_end = segment["p_offset"] + segment["p_filesz"]
         # What follows in the file is not seen in the last page if the segment is longer in memory.
         if segment["p_memsz"] == segment["p_filesz"]:
             file_end = -(-file_end // PAGE) * PAGE
         space.add(Area(start, end, rights, image.file, offset, file_end, name=image.path))
-
-
-class _Stack:
-    """Writes the first stack of a program, from the top down."""
-
-    def __init__(self, space: AddressSpace, bits: int) -> None:
-        self._space, self._bits = space, bits
-        self._at = space_top(bits)
-
-    def fill(
-        self,
-        arguments: Sequence[bytes],
-        environment: Sequence[bytes],
-        path: str,
-        vector: dict[int, int],
-        randomness: random.Random,
-    ) -> int:
-        """Write everything and return the stack pointer."""
-        total = sum(len(text) + 1 for text in (*arguments, *environment))
-        if total > _STACK_SIZE - 4 * PAGE:
-            raise LoadError(errno.E2BIG, f"the arguments and the environment of {path} are too long")
-        self._push(bytes(8))
-        name = self._push(os.fsencode(path) + b"\0")
-        environment_at = [self._push(text + b"\0") for text in reversed(environment)][::-1]
-        arguments_at = [self._push(text + b"\0") for text in reversed(arguments)][::-1]
-        platform = self._push(b"x86_64\0" if self._bits == 64 else b"i686\0")  # noqa: PLR2004 - bits
-        self._at -= self._at % 16
-        random_at = self._push(randomness.randbytes(16))
-        vector = vector | {AT_RANDOM: random_at, AT_EXECFN: name, AT_PLATFORM: platform, AT_NULL: 0}
-        words = [len(arguments), *arguments_at, 0, *environment_at, 0]
-        words += [number for pair in vector.items() for number in pair]
-        word = self._bits // 8
-        pointer = (self._at - len(words) * word) // 16 * 16
-        data = struct.pack(f"<{len(words)}{'Q' if word == 8 else 'I'}", *words)  # noqa: PLR2004 - bytes
-        self._space.write(pointer, data)
-        return pointer
-
-    def _push(self, data: bytes) -> int:
-        self._at -= len(data)
-        self._space.write(self._at, data)
-        return self._at
-
-

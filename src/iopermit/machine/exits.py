@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from iopermit.machine.address_space import BadAddressError
+from iopermit.machine.areas import BadAddressError
 from iopermit.machine.process import SignalInfo, State
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def end_task(kernel: Kernel, task: Task, status: int) -> None:
     process = task.process
     if task.traced is not None:
         kernel.strace.leave(task, None)
-    kernel.forget_futex(task)
+    kernel.futexes.forget(task)
     if task.clear_tid and not task.killed:
         _clear_tid(kernel, task)
     kernel.runner.exit_in_kernel(task.slot)
@@ -101,4 +101,4 @@ def _clear_tid(kernel: Kernel, task: Task) -> None:
         task.process.space.write(task.clear_tid, bytes(4))
     except BadAddressError:
         return
-    kernel.wake_futex(task.process, task.clear_tid)
+    kernel.futexes.wake(task.process, task.clear_tid)

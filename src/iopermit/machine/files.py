@@ -1,4 +1,4 @@
-"""Open files of programs: host files for reading, pipes, and a few devices.
+"""Open files of programs: host files for reading, standard streams, descriptors.
 
 Nothing here can write to a host file, and nothing opens a device node of the host.
 """
@@ -9,20 +9,12 @@ import errno
 import os
 import select
 import stat
-from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from iopermit.machine.errors import Blocked, KernelError
 
-if TYPE_CHECKING:
-    import random
-
-PIPE_SIZE: Final = 65536
-"""Bytes that a pipe holds."""
 O_WRONLY, O_RDWR, O_NONBLOCK, O_APPEND = 1, 2, 0o4000, 0o2000
-_DEVICE_MAJOR: Final = 1
-_PIPE_INODE: Final = 0x10000
 
 
 @dataclass
@@ -102,7 +94,7 @@ class OpenFile:
         return False
 
     def close(self) -> None:
-        """Do what the last close(2) does."""
+        """Let go of what the file holds; nobody has it open any more."""
 
 
 @dataclass(eq=False)
@@ -112,7 +104,7 @@ class HostFile(OpenFile):
     descriptor: int = -1
 
     def read(self, size: int) -> bytes:
-        """Read from the host file."""
+        """Take the next bytes of the host file."""
         return os.read(self.descriptor, size)
 
     def write(self, data: bytes) -> int:
@@ -172,7 +164,7 @@ class HostStream(OpenFile):
         return os.read(self.descriptor, size)
 
     def write(self, data: bytes) -> int:
-        """Write everything."""
+        """Send everything."""
         done = 0
         while done < len(data):
             try:
@@ -196,173 +188,6 @@ class HostStream(OpenFile):
         return os.isatty(self.descriptor)
 
 
-@dataclass(eq=False)
-class Text(OpenFile):
-    """A file with fixed contents, as in /proc."""
-
-    data: bytes = b""
-    position: int = 0
-
-    def read(self, size: int) -> bytes:
-        """Return the next bytes."""
-        part = self.data[self.position : self.position + size]
-        self.position += len(part)
-        return part
-
-    def pread(self, size: int, offset: int) -> bytes:
-        """Return bytes from an offset."""
-        return self.data[offset : offset + size]
-
-    def seek(self, offset: int, whence: int) -> int:
-        """Move the position."""
-        base = (0, self.position, len(self.data))[whence]
-        self.position = base + offset
-        return self.position
-
-    def status(self) -> FileStatus:
-        """Return the status of a file without a size, as /proc has them."""
-        return FileStatus(stat.S_IFREG | 0o444)
-
-
-@dataclass(eq=False)
-class Null(OpenFile):
-    """/dev/null."""
-
-    def read(self, size: int) -> bytes:
-        """Return the end of the file."""
-        return b""
-
-    def write(self, data: bytes) -> int:
-        """Forget the data."""
-        return len(data)
-
-    def seek(self, offset: int, whence: int) -> int:
-        """Do nothing."""
-        return 0
-
-    def status(self) -> FileStatus:
-        """Return the status of /dev/null."""
-        return FileStatus(stat.S_IFCHR | 0o666, special=os.makedev(_DEVICE_MAJOR, 3))
-
-
-@dataclass(eq=False)
-class Zero(Null):
-    """/dev/zero."""
-
-    def read(self, size: int) -> bytes:
-        """Return zeros."""
-        return bytes(size)
-
-
-@dataclass(eq=False)
-class Random(Null):
-    """/dev/random and /dev/urandom, which depend on the seed only."""
-
-    source: random.Random | None = None
-
-    def read(self, size: int) -> bytes:
-        """Return seeded pseudo-random bytes."""
-        return b"" if self.source is None else self.source.randbytes(min(size, 256))
-
-
-class Pipe:
-    """The buffer between the ends of a pipe."""
-
-    def __init__(self) -> None:
-        """Make an empty pipe without ends."""
-        self.chunks: deque[bytes] = deque()
-        self.size = 0
-        self.readers = self.writers = 0
-
-
-@dataclass(eq=False)
-class PipeReader(OpenFile):
-    """The end of a pipe that is read."""
-
-    pipe: Pipe = field(default_factory=Pipe)
-
-    def __post_init__(self) -> None:
-        """Count the end."""
-        self.pipe.readers += 1
-
-    def read(self, size: int) -> bytes:
-        """Return what there is, or the end of the file without writers."""
-        pipe = self.pipe
-        if not pipe.size and pipe.writers:
-            if self.flags & O_NONBLOCK:
-                raise KernelError(errno.EAGAIN)
-            raise Blocked(self.readable)
-        result = b""
-        while pipe.chunks and len(result) < size:
-            chunk = pipe.chunks.popleft()
-            room = size - len(result)
-            result += chunk[:room]
-            if len(chunk) > room:
-                pipe.chunks.appendleft(chunk[room:])
-        pipe.size -= len(result)
-        return result
-
-    def status(self) -> FileStatus:
-        """Return the status of a pipe."""
-        return FileStatus(stat.S_IFIFO | 0o600, inode=_PIPE_INODE)
-
-    def readable(self) -> bool:
-        """Return whether there is data or an end."""
-        return bool(self.pipe.size) or not self.pipe.writers
-
-    def hung_up(self) -> bool:
-        """Return whether nobody can write any more."""
-        return not self.pipe.writers
-
-    def close(self) -> None:
-        """Take the end away."""
-        self.pipe.readers -= 1
-
-
-@dataclass(eq=False)
-class PipeWriter(OpenFile):
-    """The end of a pipe that is written."""
-
-    pipe: Pipe = field(default_factory=Pipe)
-
-    def __post_init__(self) -> None:
-        """Count the end."""
-        self.pipe.writers += 1
-
-    def write(self, data: bytes) -> int:
-        """Write what fits; the caller is to raise SIGPIPE on EPIPE."""
-        pipe = self.pipe
-        if not pipe.readers:
-            raise KernelError(errno.EPIPE)
-        room = PIPE_SIZE - pipe.size
-        if data and not (room >= len(data) or (room and len(data) > select.PIPE_BUF)):
-            if self.flags & O_NONBLOCK:
-                raise KernelError(errno.EAGAIN)
-            needed = min(len(data), select.PIPE_BUF)
-            raise Blocked(lambda: PIPE_SIZE - pipe.size >= needed or not pipe.readers)
-        part = data[:room]
-        if part:
-            pipe.chunks.append(part)
-            pipe.size += len(part)
-        return len(part)
-
-    def status(self) -> FileStatus:
-        """Return the status of a pipe."""
-        return FileStatus(stat.S_IFIFO | 0o600, inode=_PIPE_INODE)
-
-    def writable(self) -> bool:
-        """Return whether a small write fits."""
-        return PIPE_SIZE - self.pipe.size >= select.PIPE_BUF or not self.pipe.readers
-
-    def hung_up(self) -> bool:
-        """Return whether nobody can read any more."""
-        return not self.pipe.readers
-
-    def close(self) -> None:
-        """Take the end away."""
-        self.pipe.writers -= 1
-
-
 class FileTable:
     """The file descriptors of a process."""
 
@@ -382,7 +207,12 @@ class FileTable:
         return entry[0]
 
     def add(
-        self, file: OpenFile, *, close_on_exec: bool = False, at_least: int = 0, at: int | None = None
+        self,
+        file: OpenFile,
+        *,
+        close_on_exec: bool = False,
+        at_least: int = 0,
+        at: int | None = None,
     ) -> int:
         """Give an open file a descriptor: `at`, or the lowest free one. Raises KernelError."""
         if at is None:
@@ -417,7 +247,7 @@ class FileTable:
         result = FileTable()
         for file, _ in self._files.values():
             file.users += 1
-        result._files = dict(self._files)  # noqa: SLF001 - the same class
+        result._files = dict(self._files)
         return result
 
     def exec(self) -> None:

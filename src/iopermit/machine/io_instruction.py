@@ -59,11 +59,13 @@ class IoInstruction:
     def set_accumulator(self, registers: RegisterFile, value: int) -> None:
         """Do what IN does to RAX: 32 bits clear the upper half, fewer leave the rest."""
         mask = (1 << 8 * self.width) - 1
-        kept = 0 if self.width == 4 else registers[RAX] & ~mask  # noqa: PLR2004 - bytes
+        kept = 0 if self.width == 4 else registers[RAX] & ~mask
         registers[RAX] = kept | value & mask
 
 
-def decode(code: bytes, bits: int) -> IoInstruction | None:
+def decode(  # noqa: C901, PLR0911, PLR0912 - one branch for each kind of prefix and opcode
+    code: bytes, bits: int
+) -> IoInstruction | None:
     """Return the instruction at the start of `code`, or None if it is another one.
 
     Args:
@@ -85,7 +87,7 @@ def decode(code: bytes, bits: int) -> IoInstruction | None:
         else:
             break
         at += 1
-    if bits == 64 and at < len(code) and code[at] in _REX:  # noqa: PLR2004 - bits of the mode
+    if bits == 64 and at < len(code) and code[at] in _REX:
         at += 1
     if at >= min(len(code), MAX_LENGTH):
         return None

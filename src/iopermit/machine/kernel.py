@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final, TextIO
 
 from iopermit import arch
 from iopermit.machine import elf
-from iopermit.machine.address_space import AddressSpace, BadAddressError
+from iopermit.machine.address_space import AddressSpace
+from iopermit.machine.areas import BadAddressError
 from iopermit.machine.clock import KERNEL_ENTRY, Clock
 from iopermit.machine.cpu import (
     R8,
@@ -31,6 +32,7 @@ from iopermit.machine.cpu import (
 )
 from iopermit.machine.errors import Blocked, KernelError
 from iopermit.machine.files import FileTable, HostStream
+from iopermit.machine.futexes import Futexes
 from iopermit.machine.kernel_ids import identity
 from iopermit.machine.memory import OutOfMemoryError, PhysicalMemory
 from iopermit.machine.process import Credentials, Process, SignalHandlers, SignalInfo, State, Task
@@ -125,11 +127,9 @@ class Kernel:
         for cpu in range(options.cpus):
             self.tables.write_stack_pointer(cpu)
         self.runner = Runner(self.system)
-        self.backend: CpuBackend = make_backend(
-            options.cpu, self.memory, self.tables, self.judge
-        )
+        self.backend: CpuBackend = make_backend(options.cpu, self.memory, self.tables, self.judge)
         self.bus = make_bus(self.clock)
-        self.entropy = random.Random(f"entropy {options.seed}")  # noqa: S311 - meant to be repeatable
+        self.entropy = random.Random(f"entropy {options.seed}")
         self.tasks: dict[int, Task] = {}
         self.processes: dict[int, Process] = {}
         self.init: Process | None = None
@@ -139,8 +139,7 @@ class Kernel:
         """Port accesses that the processor allowed and the specification does not."""
         self.accesses = 0
         self.calls = 0
-        self.futexes: dict[object, list[Task]] = {}
-        """Who waits on a word of memory, the longest waiting first."""
+        self.futexes = Futexes()
         self._named: set[tuple[int, int]] = set()
         self._next_pid = _FIRST_PID
 
@@ -154,7 +153,9 @@ class Kernel:
             ids = (_ORDINARY_UID,) * 3
             credentials = Credentials(*ids, *ids, permitted=0, effective=0)
         space = self.new_space(image.bits)
-        program = elf.load(image, space, arguments, environment, identity(credentials), self.entropy)
+        program = elf.load(
+            image, space, arguments, environment, identity(credentials), self.entropy
+        )
         files = FileTable()
         for number, stream in enumerate((sys.__stdin__, sys.__stdout__, sys.__stderr__)):
             if stream is not None:
@@ -215,11 +216,10 @@ class Kernel:
 
     def finish(self, task: Task, result: int | None) -> None:
         """Let a system call return (None: registers were set otherwise)."""
-        if self.futexes:
-            self.forget_futex(task)
+        self.futexes.forget(task)
         task.call = task.wait = task.wait_data = None
         if result is not None and task.state is not State.DEAD:
-            width = 0xFFFF_FFFF_FFFF_FFFF if task.bits == 64 else _MASK_32  # noqa: PLR2004 - bits
+            width = 0xFFFF_FFFF_FFFF_FFFF if task.bits == 64 else _MASK_32
             task.context.registers[RAX] = result & width
         if task.state is not State.DEAD:
             self.strace.leave(task, result)
@@ -229,7 +229,7 @@ class Kernel:
     def arguments(registers: RegisterFile, abi: int, count: int) -> list[int]:
         """Return the arguments of a system call."""
         values = [registers[index] for index in _ARGUMENTS[abi][:count]]
-        return values if abi == 64 else [value & _MASK_32 for value in values]  # noqa: PLR2004 - bits
+        return values if abi == 64 else [value & _MASK_32 for value in values]
 
     def enter(self, task: Task) -> None:
         """Let the design see that a task entered the kernel, unless it has seen that."""
@@ -245,7 +245,7 @@ class Kernel:
     def _not_served(self, task: Task, abi: int, number: int) -> None:
         if (abi, number) not in self._named and (abi, number) not in QUIET:
             self._named.add((abi, number))
-            kind = "" if abi == 64 else "i386 "  # noqa: PLR2004 - bits
+            kind = "" if abi == 64 else "i386 "
             self.say(f"{kind}system call {number} is not served (ENOSYS)")
         self.finish(task, -errno.ENOSYS)
 
@@ -308,45 +308,8 @@ class Kernel:
         )
 
     def ioperm(self, task: Task, ports: PortRange, *, turn_on: bool) -> int:
-        """Let the design serve ioperm(2)."""
+        """Let the design grant or revoke ports."""
         return self.runner.ioperm(task.slot, ports, turn_on)
-
-    # Futexes.
-
-    def futex_key(self, process: Process, address: int) -> object:
-        """Return what names a word of memory: the page, if it is shared by mappings."""
-        area = process.space.find(address)
-        if area is not None and area.shared is not None:
-            return id(area.shared), address - area.start + area.offset
-        return id(process.space), address
-
-    def wake_futex(self, process: Process, address: int, count: int = 1 << 31) -> int:
-        """Wake up to `count` tasks that wait on a word; return how many."""
-        waiting = self.futexes.get(self.futex_key(process, address), [])
-        woken = min(count, len(waiting))
-        del waiting[:woken]
-        return woken
-
-    def requeue_futex(self, process: Process, addresses: tuple[int, int], count: int) -> int:
-        """Let up to `count` tasks wait on another word; return how many."""
-        first, second = (self.futex_key(process, address) for address in addresses)
-        waiting = self.futexes.get(first, [])
-        moved = waiting[:count]
-        del waiting[:count]
-        self.futexes.setdefault(second, []).extend(moved)
-        return len(moved)
-
-    def waits_on_futex(self, task: Task) -> bool:
-        """Return whether nobody has woken the task yet."""
-        return any(task in waiting for waiting in self.futexes.values())
-
-    def forget_futex(self, task: Task) -> None:
-        """Let a task wait no longer."""
-        for key, waiting in list(self.futexes.items()):
-            if task in waiting:
-                waiting.remove(task)
-            if not waiting:
-                del self.futexes[key]
 
     # Credentials and signals.
 
@@ -361,7 +324,7 @@ class Kernel:
     def post(self, target: Task | Process, info: SignalInfo) -> None:
         """Make a signal pending for a task or for a process."""
         queue = target.pending
-        if info.number < 32 and any(other.number == info.number for other in queue):  # noqa: PLR2004 - SIGRTMIN
+        if info.number < 32 and any(other.number == info.number for other in queue):
             return
         queue.append(info)
 

@@ -95,14 +95,24 @@ class PageTables:
         return page * PAGE
 
 
-def translate(memory: PhysicalMemory, root: int, address: int, *, write: bool = False) -> int | None:
+def translate(
+    memory: PhysicalMemory, root: int, address: int, *, write: bool = False, fetch: bool = False
+) -> int | None:
     """Return the physical address that user code reaches at a virtual one, or None.
 
     Only what `PageTables.map` writes is understood.
+
+    Args:
+        memory: where the tables are.
+        root: physical address of the top table.
+        address: the virtual address.
+        write: whether it is to be written.
+        fetch: whether it is to be executed.
     """
+    needed = PRESENT | USER | WRITABLE * write
     entry = root
     for shift in (39, 30, 21, 12):
         entry = memory.words[(entry & ADDRESS) // 8 + (address >> shift) % _ENTRIES]
-        if not entry & PRESENT or not entry & USER or (write and not entry & WRITABLE):
+        if entry & needed != needed or (fetch and entry & NO_EXECUTE):
             return None
     return (entry & ADDRESS) | address % PAGE

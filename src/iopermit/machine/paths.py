@@ -8,16 +8,8 @@ import stat
 from typing import TYPE_CHECKING, Final
 
 from iopermit.machine.errors import KernelError
-from iopermit.machine.files import (
-    Directory,
-    FileStatus,
-    HostFile,
-    Null,
-    OpenFile,
-    Random,
-    Text,
-    Zero,
-)
+from iopermit.machine.files import Directory, FileStatus, HostFile, OpenFile
+from iopermit.machine.special_files import Null, Random, Text, Zero
 
 if TYPE_CHECKING:
     from iopermit.machine.kernel import Kernel
@@ -26,7 +18,12 @@ if TYPE_CHECKING:
 _WRITES: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 _OWN: Final = ("/proc", "/sys", "/dev")
 """Trees that are not the host's."""
-_DEVICES: Final = {"/dev/null": Null, "/dev/zero": Zero, "/dev/random": Random, "/dev/urandom": Random}
+_DEVICES: Final = {
+    "/dev/null": Null,
+    "/dev/zero": Zero,
+    "/dev/random": Random,
+    "/dev/urandom": Random,
+}
 
 
 def real_path(path: str) -> str:
@@ -124,7 +121,8 @@ def _entries(path: str) -> list[tuple[str, int, int]]:
     try:
         with os.scandir(path) as scan:
             entries = sorted(
-                (e.name, e.inode(), stat.S_IFMT(e.stat(follow_symlinks=False).st_mode)) for e in scan
+                (e.name, e.inode(), stat.S_IFMT(e.stat(follow_symlinks=False).st_mode))
+                for e in scan
             )
     except OSError as error:
         raise KernelError(error.errno or errno.EACCES) from error

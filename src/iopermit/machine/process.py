@@ -173,5 +173,7 @@ class Task:
 
     def has_pending(self) -> bool:
         """Return whether a signal is pending that is not blocked."""
-        return any(not self.mask >> info.number - 1 & 1 or info.forced
-                   for info in (*self.pending, *self.process.pending))
+        return any(
+            not self.mask >> info.number - 1 & 1 or info.forced
+            for info in (*self.pending, *self.process.pending)
+        )

@@ -42,7 +42,7 @@ class Scheduler:
         """Schedule the tasks of `kernel`."""
         self.kernel = kernel
         options = kernel.options
-        self._random = random.Random(f"schedule {options.seed}")  # noqa: S311 - meant to be repeatable
+        self._random = random.Random(f"schedule {options.seed}")
         self._current: list[Task | None] = [None] * options.cpus
         self._left = [0] * options.cpus
         self.expired = False
@@ -93,8 +93,11 @@ class Scheduler:
 
     def _turn(self, cpu: int) -> None:
         current = self._current[cpu]
-        if current is None or current.state is not State.RUNNABLE or self._left[cpu] <= 0 or (
-            cpu not in current.affinity
+        if (
+            current is None
+            or current.state is not State.RUNNABLE
+            or self._left[cpu] <= 0
+            or (cpu not in current.affinity)
         ):
             self._switch(cpu)
             current = self._current[cpu]
@@ -123,10 +126,13 @@ class Scheduler:
             chosen.last_cpu = cpu
 
     def _alone(self, task: Task) -> bool:
-        return all(
-            other is task or other.state is not State.RUNNABLE
-            for other in self.kernel.tasks.values()
-        ) and not self._has_timers()
+        return (
+            all(
+                other is task or other.state is not State.RUNNABLE
+                for other in self.kernel.tasks.values()
+            )
+            and not self._has_timers()
+        )
 
     def _has_timers(self) -> bool:
         return any(task.wait is not None and task.wait.deadline is not None

@@ -54,11 +54,9 @@ _MOST_FRAMES: Final = 64
 _TRAPPED: Final = 0x202
 
 
-def push_frame(
-    kernel: Kernel, task: Task, info: SignalInfo, action: Action, mask: int
-) -> None:
+def push_frame(kernel: Kernel, task: Task, info: SignalInfo, action: Action, mask: int) -> None:
     """Write a frame and let the task continue in the handler. Raises BadAddressError."""
-    if task.bits == 64:  # noqa: PLR2004 - bits
+    if task.bits == 64:
         _push_64(kernel, task, info, action, mask)
     elif action.flags & SA_SIGINFO:
         _push_32_info(kernel, task, info, action, mask)
@@ -70,7 +68,7 @@ def push_frame(
 
 def pop_frame(kernel: Kernel, task: Task, *, info: bool) -> None:
     """Do sigreturn(2), or rt_sigreturn(2) if `info`. Raises BadAddressError."""
-    if task.bits == 64:  # noqa: PLR2004 - bits
+    if task.bits == 64:
         _pop_64(kernel, task)
     else:
         _pop_32(kernel, task, info=info)
@@ -78,7 +76,7 @@ def pop_frame(kernel: Kernel, task: Task, *, info: bool) -> None:
 
 def siginfo(info: SignalInfo, bits: int) -> bytes:
     """Return a siginfo structure of 128 bytes."""
-    word, head = ("Q", "<iii4x") if bits == 64 else ("I", "<iii")  # noqa: PLR2004 - bits
+    word, head = ("Q", "<iii4x") if bits == 64 else ("I", "<iii")
     data = struct.pack(head, info.number, 0, info.code)
     if info.trap is not None:
         data += struct.pack(f"<{word}", info.fields[0])
@@ -94,7 +92,7 @@ def _stack_for(task: Task, action: Action) -> int:
     on_it = address < pointer <= address + size
     if action.flags & SA_ONSTACK and not flags & SS_DISABLE and not on_it:
         return address + size
-    return pointer - (_RED_ZONE if task.bits == 64 else 0)  # noqa: PLR2004 - bits
+    return pointer - (_RED_ZONE if task.bits == 64 else 0)
 
 
 def _keep_fpu(kernel: Kernel, task: Task, frame: int) -> None:
@@ -161,9 +159,7 @@ def _push_32(kernel: Kernel, task: Task, info: SignalInfo, action: Action, mask:
     registers[RSP] = frame
 
 
-def _push_32_info(
-    kernel: Kernel, task: Task, info: SignalInfo, action: Action, mask: int
-) -> None:
+def _push_32_info(kernel: Kernel, task: Task, info: SignalInfo, action: Action, mask: int) -> None:
     size = 16 + 128 + 20 + 88 + 8 + 8
     frame = _frame_32(task, action, size)
     at_info = frame + 16

@@ -6,7 +6,7 @@ import errno
 from typing import TYPE_CHECKING, Final
 
 from iopermit.machine import exits
-from iopermit.machine.address_space import BadAddressError
+from iopermit.machine.areas import BadAddressError
 from iopermit.machine.cpu import RAX, RIP
 from iopermit.machine.memory import OutOfMemoryError
 from iopermit.machine.process import Action, Process, SignalInfo, State
@@ -26,7 +26,7 @@ _CALL_LENGTH: Final = 2
 """Bytes of SYSCALL and INT 0x80."""
 
 
-def force(kernel: Kernel, task: Task, info: SignalInfo) -> None:
+def force(task: Task, info: SignalInfo) -> None:
     """Send the signal of an exception; if it is blocked or ignored, the task dies of it."""
     bit = 1 << info.number - 1
     action = task.process.handlers.get(info.number)

@@ -7,15 +7,43 @@ import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TextIO
 
-from iopermit.machine.address_space import BadAddressError
+from iopermit.machine.areas import BadAddressError
 
 if TYPE_CHECKING:
     from iopermit.machine.process import SignalInfo, Task
     from iopermit.machine.syscalls.registry import Service
 
 _NUMBERS: Final = frozenset(
-    "fd dirfd oldfd newfd count size length level num pid tid who tgid uid euid suid gid egid "
-    "sgid status signal offset whence mode turn_on nfds timeout value".split()
+    [
+        "fd",
+        "dirfd",
+        "oldfd",
+        "newfd",
+        "count",
+        "size",
+        "length",
+        "level",
+        "num",
+        "pid",
+        "tid",
+        "who",
+        "tgid",
+        "uid",
+        "euid",
+        "suid",
+        "gid",
+        "egid",
+        "sgid",
+        "status",
+        "signal",
+        "offset",
+        "whence",
+        "mode",
+        "turn_on",
+        "nfds",
+        "timeout",
+        "value",
+    ]
 )
 _STRINGS: Final = frozenset({"path", "target", "newpath"})
 _TEXT_LIMIT: Final = 64
@@ -88,14 +116,12 @@ class Strace:
             self._line(task, f"+++ exited with {status >> 8 & 0xFF} +++")
 
     def _line(self, task: Task, text: str) -> None:
-        assert self._stream is not None  # noqa: S101 - for the type checker
+        assert self._stream is not None
         self._stream.write(f"[{task.tid}] {text}\n")
         self._stream.flush()
 
     @staticmethod
-    def _argument(
-        task: Task, name: str, value: int, arguments: list[int], service: Service
-    ) -> str:
+    def _argument(task: Task, name: str, value: int, arguments: list[int], service: Service) -> str:
         space = task.process.space
         if name in _NUMBERS:
             narrow = value & 0xFFFF_FFFF
@@ -126,7 +152,7 @@ def signal_name(number: int) -> str:
 
 def _quote(data: bytes) -> str:
     text = "".join(
-        chr(c) if 32 <= c < 127 and c not in b'"\\' else _ESCAPES.get(c, f"\\{c:o}")  # noqa: PLR2004 - ASCII
+        chr(c) if 32 <= c < 127 and c not in b'"\\' else _ESCAPES.get(c, f"\\{c:o}")
         for c in data[: max(_TEXT_LIMIT, _BUFFER_LIMIT)]
     )
     return f'"{text}"' + ("..." if len(data) > _TEXT_LIMIT else "")
@@ -138,7 +164,7 @@ _ESCAPES: Final = {10: "\\n", 13: "\\r", 9: "\\t", 34: '\\"', 92: "\\\\"}
 def _result(result: int | None) -> str:
     if result is None:
         return "?"
-    if -4095 <= result < 0:  # noqa: PLR2004 - MAX_ERRNO
+    if -4095 <= result < 0:
         name = errno_names.errorcode.get(-result, str(-result))
         return f"-1 {name}"
     return str(result) if result < 1 << 20 else f"{result:#x}"

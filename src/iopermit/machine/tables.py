@@ -44,6 +44,8 @@ _RSP0: Final = 4
 """Offset of the stack pointer for CPL 0 in a 64-bit TSS."""
 _STUB: Final = 16
 """Bytes from one entry point to the next."""
+_COMPAT: Final = 64
+"""Where the entry point of SYSCALL in compatibility mode is, from that of SYSCALL."""
 _HLT: Final = b"\xf4"
 _ENTER_USER: Final = bytes.fromhex("8ed8 8ec0 48cf")
 """MOV DS, AX; MOV ES, AX; IRETQ."""
@@ -57,6 +59,7 @@ class ProcessorTables:
         stubs: virtual address of the entry point of vector 0. Each is a HLT, which leaves the
             virtual machine.
         syscall: virtual address of the entry point of SYSCALL, a HLT too.
+        compat_syscall: the same for SYSCALL in compatibility mode, which only AMD has.
         enter_user: virtual address of code that loads DS and ES from AX and does IRETQ.
     """
 
@@ -71,13 +74,15 @@ class ProcessorTables:
         Raises:
             ValueError: the tables do not fit in the reserved part of memory.
         """
-        self._memory, self._tss_size = memory, tss_size
+        self._memory, self._tss_size, self.cpus = memory, tss_size, cpus
         self._end = PAGE
         self.idt = KERNEL_BASE + self._take(PAGE)
         self.stubs = KERNEL_BASE + self._take(PAGE)
         others = self._take(PAGE)
         self.syscall, self.enter_user = KERNEL_BASE + others, KERNEL_BASE + others + _STUB
+        self.compat_syscall = self.syscall + _COMPAT
         memory.view[others : others + 1] = _HLT
+        memory.view[others + _COMPAT : others + _COMPAT + 1] = _HLT
         memory.view[others + _STUB : others + _STUB + len(_ENTER_USER)] = _ENTER_USER
         self._gdts = [self._take(PAGE) for _ in range(cpus)]
         self._tsss = [self._take(tss_size) for _ in range(cpus)]
@@ -153,7 +158,9 @@ class ProcessorTables:
             handler = self.stubs + _STUB * vector
             level = 3 if vector in _FROM_USER else 0
             kind = 0x8E | level << 5
-            gate = handler & 0xFFFF | KERNEL_CODE << 16 | kind << 40 | (handler >> 16 & 0xFFFF) << 48
+            gate = (
+                handler & 0xFFFF | KERNEL_CODE << 16 | kind << 40 | (handler >> 16 & 0xFFFF) << 48
+            )
             self._memory.words[idt // 8 + 2 * vector] = gate
             self._memory.words[idt // 8 + 2 * vector + 1] = handler >> 32
             start = stubs + _STUB * vector

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from iopermit.machine import signals
-from iopermit.machine.address_space import BadAddressError
+from iopermit.machine.areas import BadAddressError
 from iopermit.machine.cpu import (
     BREAKPOINT,
     DEBUG,
@@ -49,11 +49,11 @@ def handle_fault(kernel: Kernel, task: Task, fault: Fault) -> None:
         _page_fault(kernel, task, fault)
     elif fault.vector == GENERAL_PROTECTION:
         if not _general_protection(kernel, task):
-            _send(kernel, task, fault, SIGSEGV, SI_KERNEL, 0)
+            _send(task, fault, SIGSEGV, SI_KERNEL, 0)
     else:
         number, code = _SIGNALS.get(fault.vector, (SIGSEGV, SI_KERNEL))
         at = task.context.registers[RIP] if number in (SIGFPE, SIGILL) else 0
-        _send(kernel, task, fault, number, code, at)
+        _send(task, fault, number, code, at)
     if kernel.system.threads[task.slot].mode is Mode.USER and task.tid in kernel.tasks:
         kernel.runner.other_call(task.slot)
 
@@ -63,7 +63,7 @@ def _page_fault(kernel: Kernel, task: Task, fault: Fault) -> None:
         task.process.space.resolve(fault.address, fault.error)
     except BadAddressError as error:
         code = SEGV_ACCERR if error.mapped else SEGV_MAPERR
-        _send(kernel, task, fault, SIGSEGV, code, fault.address)
+        _send(task, fault, SIGSEGV, code, fault.address)
     except OutOfMemoryError:
         kernel.say(f"out of memory: process {task.process.pid} is killed")
         kernel.post(task, SignalInfo(SIGKILL))
@@ -90,7 +90,7 @@ def _general_protection(kernel: Kernel, task: Task) -> bool:
     return False
 
 
-def _send(kernel: Kernel, task: Task, fault: Fault, number: int, code: int, address: int) -> None:
+def _send(task: Task, fault: Fault, number: int, code: int, address: int) -> None:
     cr2 = fault.address if fault.vector == PAGE_FAULT else 0
     trap = (fault.vector, fault.error, cr2)
-    signals.force(kernel, task, SignalInfo(number, code, (address,), trap))
+    signals.force(task, SignalInfo(number, code, (address,), trap))

@@ -10,7 +10,7 @@ from unicorn import unicorn_const as uc_const
 from iopermit.machine import cpu as model
 from iopermit.machine.block_counter import BlockCounter
 from iopermit.machine.code_scan import port_accesses
-from iopermit.machine.cpu import MASK_32, RCX, RDI, RFLAGS, RIP, RSI, R11, Context
+from iopermit.machine.cpu import MASK_32, R11, RCX, RDI, RFLAGS, RIP, RSI, Context
 from iopermit.machine.io_instruction import MAX_LENGTH, IoInstruction, decode
 from iopermit.machine.memory import PAGE
 from iopermit.machine.paging import translate
@@ -34,9 +34,7 @@ class UnicornCpu:
 
     name = "unicorn"
 
-    def __init__(
-        self, memory: PhysicalMemory, tables: ProcessorTables, judge: model.Judge
-    ) -> None:
+    def __init__(self, memory: PhysicalMemory, tables: ProcessorTables, judge: model.Judge) -> None:
         """Start the engine.
 
         Args:
@@ -72,7 +70,7 @@ class UnicornCpu:
     def copy_context(self, context: Context) -> Context:
         """Return a copy."""
         result = Context(context.bits, tls=list(context.tls))
-        result.registers[:] = context.registers[:]
+        result.registers = type(context.registers)(*context.registers)
         result.private = self.save_extended(context)
         return result
 
@@ -176,7 +174,7 @@ class UnicornCpu:
             return model.Syscall(64)
         if engine.interrupt == INT80:
             return model.Syscall(32)
-        if engine.interrupt is not None and engine.interrupt >= 0x20:  # noqa: PLR2004 - exceptions
+        if engine.interrupt is not None and engine.interrupt >= 0x20:
             registers[RIP] -= _CALL_LENGTH
             return model.Fault(model.GENERAL_PROTECTION, 8 * engine.interrupt + 2)
         if engine.interrupt in (model.BREAKPOINT, model.OVERFLOW):
@@ -196,7 +194,7 @@ class UnicornCpu:
             return model.Preempted()
         if self._take_stop():
             return model.Preempted()
-        if status != uc_const.UC_ERR_OK and status != uc_const.UC_ERR_EXCEPTION:
+        if status not in (uc_const.UC_ERR_OK, uc_const.UC_ERR_EXCEPTION):
             raise RuntimeError(f"Unicorn stopped at {rip:#x} with error {status}")
         return self._engine.fault(self._code(rip, MAX_LENGTH), context.bits)
 
@@ -259,9 +257,7 @@ class UnicornCpu:
         return offset
 
     @staticmethod
-    def _step_string(
-        instruction: IoInstruction, registers: model.RegisterFile, index: int
-    ) -> None:
+    def _step_string(instruction: IoInstruction, registers: model.RegisterFile, index: int) -> None:
         """Advance index, count and RIP behind one element."""
         mask = (1 << instruction.address_bits) - 1
         step = -instruction.width if registers[RFLAGS] & _DIRECTION else instruction.width
@@ -293,7 +289,11 @@ class UnicornCpu:
     # Translated code.
 
     def _on_block(
-        self, uc: unicorn.Uc, block: Any, _previous: object, _data: object  # noqa: ANN401 - uc_tb
+        self,
+        uc: unicorn.Uc,
+        block: Any,  # noqa: ANN401 - uc_tb
+        _previous: object,
+        _data: object,
     ) -> None:
         """Look at a block that was translated and is about to be executed."""
         address, size, context = block.pc, block.size, self._context
@@ -320,8 +320,8 @@ class UnicornCpu:
         Args:
             without: an exit to leave out.
         """
-        mapped = (x for x in self._exits if translate(self._memory, self._root, x) is not None)
-        used = frozenset(mapped) - {without}
+        mapped = functools.partial(translate, self._memory, self._root, fetch=True)
+        used = frozenset(x for x in self._exits if mapped(x) is not None) - {without}
         if used != self._used_exits:
             self._engine.uc.ctl_set_exits(sorted(used))
             self._used_exits = used
@@ -342,5 +342,3 @@ class UnicornCpu:
     def _start_counting(self) -> None:
         self._counter = BlockCounter(self._engine.uc)
         self._engine.uc.ctl_flush_tb()
-
-

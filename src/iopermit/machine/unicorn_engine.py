@@ -69,9 +69,7 @@ class UnicornEngine:
         self.uc.mem_map_ptr(0, memory.size, uc_const.UC_PROT_ALL, memory.address)
         self.interrupt: int | None = None
         self.uc.hook_add(uc_const.UC_HOOK_INTR, self._on_interrupt)
-        self.uc.hook_add(
-            uc_const.UC_HOOK_INSN, self._on_syscall, aux1=x86.UC_X86_INS_SYSCALL
-        )
+        self.uc.hook_add(uc_const.UC_HOOK_INSN, self._on_syscall, aux1=x86.UC_X86_INS_SYSCALL)
         self.syscall = False
         self.uc.ctl_exits_enabled(True)  # noqa: FBT003 - Unicorn's signature
         self._prepare_batches()
@@ -161,7 +159,7 @@ class UnicornEngine:
 
     def _enter_user(self, bits: int) -> Any:  # noqa: ANN401 - a state of Unicorn
         """Return the state after IRETQ to the scratch page."""
-        uc, wide = self.uc, bits == 64  # noqa: PLR2004 - bits of the mode
+        uc, wide = self.uc, bits == 64
         uc.context_restore(self._privileged)
         code = USER_CODE if wide else USER_CODE_32
         frame = (_SCRATCH, code, cpu_module.FLAGS_FIXED, 0, USER_DATA)

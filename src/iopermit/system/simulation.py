@@ -29,7 +29,7 @@ class System:
     next. Without one, a hook runs as it stands and to its end within a single step.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one argument for each thing that a caller chooses
         self,
         design_class: type[Design],
         scenario: Scenario,

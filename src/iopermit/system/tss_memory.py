@@ -38,7 +38,9 @@ class TssMemory:
             image: the memory to use, zeros; own memory if None.
         """
         self.layout = layout
-        self.image: NDArray[np.uint8] = np.zeros(layout.memory, np.uint8) if image is None else image
+        self.image: NDArray[np.uint8] = (
+            np.zeros(layout.memory, np.uint8) if image is None else image
+        )
         octets = layout.map_ports // 8
         start = layout.bases[IoMapBase.VALID]
         self._end = start + octets

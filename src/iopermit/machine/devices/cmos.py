@@ -45,11 +45,11 @@ class RealTimeClock:
         self._memory = bytearray(_INDEX_BITS + 1)
         self._memory[_REGISTER_B] = _TWENTY_FOUR_HOURS
 
-    def read(self, port: int, width: int) -> int:  # noqa: ARG002 - the interface of devices
+    def read(self, port: int, width: int) -> int:
         """Return the byte that the index selects; the index itself cannot be read."""
         return self._register() if port == DATA else 0xFF
 
-    def write(self, port: int, width: int, value: int) -> None:  # noqa: ARG002
+    def write(self, port: int, width: int, value: int) -> None:
         """Select a byte, or store one. Time and registers A, C and D cannot be stored."""
         if port == INDEX:
             self._index = value & _INDEX_BITS
@@ -73,7 +73,7 @@ class RealTimeClock:
 
     def _time(self, index: int) -> int:
         time = datetime.fromtimestamp(self._now(), UTC)
-        if index == 0x04:  # noqa: PLR2004 - the hours
+        if index == 0x04:
             return self._hours(time.hour)
         fields = {
             0x00: time.second,
@@ -89,7 +89,7 @@ class RealTimeClock:
     def _hours(self, hour: int) -> int:
         if self._memory[_REGISTER_B] & _TWENTY_FOUR_HOURS:
             return self._coded(hour)
-        half = _AFTERNOON if hour >= 12 else 0  # noqa: PLR2004 - noon
+        half = _AFTERNOON if hour >= 12 else 0
         return half | self._coded((hour + 11) % 12 + 1)
 
     def _coded(self, value: int) -> int:

@@ -23,11 +23,11 @@ class DebugConsole:
         """Send bytes to `sink`, or drop them."""
         self._sink = sink
 
-    def read(self, port: int, width: int) -> int:  # noqa: ARG002 - the interface of devices
+    def read(self, port: int, width: int) -> int:
         """Tell that the port is there."""
         return PORT
 
-    def write(self, port: int, width: int, value: int) -> None:  # noqa: ARG002
+    def write(self, port: int, width: int, value: int) -> None:
         """Print a byte."""
         if self._sink is not None:
             self._sink.write(bytes((value,)))

@@ -106,7 +106,7 @@ class PciConfiguration:
 
     def read(self, port: int, width: int) -> int:
         """Read the address or data; what is absent reads all ones."""
-        if port == ADDRESS and width == 4:  # noqa: PLR2004 - a doubleword, as the register needs
+        if port == ADDRESS and width == 4:
             return self._address
         space = self._selected(port, width)
         if space is None:
@@ -116,7 +116,7 @@ class PciConfiguration:
 
     def write(self, port: int, width: int, value: int) -> None:
         """Write the address, which takes a doubleword only, or data."""
-        if port == ADDRESS and width == 4:  # noqa: PLR2004 - as above
+        if port == ADDRESS and width == 4:
             self._address = value & _ADDRESS_BITS
             return
         space = self._selected(port, width)

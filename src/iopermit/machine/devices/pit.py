@@ -123,7 +123,7 @@ class IntervalTimer:
         self._control = 0
         self._refresh = 0
 
-    def read(self, port: int, width: int) -> int:  # noqa: ARG002 - the interface of devices
+    def read(self, port: int, width: int) -> int:
         """Read a counter or port 0x61; the control word cannot be read."""
         if port == CONTROL:
             return 0xFF
@@ -133,7 +133,7 @@ class IntervalTimer:
         output = self._counters[_SPEAKER_COUNTER].output()
         return self._control | self._refresh | output << 5
 
-    def write(self, port: int, width: int, value: int) -> None:  # noqa: ARG002
+    def write(self, port: int, width: int, value: int) -> None:
         """Write a counter, a control word or port 0x61."""
         if port == SYSTEM_CONTROL:
             speaker = self._counters[_SPEAKER_COUNTER]

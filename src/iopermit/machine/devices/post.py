@@ -19,10 +19,10 @@ class PostCode:
         self.code = 0
         """The code written last."""
 
-    def read(self, port: int, width: int) -> int:  # noqa: ARG002 - the interface of devices
+    def read(self, port: int, width: int) -> int:
         """Return the code written last."""
         return self.code
 
-    def write(self, port: int, width: int, value: int) -> None:  # noqa: ARG002
+    def write(self, port: int, width: int, value: int) -> None:
         """Take a code."""
         self.code = value

@@ -40,7 +40,7 @@ class Uart:
         self._received: deque[int] = deque()
         self._overrun = 0
 
-    def read(self, port: int, width: int) -> int:  # noqa: ARG002 - the interface of devices
+    def read(self, port: int, width: int) -> int:
         """Read a register."""
         offset = port - PORT
         if offset in (0, 1) and self._plain[_LINE] & _DIVISOR_ACCESS:
@@ -59,7 +59,7 @@ class Uart:
             case _:
                 return self._plain[offset]
 
-    def write(self, port: int, width: int, value: int) -> None:  # noqa: ARG002
+    def write(self, port: int, width: int, value: int) -> None:
         """Write a register."""
         offset = port - PORT
         if offset in (0, 1) and self._plain[_LINE] & _DIVISOR_ACCESS:

@@ -7,8 +7,9 @@ import os
 import struct
 from typing import TYPE_CHECKING, Final
 
-from iopermit.machine.errors import Blocked, KernelError
-from iopermit.machine.files import O_NONBLOCK, HostStream, Pipe, PipeReader, PipeWriter
+from iopermit.machine.errors import KernelError
+from iopermit.machine.files import O_NONBLOCK, HostStream
+from iopermit.machine.pipes import Pipe, PipeReader, PipeWriter
 from iopermit.machine.process import SignalInfo
 from iopermit.machine.syscalls.registry import Call, call
 
@@ -232,95 +233,3 @@ def fadvise64(call: Call, fd: int, _offset: int, _length: int, _advice: int) -> 
     """Do nothing."""
     file_of(call, fd)
     return 0
-
-
-POLLIN, POLLOUT, POLLERR, POLLHUP, POLLNVAL = 1, 4, 8, 16, 32
-
-
-def _poll_events(call: Call, fd: int, wanted: int) -> int:
-    """Return what is true of a descriptor."""
-    if fd < 0:
-        return 0
-    try:
-        file = call.process.files.get(fd)
-    except KernelError:
-        return POLLNVAL
-    events = 0
-    if wanted & POLLIN and file.readable() and not isinstance(file, PipeWriter):
-        events |= POLLIN
-    if wanted & POLLOUT and file.writable() and not isinstance(file, PipeReader):
-        events |= POLLOUT
-    if file.hung_up():
-        events |= POLLERR if isinstance(file, PipeWriter) else POLLHUP
-        if isinstance(file, PipeReader) and not file.pipe.size:
-            events &= ~POLLIN
-    return events
-
-
-def poll_until(call: Call, fds: int, count: int, timeout: int | None) -> int:
-    """Serve poll(2); the timeout is in nanoseconds. Raises Blocked."""
-    entries = [
-        struct.unpack("<ihh", call.space.read(fds + 8 * i, 8)) for i in range(min(count, 1024))
-    ]
-    found = [_poll_events(call, fd, events) for fd, events, _ in entries]
-    now = call.kernel.clock.monotonic
-    if call.task.wait_data is None and timeout is not None:
-        call.task.wait_data = now + timeout
-    deadline: int | None = call.task.wait_data
-    if not any(found) and (deadline is None or now < deadline):
-        host = any(
-            isinstance(call.process.files.get(fd), HostStream)
-            for fd, _, _ in entries
-            if fd in call.process.files.descriptors()
-        )
-        raise Blocked(
-            lambda: any(_poll_events(call, fd, events) for fd, events, _ in entries),
-            deadline=deadline,
-            host=host,
-        )
-    for i, events in enumerate(found):
-        call.write_int(fds + 8 * i + 6, events, 2)
-    return sum(1 for events in found if events)
-
-
-@call("poll", 7, 168, "fds nfds timeout")
-def poll(call: Call, fds: int, count: int, timeout: int) -> int:
-    """Wait for readiness."""
-    milliseconds = call.signed(timeout, 32)
-    return poll_until(call, fds, count, None if milliseconds < 0 else milliseconds * 1_000_000)
-
-
-def select_until(
-    call: Call, count: int, sets: tuple[int, int, int], timeout: int | None
-) -> int:
-    """Serve select(2); the timeout is in nanoseconds. Raises Blocked."""
-    wanted = (POLLIN, POLLOUT, 0)
-    size = -(-count // call.abi) * call.word
-    asked = [call.read_int(address, size) if address else 0 for address in sets]
-    limit = range(min(count, 1024))
-
-    def ready() -> list[int]:
-        return [
-            sum(
-                1 << fd
-                for fd in limit
-                if mask >> fd & 1 and _poll_events(call, fd, kind) & (kind | POLLHUP | POLLERR)
-            )
-            for mask, kind in zip(asked, wanted, strict=True)
-        ]
-
-    found, now = ready(), call.kernel.clock.monotonic
-    if call.task.wait_data is None and timeout is not None:
-        call.task.wait_data = now + timeout
-    deadline: int | None = call.task.wait_data
-    if not any(found) and (deadline is None or now < deadline):
-        host = any(
-            isinstance(call.process.files.get(fd), HostStream)
-            for fd in call.process.files.descriptors()
-            if (asked[0] | asked[1]) >> fd & 1
-        )
-        raise Blocked(lambda: any(ready()), deadline=deadline, host=host)
-    for address, mask in zip(sets, found, strict=True):
-        if address:
-            call.write_int(address, mask, size)
-    return sum(mask.bit_count() for mask in found)

@@ -231,7 +231,7 @@ def setgroups(call: Call, size: int, address: int) -> int:
     credentials = call.task.credentials
     if not credentials.effective >> CAP_SETGID & 1:
         return -errno.EPERM
-    if size > 65536:  # noqa: PLR2004 - NGROUPS_MAX
+    if size > 65536:
         return -errno.EINVAL
     groups = struct.unpack(f"<{size}I", call.space.read(address, 4 * size))
     call.task.credentials = replace(credentials, groups=groups)
@@ -272,7 +272,9 @@ def capget(call: Call, header: int, data: int) -> int:
         raise
     ids = call.task.credentials
     for i in range(words):
-        values = (s >> 32 * i & 0xFFFF_FFFF for s in (ids.effective, ids.permitted, ids.inheritable))
+        values = (
+            s >> 32 * i & 0xFFFF_FFFF for s in (ids.effective, ids.permitted, ids.inheritable)
+        )
         call.space.write(data + 12 * i, struct.pack("<3I", *values))
     return 0
 
@@ -295,10 +297,10 @@ def capset(call: Call, header: int, data: int) -> int:
     return 0
 
 
-@call("prctl", 157, 172, "option value second third fourth", "name, keepcaps, dumpable, bounding set")
-def prctl(  # noqa: PLR0911 - one way out for each option
-    call: Call, option: int, value: int, _second: int, _third: int, _fourth: int
-) -> int:
+@call(
+    "prctl", 157, 172, "option value second third fourth", "name, keepcaps, dumpable, bounding set"
+)
+def prctl(call: Call, option: int, value: int, _second: int, _third: int, _fourth: int) -> int:
     """Change or tell properties of the process."""
     if option == PR_SET_NAME:
         call.process.name = call.space.read_string(value, _NAME - 1).decode("utf-8", "replace")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from iopermit.machine.address_space import (
+from iopermit.machine.areas import (
     LOWEST_ADDRESS,
     PROT_READ,
     PROT_WRITE,
@@ -15,8 +17,9 @@ from iopermit.machine.address_space import (
 )
 from iopermit.machine.elf import mmap_base
 from iopermit.machine.errors import KernelError
-from iopermit.machine.files import HostFile, Zero
+from iopermit.machine.files import HostFile
 from iopermit.machine.memory import PAGE
+from iopermit.machine.special_files import Zero
 from iopermit.machine.syscalls.registry import Call, call
 
 if TYPE_CHECKING:
@@ -125,8 +128,6 @@ def _gap(space: AddressSpace, size: int, below: int) -> int:
 
 def _file_area(call: Call, area: Area, flags: int, source: tuple[int, int]) -> Area:
     """Return an area with the pages of a file."""
-    import os  # noqa: PLC0415 - one function duplicates a descriptor
-
     fd, offset = source
     file = call.process.files.get(call.signed(fd, 32))
     if isinstance(file, Zero):
@@ -168,7 +169,9 @@ def mprotect(call: Call, address: int, length: int, protection: int) -> int:
 
 
 @call("mremap", 25, 163, "address length newlength flags newaddress")
-def mremap(call: Call, address: int, old: int, new: int, flags: int, target: int) -> int:
+def mremap(  # noqa: PLR0911 - one way out for each case
+    call: Call, address: int, old: int, new: int, flags: int, target: int
+) -> int:
     """Make a mapping smaller or larger, or move it."""
     space, old_size, new_size = call.space, _pages(old), _pages(new)
     area = space.find(address)
@@ -196,8 +199,6 @@ def mremap(call: Call, address: int, old: int, new: int, flags: int, target: int
     space.move(address, address + kept, target)
     if new_size > kept:
         shifted = extra.part(address + kept, address + new_size)
-        from dataclasses import replace  # noqa: PLC0415 - for this rare case
-
         space.add(replace(shifted, start=target + kept, end=target + new_size))
     space.remove(address, address + old_size)
     return target
@@ -208,7 +209,7 @@ def madvise(call: Call, address: int, length: int, advice: int) -> int:
     """Forget the contents of memory for MADV_DONTNEED; otherwise do nothing."""
     if address % PAGE:
         return -errno.EINVAL
-    if advice == 4:  # noqa: PLR2004 - MADV_DONTNEED
+    if advice == 4:
         call.space.forget(address, address + _pages(length))
     return 0
 

@@ -76,7 +76,7 @@ def _times(status: FileStatus) -> list[int]:
 def _pack_stat(call: Call, status: FileStatus) -> bytes:
     """Return struct stat of x86-64, or struct stat64 of i386."""
     times = _times(status)
-    if call.abi == 64:  # noqa: PLR2004 - bits
+    if call.abi == 64:
         return struct.pack(
             "<QQQIIIIQqqq6Q24x",
             status.device, status.inode, status.links, status.mode, status.uid, status.gid, 0,
@@ -160,7 +160,9 @@ def statx(call: Call, dirfd: int, path: int, flags: int, _mask: int, buffer: int
     )  # fmt: skip
     special = (os.major(status.special), os.minor(status.special))
     device = (os.major(status.device), os.minor(status.device))
-    call.space.write(buffer, (data + stamps + struct.pack("<4I", *special, *device)).ljust(256, b"\0"))
+    call.space.write(
+        buffer, (data + stamps + struct.pack("<4I", *special, *device)).ljust(256, b"\0")
+    )
     return 0
 
 
@@ -265,7 +267,9 @@ def statfs(call: Call, path: int, buffer: int) -> int:
     """Tell about a file system: an empty one that is read-only."""
     name = resolve(call, AT_FDCWD, call.text(path))
     paths.status(call.kernel, call.task, name, follow=True)
-    call.space.write(buffer, struct.pack("<15Q", 0xEF53, 4096, 0, 0, 0, 0, 0, 0, 255, 4096, 1, *[0] * 4))
+    call.space.write(
+        buffer, struct.pack("<15Q", 0xEF53, 4096, 0, 0, 0, 0, 0, 0, 255, 4096, 1, *[0] * 4)
+    )
     return 0
 
 

@@ -20,7 +20,13 @@ from iopermit.machine.tables import TLS_ENTRIES
 if TYPE_CHECKING:
     from iopermit.machine.elf import Program
 
-CLONE_VM, CLONE_FILES, CLONE_SIGHAND, CLONE_VFORK, CLONE_PARENT = 0x100, 0x400, 0x800, 0x4000, 0x8000
+CLONE_VM, CLONE_FILES, CLONE_SIGHAND, CLONE_VFORK, CLONE_PARENT = (
+    0x100,
+    0x400,
+    0x800,
+    0x4000,
+    0x8000,
+)
 CLONE_THREAD, CLONE_SETTLS, CLONE_PARENT_SETTID = 0x10000, 0x80000, 0x100000
 CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID = 0x200000, 0x1000000
 _NAMESPACES: Final = 0x7E02_0000
@@ -53,7 +59,9 @@ def vfork(call: Call) -> int:
     return _clone(call, 17 | CLONE_VM | CLONE_VFORK, 0, (0, 0), 0)
 
 
-def _clone(call: Call, flags: int, stack: int, tids: tuple[int, int], tls: int) -> int:
+def _clone(  # noqa: C901, PLR0911 - one condition for each flag
+    call: Call, flags: int, stack: int, tids: tuple[int, int], tls: int
+) -> int:
     task, kernel = call.task, call.kernel
     if task.wait_data is not None:
         return _after_vfork(task)
@@ -146,13 +154,15 @@ def _new_process(call: Call, pid: int, flags: int) -> Process:
 
 
 def _set_tls(call: Call, child: Task, tls: int) -> None:
-    if call.abi == 64:  # noqa: PLR2004 - bits
+    if call.abi == 64:
         child.context.registers[FS_BASE] = tls
         return
     number, descriptor = _descriptor(call, tls)
     if number not in TLS_ENTRIES:
         raise KernelError(errno.EINVAL)
     child.context.tls[number - TLS_ENTRIES.start] = descriptor
+    # GS was loaded before the descriptor changed; the way back to user mode loads it again.
+    child.context.registers[GS_BASE] = descriptor >> 16 & 0xFF_FFFF | descriptor >> 56 << 24
 
 
 def _descriptor(call: Call, address: int) -> tuple[int, int]:

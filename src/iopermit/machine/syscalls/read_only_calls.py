@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
-from typing import Final
+from typing import Final, TypeAlias
 
 from iopermit.machine.syscalls.registry import Call, call
 
-_CALLS: Final = (
+_Row: TypeAlias = tuple[str, int | None, int, str]
+
+_CALLS: Final[tuple[_Row, ...]] = (
     ("creat", 85, 8, "path mode"),
     ("rename", 82, 38, "path newpath"),
     ("renameat", 264, 302, "dirfd path newfd newpath"),
@@ -42,7 +44,7 @@ def _refuse(_call: Call, *_arguments: int) -> int:
     return -errno.EROFS
 
 
-_ATTRIBUTES: Final = (
+_ATTRIBUTES: Final[tuple[_Row, ...]] = (
     ("getxattr", 191, 229, "path name data size"),
     ("lgetxattr", 192, 230, "path name data size"),
     ("fgetxattr", 193, 231, "fd name data size"),
@@ -50,7 +52,7 @@ _ATTRIBUTES: Final = (
     ("llistxattr", 195, 233, "path data size"),
     ("flistxattr", 196, 234, "fd data size"),
 )
-_SOCKETS: Final = (
+_SOCKETS: Final[tuple[_Row, ...]] = (
     ("socket", 41, 359, "family kind protocol"),
     ("socketpair", 53, 360, "family kind protocol fds"),
     ("connect", 42, 362, "fd address size"),

@@ -6,7 +6,8 @@ import errno
 import struct
 from typing import TYPE_CHECKING, Final
 
-from iopermit.machine.address_space import BadAddressError
+from iopermit.machine.areas import BadAddressError
+from iopermit.machine.cpu import RAX
 from iopermit.machine.errors import Blocked, KernelError
 from iopermit.machine.exits import end_process
 from iopermit.machine.process import SIGNALS, Action, SignalInfo
@@ -26,9 +27,9 @@ _SMALLEST_STACK: Final = 2048
 @call("rt_sigaction", 13, 174, "signal action old size")
 def rt_sigaction(call: Call, number: int, action: int, old: int, size: int) -> int:
     """Set what a signal does."""
-    if size != 8:  # noqa: PLR2004 - bytes of the mask
+    if size != 8:
         return -errno.EINVAL
-    form = "<QQQQ" if call.word == 8 else "<IIIQ"  # noqa: PLR2004 - bytes
+    form = "<QQQQ" if call.word == 8 else "<IIIQ"
     return _sigaction(call, number, action, old, form)
 
 
@@ -78,7 +79,7 @@ def _sigaction(call: Call, number: int, action: int, old: int, form: str) -> int
 @call("rt_sigprocmask", 14, 175, "how set old size")
 def rt_sigprocmask(call: Call, how: int, new: int, old: int, size: int) -> int:
     """Change the blocked signals."""
-    if size != 8:  # noqa: PLR2004 - bytes of the mask
+    if size != 8:
         return -errno.EINVAL
     task = call.task
     before = task.mask
@@ -111,10 +112,7 @@ def _sigreturn(call: Call, *, info: bool) -> int:
     except BadAddressError:
         end_process(call.process, SIGSEGV)
         return -errno.EFAULT
-    from iopermit.machine.cpu import RAX  # noqa: PLC0415 - the register that was restored
-
-    value = int(call.task.context.registers[RAX])
-    return value
+    return int(call.task.context.registers[RAX])
 
 
 @call("rt_sigpending", 127, 176, "set size")
@@ -171,7 +169,7 @@ def rt_sigtimedwait(call: Call, mask: int, info: int, timeout: int, _size: int) 
 @call("sigaltstack", 131, 186, "new old")
 def sigaltstack(call: Call, new: int, old: int) -> int:
     """Set the stack for handlers with SA_ONSTACK."""
-    task, form = call.task, "<Qi4xQ" if call.word == 8 else "<IiI"  # noqa: PLR2004 - bytes
+    task, form = call.task, "<Qi4xQ" if call.word == 8 else "<IiI"
     address, flags, size = task.alternate_stack
     if old:
         call.space.write(old, struct.pack(form, address, flags, size))
@@ -208,7 +206,8 @@ def kill(call: Call, pid: int, number: int) -> int:
     if target > 0:
         found = [processes[target]] if target in processes else []
     elif target == -1:
-        found = [p for p in processes.values() if p is not call.process and p is not call.kernel.init]
+        spared = (call.process, call.kernel.init)
+        found = [process for process in processes.values() if process not in spared]
     else:
         group = -target or call.process.group
         found = [p for p in processes.values() if p.group == group]

@@ -26,7 +26,7 @@ def uname(call: Call, address: int) -> int:
     release = number if number[:1].isdigit() and "." in number else "6.16"
     if release.count(".") == 1:
         release += ".0"
-    machine = "x86_64" if call.task.bits == 64 else "i686"  # noqa: PLR2004 - bits
+    machine = "x86_64" if call.task.bits == 64 else "i686"
     names = ("Linux", "iopermit", release, f"#1 {design}", machine, "(none)")
     data = b"".join(name.encode()[: _UTSNAME - 1].ljust(_UTSNAME, b"\0") for name in names)
     call.space.write(address, data)
@@ -80,10 +80,12 @@ def sysinfo(call: Call, address: int) -> int:
     kernel = call.kernel
     total, free = kernel.memory.size, kernel.memory.free_pages * PAGE
     uptime, tasks = kernel.clock.monotonic // SECOND, len(kernel.tasks)
-    word = "Q" if call.word == 8 else "I"  # noqa: PLR2004 - bytes
+    word = "Q" if call.word == 8 else "I"
     data = struct.pack(f"<10{word}", uptime, 0, 0, 0, total, free, 0, 0, 0, 0)
-    tail = struct.pack(f"<HHxxxx2{word}I", tasks, 0, 0, 0, 1) if word == "Q" else struct.pack(
-        "<HH2II8x", tasks, 0, 0, 0, 1
+    tail = (
+        struct.pack(f"<HHxxxx2{word}I", tasks, 0, 0, 0, 1)
+        if word == "Q"
+        else struct.pack("<HH2II8x", tasks, 0, 0, 0, 1)
     )
     call.space.write(address, data + tail)
     return 0

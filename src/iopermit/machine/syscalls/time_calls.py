@@ -8,7 +8,6 @@ from typing import Final
 
 from iopermit.machine.clock import EPOCH, SECOND
 from iopermit.machine.errors import Blocked, KernelError
-from iopermit.machine.syscalls.file_calls import poll_until, select_until
 from iopermit.machine.syscalls.registry import Call, call
 
 _REALTIME_CLOCKS: Final = (0, 5, 8, 11)
@@ -20,18 +19,16 @@ ITIMER_REAL: Final = 0
 
 def read_time(call: Call, address: int, *, wide: bool = False, unit: int = 1) -> int:
     """Return a struct timespec (or timeval with unit 1000) in nanoseconds. Raises KernelError."""
-    form = "<qq" if wide or call.word == 8 else "<ii"  # noqa: PLR2004 - bytes
+    form = "<qq" if wide or call.word == 8 else "<ii"
     seconds, rest = struct.unpack(form, call.space.read(address, struct.calcsize(form)))
     if seconds < 0 or not 0 <= rest * unit < SECOND:
         raise KernelError(errno.EINVAL)
     return int(seconds) * SECOND + int(rest) * unit
 
 
-def write_time(
-    call: Call, address: int, moment: int, *, wide: bool = False, unit: int = 1
-) -> None:
+def write_time(call: Call, address: int, moment: int, *, wide: bool = False, unit: int = 1) -> None:
     """Write nanoseconds as struct timespec (or timeval with unit 1000)."""
-    form = "<qq" if wide or call.word == 8 else "<ii"  # noqa: PLR2004 - bytes
+    form = "<qq" if wide or call.word == 8 else "<ii"
     seconds, rest = divmod(moment, SECOND)
     call.space.write(address, struct.pack(form, seconds, rest // unit))
 
@@ -170,31 +167,3 @@ def setitimer(call: Call, which: int, new: int, old: int) -> int:
 def getitimer(call: Call, which: int, current: int) -> int:
     """Tell the alarm timer."""
     return setitimer(call, which, 0, current)
-
-
-def _timeout(call: Call, address: int) -> int | None:
-    return read_time(call, address) if address and call.task.wait_data is None else None
-
-
-@call("ppoll", 271, 309, "fds nfds time mask size", "the mask is ignored")
-def ppoll(call: Call, fds: int, count: int, time: int, _mask: int, _size: int) -> int:
-    """Wait for readiness."""
-    return poll_until(call, fds, count, _timeout(call, time))
-
-
-@call("pselect6", 270, 308, "nfds read write except time mask", "the mask is ignored")
-def pselect6(
-    call: Call, count: int, reads: int, writes: int, others: int, time: int, _mask: int
-) -> int:
-    """Wait for readiness."""
-    return select_until(call, count, (reads, writes, others), _timeout(call, time))
-
-
-@call("select", 23, 142, "nfds read write except time")
-def select_(call: Call, count: int, reads: int, writes: int, others: int, time: int) -> int:
-    """Wait for readiness."""
-    first = call.task.wait_data is None
-    amount = read_time(call, time, unit=_MICROSECOND) if time and first else None
-    return select_until(call, count, (reads, writes, others), amount)
-
-

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import errno
 import struct
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from iopermit.machine.clock import EPOCH, SECOND
 from iopermit.machine.errors import Blocked, KernelError
 from iopermit.machine.exits import child_info
-from iopermit.machine.process import Process
 from iopermit.machine.signal_frames import siginfo
 from iopermit.machine.syscalls.registry import Call, call
+
+if TYPE_CHECKING:
+    from iopermit.machine.process import Process
 
 WNOHANG, WUNTRACED, WEXITED, WNOWAIT = 1, 2, 4, 0x0100_0000
 P_ALL, P_PID, P_PGID = 0, 1, 2
@@ -71,7 +73,7 @@ def wait4(call: Call, pid: int, status: int, options: int, usage: int) -> int:
     if status:
         call.write_int(status, code, 4)
     if usage:
-        call.space.write(usage, bytes(144 if call.abi == 64 else 72))  # noqa: PLR2004 - bits
+        call.space.write(usage, bytes(144 if call.abi == 64 else 72))
     _reap(call, child)
     return child.pid
 
@@ -100,7 +102,9 @@ def waitid(call: Call, which: int, number: int, info: int, options: int, _usage:
     return 0
 
 
-@call("futex", 202, 240, "address operation value timeout address2 value3", "no priority inheritance")
+@call(
+    "futex", 202, 240, "address operation value timeout address2 value3", "no priority inheritance"
+)
 def futex(  # noqa: PLR0911 - one way out for each operation
     call: Call, address: int, operation: int, value: int, timeout: int, second: int, value3: int
 ) -> int:
@@ -112,12 +116,12 @@ def futex(  # noqa: PLR0911 - one way out for each operation
     if command in (FUTEX_WAIT, FUTEX_WAIT_BITSET):
         return _futex_wait(call, address, operation, value, timeout)
     if command in (FUTEX_WAKE, FUTEX_WAKE_BITSET):
-        return kernel.wake_futex(call.process, address, value)
+        return kernel.futexes.wake(call.process, address, value)
     if command in (FUTEX_REQUEUE, FUTEX_CMP_REQUEUE):
         if command == FUTEX_CMP_REQUEUE and call.read_int(address, 4) != value3 & 0xFFFF_FFFF:
             return -errno.EAGAIN
-        woken = kernel.wake_futex(call.process, address, value)
-        return woken + kernel.requeue_futex(call.process, (address, second), timeout)
+        woken = kernel.futexes.wake(call.process, address, value)
+        return woken + kernel.futexes.requeue(call.process, (address, second), timeout)
     if command == FUTEX_WAKE_OP:
         return _wake_op(call, (address, second), (value, timeout), value3)
     return -errno.ENOSYS
@@ -125,36 +129,33 @@ def futex(  # noqa: PLR0911 - one way out for each operation
 
 def _futex_wait(call: Call, address: int, operation: int, value: int, timeout: int) -> int:
     task, kernel = call.task, call.kernel
-    key = kernel.futex_key(call.process, address)
     if task.wait_data is None:
         if call.read_int(address, 4) != value:
             return -errno.EAGAIN
         deadline = _deadline(call, operation, timeout) if timeout else None
         task.wait_data = (deadline,)
-        kernel.futexes.setdefault(key, []).append(task)
-        raise Blocked(lambda: not kernel.waits_on_futex(task), deadline=deadline)
+        kernel.futexes.add(call.process, address, task)
+        raise Blocked(lambda: not kernel.futexes.waits(task), deadline=deadline)
     (deadline,) = task.wait_data
-    if not kernel.waits_on_futex(task):
+    if not kernel.futexes.waits(task):
         return 0
     if deadline is not None and deadline <= kernel.clock.monotonic:
-        kernel.forget_futex(task)
+        kernel.futexes.forget(task)
         return -errno.ETIMEDOUT
-    raise Blocked(lambda: not kernel.waits_on_futex(task), deadline=deadline)
+    raise Blocked(lambda: not kernel.futexes.waits(task), deadline=deadline)
 
 
 def _deadline(call: Call, operation: int, timeout: int) -> int:
     """Return the moment at which a wait is over: relative for FUTEX_WAIT, else absolute."""
     word = call.word
-    seconds, rest = struct.unpack("<qq" if word == 8 else "<ii", call.space.read(timeout, 2 * word))  # noqa: PLR2004 - bytes
+    seconds, rest = struct.unpack("<qq" if word == 8 else "<ii", call.space.read(timeout, 2 * word))
     moment = int(seconds) * SECOND + int(rest)
     if operation & ~(FUTEX_CLOCK_REALTIME | _PRIVATE) == FUTEX_WAIT:
         return call.kernel.clock.monotonic + moment
     return moment - EPOCH if operation & FUTEX_CLOCK_REALTIME else moment
 
 
-def _wake_op(
-    call: Call, addresses: tuple[int, int], counts: tuple[int, int], encoded: int
-) -> int:
+def _wake_op(call: Call, addresses: tuple[int, int], counts: tuple[int, int], encoded: int) -> int:
     """Change a word, wake on the first, and on the second if the old value compares."""
     operation, compare = encoded >> 28 & 7, encoded >> 24 & 0xF
     operand = call.signed(encoded >> 12 & 0xFFF, 12)
@@ -165,8 +166,9 @@ def _wake_op(
     call.write_int(addresses[1], new, 4)
     against = call.signed(encoded & 0xFFF, 12)
     holds = (
-        old == against, old != against, old < against, old <= against, old > against, old >= against,
+        old == against, old != against, old < against,
+        old <= against, old > against, old >= against,
     )[compare]  # fmt: skip
     kernel, process = call.kernel, call.process
-    woken = kernel.wake_futex(process, addresses[0], counts[0])
-    return woken + (kernel.wake_futex(process, addresses[1], counts[1]) if holds else 0)
+    woken = kernel.futexes.wake(process, addresses[0], counts[0])
+    return woken + (kernel.futexes.wake(process, addresses[1], counts[1]) if holds else 0)
