@@ -100,7 +100,7 @@ class _Author:
             case "fork" | "exit":
                 return self._life(task, kind)
             case "in" | "out" | "ins" | "outs":
-                count = (self.random.randint(0, 3),) if kind.endswith("s") else ()
+                count = (self.random.randint(1, 3),) if kind.endswith("s") else ()
                 arguments = (choice((1, 1, 2, 4)), choice(self.ports), *count)
             case _:
                 pass

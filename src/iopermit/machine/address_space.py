@@ -163,7 +163,7 @@ class AddressSpace:
         page = self._pages.get(virtual)
         if page is None:
             page = self._provide(area, virtual)
-        elif error & WRITE_FAULT and area.shared is None and self.memory.shared(page):
+        if error & WRITE_FAULT and area.shared is None and self.memory.shared(page):
             copied = self.memory.allocate(clear=False)
             self.memory.page(copied)[:] = self.memory.page(page)
             self.memory.release(page)
@@ -259,11 +259,17 @@ class AddressSpace:
             page = area.shared.pages[number]
             self.memory.share(page)
             return page
-        page = self.memory.allocate()
-        if area.file is not None and offset < area.file_end:
+        if area.file is None or offset >= area.file_end:
+            return self.memory.allocate()
+        key = (*area.file.identity, offset, min(area.file_end - offset, PAGE))
+        cached = self.memory.page_cache.get(key)
+        if cached is None:
+            cached = self.memory.allocate()
             data = area.file.read(offset)[: area.file_end - offset]
-            self.memory.page(page)[: len(data)] = data
-        return page
+            self.memory.page(cached)[: len(data)] = data
+            self.memory.page_cache[key] = cached
+        self.memory.share(cached)
+        return cached
 
     def _map(self, virtual: int, page: int, area: Area | None) -> None:
         if area is None or not area.protection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
@@ -30,6 +31,12 @@ class FilePages:
 
     descriptor: int
     size: int
+
+    @functools.cached_property
+    def identity(self) -> tuple[int, int, int]:
+        """What tells the file, with these contents, from every other one."""
+        status = os.fstat(self.descriptor)
+        return status.st_dev, status.st_ino, status.st_mtime_ns
 
     def read(self, offset: int) -> bytes:
         """Return the bytes of a page, fewer at the end of the file."""

@@ -39,6 +39,8 @@ class PhysicalMemory:
         self._free: list[int] = []
         self._users: dict[int, int] = {}
         self._was_code: set[int] = set()
+        self.page_cache: dict[tuple[int, ...], int] = {}
+        """Pages of mapped files, which are kept, by file and place; nobody writes to them."""
         self.stale_code = False
         """Whether the kernel changed a page that may hold code, so that translations are stale."""
 
@@ -46,9 +48,6 @@ class PhysicalMemory:
         """Return the number of a free page, with one user. Raises OutOfMemoryError."""
         if self._free:
             page = self._free.pop()
-            if page in self._was_code:
-                self._was_code.discard(page)
-                self.stale_code = True
             if clear:
                 self.page(page)[:] = bytes(PAGE)
         elif (self._next + 1) * PAGE <= self.size:
@@ -73,6 +72,9 @@ class PhysicalMemory:
         if not self._users[page]:
             del self._users[page]
             self._free.append(page)
+            if page in self._was_code:
+                self._was_code.discard(page)
+                self.stale_code = True
 
     def mark_code(self, page: int) -> None:
         """Note that a page may be executed."""
