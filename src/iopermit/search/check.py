@@ -21,7 +21,6 @@ from iopermit.search.replay import confirm
 from iopermit.search.schedule import concrete_schedule
 from iopermit.system.results import SearchStatistics, Uncovered, Verdict
 from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Scenario
-from iopermit.system.site import Site
 from iopermit.translate.environment import build
 from iopermit.translate.initial import initial_values
 from iopermit.translate.ir import VERDICTS, Field, Model
@@ -29,6 +28,7 @@ from iopermit.translate.jit import Compiled, compile_model
 from iopermit.translate.native import NO_REDUCTIONS, SWITCH_RULE, THREAD_RULE, USER_RULE, Reductions
 
 if TYPE_CHECKING:
+    from iopermit.system.site import Site
     from iopermit.system.design import Design
 
 ProgressCallback = Callable[[Progress], None]

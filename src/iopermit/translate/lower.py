@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Literal
 
 from iopermit.system.records import MAX_REFCOUNT
 from iopermit.system.scenario import Event, Scenario
-from iopermit.system.site import Site
 from iopermit.translate.bulk import BULK, BulkOperations
 from iopermit.translate.expressions import Expressions, Scope
 from iopermit.translate.ir import (
@@ -41,6 +40,7 @@ from iopermit.translate.source import EFFECTS, Method, find_method
 from iopermit.translate.values import BOOL, Type, Value
 
 if TYPE_CHECKING:
+    from iopermit.system.site import Site
     from collections.abc import Sequence
 
     from iopermit.system.design import Design

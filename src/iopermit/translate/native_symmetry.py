@@ -24,7 +24,7 @@ _MIX = 0x9E3779B97F4A7C15
 Zones = list[tuple[RecordName, Place]]
 
 
-def emit_canonical(  # noqa: PLR0913 - one argument per reduction
+def emit_canonical(
     module: llvm.Module,
     model: Model,
     packing: Packing,

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from iopermit.system.site import Site
 from iopermit.translate.ir import (
     Binary,
     Const,
@@ -22,6 +21,7 @@ from iopermit.translate.ir import (
 from iopermit.translate.promela_statements import Printer, is_truth_value
 
 if TYPE_CHECKING:
+    from iopermit.system.site import Site
     from collections.abc import Iterable, Iterator
 
 _SITUATIONS = {"user": "user_mode", "thread": "between_events", "scheduler": "calm"}
