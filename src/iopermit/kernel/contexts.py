@@ -144,7 +144,9 @@ class Contexts:
 
     # Running.
 
-    def call(self, function: int, arguments: Iterable[int], stack: int, *, interrupts: bool) -> Ending:
+    def call(
+        self, function: int, arguments: Iterable[int], stack: int, *, interrupts: bool
+    ) -> Ending:
         """Call a function of the image on a stack, up to the next point."""
         flags = FLAGS | (INTERRUPTS if interrupts else 0)
         self._start(-1)

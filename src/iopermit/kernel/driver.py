@@ -116,9 +116,7 @@ class Driver:
         ending = segment.run()
         heap = self.contexts.heap
         options = heap.options
-        choices = tuple(
-            plan[n] if n < len(plan) else options[n][0] for n in range(len(options))
-        )
+        choices = tuple(plan[n] if n < len(plan) else options[n][0] for n in range(len(options)))
         after = None if ending.crash else segment.state_after(ending)
         self._forget(state, segment)
         result = ending.result if ending.registers is None and not ending.crash else None
@@ -305,9 +303,7 @@ class _Segment:
         arguments = [memory.task(child), memory.stack(child), 0, kind]
         return self._call("iopermit_fork", arguments, self.slot, interrupts=True)
 
-    def _call(
-        self, function: str, arguments: list[int], slot: int, *, interrupts: bool
-    ) -> Ending:
+    def _call(self, function: str, arguments: list[int], slot: int, *, interrupts: bool) -> Ending:
         address = self.driver.function(function)
         stack = self.memory.registers_of(slot)
         return self.contexts.call(address, arguments, stack, interrupts=interrupts)
@@ -385,9 +381,7 @@ class _Segment:
         meta = self.driver.task_meta(self._task(slot))
         child = () if self.child is None else (name(TASK, self.child),)
         if ending.registers is not None:
-            meta = meta._replace(
-                mode="kernel", operation=operation, preemptible=ending.preemptible
-            )
+            meta = meta._replace(mode="kernel", operation=operation, preemptible=ending.preemptible)
             tasks[slot] = self.memory.task_component(slot, meta, child, ending.registers)
             if self.child is not None:
                 embryo = TaskMeta("embryo", home=meta.home)
@@ -460,12 +454,8 @@ class _Segment:
             self.memory.registers_of(slot),
             _USER_FLAGS,
         )
-        meta = meta._replace(
-            mode="kernel", operation=operation._replace(phase=1), preemptible=True
-        )
-        tasks[slot] = self.memory.task_component(
-            slot, meta, (name(TASK, child),), registers
-        )
+        meta = meta._replace(mode="kernel", operation=operation._replace(phase=1), preemptible=True)
+        tasks[slot] = self.memory.task_component(slot, meta, (name(TASK, child),), registers)
         embryo = TaskMeta("embryo", home=meta.home)
         tasks[child] = self.memory.task_component(child, embryo)
 

@@ -93,7 +93,12 @@ def _relocated(elf: Any, name: str, placed: Mapping[int, int]) -> bytes:  # noqa
     for kind, size in _SIZES.items():
         chosen = kinds == kind
         places = entries["offset"][chosen].astype(np.int64)
-        text = targets[chosen].astype(size).view(np.uint8).reshape(len(places), np.dtype(size).itemsize)
+        text = (
+            targets[chosen]
+            .astype(size)
+            .view(np.uint8)
+            .reshape(len(places), np.dtype(size).itemsize)
+        )
         for column in range(text.shape[1]):
             whole[places + column] = text[:, column]
     return bytes(data)

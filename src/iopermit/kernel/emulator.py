@@ -87,9 +87,7 @@ class Emulator:
         self.uc.mem_map(at.HOST, host, uc.UC_PROT_READ | uc.UC_PROT_EXEC)
         self.uc.mem_write(at.HOST, b"\xc3" * host)
         self._host_end = at.HOST + host - 1
-        self.uc.hook_add(
-            uc.UC_HOOK_MEM_INVALID, self._on_invalid_access, None, 1, 0
-        )
+        self.uc.hook_add(uc.UC_HOOK_MEM_INVALID, self._on_invalid_access, None, 1, 0)
 
     def map(self, address: int, size: int) -> None:
         """Give memory to an address."""

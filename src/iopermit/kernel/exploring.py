@@ -162,9 +162,7 @@ class Explorer:
                     return False
         return True
 
-    def _report(
-        self, name: Packed, last: Move | None, finding: Finding | None, step: Step
-    ) -> None:
+    def _report(self, name: Packed, last: Move | None, finding: Finding | None, step: Step) -> None:
         moves = [] if last is None else [last.action]
         names = [name]
         while (link := self._parents[names[-1]]) is not None:

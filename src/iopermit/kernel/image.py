@@ -187,9 +187,7 @@ class _Linker:
             self.image.sizes[name] = variable.size
             memory += variable.initial.ljust(variable.size, b"\0")
 
-    def _relocate(
-        self, owner: ObjectFile, section: Section, memory: bytearray, start: int
-    ) -> None:
+    def _relocate(self, owner: ObjectFile, section: Section, memory: bytearray, start: int) -> None:
         base = self.image.placed[owner.path][section.index]
         for relocation in section.relocations:
             place = base + relocation.offset

@@ -131,8 +131,7 @@ class View:
             if (used := state.heap[slot]) != self.state.heap[slot]
         )
         tasks = tuple(
-            None if (task := state.tasks[slot]) is None else self.local(task)
-            for slot in self.slots
+            None if (task := state.tasks[slot]) is None else self.local(task) for slot in self.slots
         )
         data = (
             state.data[0],

@@ -19,7 +19,9 @@ _DATA_NAME: Final = 1
 class Memory:
     """The writable memory: CPU areas, tasks and their stacks, the heap, global data."""
 
-    def __init__(self, emulator: Emulator, layout: Layout, cpus: int, tasks: int, heap: int) -> None:
+    def __init__(
+        self, emulator: Emulator, layout: Layout, cpus: int, tasks: int, heap: int
+    ) -> None:
         """Map it.
 
         Args:

@@ -182,6 +182,3 @@ class Replayer:
             or self._site
         )
         self.violation = violation_of(found, self.driver, self.state, blamed)
-
-
-

@@ -152,9 +152,7 @@ class Switches:
             ]
         )
 
-    def _apply(
-        self, state: State, move: Move, effect: _Effect, names: dict[int, int]
-    ) -> Step:
+    def _apply(self, state: State, move: Move, effect: _Effect, names: dict[int, int]) -> Step:
         back = {local: named for named, local in names.items()}
         cpus, tasks = list(state.cpus), list(state.tasks)
         cpu = effect.cpu

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from iopermit.translate.ir import Const, Context, Field, If, Model, Stmt, Store
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from iopermit.system.site import Site

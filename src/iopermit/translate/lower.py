@@ -40,10 +40,10 @@ from iopermit.translate.source import EFFECTS, Method, find_method
 from iopermit.translate.values import BOOL, Type, Value
 
 if TYPE_CHECKING:
-    from iopermit.system.site import Site
     from collections.abc import Sequence
 
     from iopermit.system.design import Design
+    from iopermit.system.site import Site
     from iopermit.translate.declare import Declarations
 
 Label = int

@@ -92,6 +92,15 @@ NO_REDUCTIONS = Reductions(
 )
 """Every single step of every single state."""
 
+REDUCTIONS = {
+    "symmetry": "symmetry",
+    "merging": "merging of steps",
+    "counters": "counter renaming",
+    "dead": "dead fields",
+    "arguments": "late arguments",
+}
+"""The fields of :class:`Reductions`, in words."""
+
 
 def max_successors(model: Model) -> int:
     """Return an upper bound for the successors of one state."""
@@ -637,4 +646,4 @@ class _Successors:
             self._run(0, outcome)
 
 
-__all__ = ["NO_REDUCTIONS", "NativeModel", "Reductions"]
+__all__ = ["NO_REDUCTIONS", "REDUCTIONS", "NativeModel", "Reductions"]

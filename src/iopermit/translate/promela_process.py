@@ -21,8 +21,9 @@ from iopermit.translate.ir import (
 from iopermit.translate.promela_statements import Printer, is_truth_value
 
 if TYPE_CHECKING:
-    from iopermit.system.site import Site
     from collections.abc import Iterable, Iterator
+
+    from iopermit.system.site import Site
 
 _SITUATIONS = {"user": "user_mode", "thread": "between_events", "scheduler": "calm"}
 """The macro that says when rules of a kind are possible."""
