@@ -17,10 +17,11 @@ from iopermit.system.projection import Fields, snapshot
 from iopermit.system.rules import enabled
 from iopermit.system.scenario import Scenario
 from iopermit.system.simulation import System
+from iopermit.system.site import Site
 from iopermit.translate import stepping
 from iopermit.translate.environment import build
 from iopermit.translate.initial import InitialValues, initial_values
-from iopermit.translate.ir import DEAD, EMBRYO, FREE, KERNEL_THREAD, USER, Site
+from iopermit.translate.ir import DEAD, EMBRYO, FREE, KERNEL_THREAD, USER
 from iopermit.translate.jit import compile_model
 from iopermit.translate.native import Reductions
 

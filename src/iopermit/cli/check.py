@@ -16,7 +16,7 @@ from iopermit.cli.progress import shown
 from iopermit.cli.show import as_text, in_colour
 
 if TYPE_CHECKING:
-    from iopermit.search.results import Verdict
+    from iopermit.system.results import Verdict
 
 
 @dataclass(frozen=True)

@@ -143,6 +143,11 @@ class Driver:
         gdt = base + self._gdt, self._gdt_limit
         self.emulator.enter_cpu(base, gdt, (selector, base + tss, meta.limit, attributes))
 
+    @staticmethod
+    def slot_of(named: int) -> int | None:
+        """Return the task slot that a name stands for; None for the idle task."""
+        return slot_of(named)
+
     def function(self, wanted: str) -> int:
         """Return the address of a function of the tree or the shim."""
         return self._function(wanted)

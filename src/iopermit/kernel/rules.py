@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from iopermit.kernel.contents import NAMES
 from iopermit.kernel.driver import Driver
 from iopermit.kernel.state import IDLE_NAME, State
-from iopermit.kernel.contents import NAMES
 from iopermit.system.execution import Action, action
 from iopermit.system.scenario import Event, Scenario
 

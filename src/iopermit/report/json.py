@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 from iopermit.designs import designs
 
 if TYPE_CHECKING:
-    from iopermit.search.results import TraceStep, Uncovered, Verdict, Violation
+    from iopermit.system.results import TraceStep, Uncovered, Verdict, Violation
     from iopermit.system.scenario import Scenario
-    from iopermit.translate.ir import Site
+    from iopermit.system.site import Site
 
 SCHEMA: Final = "iopermit/verdict/1"
 """Version of the format; another number means that a reader has to change."""

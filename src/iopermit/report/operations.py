@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from iopermit.search.results import TraceStep
+    from iopermit.system.results import TraceStep
 
 _FAILED: Final = re.compile(r"return -(E[A-Z]+)\b")
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from iopermit.search.results import Verdict, Violation
-    from iopermit.translate.ir import Site
+    from iopermit.system.results import Verdict, Violation
+    from iopermit.system.site import Site
 
 WIDTH: Final = 100
 """Columns; no line is longer, except where a file name or a statement is."""

@@ -9,8 +9,8 @@ import iopermit
 from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
 
 if TYPE_CHECKING:
-    from iopermit.search.results import SearchStatistics, Verdict
-    from iopermit.translate.ir import Site
+    from iopermit.system.results import SearchStatistics, Verdict
+    from iopermit.system.site import Site
 
 KINDS: Final = {
     "leak": "port leak",

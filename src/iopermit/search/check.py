@@ -18,12 +18,13 @@ from iopermit.search.explore import (
     initial_state,
 )
 from iopermit.search.replay import confirm
-from iopermit.search.results import SearchStatistics, Uncovered, Verdict
 from iopermit.search.schedule import concrete_schedule
+from iopermit.system.results import SearchStatistics, Uncovered, Verdict
 from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Scenario
+from iopermit.system.site import Site
 from iopermit.translate.environment import build
 from iopermit.translate.initial import initial_values
-from iopermit.translate.ir import VERDICTS, Field, Model, Site
+from iopermit.translate.ir import VERDICTS, Field, Model
 from iopermit.translate.jit import Compiled, compile_model
 from iopermit.translate.native import SWITCH_RULE, THREAD_RULE, USER_RULE, Reductions
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from iopermit.translate.ir import Const, Context, Field, If, Model, Site, Stmt, Store
+from iopermit.system.site import Site
+from iopermit.translate.ir import Const, Context, Field, If, Model, Stmt, Store
 
 CPU = Context("cpu")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from iopermit.system.records import MAX_REFCOUNT
 from iopermit.system.scenario import Event, Scenario
+from iopermit.system.site import Site
 from iopermit.translate.bulk import BULK, BulkOperations
 from iopermit.translate.expressions import Expressions, Scope
 from iopermit.translate.ir import (
@@ -24,7 +25,6 @@ from iopermit.translate.ir import (
     Load,
     Mask,
     Select,
-    Site,
     Step,
     Stmt,
     Store,

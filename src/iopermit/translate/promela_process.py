@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from iopermit.system.site import Site
 from iopermit.translate.ir import (
     Binary,
     Const,
@@ -15,7 +16,6 @@ from iopermit.translate.ir import (
     Model,
     Rule,
     Select,
-    Site,
     Step,
     binary,
 )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from iopermit.system.scenario import Scenario
-    from iopermit.translate.ir import Site
+    from iopermit.system.site import Site
 
 Ranges = tuple[tuple[int, int], ...]
 """Port ranges as (first, last), both included."""
@@ -45,6 +45,8 @@ class TraceStep:
     """The TSS of every CPU after the step."""
     label: int = 0
     """The transition as the search names it; what replay follows."""
+    error: str = ""
+    """With which error a call ended here, such as ``EPERM``, if its source does not tell."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,30 @@ class Uncovered:
 
 
 @dataclass(frozen=True)
+class KernelSubject:
+    """Which kernel code a verdict is about, where it is about a tree and no design."""
+
+    tree: str
+    """The tree, as an absolute path."""
+    patches: tuple[str, ...]
+    """The patches, as absolute paths, in the order in which they were applied."""
+    version: str
+    compiler: str
+    key: str
+    """Digest of the source of what was executed; another one means that the tree changed."""
+    bounds: tuple[str, ...] = ()
+    """Within which bounds the search was exhaustive, besides those of the scenario."""
+    covered: int = 0
+    """Lines of the subsystem's C code that were executed."""
+    lines: int = 0
+    """Lines of the subsystem's C code."""
+    schedule: tuple[dict[str, Any], ...] = ()
+    """What replay follows: each action with its CPU, arguments and results of allocations."""
+
+
+@dataclass(frozen=True)
 class Verdict:
-    """The answer for one design."""
+    """The answer for one design, or for a kernel tree."""
 
     subject: str
     scenario: Scenario
@@ -113,3 +137,5 @@ class Verdict:
     """Further, different violations (``check --all``)."""
     design_file: str = ""
     options: tuple[str, ...] = ()
+    kernel: KernelSubject | None = None
+    """The kernel tree, if it is about one."""
