@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -14,10 +14,11 @@ from iopermit.kernel.loading import LoadedTree
 from iopermit.kernel.replaying import Replay, Replayer
 from iopermit.kernel.schedule import Scheduled, concrete_schedule, scheduled
 from iopermit.system.results import SearchStatistics, Uncovered, Verdict
-from iopermit.system.scenario import ALL_EVENTS, Event, Scenario
+from iopermit.system.scenario import Event, Scenario
 
 Progress = Callable[[Scenario, Exploration, int], None]
-_LADDER: Final = ((1, 2, 2), (2, 2, 1))
+LADDER: Final = ((1, 2, 2), (2, 2, 1))
+"""CPUs, tasks and longs of the scenarios of a check without explicit bounds."""
 
 
 class ReplayError(Exception):
@@ -32,20 +33,14 @@ class Limits:
     timeout: float | None = None
 
 
-def ladder() -> Iterator[Scenario]:
-    """Yield the scenarios of a check without explicit bounds, under every event."""
-    for bounds in _LADDER:
-        yield Scenario(*bounds, ALL_EVENTS)
-
-
 def check_tree(
     tree: LoadedTree,
-    scenario: Scenario | None = None,
+    scenarios: Sequence[Scenario],
     *,
     limits: Limits = Limits(),  # noqa: B008 - immutable
     progress: Progress | None = None,
 ) -> Verdict:
-    """Return the verdict about a tree in one scenario, or in a ladder of them if None.
+    """Return the verdict about a tree in some scenarios: of the first that does not hold, or the last.
 
     Raises:
         KernelTreeError: the tree's code needs something that is not there.
@@ -55,7 +50,7 @@ def check_tree(
     verdict: Verdict | None = None
     exhausted: list[str] = []
     executed: set[tuple[int, int]] = set()
-    for each in [scenario] if scenario is not None else ladder():
+    for each in scenarios:
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
         bounds = Bounds(limits.max_states, left)
         verdict = _check_once(tree, each, bounds, progress, executed)

@@ -22,6 +22,9 @@ from iopermit.system.scenario import Event, Scenario
 _LOOK_AT_CLOCK: Final = 256
 """States between two looks at the clock."""
 
+_BYTES: Final = 400
+"""What a state with its parent link takes, roughly."""
+
 Packed = tuple[int, ...]
 
 
@@ -53,6 +56,8 @@ class Exploration:
     seconds: float = 0.0
     executed: int = 0
     restarts: int = 0
+    memory: int = 0
+    """Bytes that the states take, roughly."""
     limit: str = ""
     """Which limit was reached, if one was."""
     found: Found | None = None
@@ -189,6 +194,7 @@ class Explorer:
     def _limit_reached(self, frontier: int) -> bool:
         result, bounds = self.result, self.bounds
         result.seconds = time.monotonic() - self._started
+        result.memory = result.states * _BYTES
         if self.progress is not None:
             self.progress(result, frontier)
         if bounds.max_states is not None and result.states > bounds.max_states:

@@ -114,5 +114,5 @@ class TssWatch:
         words = {start: "valid"}
         if mapall is not None:
             words[mapall - tss_offset] = "all ports"
-        text = words.get(base, "past limit" if base >= layout.limit else f"{base:#x}")
+        text = words.get(base, "past limit" if base >= layout.limit else "other")
         return TssState(text, tuple(arch.as_ranges(clear)), limit == VM_EXIT_LIMIT)
