@@ -106,11 +106,12 @@ class Explorer:
         self._started = time.monotonic()
         self._parents: dict[Packed, tuple[Packed, Move] | None] = {}
         self._store = _Store()
+        self._with_maps = False
 
     def run(self) -> Exploration:
         """Search until a violation, the end, or a limit."""
         try:
-            while not self._search():
+            while not self._search() or self._more_points():
                 self.result.restarts += 1
                 self.memo.clear()
         except HeapExhausted:
@@ -133,15 +134,35 @@ class Explorer:
             for number, (state, name) in enumerate(frontier):
                 if not self._expand(state, name, following):
                     return True
-                points = self.driver.contexts.seen.points()
-                if points != self.driver.contexts.points:
-                    self.driver.contexts.watch(points)
+                if self._watch_more():
                     return False
                 if number % _LOOK_AT_CLOCK == 0 and self._limit_reached(len(frontier)):
                     return True
             frontier = following
         result.depth -= 1
         return True
+
+    def _watch_more(self) -> bool:
+        """Use points that were seen since; return whether there are any.
+
+        Those inside maps wait until a search has found no violation without them: they are many,
+        and only code that is wrong already writes into a map that it shares.
+        """
+        contexts = self.driver.contexts
+        points, header = contexts.seen.points(), contexts.header
+        if not self._with_maps:
+            points = points.without_maps(header)
+        if points == contexts.points:
+            return False
+        contexts.watch(points)
+        return True
+
+    def _more_points(self) -> bool:
+        """Return whether to search again with the points inside maps."""
+        if self.result.found is not None or self.result.limit or self._with_maps:
+            return False
+        self._with_maps = True
+        return self._watch_more()
 
     def _expand(self, state: State, name: Packed, following: list[tuple[State, Packed]]) -> bool:
         """Add a state's successors; return whether the search goes on."""
