@@ -8,9 +8,11 @@ again when a run shows more.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass
@@ -54,6 +56,7 @@ class Accesses:
         data: words of global data that kernel code writes.
         remote: words of per-CPU areas that another CPU accesses.
         tss_bitmap: whether kernel code writes the map in the TSS where it can be preempted.
+        interrupts: whether kernel code accesses such memory after switching interrupts off itself.
     """
 
     tasks: Footprint = field(default_factory=Footprint)
@@ -61,6 +64,7 @@ class Accesses:
     data: set[int] = field(default_factory=set)
     remote: set[int] = field(default_factory=set)
     tss_bitmap: bool = False
+    interrupts: bool = False
 
     def points(self) -> Points:
         """Return the words that are points."""
@@ -71,6 +75,7 @@ class Accesses:
             frozenset(self.data),
             frozenset(self.remote),
             self.tss_bitmap,
+            self.interrupts,
         )
 
 
@@ -84,6 +89,11 @@ class Points:
     data: frozenset[int] = frozenset()
     remote: frozenset[int] = frozenset()
     tss_bitmap: bool = False
+    interrupts: bool = False
+
+    def without_maps(self, header: int) -> Points:
+        """Return the points without those inside the maps of heap objects."""
+        return replace(self, shared=frozenset(word for word in self.shared if word < header))
 
     def saved(self) -> dict[str, Any]:
         """Return them as JSON can hold them."""
@@ -103,4 +113,8 @@ class Points:
             name: frozenset(int(word) for word in saved[name])
             for name in ("task_reads", "task_writes", "shared", "data", "remote")
         }
-        return cls(**words, tss_bitmap=bool(saved["tss_bitmap"]))
+        return cls(
+            **words,
+            tss_bitmap=bool(saved["tss_bitmap"]),
+            interrupts=bool(saved["interrupts"]),
+        )

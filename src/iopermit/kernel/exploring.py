@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from iopermit.kernel.contents import Component
 from iopermit.kernel.contexts import HeapExhausted
-from iopermit.kernel.crashes import Crash
-from iopermit.kernel.driver import Driver
 from iopermit.kernel.judging import Finding, Judge
 from iopermit.kernel.memo import Memo, Step, View
 from iopermit.kernel.renaming import Canonical
 from iopermit.kernel.rules import Move, Rules
-from iopermit.kernel.state import State
-from iopermit.system.execution import Action
 from iopermit.system.scenario import Event, Scenario
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from iopermit.kernel.contents import Component
+    from iopermit.kernel.crashes import Crash
+    from iopermit.kernel.driver import Driver
+    from iopermit.kernel.state import State
+    from iopermit.system.execution import Action
 
 _LOOK_AT_CLOCK: Final = 256
 """States between two looks at the clock."""
+
+_BYTES: Final = 400
+"""What a state with its parent link takes, roughly."""
 
 Packed = tuple[int, ...]
 
@@ -53,6 +59,8 @@ class Exploration:
     seconds: float = 0.0
     executed: int = 0
     restarts: int = 0
+    memory: int = 0
+    """Bytes that the states take, roughly."""
     limit: str = ""
     """Which limit was reached, if one was."""
     found: Found | None = None
@@ -89,7 +97,7 @@ class Explorer:
         initial: State,
         scenario: Scenario,
         *,
-        bounds: Bounds = Bounds(),  # noqa: B008 - immutable
+        bounds: Bounds = Bounds(),
         progress: Callable[[Exploration, int], None] | None = None,
     ) -> None:
         """Search from `initial`; `progress` gets the figures and the size of the frontier."""
@@ -101,11 +109,12 @@ class Explorer:
         self._started = time.monotonic()
         self._parents: dict[Packed, tuple[Packed, Move] | None] = {}
         self._store = _Store()
+        self._with_maps = False
 
     def run(self) -> Exploration:
         """Search until a violation, the end, or a limit."""
         try:
-            while not self._search():
+            while not self._search() or self._more_points():
                 self.result.restarts += 1
                 self.memo.clear()
         except HeapExhausted:
@@ -128,15 +137,35 @@ class Explorer:
             for number, (state, name) in enumerate(frontier):
                 if not self._expand(state, name, following):
                     return True
-                points = self.driver.contexts.seen.points()
-                if points != self.driver.contexts.points:
-                    self.driver.contexts.watch(points)
+                if self._watch_more():
                     return False
                 if number % _LOOK_AT_CLOCK == 0 and self._limit_reached(len(frontier)):
                     return True
             frontier = following
         result.depth -= 1
         return True
+
+    def _watch_more(self) -> bool:
+        """Use points that were seen since; return whether there are any.
+
+        Those inside maps wait until a search has found no violation without them: they are many,
+        and only code that is wrong already writes into a map that it shares.
+        """
+        contexts = self.driver.contexts
+        points, header = contexts.accesses.seen.points(), contexts.header
+        if not self._with_maps:
+            points = points.without_maps(header)
+        if points == contexts.accesses.points:
+            return False
+        contexts.watch(points)
+        return True
+
+    def _more_points(self) -> bool:
+        """Return whether to search again with the points inside maps."""
+        if self.result.found is not None or self.result.limit or self._with_maps:
+            return False
+        self._with_maps = True
+        return self._watch_more()
 
     def _expand(self, state: State, name: Packed, following: list[tuple[State, Packed]]) -> bool:
         """Add a state's successors; return whether the search goes on."""
@@ -187,6 +216,7 @@ class Explorer:
     def _limit_reached(self, frontier: int) -> bool:
         result, bounds = self.result, self.bounds
         result.seconds = time.monotonic() - self._started
+        result.memory = result.states * _BYTES
         if self.progress is not None:
             self.progress(result, frontier)
         if bounds.max_states is not None and result.states > bounds.max_states:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import bisect
 import re
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from iopermit.kernel.dwarf import Inlined, Row, read_debug_information
 from iopermit.system.site import Site
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
 
 _FUNCTION: Final = re.compile(r"^(?!#|typedef|return|goto|if|else|struct\s+\w+\s*\{)[A-Za-z_]")
 _NAME: Final = re.compile(r"(\w+)\s*\(")
@@ -105,7 +107,8 @@ class Lines:
         blocks = sorted(set(executed))
         starts = [start for start, _ in blocks]
         done: dict[tuple[str, int], bool] = {}
-        for row in [*self._rows, *self._inlined]:
+        places: list[Row | Inlined] = [*self._rows, *self._inlined]
+        for row in places:
             if not self._is_subsystem(row.file, row.line):
                 continue
             index = bisect.bisect_right(starts, row.start) - 1
