@@ -26,8 +26,8 @@ def shared_cache() -> Path:
 
 
 def build_cache() -> Path:
-    """Return the cache of kernel builds that tests share."""
-    return shared_cache() / "kernel-builds"
+    """Return the cache of kernel builds: the default with XDG_CACHE_HOME=shared_cache()."""
+    return shared_cache() / "iopermit" / "kernel"
 
 
 def require_tree(version: str) -> Path:
