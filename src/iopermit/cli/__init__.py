@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from iopermit.cli.exit_codes import ExitCode
+from iopermit.cli.exit_codes import ExitCode, ProgramStatus
 from iopermit.cli.output import complain
 
 __all__ = ["ExitCode", "main"]
@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
         return explain(error)
 
 
-def _run(arguments: list[str] | None) -> ExitCode:
+def _run(arguments: list[str] | None) -> int:
     from iopermit.cli.app import app  # noqa: PLC0415 - typer takes its time
 
     try:
@@ -35,7 +35,7 @@ def _run(arguments: list[str] | None) -> ExitCode:
     except SystemExit:
         # typer's answer when the reader of --help goes away.
         return ExitCode.HOLDS
-    if isinstance(result, ExitCode):
+    if isinstance(result, (ExitCode, ProgramStatus)):
         return result
     if result:
         # typer answers Ctrl-C with 130.

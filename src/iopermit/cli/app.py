@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import iopermit
-from iopermit.cli import check, compare, cost, export, list_designs, replay
+from iopermit.cli import check, compare, cost, export, list_designs, replay, run
 from iopermit.cli.output import print_result
 
 app = typer.Typer(
@@ -42,4 +42,5 @@ app.command("check")(check.check_design)
 app.command("replay")(replay.replay_file)
 app.command("compare")(compare.compare)
 app.command("cost")(cost.cost)
+app.command("run", context_settings={"allow_interspersed_args": False})(run.run)
 app.add_typer(export.app, name="export")

@@ -18,6 +18,10 @@ class ExitCode(enum.IntEnum):
     """A fault of iopermit itself."""
 
 
+class ProgramStatus(int):
+    """The exit status of a program that `iopermit run` executed, which is passed on."""
+
+
 _OF_VERDICT = {
     "holds": ExitCode.HOLDS,
     "violated": ExitCode.VIOLATED,

@@ -8,7 +8,9 @@ again when a run shows more.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 
 @dataclass
@@ -52,6 +54,7 @@ class Accesses:
         data: words of global data that kernel code writes.
         remote: words of per-CPU areas that another CPU accesses.
         tss_bitmap: whether kernel code writes the map in the TSS where it can be preempted.
+        interrupts: whether kernel code accesses such memory after switching interrupts off itself.
     """
 
     tasks: Footprint = field(default_factory=Footprint)
@@ -59,6 +62,7 @@ class Accesses:
     data: set[int] = field(default_factory=set)
     remote: set[int] = field(default_factory=set)
     tss_bitmap: bool = False
+    interrupts: bool = False
 
     def points(self) -> Points:
         """Return the words that are points."""
@@ -69,6 +73,7 @@ class Accesses:
             frozenset(self.data),
             frozenset(self.remote),
             self.tss_bitmap,
+            self.interrupts,
         )
 
 
@@ -82,3 +87,32 @@ class Points:
     data: frozenset[int] = frozenset()
     remote: frozenset[int] = frozenset()
     tss_bitmap: bool = False
+    interrupts: bool = False
+
+    def without_maps(self, header: int) -> Points:
+        """Return the points without those inside the maps of heap objects."""
+        return replace(self, shared=frozenset(word for word in self.shared if word < header))
+
+    def saved(self) -> dict[str, Any]:
+        """Return them as JSON can hold them."""
+        return {
+            name: value if isinstance(value, bool) else sorted(value)
+            for name, value in vars(self).items()
+        }
+
+    @classmethod
+    def from_saved(cls, saved: Mapping[str, Any]) -> Points:
+        """Return what `saved` returned.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is damaged.
+        """
+        words = {
+            name: frozenset(int(word) for word in saved[name])
+            for name in ("task_reads", "task_writes", "shared", "data", "remote")
+        }
+        return cls(
+            **words,
+            tss_bitmap=bool(saved["tss_bitmap"]),
+            interrupts=bool(saved["interrupts"]),
+        )

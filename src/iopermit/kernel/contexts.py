@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -101,9 +101,14 @@ class Contexts:
         self.who, self.heap, self._ending = Who(0, 0), Heap({}), Ending()
         self._skip = self._reads = self._writes = 0
         self.counter: int | None = None
+        self.before_stop: Callable[[], None] = lambda: None
+        """Reads what is needed from memory: the instruction at hand may still change it."""
+        self.guard: Callable[[int], str] | None = None
+        """Names what a write must not go to; an empty string if it may."""
         self._liveness = Liveness(memory.emulator.image)
         self.executed: set[tuple[int, int]] = set()
-        self._tss_hooked = self._heap_hooked = False
+        self._tss_hooked = self._heap_hooked = self._interrupts_hooked = False
+        self._began_preemptible = False
         self.emulator.on_host_call(self._host_call)
         self.emulator.on_access(self._accessed, self._ranges())
         self.emulator.on_new_block(lambda address, size: self.executed.add((address, size)))
@@ -111,6 +116,10 @@ class Contexts:
     def watch(self, points: Points) -> None:
         """Use other points from now on."""
         self.points = points
+        if points.interrupts and not self._interrupts_hooked:
+            self._interrupts_hooked = True
+            addresses = self._liveness.disabling_interrupts()
+            self.emulator.on_address(self._switching_interrupts_off, addresses)
         if points.tss_bitmap and not self._tss_hooked:
             self._tss_hooked = True
             self.emulator.on_access(self._accessed, [self._tss_maps(c) for c in self._all_cpus()])
@@ -147,17 +156,18 @@ class Contexts:
     def call(self, function: int, arguments: Iterable[int], stack: int, *, interrupts: bool) -> Ending:
         """Call a function of the image on a stack, up to the next point."""
         flags = FLAGS | (INTERRUPTS if interrupts else 0)
-        self._start(-1)
+        self._start(-1, preemptible=interrupts)
         registers = self.emulator.prepared(function, arguments, stack, flags)
         return self._end(self.emulator.resume(registers))
 
     def resume(self, registers: Registers) -> Ending:
         """Go on with a stopped context up to the next point."""
-        self._start(registers[RIP])
+        self._start(registers[RIP], preemptible=bool(registers[RFLAGS] & INTERRUPTS))
         return self._end(self.emulator.resume(registers))
 
-    def _start(self, skip: int) -> None:
+    def _start(self, skip: int, *, preemptible: bool) -> None:
         self._ending = Ending()
+        self._began_preemptible = preemptible
         self._skip, self._reads, self._writes = skip, 0, 0
 
     def _end(self, fault: Fault | None) -> Ending:
@@ -170,11 +180,22 @@ class Contexts:
 
     def preemptible(self) -> bool:
         """Return whether the running code could be preempted now."""
-        if not self.emulator.register(RFLAGS) & INTERRUPTS:
+        if not self._interrupts_on():
             return False
         address = self.memory.gs_base(self.who.cpu) + self.layout.preempt_count
         count = int.from_bytes(self.emulator.read(address, 4), "little")
         return count & COUNT_MASK == 0
+
+    def _interrupts_on(self) -> bool:
+        return bool(self.emulator.register(RFLAGS) & INTERRUPTS)
+
+    def _switching_interrupts_off(self) -> None:
+        """Stop before an instruction that keeps preemption out of what follows."""
+        if self.emulator.register(RIP) == self._skip:
+            return
+        self._skip = -1
+        if self.preempt and self.preemptible():
+            self._stop(preemptible=True)
 
     def _stop(self, *, preemptible: bool) -> None:
         self._ending.registers = self._liveness.clean(self.emulator.registers())
@@ -182,12 +203,18 @@ class Contexts:
         self.before_stop()
         self.emulator.stop()
 
-    def before_stop(self) -> None:
-        """Read what is needed from memory: the instruction at hand may still change it."""
-
     # Accesses.
 
     def _accessed(self, write: bool, address: int, size: int, value: int) -> None:  # noqa: FBT001
+        if write and self.guard is not None:
+            outside = self.guard(address)
+            if outside:
+                self._ending.crash = Crash(
+                    f"writes to {outside}, outside the subsystem's objects",
+                    self.emulator.register(RIP),
+                )
+                self.emulator.stop()
+                return
         local, shared = self._classify(write, address, size, value)
         if not local and not shared:
             return
@@ -200,6 +227,8 @@ class Contexts:
                 return
         self._skip = -1
         preemptible = self.preempt and self.preemptible()
+        if local and self._began_preemptible and not self._interrupts_on():
+            self.seen.interrupts = True
         if preemptible or (shared and self.memory.cpus > 1):
             self._stop(preemptible=preemptible)
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
-from iopermit.kernel import memory_map as at
 from iopermit.kernel.contents import CPU, HEAP, NAMES, TASK, Component, kind_of, name
 from iopermit.kernel.contexts import COUNT_MASK, Contexts, Ending, Heap, Who
 from iopermit.kernel.crashes import Crash
-from iopermit.kernel.emulator import FLAGS, Registers
+from iopermit.kernel.emulator import Registers
 from iopermit.kernel.grants import GrantTable
+from iopermit.kernel.guarding import GUARDED, Guard
 from iopermit.kernel.memory import Memory
 from iopermit.kernel.state import IDLE_NAME, CpuMeta, Operation, State, TaskMeta
 from iopermit.system.bitmap import PortRange
@@ -21,7 +20,6 @@ VM_EXIT_LIMIT: Final = 0x67
 """What a VM exit leaves as limit of TR (SDM vol. 3, "Loading Host Segment and Descriptor-Table
 Registers")."""
 _USER_FLAGS: Final = 0x202
-_LEVELS: Final = 3
 
 
 @dataclass(frozen=True)
@@ -45,14 +43,6 @@ class Outcome:
     result: int | None = None
 
 
-@dataclass
-class _Change:
-    """The components that a segment leaves behind."""
-
-    cpu: Component
-    tasks: dict[int, Component | None]
-
-
 class Driver:
     """Turns events into calls of the tree's own functions."""
 
@@ -70,9 +60,7 @@ class Driver:
         self._function = image.address
         self._gdt = image.address("gdt_page")
         self._gdt_limit = 8 * self.layout["GDT_ENTRIES"] - 1
-        contexts.before_stop = self._capture  # type: ignore[method-assign]
-        self._captured: _Change | None = None
-        self._finish: tuple[CpuMeta, tuple[int, ...]] | None = None
+        self.guard = Guard(self.memory)
 
     # Reading states.
 
@@ -132,9 +120,6 @@ class Driver:
         for slot in range(len(state.heap)):
             memory.forget(name(HEAP, slot))
         memory.forget_data()
-
-    def _capture(self) -> None:
-        """Replaced for each segment; see `_Segment.capture`."""
 
     def enter_cpu(self, cpu: int, meta: CpuMeta) -> None:
         """Let the emulated CPU be one of the kernel's."""
@@ -226,7 +211,18 @@ class _Segment:
             dangling |= {n % NAMES for n in component[1] if kind_of(n) == HEAP}
         shared = self._shared()
         self.contexts.heap = Heap(used, frozenset(dangling - used.keys()), shared, plan)
-        self.contexts.before_stop = self.capture  # type: ignore[method-assign]
+        self.contexts.before_stop = self.capture
+        guarded = self._event in GUARDED
+        self.contexts.guard = self.driver.guard.of(self.contexts.who) if guarded else None
+
+    @property
+    def _event(self) -> str:
+        """What the segment is about."""
+        if self.switching:
+            return "switch"
+        if self.operation is not None:
+            return self.operation.event
+        return "return" if self.action.event == "step" else self.action.event
 
     def _shared(self) -> frozenset[int]:
         """Return the heap slots that others than the running context refer to."""
@@ -347,7 +343,26 @@ class _Segment:
             self.memory.heap_component(slot, used[slot]) if slot in used else None
             for slot in range(len(state.heap))
         )
-        return State(cpus, tuple(tasks), heap, self.memory.data_component())
+        after = State(cpus, tuple(tasks), heap, self.memory.data_component())
+        self._observe(after)
+        return after
+
+    def _observe(self, after: State) -> None:
+        """Note writes that the hooks do not see: into maps, of shared objects and in the TSS."""
+        seen, contents = self.contexts.seen, self.driver.contents
+        for slot in self.contexts.heap.shared:
+            before, now = self.state.heap[slot], after.heap[slot]
+            if before is not None and now is not None and before[0] != now[0]:
+                old, new = contents[before[0]].data, contents[now[0]].data
+                seen.shared.update(o for o in range(0, len(new), 8) if old[o : o + 8] != new[o : o + 8])
+        if self.switching or self._event in {"return", "vm-exit"}:
+            return
+        before_cpu, now_cpu = self.state.cpus[self.cpu][0], after.cpus[self.cpu][0]
+        if before_cpu != now_cpu:
+            link = self.driver.emulator.image.per_cpu_link
+            start, end = self.driver.layout.tss_bitmap - link, self.driver.layout.tss_end - link
+            old, new = contents[before_cpu].data[start:end], contents[now_cpu].data[start:end]
+            seen.tss_bitmap = seen.tss_bitmap or old != new
 
     def _cpu_meta(self, *, switching: bool) -> CpuMeta:
         selector, base, limit, attributes = self.driver.emulator.task_register()
@@ -415,7 +430,6 @@ class _Segment:
             self._after_fork(tasks, meta, operation, ending)
             if tasks[slot] is not self.state.tasks[slot]:
                 return
-        self._reset_user_registers(slot)
         tasks[slot] = self.memory.task_component(slot, after)
 
     def _granted(self, before: int, operation: Operation) -> int:
@@ -468,10 +482,3 @@ class _Segment:
         )
         embryo = TaskMeta("embryo", home=meta.home)
         tasks[child] = self.memory.task_component(child, embryo)
-
-    def _reset_user_registers(self, slot: int) -> None:
-        """Forget the system call's arguments on the stack; only the flags are looked at."""
-        # The component of a task outside the kernel has the flags only.
-
-
-__all__ = ["FLAGS", "Driver", "Outcome", "replace", "slot_of", "Iterator", "at"]

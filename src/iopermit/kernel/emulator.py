@@ -153,6 +153,17 @@ class Emulator:
         end = at.IMAGE + len(self.image.code) - 1
         self.uc.hook_add(uc.UC_HOOK_CODE, stepped, None, at.IMAGE, end)
 
+    def on_address(self, callback: Callable[[], None], addresses: Iterable[int]) -> None:
+        """Call `callback` before the instructions at some addresses."""
+
+        def reached(_: Uc, __: int, ___: int, ____: object) -> None:
+            if not self._stopped:
+                callback()
+
+        for address in addresses:
+            self.uc.hook_add(uc.UC_HOOK_CODE, reached, None, address, address)
+        self.uc.ctl_flush_tb()
+
     def registers(self) -> Registers:
         """Return the registers of the running context."""
         return tuple(self.uc.reg_read_batch(REGISTERS))

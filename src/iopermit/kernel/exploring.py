@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from iopermit.kernel.contents import Component
@@ -21,6 +21,9 @@ from iopermit.system.scenario import Event, Scenario
 
 _LOOK_AT_CLOCK: Final = 256
 """States between two looks at the clock."""
+
+_BYTES: Final = 400
+"""What a state with its parent link takes, roughly."""
 
 Packed = tuple[int, ...]
 
@@ -53,11 +56,11 @@ class Exploration:
     seconds: float = 0.0
     executed: int = 0
     restarts: int = 0
+    memory: int = 0
+    """Bytes that the states take, roughly."""
     limit: str = ""
     """Which limit was reached, if one was."""
     found: Found | None = None
-    events: set[str] = field(default_factory=set)
-    """Events that were possible in some state."""
 
 
 class _Store:
@@ -103,11 +106,12 @@ class Explorer:
         self._started = time.monotonic()
         self._parents: dict[Packed, tuple[Packed, Move] | None] = {}
         self._store = _Store()
+        self._with_maps = False
 
     def run(self) -> Exploration:
         """Search until a violation, the end, or a limit."""
         try:
-            while not self._search():
+            while not self._search() or self._more_points():
                 self.result.restarts += 1
                 self.memo.clear()
         except HeapExhausted:
@@ -130,15 +134,35 @@ class Explorer:
             for number, (state, name) in enumerate(frontier):
                 if not self._expand(state, name, following):
                     return True
-                points = self.driver.contexts.seen.points()
-                if points != self.driver.contexts.points:
-                    self.driver.contexts.watch(points)
+                if self._watch_more():
                     return False
                 if number % _LOOK_AT_CLOCK == 0 and self._limit_reached(len(frontier)):
                     return True
             frontier = following
         result.depth -= 1
         return True
+
+    def _watch_more(self) -> bool:
+        """Use points that were seen since; return whether there are any.
+
+        Those inside maps wait until a search has found no violation without them: they are many,
+        and only code that is wrong already writes into a map that it shares.
+        """
+        contexts = self.driver.contexts
+        points, header = contexts.seen.points(), contexts.header
+        if not self._with_maps:
+            points = points.without_maps(header)
+        if points == contexts.points:
+            return False
+        contexts.watch(points)
+        return True
+
+    def _more_points(self) -> bool:
+        """Return whether to search again with the points inside maps."""
+        if self.result.found is not None or self.result.limit or self._with_maps:
+            return False
+        self._with_maps = True
+        return self._watch_more()
 
     def _expand(self, state: State, name: Packed, following: list[tuple[State, Packed]]) -> bool:
         """Add a state's successors; return whether the search goes on."""
@@ -191,6 +215,7 @@ class Explorer:
     def _limit_reached(self, frontier: int) -> bool:
         result, bounds = self.result, self.bounds
         result.seconds = time.monotonic() - self._started
+        result.memory = result.states * _BYTES
         if self.progress is not None:
             self.progress(result, frontier)
         if bounds.max_states is not None and result.states > bounds.max_states:

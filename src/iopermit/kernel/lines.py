@@ -5,16 +5,12 @@ from __future__ import annotations
 import bisect
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from elftools.elf.elffile import ELFFile
-
+from iopermit.kernel.dwarf import Inlined, Row, read_debug_information
 from iopermit.system.site import Site
 
-_ABSOLUTE: Final = 1
-"""R_X86_64_64: in DWARF 4 line programs, the relocations of DW_LNE_set_address only."""
 _FUNCTION: Final = re.compile(r"^(?!#|typedef|return|goto|if|else|struct\s+\w+\s*\{)[A-Za-z_]")
 _NAME: Final = re.compile(r"(\w+)\s*\(")
 _FILES: Final = (
@@ -33,16 +29,6 @@ _PARTLY: Final = ("arch/x86/kernel/process.c", "arch/x86/kernel/process.h")
 _ABOUT: Final = re.compile(r"io_bitmap|IO_BITMAP|iopl", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class _Row:
-    """One row of a line table."""
-
-    start: int
-    end: int
-    file: str
-    line: int
-
-
 class Lines:
     """The line tables of the subsystem's objects."""
 
@@ -59,7 +45,13 @@ class Lines:
         """
         self._text_of = text_of
         self._texts: dict[str, list[str]] = {}
-        rows = [row for path, sections in placed.items() for row in _rows(path, sections)]
+        rows: list[Row] = []
+        self._inlined: list[Inlined] = []
+        for path, sections in placed.items():
+            more, inlined = read_debug_information(path, sections)
+            rows += more
+            # Outside the subsystem's files, what calls a helper from there is told instead.
+            self._inlined += [one for one in inlined if one.file in _FILES]
         self._rows = sorted(rows, key=lambda row: row.start)
         self._starts = [row.start for row in self._rows]
 
@@ -69,9 +61,15 @@ class Lines:
         if index < 0:
             return None
         row = self._rows[index]
-        if address >= row.end or row.file not in _FILES:
+        if address >= row.end:
             return None
-        return self.place(row.file, row.line)
+        if row.file in _FILES:
+            return self.place(row.file, row.line)
+        calls = [one for one in self._inlined if one.start <= address < one.end]
+        if not calls:
+            return None
+        innermost = max(calls, key=lambda one: one.depth)
+        return self.place(innermost.file, innermost.line)
 
     def place(self, file: str, line: int) -> Site:
         """Return a line with its text and function."""
@@ -107,7 +105,7 @@ class Lines:
         blocks = sorted(set(executed))
         starts = [start for start, _ in blocks]
         done: dict[tuple[str, int], bool] = {}
-        for row in self._rows:
+        for row in [*self._rows, *self._inlined]:
             if not self._is_subsystem(row.file, row.line):
                 continue
             index = bisect.bisect_right(starts, row.start) - 1
@@ -137,61 +135,3 @@ class Lines:
             }
             self._texts[key] = sorted(found - {""})
         return frozenset(self._texts[key])
-
-
-def _rows(path: Path, sections: Mapping[int, int]) -> list[_Row]:
-    with path.open("rb") as stream:
-        elf = ELFFile(stream)
-        table = elf.get_section_by_name(".rela.debug_line")
-        if table is None or not elf.has_dwarf_info():
-            return []
-        symbols = elf.get_section(table["sh_link"])
-        places = []
-        for relocation in sorted(table.iter_relocations(), key=lambda r: r["r_offset"]):
-            if relocation["r_info_type"] == _ABSOLUTE:
-                symbol = symbols.get_symbol(relocation["r_info_sym"])
-                base = sections.get(symbol["st_shndx"])
-                offset = symbol["st_value"] + relocation["r_addend"]
-                places.append(None if base is None else base + offset)
-        dwarf = elf.get_dwarf_info(relocate_dwarf_sections=False)
-        program = next((dwarf.line_program_for_CU(cu) for cu in dwarf.iter_CUs()), None)
-        return [] if program is None else _program_rows(program, places)
-
-
-def _program_rows(program: Any, places: list[int | None]) -> list[_Row]:  # noqa: ANN401
-    files = [_file_name(program, entry) for entry in program["file_entry"]]
-    first = 0 if program["version"] >= 5 else 1  # noqa: PLR2004 - DWARF version
-    rows: list[_Row] = []
-    sequence, previous = 0, None
-    for entry in program.get_entries():
-        state = entry.state
-        if state is None:
-            continue
-        base = places[sequence] if sequence < len(places) else None
-        if previous is not None and base is not None and previous.address < state.address:
-            rows.append(
-                _Row(
-                    base + previous.address,
-                    base + state.address,
-                    files[previous.file - first],
-                    previous.line,
-                )
-            )
-        previous = state
-        if state.end_sequence:
-            sequence, previous = sequence + 1, None
-    return rows
-
-
-def _file_name(program: Any, entry: Any) -> str:  # noqa: ANN401 - pyelftools
-    name: str = entry.name.decode()
-    if entry.dir_index and program["version"] < 5:  # noqa: PLR2004 - DWARF version
-        directory = program["include_directory"][entry.dir_index - 1].decode()
-        name = f"{directory}/{name}"
-    parts: list[str] = []
-    for part in name.split("/"):
-        if part == ".." and parts and parts[-1] != "..":
-            parts.pop()
-        elif part != ".":
-            parts.append(part)
-    return "/".join(parts)

@@ -74,6 +74,20 @@ class Liveness:
             cleaned[RFLAGS] = registers[RFLAGS] & INTERRUPTS | 2
         return tuple(cleaned)
 
+    def disabling_interrupts(self) -> list[int]:
+        """Return the addresses of the image's CLI and POPF instructions."""
+        wanted = {x86.X86_INS_CLI, x86.X86_INS_POPF, x86.X86_INS_POPFQ}
+        found = []
+        for function in self._image.functions:
+            start = function.start - at.IMAGE
+            code = self._image.code[start : start + function.size]
+            found += [
+                i.address
+                for i in self._disassembler.disasm(code, function.start)
+                if i.id in wanted
+            ]
+        return found
+
     def live(self, address: int) -> int:
         """Return the registers that may be read from an instruction on, as bits."""
         function = self._image.function_at(address)

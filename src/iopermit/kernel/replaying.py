@@ -107,7 +107,8 @@ class Replayer:
             self._event(action)
         self.watch.begin(state, action.cpu)
         outcome, _ = driver.execute_once(state, action, one.choices)
-        self.watch.end()
+        stopped = outcome.crash is None and outcome.result is None
+        self.watch.end(stopped=stopped)
         if outcome.crash is not None:
             site = self._site
             self.violation = crash_of(outcome.crash, self.image, slot, action.cpu, site)

@@ -54,6 +54,11 @@ class Rules:
             known = self._known[key] = [self._move(state, one) for one in self.enabled(state)]
         return known
 
+    def known_moves(self) -> Iterator[Move]:
+        """Yield every action that was possible in some state so far."""
+        for moves in self._known.values():
+            yield from moves
+
     def enabled(self, state: State) -> Iterator[Action]:
         """Yield the actions that can happen in a state, for one CPU after the other."""
         for cpu in range(self.scenario.cpus):

@@ -15,6 +15,7 @@ from iopermit.system.results import TssState
 from iopermit.system.site import Site
 
 Report = Callable[[Site, bool, tuple[TssState, ...]], None]
+_BRACES = ("", "{", "}")
 _BASE = 102
 """Offset of the I/O map base in the TSS (SDM vol. 3)."""
 
@@ -38,7 +39,8 @@ class TssWatch:
         self._memory = b""
         self._states: tuple[TssState, ...] = ()
         self._sites: dict[int, Site | None] = {}
-        self._stopped = False
+        self._instructions = 0
+        """Executed since the line was begun."""
         driver.emulator.on_instruction(self._instruction)
 
     def begin(self, state: State, cpu: int) -> None:
@@ -47,8 +49,10 @@ class TssWatch:
         self._cpu, self._active, self._site, self._memory = cpu, True, None, b""
         self._seen.clear()
 
-    def end(self) -> None:
-        """End with the segment."""
+    def end(self, *, stopped: bool) -> None:
+        """End with the segment; if it stopped, the last instruction was not executed."""
+        if stopped and self._instructions == 1:
+            self._site = None
         self._finish_line()
         self._active = False
 
@@ -56,12 +60,15 @@ class TssWatch:
         if not self._active:
             return
         if address not in self._sites:
-            self._sites[address] = self.lines.site(address)
+            found = self.lines.site(address)
+            # Entering and leaving a function is nothing that C has a statement for.
+            self._sites[address] = None if found and found.text in _BRACES else found
         site = self._sites[address]
         if site is None or site == self._site:
+            self._instructions += 1
             return
         self._finish_line()
-        self._site = site
+        self._site, self._instructions = site, 1
 
     def _finish_line(self) -> None:
         memory = self._read()
@@ -107,5 +114,5 @@ class TssWatch:
         words = {start: "valid"}
         if mapall is not None:
             words[mapall - tss_offset] = "all ports"
-        text = words.get(base, "past limit" if base >= layout.limit else f"{base:#x}")
+        text = words.get(base, "past limit" if base >= layout.limit else "other")
         return TssState(text, tuple(arch.as_ranges(clear)), limit == VM_EXIT_LIMIT)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from iopermit.designs import designs
 
 if TYPE_CHECKING:
-    from iopermit.system.results import TraceStep, Uncovered, Verdict, Violation
+    from iopermit.system.results import KernelSubject, TraceStep, Uncovered, Verdict, Violation
     from iopermit.system.scenario import Scenario
     from iopermit.system.site import Site
 
@@ -47,6 +47,7 @@ def verdict_json(verdict: Verdict) -> Object:
             "confirmed_full_size": verdict.search.confirmed_full_size,
         },
         "uncovered": _uncovered(verdict.uncovered),
+        "kernel": None if verdict.kernel is None else kernel_json(verdict.kernel),
         "also": [verdict_json(other) for other in verdict.also],
     }
 
@@ -99,6 +100,21 @@ def scenario_json(scenario: Scenario) -> Object:
         "longs": scenario.longs,
         "events": sorted(event.value for event in scenario.events),
         "unprivileged": scenario.unprivileged,
+    }
+
+
+def kernel_json(kernel: KernelSubject) -> Object:
+    """Return which kernel code a verdict is about, and what replay needs to execute it again."""
+    return {
+        "tree": kernel.tree,
+        "patches": list(kernel.patches),
+        "version": kernel.version,
+        "compiler": kernel.compiler,
+        "key": kernel.key,
+        "bounds": list(kernel.bounds),
+        "coverage": {"executed": kernel.covered, "lines": kernel.lines},
+        "points": kernel.points,
+        "schedule": list(kernel.schedule),
     }
 
 

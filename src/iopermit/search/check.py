@@ -26,13 +26,12 @@ from iopermit.translate.environment import build
 from iopermit.translate.initial import initial_values
 from iopermit.translate.ir import VERDICTS, Field, Model
 from iopermit.translate.jit import Compiled, compile_model
-from iopermit.translate.native import SWITCH_RULE, THREAD_RULE, USER_RULE, Reductions
+from iopermit.translate.native import NO_REDUCTIONS, SWITCH_RULE, THREAD_RULE, USER_RULE, Reductions
 
 if TYPE_CHECKING:
     from iopermit.system.design import Design
 
 ProgressCallback = Callable[[Progress], None]
-NO_REDUCTIONS = Reductions(symmetry=False, merging=False, counters=False)
 _SMALL = ((1, 1, 1), (1, 2, 1), (1, 2, 2), (2, 2, 1), (2, 2, 2), (2, 3, 2))
 
 
@@ -164,9 +163,18 @@ class Search:
     def compile(self, model: Model, trusted: tuple[Field, ...]) -> Compiled:
         """Compile, and keep account of the time."""
         started = time.monotonic()
-        compiled = compile_model(model, self.settings.reductions, trusted)
+        compiled = compile_model(
+            model, self.settings.reductions, trusted, optimised=not self._is_small
+        )
         self.compile_seconds += time.monotonic() - started
         return compiled
+
+    @property
+    def _is_small(self) -> bool:
+        """Whether the search is over before optimised machine code would be ready."""
+        bounds = (self.scenario.cpus, self.scenario.tasks, self.scenario.longs)
+        few = bounds in {(1, 1, 1), (1, 2, 1), (1, 1, 2), (1, 2, 2)}
+        return few and self.settings.reductions == Reductions()
 
     def _progress(self) -> ProgressCallback | None:
         callback = self.settings.progress
@@ -201,7 +209,7 @@ class Search:
     ) -> Verdict:
         """Return the verdict for one violation, confirmed at full size."""
         model = native.compiled.model
-        plain = Native(compile_model(model, NO_REDUCTIONS))
+        plain = Native(compile_model(model, NO_REDUCTIONS, optimised=False))
         values = initial_values(self.design, self.scenario, model)
         initial = plain.pack(plain.compiled.packing.working(values))
         schedule, kind = concrete_schedule(path, native, plain, initial)

@@ -49,9 +49,15 @@ class Pool:
     whatever the slot is used for next, as an address does.
     """
 
-    def __init__(self, cls: type[Record], slots: int, geometry: Geometry) -> None:
+    def __init__(
+        self,
+        cls: type[Record],
+        slots: int,
+        geometry: Geometry,
+        max_refcount: int = MAX_REFCOUNT,
+    ) -> None:
         """Make `slots` free slots for objects of `cls`."""
-        self._cls = checked(cls, geometry.real_longs)
+        self._cls = checked(cls, geometry.real_longs, max_refcount)
         self.objects: list[Any] = [new_record(self._cls, geometry) for _ in range(slots)]
         self.used = [False] * slots
         for record in self.objects:
@@ -162,17 +168,17 @@ def heap_classes(records: Iterable[type[Record]]) -> list[type[HeapObject]]:
     return found
 
 
-def checked(cls: type[R], map_longs: int) -> type[R]:
+def checked(cls: type[R], map_longs: int, max_refcount: int = MAX_REFCOUNT) -> type[R]:
     """Return `cls` with fields that crash the kernel when they leave their declared range."""
-    return _checked(cls, map_longs)  # type: ignore[arg-type]  # mypy: "classes have no hash"
+    return _checked(cls, map_longs, max_refcount)  # type: ignore[arg-type]  # mypy: "classes have no hash"
 
 
 @functools.cache
-def _checked(cls: type[R], map_longs: int) -> type[R]:
+def _checked(cls: type[R], map_longs: int, max_refcount: int) -> type[R]:
     checks = {
         d.name: check
         for d in declared_fields(cls)
-        if (check := _check_of(d, map_longs)) is not None
+        if (check := _check_of(d, map_longs, max_refcount)) is not None
     }
 
     def set_field(self: R, name: str, value: Any) -> None:  # noqa: ANN401 - any field
@@ -186,10 +192,12 @@ def _checked(cls: type[R], map_longs: int) -> type[R]:
     return subclass
 
 
-def _check_of(declaration: FieldDeclaration, map_longs: int) -> Callable[[int], None] | None:
+def _check_of(
+    declaration: FieldDeclaration, map_longs: int, max_refcount: int
+) -> Callable[[int], None] | None:
     match declaration.marker:
         case RefcountUnit():
-            return _check_refcount
+            return functools.partial(_check_refcount, max_refcount)
         case LongsUnit():
             low, high = 0, map_longs
         case Range(low, high):
@@ -205,8 +213,8 @@ def _check_of(declaration: FieldDeclaration, map_longs: int) -> Callable[[int], 
     return check
 
 
-def _check_refcount(value: int) -> None:
+def _check_refcount(most: int, value: int) -> None:
     if value < 0:
         raise RefcountUnderflow("reference count underflow")
-    if value > MAX_REFCOUNT:
+    if value > most:
         raise RefcountOverflow("reference count saturated: references are never dropped")

@@ -118,6 +118,8 @@ class KernelSubject:
     """Lines of the subsystem's C code."""
     schedule: tuple[dict[str, Any], ...] = ()
     """What replay follows: each action with its CPU, arguments and results of allocations."""
+    points: dict[str, Any] = field(default_factory=dict)
+    """Where replay lets other code come in between."""
 
 
 @dataclass(frozen=True)

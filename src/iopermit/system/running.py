@@ -65,6 +65,18 @@ class Runner:
         thread = self._in_user_mode(task)
         self._enter(thread, entries.drop_privilege(self.system, thread))
 
+    def other_call(self, task: int) -> None:
+        """Make a system call that is no business of the design, or take a fault or interrupt."""
+        thread = self._in_user_mode(task)
+        self._enter(thread, entries.leave(self.system, thread))
+
+    def exit_in_kernel(self, task: int) -> None:
+        """End a task that is on its way back to user mode, and does not get there."""
+        thread = self._current(task)
+        if thread.mode is Mode.KERNEL:
+            thread.steps, thread.stack, thread.mode = None, (), Mode.USER
+        self.exit(task)
+
     def vm_exit(self, task: int) -> None:
         """Come back from a virtual machine that the task runs."""
         thread = self._in_user_mode(task)

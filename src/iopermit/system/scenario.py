@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 class Event(enum.Enum):
@@ -55,9 +56,13 @@ class Scenario:
     unprivileged: bool = False
     """Whether the first task starts without CAP_SYS_RAWIO and only its violations count."""
 
+    _most: ClassVar[tuple[int, int]] = (4, 6)
+    """How many CPUs and tasks there can be: what can be searched."""
+
     def __post_init__(self) -> None:
         """Refuse bounds that make no sense."""
-        limits = (("CPUs", self.cpus, 4), ("tasks", self.tasks, 6), ("longs", self.longs, 8))
+        cpus, tasks = self._most
+        limits = (("CPUs", self.cpus, cpus), ("tasks", self.tasks, tasks), ("longs", self.longs, 8))
         for name, value, most in limits:
             if not 1 <= value <= most:
                 message = f"the scenario needs 1 to {most} {name}, not {value}"
@@ -72,3 +77,10 @@ class Scenario:
     def has(self, event: Event) -> bool:
         """Return whether ``event`` can happen."""
         return event in self.events
+
+
+@dataclass(frozen=True)
+class RunScenario(Scenario):
+    """The bounds of a machine that runs programs, which nobody searches."""
+
+    _most: ClassVar[tuple[int, int]] = (32, 1024)

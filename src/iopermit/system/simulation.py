@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from iopermit import arch
 from iopermit.system import entries
@@ -14,7 +17,7 @@ from iopermit.system.execution import Action, Context, Mode, Processor, ThisCpu,
 from iopermit.system.heap import Pool, checked, heap_classes, new_record, referenced_records
 from iopermit.system.options import with_options
 from iopermit.system.position import Stepper, Steps
-from iopermit.system.records import HeapObject, Record
+from iopermit.system.records import MAX_REFCOUNT, HeapObject, Record
 from iopermit.system.scenario import Event, Scenario
 from iopermit.system.tss_memory import TssMemory
 
@@ -26,7 +29,7 @@ class System:
     next. Without one, a hook runs as it stands and to its end within a single step.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one argument for each thing that a caller chooses
         self,
         design_class: type[Design],
         scenario: Scenario,
@@ -35,6 +38,9 @@ class System:
         stepper: Stepper | None = None,
         options: Mapping[str, bool] | None = None,
         heap_slots: int | None = None,
+        started: int | None = None,
+        max_refcount: int = MAX_REFCOUNT,
+        tss_images: Sequence[NDArray[np.uint8]] | None = None,
     ) -> None:
         """Bring up the CPUs and start the tasks.
 
@@ -45,6 +51,9 @@ class System:
             stepper: executes hooks step by step; None executes them whole.
             options: switches of the design that differ from its class attributes.
             heap_slots: objects of one class that can be alive at once; two per task if None.
+            started: how many of the tasks exist from the start; all if None.
+            max_refcount: the reference count above which it saturates.
+            tss_images: the memory of the TSS of each CPU; own memory if None.
 
         Raises:
             KernelCrash: bringing up a CPU crashes.
@@ -58,7 +67,7 @@ class System:
         self.design.globals = self._record(self.design.Globals)
         self.heap_slots = 2 * scenario.tasks if heap_slots is None else heap_slots
         self.pools = {
-            cls.__name__: Pool(cls, self.heap_slots, self.geometry)
+            cls.__name__: Pool(cls, self.heap_slots, self.geometry, max_refcount)
             for cls in heap_classes(
                 (self.design.Task, self.design.Cpu, self.design.Tss, self.design.Globals)
             )
@@ -68,7 +77,8 @@ class System:
         self._stepper = stepper
         self._choice: int | None = None
         self._sequence = 0
-        self._start()
+        self._tss_images = tss_images
+        self._start(scenario.tasks if started is None else started)
 
     # Services of the design.
 
@@ -183,18 +193,22 @@ class System:
             beyond_allowed=design.ports_beyond_map_allowed(cpu),
         )
 
-    def _start(self) -> None:
+    def _start(self, started: int) -> None:
         """Bring up the CPUs and start the tasks: one on each CPU as far as they go."""
         scenario, task = self.scenario, self.design.Task
         self.tasks = Pool(task, scenario.tasks, self.geometry)
-        records = [self.tasks.take(slot) for slot in range(scenario.tasks)]
+        for slot in range(started):
+            self.tasks.take(slot)
+        records = list(self.tasks.objects)
         records += [self._record(task) for _ in range(scenario.cpus)]
         self.threads = [
             Thread(record, i, mode=Mode.IDLE, home=i % scenario.cpus)
             for i, record in enumerate(records)
         ]
         self.processors = [self._bring_up(number) for number in range(scenario.cpus)]
-        for thread in self.threads[: scenario.tasks]:
+        for thread in self.threads[started : scenario.tasks]:
+            thread.mode = Mode.FREE
+        for thread in self.threads[:started]:
             thread.cpu = thread.home
             if thread.index < scenario.cpus:
                 thread.mode = Mode.USER
@@ -207,7 +221,8 @@ class System:
     def _bring_up(self, number: int) -> Processor:
         idle = self.threads[self.scenario.tasks + number]
         idle.cpu = number
-        memory = TssMemory(self.layout, self.geometry)
+        image = None if self._tss_images is None else self._tss_images[number]
+        memory = TssMemory(self.layout, self.geometry, image)
         cpu, tss = self._record(self.design.Cpu), self._record(self.design.Tss)
         tss.bitmap = memory.bitmap
         cpu.tss, cpu.current = tss, idle.record

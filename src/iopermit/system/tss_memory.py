@@ -27,10 +27,20 @@ class TssMemory:
         bitmap: the port bitmap, which is a view into the bytes.
     """
 
-    def __init__(self, layout: TssLayout, geometry: Geometry) -> None:
-        """Make the memory: zeros, but for the terminators behind both maps."""
+    def __init__(
+        self, layout: TssLayout, geometry: Geometry, image: NDArray[np.uint8] | None = None
+    ) -> None:
+        """Make the memory: zeros, but for the terminators behind both maps.
+
+        Args:
+            layout: where the maps are.
+            geometry: of the maps.
+            image: the memory to use, zeros; own memory if None.
+        """
         self.layout = layout
-        self.image: NDArray[np.uint8] = np.zeros(layout.memory, np.uint8)
+        self.image: NDArray[np.uint8] = (
+            np.zeros(layout.memory, np.uint8) if image is None else image
+        )
         octets = layout.map_ports // 8
         start = layout.bases[IoMapBase.VALID]
         self._end = start + octets

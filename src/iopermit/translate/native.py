@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 from llvmlite import ir as llvm
 
+from iopermit.translate.dead_fields import DeadFields
 from iopermit.translate.ir import (
     KERNEL_THREAD,
     LEAK,
@@ -35,6 +36,7 @@ from iopermit.translate.ir import (
     slot_of,
     subexpressions,
 )
+from iopermit.translate.late_arguments import LateArguments
 from iopermit.translate.merging import Merging
 from iopermit.translate.native_builder import (
     I8,
@@ -74,11 +76,21 @@ class Reductions:
     """Steps that nothing else can observe or disturb run together with the one before."""
     counters: bool = True
     """States that differ only in the values of sequence numbers are one."""
+    dead: bool = True
+    """States that differ only in fields of tasks that nothing can read any more are one."""
+    arguments: bool = True
+    """States that differ only in arguments that nothing has looked at yet are one."""
 
     @property
     def canonical(self) -> bool:
-        """Whether states are renamed at all."""
-        return self.symmetry or self.counters
+        """Whether states are renamed, or fields of them cleared, at all."""
+        return self.symmetry or self.counters or self.dead or self.arguments
+
+
+NO_REDUCTIONS = Reductions(
+    symmetry=False, merging=False, counters=False, dead=False, arguments=False
+)
+"""Every single step of every single state."""
 
 
 def max_successors(model: Model) -> int:
@@ -107,11 +119,20 @@ class NativeModel:
         self.trusted = trusted
         self.model, self.packing, self.reductions = model, packing, reductions
         self.merging = Merging(model, frozenset(trusted)) if reductions.merging else None
+        self.late = LateArguments(model) if reductions.arguments else None
+        if self.late is not None and not self.late.open:
+            self.late = None
         self.module = llvm.Module("iopermit")
         self._unpack()
         self._pack()
         self.canonical = emit_canonical(
-            self.module, model, packing, symmetry=reductions.symmetry, counters=reductions.counters
+            self.module,
+            model,
+            packing,
+            symmetry=reductions.symmetry,
+            counters=reductions.counters,
+            dead=DeadFields(model) if reductions.dead else None,
+            late=self.late,
         )
         self._stored_canonical()
         self._step()
@@ -203,16 +224,19 @@ class NativeModel:
         return code.value(slot_of(Load(self.model.field("cpu", "current"), Context("cpu"))))
 
     def _step(self) -> None:
-        """``step(state, cpu, choice, outcome, chosen, covered)``: 1 if a step was made, else 0.
+        """``step(state, cpu, choice, outcome, range, chosen, covered)``: 1 if a step was made.
 
         ``choice`` is the outcome of the first step; ``outcome`` says whether an allocation
-        among the merged steps fails; ``chosen`` is set if there was one.
+        among the merged steps fails; ``chosen[0]`` is set if there was one. ``range`` is the
+        number of the ports that an open ioperm() call gets; ``chosen[1]`` is set if it got them.
         """
-        self.step, builder = self._function("step", I32, STATE, I64, I64, I64, STATE, BYTES)
-        state, cpu, choice, outcome, chosen, covered = self.step.args
+        self.step, builder = self._function("step", I32, STATE, I64, I64, I64, I64, STATE, BYTES)
+        state, cpu, choice, outcome, self._range, chosen, covered = self.step.args
         picked = builder.alloca(I64)
         builder.store(choice, picked)
         builder.store(number(0), chosen)
+        self._ports_chosen = builder.gep(chosen, [number(1)])
+        builder.store(number(0), self._ports_chosen)
         code = Code(self.model, self.packing, builder, state)
         code.contexts = {"cpu": cpu, "choice": choice}
         code.contexts["task"] = self.task_of(code)
@@ -296,6 +320,8 @@ class NativeModel:
             builder.branch(done)
 
         def goto(target: int) -> None:
+            if self.late is not None and self.late.chosen_between(step.pc, target):
+                self._choose_ports(code, self.late)
             code.put(step.context, code.value(slot), code.place(own), number(target))
             self._go_on(code, step, target, done)
 
@@ -304,6 +330,19 @@ class NativeModel:
             code, step, covered, (field, record, index)
         )
         code.body(step.body)
+
+    def _choose_ports(self, code: Code, late: LateArguments) -> None:
+        """Give an open ioperm() call the ports that the caller of ``step`` wants."""
+        assert late.field is not None  # noqa: S101 - there are open calls
+        builder, task, place = code.builder, code.contexts["task"], code.place(late.field)
+        valid = builder.icmp_unsigned("!=", code.get("task", task, place), number(0))
+        with builder.if_then(valid):
+            ports = number(late.values[0])
+            for index, value in enumerate(late.values[1:], 1):
+                wanted = builder.icmp_unsigned("==", self._range, number(index))
+                ports = builder.select(wanted, number(value), ports)
+            code.put("task", task, place, ports)
+            builder.store(number(1), self._ports_chosen)
 
     def _watch(
         self, code: Code, step: Step, covered: LlvmValue, write: tuple[Field | None, str, Expr]
@@ -444,7 +483,8 @@ class NativeModel:
     ) -> None:
         with emitter.builder.if_then(condition):
             for index, rule in enumerate(rules):
-                emitter.rule(rule, kind + index)
+                if self.late is None or not self.late.is_redundant(rule):
+                    emitter.rule(rule, kind + index)
 
 
 class _Successors:
@@ -457,7 +497,9 @@ class _Successors:
         self.state, self.cpu, self.successors, self.labels, count, self.covered = function.args
         self.count = builder.alloca(I64)
         self.work = builder.alloca(I64, native.packing.words)
-        self.chosen = builder.alloca(I64)
+        self.chosen = builder.alloca(I64, 2)
+        self.range = builder.alloca(I64)
+        builder.store(number(0), self.range)
         builder.store(count, self.count)
         self.code = Code(native.model, native.packing, builder, self.state)
         self.code.contexts = {"cpu": self.cpu}
@@ -518,23 +560,46 @@ class _Successors:
             self.cpu,
             number(choice),
             number(outcome),
+            self.builder.load(self.range, typ=I64),
             self.chosen,
             self.covered,
         ]
         return self.builder.call(self.native.step, arguments)
 
     def _twice(self, attempt: Callable[[int], LlvmValue], label: int) -> None:
-        """Emit the successor, and another one if an allocation on the way can also fail."""
-        made = attempt(0)
-        with self.builder.if_then(self.builder.icmp_unsigned("!=", made, llvm.Constant(I32, 0))):
+        """Emit the successors, and more if an allocation on the way can also fail."""
+        self._each_range(lambda: attempt(0), label)
+        if self.native.merging and self.native.can_fail:
+            again = self.builder.icmp_unsigned(
+                "==", self.builder.load(self.chosen, typ=I64), number(1)
+            )
+            with self.builder.if_then(again):
+                self._each_range(lambda: attempt(1), label)
+
+    def _each_range(self, attempt: Callable[[], LlvmValue], label: int) -> None:
+        """Emit a successor, and one for each other range of ports that ioperm() may have got."""
+        builder, late = self.builder, self.native.late
+        if late is None:
+            made = attempt()
+            with builder.if_then(builder.icmp_unsigned("!=", made, llvm.Constant(I32, 0))):
+                self._emit(label)
+            return
+        head = builder.append_basic_block("range")
+        done = builder.append_basic_block("ranges_done")
+        builder.store(number(0), self.range)
+        builder.branch(head)
+        builder.position_at_end(head)
+        made = builder.icmp_unsigned("!=", attempt(), llvm.Constant(I32, 0))
+        with builder.if_then(made):
             self._emit(label)
-            if self.native.merging and self.native.can_fail:
-                again = self.builder.icmp_unsigned(
-                    "==", self.builder.load(self.chosen, typ=I64), number(1)
-                )
-                with self.builder.if_then(again):
-                    attempt(1)
-                    self._emit(label)
+        following = builder.add(builder.load(self.range, typ=I64), number(1))
+        builder.store(following, self.range)
+        chosen = builder.load(builder.gep(self.chosen, [number(1)]), typ=I64)
+        more = builder.icmp_unsigned("<", following, number(len(late.values)))
+        again = builder.and_(more, builder.icmp_unsigned("!=", chosen, number(0)))
+        builder.cbranch(builder.and_(made, again), head, done)
+        builder.position_at_end(done)
+        builder.store(number(0), self.range)
 
     def rule(self, rule: Rule, label: int) -> None:
         """Emit one rule."""
@@ -556,6 +621,7 @@ class _Successors:
             index = len(native.model.steps) + 8 + label
             builder.store(llvm.Constant(I8, 1), builder.gep(self.covered, [number(index)]))
             builder.store(number(0), self.chosen)
+            builder.store(number(0), builder.gep(self.chosen, [number(1)]))
             self._twice(attempt, label)
 
     def _run_on(self, rule: Rule, outcome: int) -> None:
@@ -571,4 +637,4 @@ class _Successors:
             self._run(0, outcome)
 
 
-__all__ = ["NativeModel", "Reductions"]
+__all__ = ["NO_REDUCTIONS", "NativeModel", "Reductions"]

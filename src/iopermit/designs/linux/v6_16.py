@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from iopermit.designs.linux.base import MAX_IOPL
 from iopermit.designs.linux.v5_5 import Linux55
 from iopermit.designs.linux.v5_8 import Linux58
@@ -19,6 +21,7 @@ class Linux616(Linux58):
     id = "linux-6.16"
     title = "As v5.8; fork clears TIF_IO_BITMAP of every child first"
     origin = "8b68e978718f14fdcb080c2a7791c52a0d09bc6d"
+    iopl_skips_cli_sti: ClassVar[bool] = True
 
     def io_bitmap_exit(self, cpu: Linux55.Cpu, tsk: Linux55.Task) -> None:
         """Take the map away from ``tsk``; the TSS has to follow only if that is current."""

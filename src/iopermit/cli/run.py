@@ -1,0 +1,153 @@
+"""`iopermit run`: a real program on a design."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, BinaryIO, TextIO
+
+import typer
+
+from iopermit.cli import scenario
+from iopermit.cli.errors import BadInputError
+from iopermit.cli.exit_codes import ExitCode, ProgramStatus
+from iopermit.cli.output import check_writable, complain, write_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from iopermit.machine.bus import Bus
+    from iopermit.machine.clock import Clock
+    from iopermit.machine.run import Result
+
+SCHEMA = "iopermit/run/1"
+_BACKENDS = ("unicorn", "kvm")
+
+
+def run(  # noqa: PLR0913 - one argument for each option
+    program: Annotated[str, typer.Argument(metavar="PROGRAM", show_default=False)],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="[ARGS]...", show_default=False)
+    ] = None,
+    *,
+    design: Annotated[
+        str, typer.Option(metavar="DESIGN", help="An id, FILE.py, or FILE.py:CLASS.")
+    ] = "linux-6.16",
+    option: scenario.Option = None,
+    cpu: Annotated[str, typer.Option(metavar="NAME", help="`unicorn` or `kvm`.")] = "unicorn",
+    cpus: Annotated[int, typer.Option(metavar="N", help="Virtual CPUs.", min=1, max=32)] = 1,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of the schedule.")] = 0,
+    user: Annotated[
+        bool, typer.Option("--user", help="Run as user 1000 without CAP_SYS_RAWIO.")
+    ] = False,
+    strace: Annotated[
+        bool, typer.Option("--strace", help="Print system calls and port accesses on stderr.")
+    ] = False,
+    io_log: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write every port access as JSON lines.")
+    ] = None,
+    serial: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="What the serial port sends; standard output if none."),
+    ] = None,
+    timeout: Annotated[
+        float | None, typer.Option(metavar="S", help="Give up after so many seconds.", min=0.01)
+    ] = None,
+    max_tasks: Annotated[
+        int, typer.Option(metavar="N", help="Tasks alive at once.", min=1, max=1024)
+    ] = 64,
+    memory: Annotated[
+        str, typer.Option(metavar="SIZE", help="Physical memory, as 64M or 1G.")
+    ] = "1G",
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write a summary as JSON.")
+    ] = None,
+) -> ExitCode | ProgramStatus:
+    """Run a real x86-64 or i386 Linux program whose kernel is a design.
+
+    IN and OUT are allowed or refused by the TSS that the design maintains. The exit status is
+    the program's (128 + N if signal N killed it); 2 if it cannot be run, 3 after --timeout or
+    when every task waits for ever, 1 if the design crashes.
+    """
+    if cpu not in _BACKENDS:
+        raise BadInputError(f"there is no CPU back end {cpu!r}; choose {' or '.join(_BACKENDS)}")
+    for file in (io_log, serial, json_file):
+        if file is not None:
+            check_writable(file)
+
+    from iopermit.machine.elf import LoadError  # noqa: PLC0415 - takes its time
+    from iopermit.machine.errors import MachineError  # noqa: PLC0415 - as above
+    from iopermit.machine.kernel import (  # noqa: PLC0415 - as above
+        MEMORY,
+        SMALLEST_MEMORY,
+        Options,
+    )
+    from iopermit.machine.run import Command, run_program  # noqa: PLC0415 - as above
+    from iopermit.translate.load import load_design  # noqa: PLC0415 - as above
+
+    chosen = load_design(design)
+    size = scenario.memory_size(memory) or MEMORY
+    if not SMALLEST_MEMORY <= size <= MEMORY:
+        raise BadInputError(f"--memory {memory}: choose from 8M to 1G")
+    switches = dict.fromkeys(option or (), True)
+    try:
+        machine = Options(chosen, switches, cpu, cpus, seed, max_tasks, user, size)
+        with contextlib.ExitStack() as stack:
+            log = stack.enter_context(io_log.open("w", encoding="utf-8")) if io_log else None
+            target = 1 if serial is None else serial
+            sent = stack.enter_context(open(target, "wb", 0, closefd=serial is not None))
+            result = run_program(
+                Command(_find(program), [program, *(arguments or [])]),
+                machine,
+                _bus_maker(log, sent),
+                timeout=timeout,
+                strace=sys.stderr if strace else None,
+            )
+    except (LoadError, MachineError, ValueError) as error:
+        raise BadInputError(str(error)) from error
+    if json_file is not None:
+        write_file(json_file, _summary(result, chosen.id))
+    return _finish(result)
+
+
+def _find(program: str) -> str:
+    """Return the path of a program; a name without a slash is looked up in PATH."""
+    if "/" in program:
+        return program
+    found = shutil.which(program)
+    if found is None:
+        raise BadInputError(f"there is no program {program!r} on the PATH; for a file: ./{program}")
+    return found
+
+
+def _bus_maker(log: TextIO | None, serial: BinaryIO) -> Callable[[Clock], Bus]:
+    """Return a function that connects the devices, once the machine has a clock."""
+    from iopermit.machine.bus import Bus  # noqa: PLC0415 - takes its time
+    from iopermit.machine.devices import standard  # noqa: PLC0415 - as above
+    from iopermit.machine.devices.clock import PolledTime  # noqa: PLC0415 - as above
+
+    return lambda clock: Bus(standard(serial, PolledTime(clock)), log)
+
+
+def _finish(result: Result) -> ExitCode | ProgramStatus:
+    from iopermit.machine.run import End  # noqa: PLC0415 - takes its time
+
+    if result.message:
+        complain(f"iopermit: {result.message}")
+    match result.end:
+        case End.TIMEOUT | End.STUCK:
+            return ExitCode.UNDETERMINED
+        case End.CRASHED:
+            return ExitCode.VIOLATED
+        case _:
+            return ProgramStatus(result.status)
+
+
+def _summary(result: Result, design: str) -> str:
+    from iopermit.report.json import to_text  # noqa: PLC0415 - takes its time
+
+    fields = dataclasses.asdict(result)
+    return to_text({"schema": SCHEMA, "design": design, **fields, "end": result.end.value})

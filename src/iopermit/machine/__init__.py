@@ -1,0 +1,1 @@
+"""Real programs on a design: CPU back ends, ELF loading, system calls, port devices."""

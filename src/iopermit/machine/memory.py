@@ -1,0 +1,103 @@
+"""The physical memory of the machine: one block of host memory, handed out in pages."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+from typing import Final
+
+PAGE: Final = 4096
+"""Bytes in a page."""
+
+RESERVED: Final = 2 << 20
+"""Bytes at the start of memory that hold the kernel's tables and stacks, not handed out."""
+
+
+class OutOfMemoryError(Exception):
+    """No page of physical memory is free."""
+
+
+class PhysicalMemory:
+    """Memory that the CPU back ends map as it is, so that all of them see the same bytes.
+
+    Attributes:
+        view: all bytes.
+        words: the same memory as 64-bit words.
+        address: where it begins in the host's address space.
+        size: bytes.
+    """
+
+    def __init__(self, size: int) -> None:
+        """Reserve `size` bytes; the host provides pages as they are touched."""
+        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0)
+        self._map = mmap.mmap(-1, size, flags=flags)
+        self.size = size
+        self.view = memoryview(self._map)
+        self.words = self.view.cast("Q")
+        self.address = ctypes.addressof(ctypes.c_char.from_buffer(self._map))
+        self._next = RESERVED // PAGE
+        self._free: list[int] = []
+        self._users: dict[int, int] = {}
+        self._was_code: set[int] = set()
+        self.page_cache: dict[tuple[int, ...], int] = {}
+        """Pages of mapped files, which are kept, by file and place; nobody writes to them."""
+        self.stale_code = False
+        """Whether the kernel changed a page that may hold code, so that translations are stale."""
+
+    def allocate(self, *, clear: bool = True) -> int:
+        """Return the number of a free page, with one user. Raises OutOfMemoryError."""
+        if self._free:
+            page = self._free.pop()
+            if clear:
+                self.page(page)[:] = bytes(PAGE)
+        elif (self._next + 1) * PAGE <= self.size:
+            page = self._next
+            self._next += 1
+        else:
+            raise OutOfMemoryError
+        self._users[page] = 1
+        return page
+
+    def share(self, page: int) -> None:
+        """Add a user to a page."""
+        self._users[page] += 1
+
+    def shared(self, page: int) -> bool:
+        """Return whether a page has more than one user."""
+        return self._users[page] > 1
+
+    def release(self, page: int) -> None:
+        """Take a user away from a page; without users it is free."""
+        self._users[page] -= 1
+        if not self._users[page]:
+            del self._users[page]
+            self._free.append(page)
+            if page in self._was_code:
+                self._was_code.discard(page)
+                self.stale_code = True
+
+    def mark_code(self, page: int) -> None:
+        """Note that a page may be executed."""
+        self._was_code.add(page)
+
+    def note_write(self, page: int) -> None:
+        """Note that the kernel writes to a page, which may hold code."""
+        if page in self._was_code:
+            self.stale_code = True
+
+    def page(self, page: int) -> memoryview:
+        """Return the bytes of a page."""
+        return self.view[page * PAGE : (page + 1) * PAGE]
+
+    def renew_mappings(self) -> None:
+        """Make whoever maps this memory (KVM) look at the host's page tables again."""
+        library = ctypes.CDLL(None, use_errno=True)
+        for protection in (mmap.PROT_READ, mmap.PROT_READ | mmap.PROT_WRITE):
+            address, size = ctypes.c_void_p(self.address), ctypes.c_size_t(self.size)
+            if library.mprotect(address, size, protection):
+                raise OSError(ctypes.get_errno(), "mprotect")
+
+    @property
+    def free_pages(self) -> int:
+        """How many pages can be handed out."""
+        return len(self._free) + self.size // PAGE - self._next

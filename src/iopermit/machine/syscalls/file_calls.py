@@ -1,0 +1,235 @@
+"""Open files: read, write, seek, duplicate, wait for readiness."""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+from typing import TYPE_CHECKING, Final
+
+from iopermit.machine.errors import KernelError
+from iopermit.machine.files import O_NONBLOCK, HostStream
+from iopermit.machine.pipes import Pipe, PipeReader, PipeWriter
+from iopermit.machine.process import SignalInfo
+from iopermit.machine.syscalls.registry import Call, call
+
+if TYPE_CHECKING:
+    from iopermit.machine.files import OpenFile
+
+SIGPIPE: Final = 13
+_MOST: Final = 1 << 20
+"""Bytes that one call moves at most."""
+_VECTORS: Final = 1024
+O_CLOEXEC: Final = 0o2000000
+_TERMINAL: Final = struct.pack("<4IB19s", 0x500, 5, 0xBF, 0x8A3B, 0, bytes(19))
+"""termios of a terminal in its usual state."""
+TCGETS, TIOCGWINSZ, TIOCGPGRP, FIONREAD = 0x5401, 0x5413, 0x540F, 0x541B
+F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC = 0, 1, 2, 3, 4, 1030
+
+
+def file_of(call: Call, fd: int) -> OpenFile:
+    """Return an open file. Raises KernelError (EBADF)."""
+    return call.process.files.get(call.signed(fd, 32))
+
+
+def write_to(call: Call, file: OpenFile, data: bytes) -> int:
+    """Write; a pipe without readers raises SIGPIPE. Raises KernelError, Blocked."""
+    try:
+        return file.write(data)
+    except KernelError as error:
+        if error.errno == errno.EPIPE:
+            call.kernel.post(call.task, SignalInfo(SIGPIPE, 0, (call.process.pid, 0)))
+        raise
+
+
+@call("read", 0, 3, "fd buffer count")
+def read(call: Call, fd: int, buffer: int, count: int) -> int:
+    """Read."""
+    data = file_of(call, fd).read(min(count, _MOST))
+    call.space.write(buffer, data)
+    return len(data)
+
+
+@call("write", 1, 4, "fd data count")
+def write(call: Call, fd: int, buffer: int, count: int) -> int:
+    """Write to a pipe or to standard output or error."""
+    return write_to(call, file_of(call, fd), call.space.read(buffer, min(count, _MOST)))
+
+
+@call("pread64", 17, None, "fd buffer count offset")
+def pread64(call: Call, fd: int, buffer: int, count: int, offset: int) -> int:
+    """Read from an offset."""
+    data = file_of(call, fd).pread(min(count, _MOST), offset)
+    call.space.write(buffer, data)
+    return len(data)
+
+
+@call("pread64", None, 180, "fd buffer count low high")
+def pread64_32(call: Call, fd: int, buffer: int, count: int, low: int, high: int) -> int:
+    """Read from an offset in two halves."""
+    return pread64(call, fd, buffer, count, low | high << 32)
+
+
+def _vector(call: Call, address: int, count: int) -> list[tuple[int, int]]:
+    if count > _VECTORS:
+        raise KernelError(errno.EINVAL)
+    words = call.read_words(address, 2 * count)
+    return list(zip(words[::2], words[1::2], strict=True))
+
+
+@call("readv", 19, 145, "fd vector count")
+def readv(call: Call, fd: int, vector: int, count: int) -> int:
+    """Read into several buffers."""
+    parts = _vector(call, vector, count)
+    data = file_of(call, fd).read(min(sum(size for _, size in parts), _MOST))
+    done = 0
+    for address, size in parts:
+        call.space.write(address, data[done : done + size])
+        done += size
+    return len(data)
+
+
+@call("writev", 20, 146, "fd vector count")
+def writev(call: Call, fd: int, vector: int, count: int) -> int:
+    """Write several buffers."""
+    parts = _vector(call, vector, count)
+    data = b"".join(call.space.read(address, size) for address, size in parts)
+    return write_to(call, file_of(call, fd), data[:_MOST])
+
+
+@call("close", 3, 6, "fd")
+def close(call: Call, fd: int) -> int:
+    """Close."""
+    call.process.files.close(call.signed(fd, 32))
+    return 0
+
+
+@call("close_range", 436, 436, "fd last flags")
+def close_range(call: Call, first: int, last: int, _flags: int) -> int:
+    """Close a range of descriptors."""
+    for descriptor in call.process.files.descriptors():
+        if first <= descriptor <= last:
+            call.process.files.close(descriptor)
+    return 0
+
+
+@call("lseek", 8, 19, "fd offset whence")
+def lseek(call: Call, fd: int, offset: int, whence: int) -> int:
+    """Move the position."""
+    if whence > os.SEEK_END:
+        return -errno.EINVAL
+    return file_of(call, fd).seek(call.signed(offset), whence)
+
+
+@call("_llseek", None, 140, "fd high low result whence")
+def llseek(call: Call, fd: int, high: int, low: int, result: int, whence: int) -> int:
+    """Move the position by an offset in two halves."""
+    offset = call.signed(high << 32 | low, 64)
+    call.write_int(result, file_of(call, fd).seek(offset, whence), 8)
+    return 0
+
+
+@call("dup", 32, 41, "oldfd")
+def dup(call: Call, old: int) -> int:
+    """Duplicate a descriptor."""
+    return call.process.files.add(file_of(call, old))
+
+
+@call("dup2", 33, 63, "oldfd newfd")
+def dup2(call: Call, old: int, new: int) -> int:
+    """Duplicate a descriptor to a given number."""
+    file, new = file_of(call, old), call.signed(new, 32)
+    return new if new == old else call.process.files.add(file, at=new)
+
+
+@call("dup3", 292, 330, "oldfd newfd flags")
+def dup3(call: Call, old: int, new: int, flags: int) -> int:
+    """Duplicate a descriptor to a given number, with flags."""
+    if new == old or flags & ~O_CLOEXEC:
+        return -errno.EINVAL
+    closes = bool(flags & O_CLOEXEC)
+    return call.process.files.add(file_of(call, old), at=call.signed(new, 32), close_on_exec=closes)
+
+
+@call("pipe", 22, 42, "fds")
+def pipe(call: Call, fds: int) -> int:
+    """Make a pipe."""
+    return pipe2(call, fds, 0)
+
+
+@call("pipe2", 293, 331, "fds flags")
+def pipe2(call: Call, fds: int, flags: int) -> int:
+    """Make a pipe, with flags."""
+    if flags & ~(O_CLOEXEC | O_NONBLOCK):
+        return -errno.EINVAL
+    shared, kept, files = Pipe(), flags & O_NONBLOCK, call.process.files
+    closes = bool(flags & O_CLOEXEC)
+    reader = files.add(PipeReader("pipe:", kept, pipe=shared), close_on_exec=closes)
+    writer = files.add(PipeWriter("pipe:", kept | 1, pipe=shared), close_on_exec=closes)
+    call.space.write(fds, struct.pack("<ii", reader, writer))
+    return 0
+
+
+@call("fcntl", 72, 55, "fd command argument", "duplicates, descriptor and status flags")
+def fcntl(call: Call, fd: int, command: int, argument: int) -> int:
+    """Change a descriptor."""
+    file, files = file_of(call, fd), call.process.files
+    if command in (F_DUPFD, F_DUPFD_CLOEXEC):
+        closes = command == F_DUPFD_CLOEXEC
+        return files.add(file, close_on_exec=closes, at_least=argument)
+    if command == F_GETFD:
+        return int(files.close_on_exec(fd))
+    if command == F_SETFD:
+        files.set_close_on_exec(fd, value=bool(argument & 1))
+        return 0
+    if command == F_GETFL:
+        return file.flags
+    if command == F_SETFL:
+        file.flags = file.flags & ~O_NONBLOCK | argument & O_NONBLOCK
+        return 0
+    # Locks: nobody else has the file.
+    return 0 if command in (5, 6, 7, 12, 13, 14) else -errno.EINVAL
+
+
+@call("fcntl64", None, 221, "fd command argument")
+def fcntl64(call: Call, fd: int, command: int, argument: int) -> int:
+    """Change a descriptor."""
+    return fcntl(call, fd, command, argument)
+
+
+@call("ioctl", 16, 54, "fd request argument", "terminal attributes and size; ENOTTY otherwise")
+def ioctl(call: Call, fd: int, request: int, argument: int) -> int:
+    """Tell about terminals."""
+    file = file_of(call, fd)
+    if not isinstance(file, HostStream) or not file.is_terminal():
+        return -errno.ENOTTY
+    if request == TCGETS:
+        call.space.write(argument, _TERMINAL)
+    elif request == TIOCGWINSZ:
+        call.space.write(argument, struct.pack("<4H", 24, 80, 0, 0))
+    elif request == TIOCGPGRP:
+        call.write_int(argument, call.process.group, 4)
+    else:
+        return -errno.ENOTTY
+    return 0
+
+
+@call("fsync", 74, 118, "fd")
+def fsync(call: Call, fd: int) -> int:
+    """Do nothing: there is nothing to write."""
+    file_of(call, fd)
+    return 0
+
+
+@call("flock", 73, 143, "fd operation")
+def flock(call: Call, fd: int, _operation: int) -> int:
+    """Do nothing: nobody else has the file."""
+    file_of(call, fd)
+    return 0
+
+
+@call("fadvise64", 221, 250, "fd offset length advice")
+def fadvise64(call: Call, fd: int, _offset: int, _length: int, _advice: int) -> int:
+    """Do nothing."""
+    file_of(call, fd)
+    return 0

@@ -1,0 +1,128 @@
+"""Waiting for readiness: poll, select and their variants."""
+
+from __future__ import annotations
+
+import struct
+from typing import Final
+
+from iopermit.machine.errors import Blocked, KernelError
+from iopermit.machine.files import HostStream
+from iopermit.machine.pipes import PipeReader, PipeWriter
+from iopermit.machine.syscalls.registry import Call, call
+from iopermit.machine.syscalls.time_calls import read_time
+
+_MICROSECOND: Final = 1_000
+POLLIN, POLLOUT, POLLERR, POLLHUP, POLLNVAL = 1, 4, 8, 16, 32
+
+
+def _poll_events(call: Call, fd: int, wanted: int) -> int:
+    """Return what is true of a descriptor."""
+    if fd < 0:
+        return 0
+    try:
+        file = call.process.files.get(fd)
+    except KernelError:
+        return POLLNVAL
+    events = 0
+    if wanted & POLLIN and file.readable() and not isinstance(file, PipeWriter):
+        events |= POLLIN
+    if wanted & POLLOUT and file.writable() and not isinstance(file, PipeReader):
+        events |= POLLOUT
+    if file.hung_up():
+        events |= POLLERR if isinstance(file, PipeWriter) else POLLHUP
+        if isinstance(file, PipeReader) and not file.pipe.size:
+            events &= ~POLLIN
+    return events
+
+
+def poll_until(call: Call, fds: int, count: int, timeout: int | None) -> int:
+    """Serve poll(2); the timeout is in nanoseconds. Raises Blocked."""
+    entries = [
+        struct.unpack("<ihh", call.space.read(fds + 8 * i, 8)) for i in range(min(count, 1024))
+    ]
+    found = [_poll_events(call, fd, events) for fd, events, _ in entries]
+    now = call.kernel.clock.monotonic
+    if call.task.wait_data is None and timeout is not None:
+        call.task.wait_data = now + timeout
+    deadline: int | None = call.task.wait_data
+    if not any(found) and (deadline is None or now < deadline):
+        host = any(
+            isinstance(call.process.files.get(fd), HostStream)
+            for fd, _, _ in entries
+            if fd in call.process.files.descriptors()
+        )
+        raise Blocked(
+            lambda: any(_poll_events(call, fd, events) for fd, events, _ in entries),
+            deadline=deadline,
+            host=host,
+        )
+    for i, events in enumerate(found):
+        call.write_int(fds + 8 * i + 6, events, 2)
+    return sum(1 for events in found if events)
+
+
+@call("poll", 7, 168, "fds nfds timeout")
+def poll(call: Call, fds: int, count: int, timeout: int) -> int:
+    """Wait for readiness."""
+    milliseconds = call.signed(timeout, 32)
+    return poll_until(call, fds, count, None if milliseconds < 0 else milliseconds * 1_000_000)
+
+
+def select_until(call: Call, count: int, sets: tuple[int, int, int], timeout: int | None) -> int:
+    """Serve select(2); the timeout is in nanoseconds. Raises Blocked."""
+    wanted = (POLLIN, POLLOUT, 0)
+    size = -(-count // call.abi) * call.word
+    asked = [call.read_int(address, size) if address else 0 for address in sets]
+    limit = range(min(count, 1024))
+
+    def ready() -> list[int]:
+        return [
+            sum(
+                1 << fd
+                for fd in limit
+                if mask >> fd & 1 and _poll_events(call, fd, kind) & (kind | POLLHUP | POLLERR)
+            )
+            for mask, kind in zip(asked, wanted, strict=True)
+        ]
+
+    found, now = ready(), call.kernel.clock.monotonic
+    if call.task.wait_data is None and timeout is not None:
+        call.task.wait_data = now + timeout
+    deadline: int | None = call.task.wait_data
+    if not any(found) and (deadline is None or now < deadline):
+        host = any(
+            isinstance(call.process.files.get(fd), HostStream)
+            for fd in call.process.files.descriptors()
+            if (asked[0] | asked[1]) >> fd & 1
+        )
+        raise Blocked(lambda: any(ready()), deadline=deadline, host=host)
+    for address, mask in zip(sets, found, strict=True):
+        if address:
+            call.write_int(address, mask, size)
+    return sum(mask.bit_count() for mask in found)
+
+
+def _timeout(call: Call, address: int) -> int | None:
+    return read_time(call, address) if address and call.task.wait_data is None else None
+
+
+@call("ppoll", 271, 309, "fds nfds time mask size", "the mask is ignored")
+def ppoll(call: Call, fds: int, count: int, time: int, _mask: int, _size: int) -> int:
+    """Wait for readiness."""
+    return poll_until(call, fds, count, _timeout(call, time))
+
+
+@call("pselect6", 270, 308, "nfds read write except time mask", "the mask is ignored")
+def pselect6(
+    call: Call, count: int, reads: int, writes: int, others: int, time: int, _mask: int
+) -> int:
+    """Wait for readiness."""
+    return select_until(call, count, (reads, writes, others), _timeout(call, time))
+
+
+@call("select", 23, 142, "nfds read write except time")
+def select_(call: Call, count: int, reads: int, writes: int, others: int, time: int) -> int:
+    """Wait for readiness."""
+    first = call.task.wait_data is None
+    amount = read_time(call, time, unit=_MICROSECOND) if time and first else None
+    return select_until(call, count, (reads, writes, others), amount)
