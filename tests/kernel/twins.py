@@ -7,7 +7,7 @@ from typing import ClassVar
 from iopermit.designs.linux.base import MAX_IOPL
 from iopermit.designs.linux.v5_5 import IoBitmap, Linux55
 from iopermit.designs.linux.v6_16 import Linux616PreemptOff
-from iopermit.system.bitmap import PortRange
+from iopermit.system.bitmap import PortRange  # noqa: TC001 - the translator evaluates it
 from iopermit.system.design import EINVAL, ENOMEM, EPERM
 from iopermit.system.machine_state import IoMapBase
 from iopermit.system.records import NULL
@@ -83,9 +83,7 @@ class WriteShared(Linux616PreemptOff):
 
     id = "twin:write-shared"
 
-    def ioperm(
-        self, cpu: Linux55.Cpu, task: Linux55.Task, ports: PortRange, turn_on: bool
-    ) -> int:
+    def ioperm(self, cpu: Linux55.Cpu, task: Linux55.Task, ports: PortRange, turn_on: bool) -> int:
         """Change the map, whoever else has it."""
         if not ports.is_valid():
             return -EINVAL
@@ -140,7 +138,11 @@ class FlagOnly(Linux616PreemptOff):
 
     id = "twin:flag-only"
 
-    def task_update_io_bitmap(self, cpu: Linux55.Cpu, tsk: Linux55.Task) -> None:
+    def task_update_io_bitmap(
+        self,
+        cpu: Linux55.Cpu,
+        tsk: Linux55.Task,  # noqa: ARG002 - the hook's signature
+    ) -> None:
         """Clear the flag, and no more."""
         if cpu.current.iopl_emul == MAX_IOPL or cpu.current.io_bitmap is not NULL:
             cpu.current.tif_io_bitmap = True
@@ -162,19 +164,17 @@ class ExitAny(Linux616PreemptOff):
         self.io_bitmap_put(iobm)
 
 
-class ExitOther(Linux616PreemptOff):
-    """Giving up another task's map clears the current task's flag."""
+class ExitCurrent(Linux616PreemptOff):
+    """The map is taken away from current, whichever task exits."""
 
-    id = "twin:exit-other"
+    id = "twin:exit-current"
 
     def io_bitmap_exit(self, cpu: Linux55.Cpu, tsk: Linux55.Task) -> None:
-        """Take the other task for the current one."""
-        iobm = tsk.io_bitmap
-        tsk.io_bitmap = NULL
+        """Take the child of a failed fork for the current task."""
+        iobm = cpu.current.io_bitmap
+        cpu.current.io_bitmap = NULL
         if tsk is cpu.current:
             self.task_update_io_bitmap(cpu, tsk)
-        else:
-            cpu.current.tif_io_bitmap = False
         self.io_bitmap_put(iobm)
 
 
@@ -186,7 +186,7 @@ TWINS = {
     "copied-count": CopiedCount,
     "extent-first": ExtentFirst,
     "flag-only": FlagOnly,
-    "exit-other": ExitOther,
+    "exit-current": ExitCurrent,
 }
 """The design with each fault, by its name in `faults.FAULTS`."""
 
