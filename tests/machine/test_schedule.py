@@ -22,7 +22,7 @@ int main(void)
     for (int i = 0; i < 3; i++)
         if (!fork()) {
             for (int k = 0; k < 4; k++) {
-                for (volatile int n = 0; n < 40000; n++);
+                for (volatile int n = 0; n < 200000; n++);
                 putchar('a' + i);
             }
             _exit(0);
