@@ -98,7 +98,7 @@ def test_hwclock_reads_the_clock_chip(util_linux: Path) -> None:
 def test_hwclock_of_an_ordinary_user(util_linux: Path) -> None:
     """With --user, hwclock is not allowed to use the ports and says so."""
     ran = iopermit_run(
-        *("--user", util_linux / "sbin/hwclock"), *("--directisa", "--show", "--noadjfile")
+        *("--user", util_linux / "sbin/hwclock"), *("--directisa", "--show", "--utc", "--noadjfile")
     )
     assert ran.status == 1
     assert ran.errors == "hwclock: iopl() port access failed: Operation not permitted\n"
