@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.machine.kvm import require_kvm
 from tests.machine.reference import (
     run_scripts_on_linux,
     script_program,
@@ -105,8 +105,7 @@ def test_a_real_linux_agrees(cpus: int, tmp_path: Path) -> None:
 
 def test_back_ends_agree(tmp_path: Path) -> None:
     """The processor itself, under KVM, allows and refuses what the check in Python does."""
-    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        pytest.skip("needs /dev/kvm")
+    require_kvm()
     chosen = scripts(1)
 
     def ask(candidates: Sequence[Script]) -> tuple[Results, Results]:
