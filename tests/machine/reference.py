@@ -11,7 +11,7 @@ import tempfile
 import uuid
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.conftest import require_tool
 from tests.machine.cache import PROGRAMS, compiled, linux_source
@@ -20,7 +20,7 @@ from tests.machine.real_linux import Ended, base_image, run_on_linux
 from tests.machine.scripts import Script, random_script
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tests.machine.initramfs import Initramfs
 
@@ -125,12 +125,21 @@ def _libraries(program: Path) -> list[Path]:
 
 def _once(name: str, image: Initramfs, commands: list[str], *, cpus: int) -> list[Ended]:
     """Boot, unless another test process of this session has done so."""
+    return [
+        Ended(**each)
+        for each in once_per_session(
+            name, lambda: [asdict(each) for each in run_on_linux(image, commands, cpus=cpus)]
+        )
+    ]
+
+
+def once_per_session(name: str, make: Callable[[], Any]) -> Any:  # noqa: ANN401 - JSON
+    """Return what `make` returns, or has returned in another test process of this session."""
     folder = Path(tempfile.gettempdir()) / f"iopermit-reference-{_SESSION}"
     folder.mkdir(exist_ok=True)
     result = folder / f"{name}.json"
     with (folder / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not result.exists():
-            ended = run_on_linux(image, commands, cpus=cpus)
-            result.write_text(json.dumps([asdict(each) for each in ended]), encoding="utf-8")
-    return [Ended(**each) for each in json.loads(result.read_text(encoding="utf-8"))]
+            result.write_text(json.dumps(make()), encoding="utf-8")
+    return json.loads(result.read_text(encoding="utf-8"))
