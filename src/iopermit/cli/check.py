@@ -142,7 +142,7 @@ def check_design(  # noqa: PLR0913 - one parameter per option
 
     from iopermit.search.check import check  # noqa: PLC0415 - imports numba
     from iopermit.search.explore import Limits  # noqa: PLC0415 - as above
-    from iopermit.translate.native import Reductions  # noqa: PLC0415 - imports LLVM
+    from iopermit.translate.reductions import Reductions  # noqa: PLC0415 - only now needed
 
     reductions = Reductions(
         symmetry=not no_symmetry,

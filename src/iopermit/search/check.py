@@ -25,14 +25,8 @@ from iopermit.translate.environment import build
 from iopermit.translate.initial import initial_values
 from iopermit.translate.ir import VERDICTS, Field, Model
 from iopermit.translate.jit import Compiled, compile_model
-from iopermit.translate.native import (
-    NO_REDUCTIONS,
-    REDUCTIONS,
-    SWITCH_RULE,
-    THREAD_RULE,
-    USER_RULE,
-    Reductions,
-)
+from iopermit.translate.native_labels import SWITCH_RULE, THREAD_RULE, USER_RULE
+from iopermit.translate.reductions import NO_REDUCTIONS, REDUCTIONS, Reductions
 
 if TYPE_CHECKING:
     from iopermit.system.design import Design
