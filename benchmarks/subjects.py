@@ -12,12 +12,18 @@ from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
 from iopermit.translate.environment import build
 from iopermit.translate.initial import initial_values
 from iopermit.translate.jit import compile_model
-from iopermit.translate.native import Reductions
 from iopermit.translate.promela import export
+from iopermit.translate.reductions import NO_REDUCTIONS, Reductions
 
-UNREDUCED = Reductions(symmetry=False, merging=False, counters=False)
+UNREDUCED = NO_REDUCTIONS
 """Every reduction off."""
-UNREDUCED_OPTIONS = ("--no-symmetry", "--no-merging", "--no-counter-renaming")
+UNREDUCED_OPTIONS = (
+    "--no-symmetry",
+    "--no-merging",
+    "--no-counter-renaming",
+    "--no-dead-fields",
+    "--no-late-arguments",
+)
 """The same on the command line."""
 
 

@@ -91,7 +91,16 @@ def test_options_reach_the_design(capsys: pytest.CaptureFixture[str]) -> None:
     assert "linux-5.5 --option no_iopl_branch: " in ran.out.splitlines()[0]
 
 
-@pytest.mark.parametrize("switch", ["--no-symmetry", "--no-merging", "--no-counter-renaming"])
+@pytest.mark.parametrize(
+    "switch",
+    [
+        "--no-symmetry",
+        "--no-merging",
+        "--no-counter-renaming",
+        "--no-dead-fields",
+        "--no-late-arguments",
+    ],
+)
 def test_reductions_can_be_switched_off(capsys: pytest.CaptureFixture[str], switch: str) -> None:
     """Without a reduction the verdict is the same."""
     assert run(capsys, "check", CRASHING, *SMALL, switch, "-q").status == 1

@@ -28,6 +28,7 @@ HISTORY = [
     "linux-5.8",
     "linux-5.8-xen-pv",
     "linux-6.16",
+    "linux-6.16+preempt_off",
     "fixture-tss-limit",
     "fixture-xen-iopl",
 ]
@@ -36,8 +37,8 @@ OPTIONS = {
     "linux-5.5": {"no_refcnt_reset", "no_iopl_branch"},
     "linux-5.5-xen-pv": {"no_update_hypercall"},
 }
-VM_EXIT = set(HISTORY[6:19]) - {"linux-5.5-xen-pv", "linux-5.8-xen-pv"}
-EMULATED_IOPL = set(HISTORY[13:19])
+VM_EXIT = set(HISTORY[6:20]) - {"linux-5.5-xen-pv", "linux-5.8-xen-pv"}
+EMULATED_IOPL = set(HISTORY[13:20])
 
 
 def every_design() -> list[type[Design]]:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from iopermit import arch
 from iopermit.designs import find
-from iopermit.search.results import SearchStatistics, TraceStep, TssState, Verdict, Violation
 from iopermit.system.concretion import readable
 from iopermit.system.execution import Action, Context, Mode
+from iopermit.system.results import SearchStatistics, TraceStep, TssState, Verdict, Violation
 from iopermit.system.scenario import PLAIN_EVENTS, Scenario
 from iopermit.system.simulation import System
+from iopermit.system.site import Site
 from iopermit.system.specification import judge
-from iopermit.translate.ir import Site
 from iopermit.translate.stepping import steps
 
 if TYPE_CHECKING:

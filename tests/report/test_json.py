@@ -13,8 +13,8 @@ from tests.report.verdicts import CRASH, GARBAGE, HOLDS, UNDETERMINED
 
 from iopermit.designs import designs
 from iopermit.report.json import design_name, place, schema, to_text, verdict_json
-from iopermit.search.results import Verdict
-from iopermit.translate.ir import Site
+from iopermit.system.results import Verdict
+from iopermit.system.site import Site
 from iopermit.translate.load import load_design
 
 EVERY = [review_story(), HOLDS, UNDETERMINED, CRASH, GARBAGE]

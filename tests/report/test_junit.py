@@ -7,7 +7,7 @@ from tests.report.schedules import review_story
 from tests.report.verdicts import CRASH, HOLDS, UNDETERMINED
 
 from iopermit.report.junit import junit_xml
-from iopermit.search.results import Verdict
+from iopermit.system.results import Verdict
 
 
 def suite(verdict: Verdict) -> ET.Element:

@@ -9,7 +9,7 @@ from tests.report.verdicts import HOLDS
 import iopermit
 from iopermit.report.words import bounds, count, events, headline, place
 from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
-from iopermit.translate.ir import Site
+from iopermit.system.site import Site
 
 
 @pytest.mark.parametrize(

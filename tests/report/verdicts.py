@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from iopermit.search.results import SearchStatistics, Uncovered, Verdict, Violation
+from iopermit.system.results import SearchStatistics, Uncovered, Verdict, Violation
 from iopermit.system.scenario import ALL_EVENTS, Scenario
-from iopermit.translate.ir import Site
+from iopermit.system.site import Site
 
 SITE = Site("/designs/own.py", 7, 4, "cpu.tss.io_map_base = IoMapBase.VALID", "switch_to")
 

@@ -10,13 +10,13 @@ from iopermit.search.explore import Exploration, Explorer, Limits, Native, initi
 from iopermit.translate.environment import build
 from iopermit.translate.initial import InitialValues, initial_values
 from iopermit.translate.jit import compile_model
-from iopermit.translate.native import Reductions
+from iopermit.translate.reductions import NO_REDUCTIONS
 
 if TYPE_CHECKING:
     from iopermit.system.scenario import Scenario
     from iopermit.translate.ir import Model
 
-PLAIN = Reductions(symmetry=False, merging=False, counters=False)
+PLAIN = NO_REDUCTIONS
 """Every reduction off."""
 
 

@@ -17,14 +17,14 @@ from iopermit.system.projection import Fields, snapshot
 from iopermit.system.rules import enabled
 from iopermit.system.scenario import Scenario
 from iopermit.system.simulation import System
+from iopermit.system.site import Site
 from iopermit.translate import stepping
 from iopermit.translate.environment import build
 from iopermit.translate.initial import InitialValues, initial_values
-from iopermit.translate.ir import DEAD, EMBRYO, FREE, KERNEL_THREAD, USER, Site
+from iopermit.translate.ir import DEAD, EMBRYO, FREE, KERNEL_THREAD, USER
 from iopermit.translate.jit import compile_model
-from iopermit.translate.native import Reductions
+from iopermit.translate.reductions import NO_REDUCTIONS
 
-NO_REDUCTIONS = Reductions(symmetry=False, merging=False, counters=False)
 _MODES = {FREE: None, USER: "user", KERNEL_THREAD: "kernel thread", EMBRYO: "embryo", DEAD: "dead"}
 _WEIGHTS = {"step": 8.0, "switch": 1.0, "exit": 0.4, "drop-privilege": 0.1, "ioperm": 0.5}
 _INTO_VIOLATION = 0.1

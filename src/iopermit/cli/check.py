@@ -1,4 +1,4 @@
-"""`iopermit check`: search a design exhaustively for a violation."""
+"""`iopermit check`: search a design, or a kernel tree, exhaustively for a violation."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from iopermit.cli import scenario as bounds
+from iopermit.cli.errors import BadInputError
 from iopermit.cli.exit_codes import ExitCode, exit_code
+from iopermit.cli.kernel import Request, check_kernel
 from iopermit.cli.output import OutputError, check_writable, print_result, write_file
 from iopermit.cli.progress import shown
 from iopermit.cli.show import as_text, in_colour
 
 if TYPE_CHECKING:
-    from iopermit.search.results import Verdict
+    from iopermit.system.results import Verdict
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,25 @@ class Output:
 
 
 def check_design(  # noqa: PLR0913 - one parameter per option
-    design: bounds.Design,
+    design: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[DESIGN]",
+            help="An id (see `iopermit list`), FILE.py, or FILE.py:CLASS.",
+            show_default=False,
+        ),
+    ] = None,
     *,
+    kernel: Annotated[
+        Path | None, typer.Option(metavar="TREE", help="Check this kernel source tree's C code.")
+    ] = None,
+    patch: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Apply this patch or mail to it. Repeatable."),
+    ] = None,
+    keep_build: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Leave the kernel's build there.")
+    ] = None,
     events: bounds.Events = None,
     without: bounds.Without = None,
     cpus: bounds.Cpus = None,
@@ -67,6 +86,15 @@ def check_design(  # noqa: PLR0913 - one parameter per option
     no_counter_renaming: Annotated[
         bool, typer.Option("--no-counter-renaming", help="Keep sequence numbers as they are.")
     ] = False,
+    no_dead_fields: Annotated[
+        bool, typer.Option("--no-dead-fields", help="Tell apart values that nothing can read.")
+    ] = False,
+    no_late_arguments: Annotated[
+        bool, typer.Option("--no-late-arguments", help="Choose ioperm()'s ports at its start.")
+    ] = False,
+    savings: Annotated[
+        bool, typer.Option("--savings", help="Also search without each reduction, and compare.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
     sarif: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write SARIF 2.1.0.")
@@ -87,13 +115,26 @@ def check_design(  # noqa: PLR0913 - one parameter per option
     """Search a design for a port leak, a lost permission, a kernel crash or a memory leak.
 
     Without bounds, smaller scenarios are searched before larger ones, and plain events before
-    all events; --events, --without, --cpus, --tasks or --longs fix one scenario.
+    all events; --events, --without, --cpus, --tasks or --longs fix one scenario. With --kernel
+    the C code of a source tree is built and executed instead, under all events.
     """
-    from iopermit.translate.load import load_design  # noqa: PLC0415 - imports every design
-
     output = Output(as_json, steps, quiet, sarif, junit, save)
     for file in output.files:
         check_writable(file)
+    if kernel is not None:
+        if design is not None or every or option:
+            raise BadInputError("--kernel takes no DESIGN, no --all and no --option")
+        wanted = (events, without, cpus, tasks, longs, max_states, timeout, quiet)
+        verdict = check_kernel(Request(kernel, tuple(patch or ()), keep_build, *wanted))
+        deliver(verdict, output)
+        return exit_code(verdict.verdict)
+    if design is None:
+        raise BadInputError("give a DESIGN (see `iopermit list`), or --kernel TREE")
+    if patch or keep_build:
+        raise BadInputError("--patch and --keep-build need --kernel TREE")
+
+    from iopermit.translate.load import load_design  # noqa: PLC0415 - imports every design
+
     scenario = bounds.scenario(events, without, cpus, tasks, longs)
     memory = bounds.memory_size(max_memory)
     options = tuple(option or ())
@@ -101,9 +142,15 @@ def check_design(  # noqa: PLR0913 - one parameter per option
 
     from iopermit.search.check import check  # noqa: PLC0415 - imports numba
     from iopermit.search.explore import Limits  # noqa: PLC0415 - as above
-    from iopermit.translate.native import Reductions  # noqa: PLC0415 - imports LLVM
+    from iopermit.translate.reductions import Reductions  # noqa: PLC0415 - only now needed
 
-    reductions = Reductions(not no_symmetry, not no_merging, not no_counter_renaming)
+    reductions = Reductions(
+        symmetry=not no_symmetry,
+        merging=not no_merging,
+        counters=not no_counter_renaming,
+        dead=not no_dead_fields,
+        arguments=not no_late_arguments,
+    )
     with shown(quiet=quiet) as progress:
         verdict = check(
             loaded,
@@ -114,6 +161,7 @@ def check_design(  # noqa: PLR0913 - one parameter per option
             every=every,
             progress=progress,
             options=options,
+            with_savings=savings,
         )
     deliver(verdict, output)
     return exit_code(verdict.verdict)

@@ -1,4 +1,4 @@
-"""`iopermit cost`: what designs do on switches, ioperm() and fork, counted at full size."""
+"""`iopermit cost`: what designs or kernel trees do on switches, ioperm() and fork, counted."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from iopermit.cli.errors import BadInputError
 from iopermit.cli.exit_codes import ExitCode
-from iopermit.cli.output import check_writable, print_result, write_file
+from iopermit.cli.output import check_writable, complain, print_result, write_file
 
 Designs = Annotated[
     list[str] | None,
@@ -23,6 +24,14 @@ Designs = Annotated[
 def cost(
     designs: Designs = None,
     *,
+    kernel: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="TREE", help="Count a kernel tree's own code instead; repeatable."),
+    ] = None,
+    patch: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Count the tree without and with this patch, too."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the costs as JSON.")] = False,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also draw a bar chart, as SVG.")
@@ -30,8 +39,12 @@ def cost(
 ) -> ExitCode:
     """Count what designs write to the TSS, read of bitmaps, and reload.
 
-    The hooks run at full size, with two users of a port map and an ordinary task on one CPU.
+    The hooks run at full size, with two users of a port map and an ordinary task on one CPU. With
+    --kernel, the tree's compiled code runs on an emulated CPU, and its instructions count.
     """
+    if kernel or patch:
+        _cost_of_trees(kernel or [], patch or [], designs or [], as_json=as_json, plot=plot)
+        return ExitCode.HOLDS
     from iopermit.designs import designs as known  # noqa: PLC0415 - imports numpy
     from iopermit.report.cost import cost_json, cost_text  # noqa: PLC0415 - as above
     from iopermit.report.json import to_text  # noqa: PLC0415 - as above
@@ -48,3 +61,29 @@ def cost(
 
         write_file(plot, draw(costs))
     return ExitCode.HOLDS
+
+
+def _cost_of_trees(
+    trees: list[Path], patches: list[Path], designs: list[str], *, as_json: bool, plot: Path | None
+) -> None:
+    if designs or plot:
+        raise BadInputError(f"--kernel excludes {'--plot' if plot else 'designs'}")
+    if patches and len(trees) != 1:
+        raise BadInputError("--patch needs exactly one --kernel TREE")
+    from iopermit.kernel.build import build  # noqa: PLC0415 - imports Unicorn
+    from iopermit.kernel.cost import costs_of_tree  # noqa: PLC0415 - as above
+    from iopermit.report.json import to_text  # noqa: PLC0415 - as above
+    from iopermit.report.kernel_cost import (  # noqa: PLC0415 - as above
+        tree_costs_json,
+        tree_costs_text,
+    )
+
+    wanted: list[tuple[str, Path, list[Path]]] = [(str(tree), tree, []) for tree in trees]
+    if patches:
+        names = ", ".join(patch.name for patch in patches)
+        wanted.append((f"with {names}", trees[0], patches))
+    costs = {}
+    for name, tree, applied in wanted:
+        built = build(tree, applied, progress=complain)
+        costs[name] = costs_of_tree(built)
+    print_result(to_text(tree_costs_json(costs)) if as_json else tree_costs_text(costs))

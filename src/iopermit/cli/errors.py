@@ -12,6 +12,7 @@ import typer
 from iopermit.cli.exit_codes import ExitCode
 from iopermit.cli.output import OutputError, complain, give_up_stdout
 from iopermit.designs import UnknownDesignError
+from iopermit.kernel.errors import KernelTreeError
 from iopermit.translate.source import DesignError
 
 _REPORT_HINT = (
@@ -31,7 +32,7 @@ def explain(error: Exception) -> ExitCode:
             complain(str(error))
         case UnknownDesignError():
             complain(f"iopermit: error: {error}; `iopermit list` shows all designs")
-        case BadInputError() | OutputError():
+        case BadInputError() | KernelTreeError() | OutputError():
             complain(f"iopermit: error: {error}")
         case typer.Abort():
             complain("iopermit: interrupted before there was a result")

@@ -6,14 +6,40 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from iopermit.cli.output import complain
 
-if TYPE_CHECKING:
-    from iopermit.search.explore import Progress
 
-Show = Callable[["Progress"], None]
+class Progress(Protocol):
+    """How far a search is: of a design, or of a kernel tree."""
+
+    @property
+    def states(self) -> int:
+        """States visited."""
+
+    @property
+    def depth(self) -> int:
+        """Steps from the initial state."""
+
+    @property
+    def frontier(self) -> int:
+        """States to go on from."""
+
+    @property
+    def seconds(self) -> float:
+        """Time since the search began."""
+
+    @property
+    def memory(self) -> int:
+        """Bytes that the states take."""
+
+    @property
+    def scenario(self) -> str:
+        """The scenario, in words; may be empty."""
+
+
+Show = Callable[[Progress], None]
 
 _FIRST_LINE: Final = 2.0
 """Seconds before the first line, where standard error is no terminal."""

@@ -25,6 +25,12 @@ def replay_file(
 ) -> ExitCode:
     """Step through the schedule that `iopermit check --save FILE` saved, on full-size state."""
     saved = read_saved(file)
+    if saved.get("kernel") is not None:
+        from iopermit.cli.kernel import replay_kernel  # noqa: PLC0415 - as below
+
+        found = replay_kernel(saved, file)
+        deliver(found, Output(as_json=as_json, steps=steps, replayed=file))
+        return exit_code(found.verdict)
 
     from iopermit.search.replay import ReplayError, replay  # noqa: PLC0415 - takes its time
 

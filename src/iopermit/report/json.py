@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -11,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 from iopermit.designs import designs
 
 if TYPE_CHECKING:
-    from iopermit.search.results import TraceStep, Uncovered, Verdict, Violation
+    from iopermit.system.results import KernelSubject, TraceStep, Uncovered, Verdict, Violation
     from iopermit.system.scenario import Scenario
-    from iopermit.translate.ir import Site
+    from iopermit.system.site import Site
 
 SCHEMA: Final = "iopermit/verdict/1"
 """Version of the format; another number means that a reader has to change."""
@@ -45,8 +46,10 @@ def verdict_json(verdict: Verdict) -> Object:
             "memory": verdict.search.memory,
             "exhausted": verdict.search.exhausted,
             "confirmed_full_size": verdict.search.confirmed_full_size,
+            "savings": [asdict(saving) for saving in verdict.search.savings],
         },
         "uncovered": _uncovered(verdict.uncovered),
+        "kernel": None if verdict.kernel is None else kernel_json(verdict.kernel),
         "also": [verdict_json(other) for other in verdict.also],
     }
 
@@ -99,6 +102,21 @@ def scenario_json(scenario: Scenario) -> Object:
         "longs": scenario.longs,
         "events": sorted(event.value for event in scenario.events),
         "unprivileged": scenario.unprivileged,
+    }
+
+
+def kernel_json(kernel: KernelSubject) -> Object:
+    """Return which kernel code a verdict is about, and what replay needs to execute it again."""
+    return {
+        "tree": kernel.tree,
+        "patches": list(kernel.patches),
+        "version": kernel.version,
+        "compiler": kernel.compiler,
+        "key": kernel.key,
+        "bounds": list(kernel.bounds),
+        "coverage": {"executed": kernel.covered, "lines": kernel.lines},
+        "points": kernel.points,
+        "schedule": list(kernel.schedule),
     }
 
 

@@ -10,7 +10,7 @@ from iopermit.report.text import report
 from iopermit.report.words import bounds, events, headline, subject
 
 if TYPE_CHECKING:
-    from iopermit.search.results import Verdict
+    from iopermit.system.results import Verdict
 
 
 def junit_xml(verdict: Verdict) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from iopermit.search.results import TraceStep
+    from iopermit.system.results import TraceStep
 
 _FAILED: Final = re.compile(r"return -(E[A-Z]+)\b")
 
@@ -40,6 +40,9 @@ class Operation:
     @property
     def error(self) -> str:
         """The name of the error that the call returned, or empty."""
+        told = next((step.error for step in self.steps if step.error), "")
+        if told:
+            return told
         sources = (step.source.text for step in self.steps if step.source is not None)
         returns = [text for text in sources if text.startswith("return")]
         failed = _FAILED.match(returns[-1]) if returns else None

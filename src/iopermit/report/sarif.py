@@ -10,8 +10,8 @@ import iopermit
 from iopermit.report.words import KINDS, headline
 
 if TYPE_CHECKING:
-    from iopermit.search.results import TraceStep, Verdict
-    from iopermit.translate.ir import Site
+    from iopermit.system.results import TraceStep, Verdict
+    from iopermit.system.site import Site
 
 Object = dict[str, Any]
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from iopermit.report.timeline import Row
-    from iopermit.search.results import TraceStep, TssState
+    from iopermit.system.results import TraceStep, TssState
 
 _GAP: Final = "  "
 _LEAST_TEXT: Final = 30

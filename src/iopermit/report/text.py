@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from iopermit.search.results import Verdict, Violation
-    from iopermit.translate.ir import Site
+    from iopermit.system.results import KernelSubject, Saving, Verdict, Violation
+    from iopermit.system.site import Site
 
 WIDTH: Final = 100
 """Columns; no line is longer, except where a file name or a statement is."""
@@ -85,7 +85,8 @@ def _violated(verdict: Verdict, violation: Violation, *, steps: bool) -> Iterato
     yield Line("")
     if violation.site is not None:
         source = f"{words.place(violation.site)}  {violation.site.text.strip()}"
-        yield from _labelled("design source", source)
+        label = "kernel source" if verdict.kernel is not None else "design source"
+        yield from _labelled(label, source)
     yield from _labelled("confirmed", _confirmed(verdict))
     if violation.needs_privilege is not None:
         yield from _labelled("privilege", _privilege(needed=violation.needs_privilege))
@@ -137,17 +138,44 @@ def _footer(verdict: Verdict) -> Iterator[Line]:
     else:
         end = "not exhausted: this says nothing about the states that were not visited"
     yield from _labelled("search", f"{words.search_figures(search)}; {end}")
+    if search.savings:
+        yield from _labelled("reductions", _savings(search.savings))
     if verdict.violation is not None:
         scenario = f"{words.bounds(verdict.scenario)}; {words.events(verdict.scenario)}"
         yield from _labelled("scenario", scenario)
+    if verdict.kernel is not None:
+        yield from _kernel(verdict.kernel)
     if uncovered.not_asked:
         yield from _labelled("events not asked", ", ".join(uncovered.not_asked))
     if uncovered.events:
         yield from _labelled("events never possible", ", ".join(uncovered.events))
     if uncovered.statements:
-        number = words.count(len(uncovered.statements), "statement")
+        noun = "statement" if verdict.kernel is None else "line"
+        number = words.count(len(uncovered.statements), noun)
         text = f"{number}: {_places(uncovered.statements)}"
         yield from _labelled("never executed", text)
+
+
+def _savings(savings: tuple[Saving, ...]) -> str:
+    """Return the states of the whole scenario, and how many there are without each reduction."""
+    parts = [
+        f"without {saving.reduction} "
+        + ("" if saving.exhausted else "more than ")
+        + f"{saving.states_without:,}"
+        for saving in savings
+    ]
+    return f"{savings[0].states:,} states in the whole scenario; {', '.join(parts)}"
+
+
+def _kernel(kernel: KernelSubject) -> Iterator[Line]:
+    """Yield which tree it is about, and within which bounds."""
+    patched = f", {words.count(len(kernel.patches), 'patch')}" if kernel.patches else ""
+    yield from _labelled("tree", f"{kernel.tree} (Linux {kernel.version}{patched})")
+    for bound in kernel.bounds:
+        yield from _labelled("bound", bound)
+    if kernel.lines:
+        text = f"{kernel.covered} of {kernel.lines} lines of the subsystem's C code were executed"
+        yield from _labelled("coverage", text)
 
 
 def _places(sites: tuple[Site, ...]) -> str:

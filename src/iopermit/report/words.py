@@ -9,8 +9,8 @@ import iopermit
 from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
 
 if TYPE_CHECKING:
-    from iopermit.search.results import SearchStatistics, Verdict
-    from iopermit.translate.ir import Site
+    from iopermit.system.results import SearchStatistics, Verdict
+    from iopermit.system.site import Site
 
 KINDS: Final = {
     "leak": "port leak",
@@ -65,7 +65,8 @@ def _names(some: frozenset[Event]) -> str:
 
 def count(number: int, noun: str) -> str:
     """Return a number with its noun in singular or plural."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    plural = "" if number == 1 else "es" if noun.endswith("ch") else "s"
+    return f"{number:,} {noun}{plural}"
 
 
 def search_figures(search: SearchStatistics) -> str:

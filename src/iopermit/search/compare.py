@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from iopermit.search.check import ProgressCallback
-    from iopermit.search.results import Verdict
     from iopermit.system.design import Design
+    from iopermit.system.results import Verdict
 
 Bounds = tuple[int, int, int]
 """CPUs, tasks and longs of a scenario."""

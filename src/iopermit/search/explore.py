@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iopermit.search import engine
+from iopermit.search.interruption import Interruption
 from iopermit.translate.ir import VERDICTS
-from iopermit.translate.native import VERDICT_SPAN
+from iopermit.translate.native_labels import VERDICT_SPAN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +28,7 @@ _CHUNK = 1 << 15
 _BUFFER = 1 << 17
 _FIRST_TABLE_BITS = 16
 _PROGRESS_SECONDS = 0.5
+_INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,7 @@ class Explorer:
             _Partition(self.words, self.capacity, threads, compiled) for _ in range(threads)
         ]
         self.result = Exploration()
+        self._interruption = Interruption()
         self._started = time.monotonic()
         self._root = 0
         self._goals = np.ones(VERDICT_SPAN, np.bool_)
@@ -167,19 +170,24 @@ class Explorer:
         self._insert_initial(initial)
         last_report = self._started
         pool = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
-        try:
-            while self._frontier() and not self.result.reason and not (stop and self._violating()):
-                self._level(pool, stop=stop)
-                now = time.monotonic()
-                if progress is not None and now - last_report > _PROGRESS_SECONDS:
-                    last_report = now
-                    progress(self.progress())
-        except KeyboardInterrupt:
-            self.result.reason = "interrupted"
-        finally:
-            if pool is not None:
-                pool.shutdown()
-        return self._finish(stop=stop)
+        with self._interruption:
+            try:
+                while self._goes_on(stop=stop):
+                    self._level(pool, stop=stop)
+                    now = time.monotonic()
+                    if progress is not None and now - last_report > _PROGRESS_SECONDS:
+                        last_report = now
+                        progress(self.progress())
+            except KeyboardInterrupt:
+                self.result.reason = _INTERRUPTED
+            finally:
+                if pool is not None:
+                    pool.shutdown()
+            return self._finish(stop=stop)
+
+    def _goes_on(self, *, stop: bool) -> bool:
+        violated = stop and self._violating()
+        return self._frontier() > 0 and not self.result.reason and not violated
 
     def progress(self) -> Progress:
         """Return how far the search is."""
@@ -241,7 +249,9 @@ class Explorer:
             list(pool.map(work, self.partitions, range(self.threads)))
 
     def _check_limits(self) -> None:
-        if (
+        if self._interruption.requested:
+            self.result.reason = _INTERRUPTED
+        elif (
             self.limits.timeout is not None
             and time.monotonic() - self._started > self.limits.timeout
         ):

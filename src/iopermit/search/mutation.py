@@ -17,8 +17,9 @@ from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
 from iopermit.translate.initial import initial_values
 from iopermit.translate.jit import Compiled
 from iopermit.translate.load import load_design
-from iopermit.translate.native import NativeModel, Reductions, max_successors, watch_base
+from iopermit.translate.native import NativeModel, max_successors, watch_base
 from iopermit.translate.packing import Packing
+from iopermit.translate.reductions import NO_REDUCTIONS, Reductions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +34,7 @@ Bounds = tuple[int, int, int]
 SMALL: Final[tuple[Bounds, ...]] = ((1, 2, 1), (2, 2, 1), (1, 2, 2))
 """The scenarios in which a mutant is searched, until it is found."""
 
-_UNREDUCED: Final = Reductions(symmetry=False, merging=False, counters=False)
+_UNREDUCED: Final = NO_REDUCTIONS
 _VM_EXIT: Final = frozenset({Event.VM_EXIT})
 _CALM: Final = frozenset({Event.PREEMPT})
 

@@ -6,16 +6,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from iopermit import arch
-from iopermit.search.results import SearchStatistics, TraceStep, TssState, Verdict, Violation
 from iopermit.system import specification
 from iopermit.system.concretion import Concretion, exact, readable
 from iopermit.system.crash import HeapExhaustedError, KernelCrash
 from iopermit.system.execution import Action, Mode, Processor, Thread
 from iopermit.system.machine_state import IoMapBase
+from iopermit.system.results import SearchStatistics, TraceStep, TssState, Verdict, Violation
 from iopermit.system.scenario import Event, Scenario
 from iopermit.system.simulation import System
+from iopermit.system.site import Site
 from iopermit.translate import stepping
-from iopermit.translate.ir import Site
 from iopermit.translate.source import find_method
 
 if TYPE_CHECKING:

@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING
 
 from iopermit.system.execution import Action
 from iopermit.translate.ir import FIRST_STEP, Model, Step
-from iopermit.translate.native import CPU_SHIFT, STEP, SWITCH_RULE, THREAD_RULE, USER_RULE
+from iopermit.translate.late_arguments import EVENT
+from iopermit.translate.native_labels import CPU_SHIFT, STEP, SWITCH_RULE, THREAD_RULE, USER_RULE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from iopermit.search.explore import Native, Words
     from iopermit.translate.initial import InitialValues
+
+Steps = list[tuple["Transition", "Words"]]
+"""Single steps, each with the state after it."""
 
 _CLASS = 0xFF00
 _NUMBER = 0xFF
@@ -42,43 +48,78 @@ def concrete_schedule(
     That may be another kind than the search saw: merged steps can run on past a violation that
     they do not undo (garbage, for example), and the schedule ends with the first one.
     """
-    state = initial
-    schedule: list[Transition] = []
-    if plain.judge(state)[0] != "none":
-        return schedule, plain.judge(state)[0]
-    for target in path[1:]:
-        for label, _ in (s for s in reduced.successors(state) if (s[1] == target).all()):
-            found = _micro_steps(state, label, target, reduced, plain)
-            if found is not None:
-                break
-        else:
-            message = "no step leads from one state of the path to the next"
-            raise ScheduleError(message)
-        schedule += [step for step, _ in found]
-        state = found[-1][1]
-        verdict = plain.judge(state)[0]
-        if verdict != "none":
-            return schedule, verdict
-    message = "the path ends without a violation"
-    raise ScheduleError(message)
+    verdict = plain.judge(initial)[0]
+    if verdict != "none":
+        return [], verdict
+    return _Follower(path, reduced, plain).follow(initial)
+
+
+class _Follower:
+    """Looks for single steps along a path, depth first.
+
+    A state of the path can stand for several, such as an ioperm() call whose ports nothing has
+    looked at yet. Which of them was meant shows later, so it may be necessary to go back.
+    """
+
+    def __init__(self, path: list[Words], reduced: Native, plain: Native) -> None:
+        self.path, self.reduced, self.plain = path, reduced, plain
+        self.seen: set[tuple[int, bytes]] = set()
+
+    def follow(self, initial: Words) -> tuple[list[Transition], str]:
+        """Return the schedule and the kind of violation. Raises ScheduleError."""
+        open_choices = [self._segments(0, initial)]
+        segments: list[Steps] = []
+        farthest = 0
+        while open_choices:
+            segment = next(open_choices[-1], None)
+            if segment is None:
+                open_choices.pop()
+                if segments:
+                    segments.pop()
+                continue
+            segments.append(segment)
+            state = segment[-1][1]
+            verdict = self.plain.judge(state)[0]
+            if verdict != "none":
+                return [step for part in segments for step, _ in part], verdict
+            farthest = max(farthest, len(segments))
+            open_choices.append(self._segments(len(segments), state))
+        message = (
+            "the path ends without a violation"
+            if farthest == len(self.path) - 1
+            else "no step leads from one state of the path to the next"
+        )
+        raise ScheduleError(message)
+
+    def _segments(self, position: int, state: Words) -> Iterator[Steps]:
+        """Yield the ways from a state to the one behind a position of the path."""
+        key = (position, state.tobytes())
+        if position + 1 >= len(self.path) or key in self.seen:
+            return
+        self.seen.add(key)
+        target = self.path[position + 1]
+        labels = [name for name, s in self.reduced.successors(state) if (s == target).all()]
+        for label in dict.fromkeys(labels):
+            yield from _micro_steps(state, label, target, self.reduced, self.plain)
 
 
 def _micro_steps(
     state: Words, label: int, target: Words, reduced: Native, plain: Native
-) -> list[tuple[Transition, Words]] | None:
-    """Return the single steps of one merged transition, or None if it was another one."""
+) -> Iterator[Steps]:
+    """Yield the sequences of single steps that a merged transition may be."""
     cpu = label >> CPU_SHIFT
     model = plain.compiled.model
     found = plain.successors(state)
-    first = [(other, s) for other, s in found if other == label or _both_steps(other, label)]
+    first = [(other, s) for other, s in found if _may_be(model, other, label)]
     stack = [[(transition(model, plain, state, name), s)] for name, s in reversed(first)]
     for _ in range(_MOST_STEPS):
         if not stack:
-            return None
+            return
         steps = stack.pop()
         last = steps[-1][1]
         if (reduced.canonical(last) == target).all() or plain.judge(last)[0] != "none":
-            return steps
+            yield steps
+            continue
         following = [
             (name, s)
             for name, s in plain.successors(last)
@@ -87,7 +128,19 @@ def _micro_steps(
         stack += [
             [*steps, (transition(model, plain, last, name), s)] for name, s in reversed(following)
         ]
-    return None
+
+
+def _may_be(model: Model, one: int, label: int) -> bool:
+    """Return whether a transition may be what the search made under ``label``.
+
+    Steps are numbered by the outcomes of an allocation, which renaming permutes; an ioperm()
+    call may stand for one with other ports.
+    """
+    if one == label or _both_steps(one, label):
+        return True
+    if one >> CPU_SHIFT != label >> CPU_SHIFT or not one & _CLASS == USER_RULE == label & _CLASS:
+        return False
+    return all(model.user_rules[name & _NUMBER].event == EVENT for name in (one, label))
 
 
 def _both_steps(one: int, other: int) -> bool:

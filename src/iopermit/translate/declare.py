@@ -21,7 +21,8 @@ from iopermit.system.records import (
     Reference,
     declared_fields,
 )
-from iopermit.translate.ir import Field, RecordName, Site
+from iopermit.system.site import Site
+from iopermit.translate.ir import Field, RecordName
 from iopermit.translate.source import DesignError
 
 if TYPE_CHECKING:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from iopermit.system.site import Site
+
 RecordName = str
 """``task``, ``cpu``, ``tss``, ``globals``, or the name of a heap class."""
 
@@ -167,17 +169,6 @@ class Clear:
 
 
 Stmt = Let | Store | Check | If | Goto | Clear
-
-
-@dataclass(frozen=True)
-class Site:
-    """A place in the source of a design."""
-
-    file: str
-    line: int
-    column: int
-    text: str
-    function: str
 
 
 @dataclass

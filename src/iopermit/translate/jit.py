@@ -9,15 +9,19 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import llvmlite.binding as llvm
 
-from iopermit.translate.native import NativeModel, Reductions, max_successors, watch_base
+from iopermit.translate.native import NativeModel, max_successors, watch_base
 from iopermit.translate.packing import Packing
 
 if TYPE_CHECKING:
     from iopermit.translate.ir import Field, Model
+    from iopermit.translate.reductions import Reductions
+
+_LEVEL: Final = 2
+"""How much LLVM optimises."""
 
 
 @dataclass(frozen=True)
@@ -48,18 +52,26 @@ def cache_directory() -> Path:
 
 
 def compile_model(
-    model: Model, reductions: Reductions, trusted: tuple[Field, ...] = ()
+    model: Model,
+    reductions: Reductions,
+    trusted: tuple[Field, ...] = (),
+    *,
+    optimised: bool = True,
 ) -> Compiled:
-    """Compile ``model``; machine code from an earlier run with the same input is used again."""
+    """Compile ``model``; machine code from an earlier run with the same input is used again.
+
+    Optimising takes four times as long as all the rest, which a small search does not repay.
+    """
     packing = Packing(model)
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    key = _key(model, reductions, trusted)
-    machine = _machine()
+    key = _key(model, reductions, trusted, optimised=optimised)
+    machine = _machine(optimised=optimised)
     cached = _read(key)
     engine = None if cached is None else _load(cached, machine)
     if engine is None:
-        engine = _compile(NativeModel(model, packing, reductions, trusted), machine, key)
+        native = NativeModel(model, packing, reductions, trusted)
+        engine = _compile(native, machine, key, optimised=optimised)
     address = engine.get_function_address
     return Compiled(
         model,
@@ -78,15 +90,20 @@ def compile_model(
     )
 
 
-def _machine() -> llvm.TargetMachine:
+def _machine(*, optimised: bool) -> llvm.TargetMachine:
     target = llvm.Target.from_default_triple()
     features = llvm.get_host_cpu_features().flatten()
-    return target.create_target_machine(opt=2, cpu=llvm.get_host_cpu_name(), features=features)
+    return target.create_target_machine(
+        opt=_LEVEL if optimised else 0, cpu=llvm.get_host_cpu_name(), features=features
+    )
 
 
-def _compile(native: NativeModel, machine: llvm.TargetMachine, key: str) -> llvm.ExecutionEngine:
+def _compile(
+    native: NativeModel, machine: llvm.TargetMachine, key: str, *, optimised: bool
+) -> llvm.ExecutionEngine:
     module = llvm.parse_assembly(str(native.module))
-    _optimise(module, machine)
+    if optimised:
+        _optimise(module, machine)
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.set_object_cache(lambda _, code: _write(key, code), lambda _: None)
     engine.finalize_object()
@@ -105,7 +122,9 @@ def _load(code: bytes, machine: llvm.TargetMachine) -> llvm.ExecutionEngine | No
     return engine if engine.get_function_address("expand") else None
 
 
-def _key(model: Model, reductions: Reductions, trusted: tuple[Field, ...]) -> str:
+def _key(
+    model: Model, reductions: Reductions, trusted: tuple[Field, ...], *, optimised: bool
+) -> str:
     """Return a hash of everything that the machine code depends on."""
     what = (
         llvm.llvm_version_info,
@@ -124,6 +143,7 @@ def _key(model: Model, reductions: Reductions, trusted: tuple[Field, ...]) -> st
         sorted(sorted(f.name for f in together) for together in model.together),
         reductions,
         trusted,
+        optimised,
     )
     return hashlib.sha256(repr(what).encode()).hexdigest()
 
@@ -136,7 +156,7 @@ def _own_sources() -> str:
 
 
 def _optimise(module: llvm.ModuleRef, machine: llvm.TargetMachine) -> None:
-    options = llvm.create_pipeline_tuning_options(speed_level=2)
+    options = llvm.create_pipeline_tuning_options(speed_level=_LEVEL)
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)
 

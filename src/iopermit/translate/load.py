@@ -18,8 +18,8 @@ from iopermit.designs import designs, find
 from iopermit.system.design import Design
 from iopermit.system.machine_state import TssLayout
 from iopermit.system.options import with_options
+from iopermit.system.site import Site
 from iopermit.translate import source
-from iopermit.translate.ir import Site
 from iopermit.translate.source import DesignError, find_method, is_overridden
 
 if TYPE_CHECKING:

@@ -24,7 +24,6 @@ from iopermit.translate.ir import (
     Load,
     Mask,
     Select,
-    Site,
     Step,
     Stmt,
     Store,
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from iopermit.system.design import Design
+    from iopermit.system.site import Site
     from iopermit.translate.declare import Declarations
 
 Label = int

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from iopermit.translate.idle_switch import idle_switch_does_nothing
 from iopermit.translate.ir import (
     DEAD,
     FIRST_STEP,
@@ -94,6 +95,7 @@ class Merging:
         ]
         self._switch_reads = {a.field for a in switching}
         self._switch_writes = {a.field for a in switching if a.write}
+        self._idle_switch_does_nothing = idle_switch_does_nothing(model)
         self._conditions = {pc: self._condition(step) for pc, step in model.steps.items()}
         self._cycles = _back_edges(model)
 
@@ -112,21 +114,39 @@ class Merging:
             return NEVER
         if step.choices > 1:
             return self._allocation(step)
-        alone = self.model.counts["cpu"] == 1 and self._undisturbed(step)
         conditions: list[Expr] = []
+        if DEAD in targets(step.body) and not self._undisturbed(step):
+            if not self._idle_switch_does_nothing:
+                return NEVER
+            conditions += self._like_idle()
+        alone = self.model.counts["cpu"] == 1 and self._undisturbed(step)
         for access in accesses(step.body):
             condition = ALWAYS if alone else self._access(step, access)
             if condition == NEVER:
                 return NEVER
             if condition not in conditions:
                 conditions.append(condition)
-        if (
-            any(isinstance(s, Clear) and s.record == "task" for s in statements(step.body))
-            and step.context == "cpu"
-        ):
+        if self._releases_task(step) and any(record == "task" for record, _ in self._foreign):
             previous = slot_of(Load(self._current, CPU))
             conditions.append(differ(Load(self.model.field("task", "pc"), previous), DEAD))
         return every(*conditions)
+
+    def _like_idle(self) -> list[Expr]:
+        """Return when switching cannot tell the task from an idle one.
+
+        A task that is preempted just before its last step is switched to once more, a dead one
+        never is. If it looks like an idle task, the CPU can as well go idle instead.
+        """
+        return [
+            equal(Load(f, TASK), self.model.idle.get(f.name, 0))
+            for f in sorted(self._switch_reads, key=lambda f: f.name)
+            if f.record == "task" and not f.local
+        ]
+
+    def _releases_task(self, step: Step) -> bool:
+        return step.context == "cpu" and any(
+            isinstance(s, Clear) and s.record == "task" for s in statements(step.body)
+        )
 
     def _allocation(self, step: Step) -> Expr:
         """Return when it does not matter which slot is taken: nothing dangles, none is lacking."""
@@ -143,13 +163,10 @@ class Merging:
     def _is_boundary(self, step: Step) -> bool:
         """Return whether the context switch must be possible before the step.
 
-        So it is if preemption or interrupts go off in it, and if the task ends with it: a task
-        that is preempted just before is switched to once more, a dead one never is.
+        So it is if preemption or interrupts go off in it.
         """
         if self._undisturbed(step):
             return False
-        if DEAD in targets(step.body):
-            return True
         after = [self.model.steps[t] for t in targets(step.body) if t >= FIRST_STEP]
         return any(s.preemption_off for s in after)
 

@@ -11,11 +11,11 @@ state; if the state violates the specification it returns ``-verdict``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from llvmlite import ir as llvm
 
+from iopermit.translate.dead_fields import DeadFields
 from iopermit.translate.ir import (
     KERNEL_THREAD,
     LEAK,
@@ -35,6 +35,7 @@ from iopermit.translate.ir import (
     slot_of,
     subexpressions,
 )
+from iopermit.translate.late_arguments import LateArguments
 from iopermit.translate.merging import Merging
 from iopermit.translate.native_builder import (
     I8,
@@ -46,46 +47,34 @@ from iopermit.translate.native_builder import (
     LlvmValue,
     number,
 )
+from iopermit.translate.native_labels import (
+    SWITCH_RULE,
+    THREAD_RULE,
+    USER_RULE,
+    VERDICT_SPAN,
+)
+from iopermit.translate.native_successors import Successors
 from iopermit.translate.native_symmetry import emit_canonical
 from iopermit.translate.packing import WORD, Packing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from iopermit.translate.reductions import Reductions
 
-STEP, USER_RULE, THREAD_RULE, SWITCH_RULE = 0, 1 << 8, 2 << 8, 3 << 8
-"""Label of a transition: CPU << 16 | class | number of the choice or rule."""
-
-CPU_SHIFT = 16
-VERDICT_SPAN = 8
-"""What ``expand`` returns for a violating state is -(verdict + VERDICT_SPAN * statement)."""
 _DONE = 2
 """Value of ``chosen`` when the first step was an allocation."""
 BYTES = I8.as_pointer()
 LABELS = I32.as_pointer()
 
 
-@dataclass(frozen=True)
-class Reductions:
-    """Which sound reductions of the search are on (docs/how-it-checks.md)."""
-
-    symmetry: bool = True
-    """States that differ only in the names of tasks, CPUs and heap objects are one."""
-    merging: bool = True
-    """Steps that nothing else can observe or disturb run together with the one before."""
-    counters: bool = True
-    """States that differ only in the values of sequence numbers are one."""
-
-    @property
-    def canonical(self) -> bool:
-        """Whether states are renamed at all."""
-        return self.symmetry or self.counters
-
-
 def max_successors(model: Model) -> int:
-    """Return an upper bound for the successors of one state."""
+    """Return an upper bound for the successors of one state.
+
+    An allocation can also fail, and an open ioperm() call gets each range in turn.
+    """
+    variants = 2 * max(1, len(LateArguments(model).values))
     choices = max((s.choices for s in model.steps.values()), default=1)
     rules = max(len(model.user_rules), len(model.thread_rules)) + len(model.switch_rules)
-    return 2 * model.counts["cpu"] * (choices + rules)
+    return variants * model.counts["cpu"] * (choices + rules)
 
 
 def watch_base(model: Model) -> int:
@@ -107,11 +96,20 @@ class NativeModel:
         self.trusted = trusted
         self.model, self.packing, self.reductions = model, packing, reductions
         self.merging = Merging(model, frozenset(trusted)) if reductions.merging else None
+        self.late = LateArguments(model) if reductions.arguments else None
+        if self.late is not None and not self.late.open:
+            self.late = None
         self.module = llvm.Module("iopermit")
         self._unpack()
         self._pack()
         self.canonical = emit_canonical(
-            self.module, model, packing, symmetry=reductions.symmetry, counters=reductions.counters
+            self.module,
+            model,
+            packing,
+            symmetry=reductions.symmetry,
+            counters=reductions.counters,
+            dead=DeadFields(model) if reductions.dead else None,
+            late=self.late,
         )
         self._stored_canonical()
         self._step()
@@ -203,16 +201,19 @@ class NativeModel:
         return code.value(slot_of(Load(self.model.field("cpu", "current"), Context("cpu"))))
 
     def _step(self) -> None:
-        """``step(state, cpu, choice, outcome, chosen, covered)``: 1 if a step was made, else 0.
+        """``step(state, cpu, choice, outcome, range, chosen, covered)``: 1 if a step was made.
 
         ``choice`` is the outcome of the first step; ``outcome`` says whether an allocation
-        among the merged steps fails; ``chosen`` is set if there was one.
+        among the merged steps fails; ``chosen[0]`` is set if there was one. ``range`` is the
+        number of the ports that an open ioperm() call gets; ``chosen[1]`` is set if it got them.
         """
-        self.step, builder = self._function("step", I32, STATE, I64, I64, I64, STATE, BYTES)
-        state, cpu, choice, outcome, chosen, covered = self.step.args
+        self.step, builder = self._function("step", I32, STATE, I64, I64, I64, I64, STATE, BYTES)
+        state, cpu, choice, outcome, self._range, chosen, covered = self.step.args
         picked = builder.alloca(I64)
         builder.store(choice, picked)
         builder.store(number(0), chosen)
+        self._ports_chosen = builder.gep(chosen, [number(1)])
+        builder.store(number(0), self._ports_chosen)
         code = Code(self.model, self.packing, builder, state)
         code.contexts = {"cpu": cpu, "choice": choice}
         code.contexts["task"] = self.task_of(code)
@@ -296,6 +297,8 @@ class NativeModel:
             builder.branch(done)
 
         def goto(target: int) -> None:
+            if self.late is not None and self.late.chosen_between(step.pc, target):
+                self._choose_ports(code, self.late)
             code.put(step.context, code.value(slot), code.place(own), number(target))
             self._go_on(code, step, target, done)
 
@@ -304,6 +307,19 @@ class NativeModel:
             code, step, covered, (field, record, index)
         )
         code.body(step.body)
+
+    def _choose_ports(self, code: Code, late: LateArguments) -> None:
+        """Give an open ioperm() call the ports that the caller of ``step`` wants."""
+        assert late.field is not None  # noqa: S101 - there are open calls
+        builder, task, place = code.builder, code.contexts["task"], code.place(late.field)
+        valid = builder.icmp_unsigned("!=", code.get("task", task, place), number(0))
+        with builder.if_then(valid):
+            ports = number(late.values[0])
+            for index, value in enumerate(late.values[1:], 1):
+                wanted = builder.icmp_unsigned("==", self._range, number(index))
+                ports = builder.select(wanted, number(value), ports)
+            code.put("task", task, place, ports)
+            builder.store(number(1), self._ports_chosen)
 
     def _watch(
         self, code: Code, step: Step, covered: LlvmValue, write: tuple[Field | None, str, Expr]
@@ -413,7 +429,7 @@ class NativeModel:
 
     def _expand_cpu(self) -> llvm.Function:
         function, builder = self._function("expand_cpu", I64, STATE, I64, STATE, LABELS, I64, BYTES)
-        emitter = _Successors(self, function, builder)
+        emitter = Successors(self, function, builder)
         code, model = emitter.code, self.model
         cpu_pc = code.value(Load(model.field("cpu", "pc"), Context("cpu")))
         calm = builder.icmp_unsigned("==", cpu_pc, number(0))
@@ -440,135 +456,9 @@ class NativeModel:
         return function
 
     def _rules(
-        self, emitter: _Successors, condition: LlvmValue, rules: list[Rule], kind: int
+        self, emitter: Successors, condition: LlvmValue, rules: list[Rule], kind: int
     ) -> None:
         with emitter.builder.if_then(condition):
             for index, rule in enumerate(rules):
-                emitter.rule(rule, kind + index)
-
-
-class _Successors:
-    """Emits the code that makes the successors of one CPU's transitions."""
-
-    def __init__(
-        self, native: NativeModel, function: llvm.Function, builder: llvm.IRBuilder
-    ) -> None:
-        self.native, self.builder = native, builder
-        self.state, self.cpu, self.successors, self.labels, count, self.covered = function.args
-        self.count = builder.alloca(I64)
-        self.work = builder.alloca(I64, native.packing.words)
-        self.chosen = builder.alloca(I64)
-        builder.store(count, self.count)
-        self.code = Code(native.model, native.packing, builder, self.state)
-        self.code.contexts = {"cpu": self.cpu}
-        self.code.contexts["task"] = native.task_of(self.code)
-
-    def _copy(self) -> None:
-        for word in range(self.native.packing.words):
-            index = [number(word)]
-            self.builder.store(
-                self.builder.load(self.builder.gep(self.state, index), typ=I64),
-                self.builder.gep(self.work, index),
-            )
-
-    def _emit(self, label: int) -> None:
-        full = self.builder.or_(
-            self.builder.trunc(self.builder.shl(self.cpu, number(CPU_SHIFT)), I32),
-            llvm.Constant(I32, label),
-        )
-        arguments = [
-            self.work,
-            self.cpu,
-            self.successors,
-            full,
-            self.labels,
-            self.builder.load(self.count, typ=I64),
-            self.covered,
-        ]
-        self.builder.store(self.builder.call(self.native.finish, arguments), self.count)
-
-    def steps(self, context: Literal["task", "cpu"]) -> None:
-        """Emit the step of what runs on the CPU, a task or a switch, once per possible outcome."""
-        self._outcome(0)
-        several = [
-            s for s in self.native.model.steps.values() if s.choices > 1 and s.context == context
-        ]
-        if not several:
-            return
-        own = self.code.value(Load(self.native.model.field(context, "pc"), Context(context)))
-        choosing: LlvmValue = llvm.Constant(llvm.IntType(1), 0)
-        for step in several:
-            choosing = self.builder.or_(
-                choosing, self.builder.icmp_unsigned("==", own, number(step.pc))
-            )
-        with self.builder.if_then(choosing):
-            for choice in range(1, max(s.choices for s in several)):
-                self._outcome(choice)
-
-    def _outcome(self, choice: int) -> None:
-        def attempt(outcome: int) -> LlvmValue:
-            self._copy()
-            return self._run(choice, outcome)
-
-        self._twice(attempt, STEP + choice)
-
-    def _run(self, choice: int, outcome: int) -> LlvmValue:
-        arguments = [
-            self.work,
-            self.cpu,
-            number(choice),
-            number(outcome),
-            self.chosen,
-            self.covered,
-        ]
-        return self.builder.call(self.native.step, arguments)
-
-    def _twice(self, attempt: Callable[[int], LlvmValue], label: int) -> None:
-        """Emit the successor, and another one if an allocation on the way can also fail."""
-        made = attempt(0)
-        with self.builder.if_then(self.builder.icmp_unsigned("!=", made, llvm.Constant(I32, 0))):
-            self._emit(label)
-            if self.native.merging and self.native.can_fail:
-                again = self.builder.icmp_unsigned(
-                    "==", self.builder.load(self.chosen, typ=I64), number(1)
-                )
-                with self.builder.if_then(again):
-                    attempt(1)
-                    self._emit(label)
-
-    def rule(self, rule: Rule, label: int) -> None:
-        """Emit one rule."""
-        builder, native = self.builder, self.native
-        code = Code(native.model, native.packing, builder, self.work)
-        code.contexts = self.code.contexts
-        own = native.model.field("task", "pc")
-        code.on_goto = lambda target: code.put(
-            "task", code.contexts["task"], code.place(own), number(target)
-        )
-
-        def attempt(outcome: int) -> LlvmValue:
-            self._copy()
-            code.body(rule.body)
-            self._run_on(rule, outcome)
-            return llvm.Constant(I32, 1)
-
-        with builder.if_then(self.code.truth(rule.guard)):
-            index = len(native.model.steps) + 8 + label
-            builder.store(llvm.Constant(I8, 1), builder.gep(self.covered, [number(index)]))
-            builder.store(number(0), self.chosen)
-            self._twice(attempt, label)
-
-    def _run_on(self, rule: Rule, outcome: int) -> None:
-        """Run the first steps at once where that is sound."""
-        merging = self.native.merging
-        condition = merging.condition(rule.starts) if merging else Const(0)
-        start = self.native.model.steps.get(rule.starts)
-        if condition == Const(0) or start is None or start.choices > 1:
-            return
-        code = Code(self.native.model, self.native.packing, self.builder, self.work)
-        code.contexts = self.code.contexts
-        with self.builder.if_then(code.truth(condition)):
-            self._run(0, outcome)
-
-
-__all__ = ["NativeModel", "Reductions"]
+                if self.late is None or not self.late.is_redundant(rule):
+                    emitter.rule(rule, kind + index)

@@ -8,25 +8,42 @@ of what they are connected to, heap objects and sequence numbers by their first 
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from llvmlite import ir as llvm
 
 from iopermit.translate.ir import Model, RecordName
 from iopermit.translate.native_builder import I64, STATE, VOID, Code, LlvmValue, number
+from iopermit.translate.native_forgetting import clear_dead_fields, forget_open_arguments
 from iopermit.translate.packing import Packing, Place
+
+if TYPE_CHECKING:
+    from iopermit.translate.dead_fields import DeadFields
+    from iopermit.translate.late_arguments import LateArguments
 
 _MIX = 0x9E3779B97F4A7C15
 Zones = list[tuple[RecordName, Place]]
 
 
 def emit_canonical(
-    module: llvm.Module, model: Model, packing: Packing, *, symmetry: bool, counters: bool
+    module: llvm.Module,
+    model: Model,
+    packing: Packing,
+    *,
+    symmetry: bool,
+    counters: bool,
+    dead: DeadFields | None,
+    late: LateArguments | None,
 ) -> llvm.Function:
-    """Emit ``canonical(working)``, which renames in place."""
+    """Emit ``canonical(working)``, which clears what does not matter and renames in place."""
     function = llvm.Function(module, llvm.FunctionType(VOID, [STATE]), "canonical")
     function.attributes.add("nounwind")
     builder = llvm.IRBuilder(function.append_basic_block("entry"))
     renaming = _Renaming(Code(model, packing, builder, function.args[0]))
+    if dead is not None:
+        clear_dead_fields(renaming.code, dead)
+    if late is not None:
+        forget_open_arguments(renaming.code, late)
     if symmetry:
         renaming.sort_tasks_and_cpus()
         for heap in model.heap:

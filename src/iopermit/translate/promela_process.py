@@ -15,7 +15,6 @@ from iopermit.translate.ir import (
     Model,
     Rule,
     Select,
-    Site,
     Step,
     binary,
 )
@@ -23,6 +22,8 @@ from iopermit.translate.promela_statements import Printer, is_truth_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from iopermit.system.site import Site
 
 _SITUATIONS = {"user": "user_mode", "thread": "between_events", "scheduler": "calm"}
 """The macro that says when rules of a kind are possible."""

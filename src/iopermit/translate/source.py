@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iopermit.system.design import Design
-from iopermit.translate.ir import Site
+from iopermit.system.site import Site
 
 
 class DesignError(Exception):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from iopermit.system.scenario import Scenario
-    from iopermit.translate.ir import Site
+    from iopermit.system.site import Site
 
 Ranges = tuple[tuple[int, int], ...]
 """Port ranges as (first, last), both included."""
@@ -45,6 +45,8 @@ class TraceStep:
     """The TSS of every CPU after the step."""
     label: int = 0
     """The transition as the search names it; what replay follows."""
+    error: str = ""
+    """With which error a call ended here, such as ``EPERM``, if its source does not tell."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,20 @@ class Violation:
 
 
 @dataclass(frozen=True)
+class Saving:
+    """How many states a scenario has with all reductions, and how many without one of them."""
+
+    reduction: str
+    """Its name, such as ``symmetry``."""
+    states: int
+    """Visited with all reductions, going on after violations."""
+    states_without: int
+    """Visited without this one, or up to the limit."""
+    exhausted: bool
+    """Whether the search without it ended before any limit."""
+
+
+@dataclass(frozen=True)
 class SearchStatistics:
     """Figures of a search."""
 
@@ -83,6 +99,8 @@ class SearchStatistics:
     memory: int = 0
     """Bytes that the stored states took."""
     compile_seconds: float = 0.0
+    savings: tuple[Saving, ...] = ()
+    """What each reduction saved, if that was asked."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +115,32 @@ class Uncovered:
 
 
 @dataclass(frozen=True)
+class KernelSubject:
+    """Which kernel code a verdict is about, where it is about a tree and no design."""
+
+    tree: str
+    """The tree, as an absolute path."""
+    patches: tuple[str, ...]
+    """The patches, as absolute paths, in the order in which they were applied."""
+    version: str
+    compiler: str
+    key: str
+    """Digest of the source of what was executed; another one means that the tree changed."""
+    bounds: tuple[str, ...] = ()
+    """Within which bounds the search was exhaustive, besides those of the scenario."""
+    covered: int = 0
+    """Lines of the subsystem's C code that were executed."""
+    lines: int = 0
+    """Lines of the subsystem's C code."""
+    schedule: tuple[dict[str, Any], ...] = ()
+    """What replay follows: each action with its CPU, arguments and results of allocations."""
+    points: dict[str, Any] = field(default_factory=dict)
+    """Where replay lets other code come in between."""
+
+
+@dataclass(frozen=True)
 class Verdict:
-    """The answer for one design."""
+    """The answer for one design, or for a kernel tree."""
 
     subject: str
     scenario: Scenario
@@ -113,3 +155,5 @@ class Verdict:
     """Further, different violations (``check --all``)."""
     design_file: str = ""
     options: tuple[str, ...] = ()
+    kernel: KernelSubject | None = None
+    """The kernel tree, if it is about one."""

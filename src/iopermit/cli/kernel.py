@@ -1,0 +1,142 @@
+"""`iopermit check --kernel TREE`: search a kernel tree's own code; and replay what it found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from iopermit.cli import scenario as bounds
+from iopermit.cli.errors import BadInputError
+from iopermit.cli.output import complain
+from iopermit.cli.progress import shown
+from iopermit.system.scenario import Event, Scenario
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from iopermit.kernel.exploring import Exploration
+    from iopermit.system.results import Verdict
+
+
+@dataclass(frozen=True)
+class Request:
+    """What of a check is about a kernel tree."""
+
+    tree: Path
+    patches: tuple[Path, ...] = ()
+    keep_build: Path | None = None
+    events: str | None = None
+    without: str | None = None
+    cpus: int | None = None
+    tasks: int | None = None
+    longs: int | None = None
+    max_states: int | None = None
+    timeout: float | None = None
+    quiet: bool = False
+
+
+@dataclass(frozen=True)
+class _Progress:
+    """How far a search is, as the progress line wants it."""
+
+    states: int
+    depth: int
+    frontier: int
+    seconds: float
+    memory: int
+    scenario: str
+
+
+def scenarios(request: Request) -> list[Scenario]:
+    """Return the scenarios that a request asks for: one, or the ladder with its events.
+
+    Raises:
+        BadInputError: a bound makes no sense, or there is no event of that name.
+    """
+    from iopermit.kernel.check import LADDER  # noqa: PLC0415 - imports the emulator
+
+    numbers = (request.cpus, request.tasks, request.longs)
+    if all(number is None for number in numbers):
+        return [_scenario(request, *each) for each in LADDER]
+    cpus = 1 if request.cpus is None else request.cpus
+    tasks = 2 if request.tasks is None else request.tasks
+    longs = request.longs if request.longs is not None else 2 if cpus == 1 else 1
+    return [_scenario(request, cpus, tasks, longs)]
+
+
+def _scenario(request: Request, cpus: int, tasks: int, longs: int) -> Scenario:
+    found = bounds.scenario(request.events, request.without, cpus, tasks, longs)
+    assert found is not None  # noqa: S101 - bounds are given
+    return found
+
+
+def check_kernel(request: Request) -> Verdict:
+    """Build a tree with its patches and search its code.
+
+    Raises:
+        BadInputError: a bound makes no sense, or there is no event of that name.
+        KernelTreeError: the tree, a patch or the build cannot be used.
+    """
+    from iopermit.kernel.check import Limits, check_tree  # noqa: PLC0415 - imports the emulator
+    from iopermit.kernel.loading import load_tree  # noqa: PLC0415 - as above
+
+    wanted = scenarios(request)
+    say = None if request.quiet else complain
+    tree = load_tree(request.tree, request.patches, keep=request.keep_build, progress=say)
+    with shown(quiet=request.quiet) as show:
+        limits = Limits(request.max_states, request.timeout)
+        return check_tree(tree, wanted, limits=limits, progress=_reporter(show))
+
+
+def _reporter(
+    show: Callable[[Any], None] | None,
+) -> Callable[[Scenario, Exploration, int], None] | None:
+    if show is None:
+        return None
+
+    def report(scenario: Scenario, found: Exploration, frontier: int) -> None:
+        from iopermit.report.words import bounds as words  # noqa: PLC0415 - only now needed
+
+        show(
+            _Progress(
+                found.states, found.depth, frontier, found.seconds, found.memory, words(scenario)
+            )
+        )
+
+    return report
+
+
+def replay_kernel(saved: dict[str, Any], file: Path) -> Verdict:
+    """Execute a saved schedule of a tree again.
+
+    Raises:
+        BadInputError: the file is damaged, or the schedule no longer shows the violation.
+        KernelTreeError: the tree, a patch or the build cannot be used any more.
+    """
+    from iopermit.kernel.check import ReplayError, replay_tree  # noqa: PLC0415 - the emulator
+    from iopermit.kernel.loading import load_tree  # noqa: PLC0415 - as above
+
+    problem = _problem_of(saved["kernel"])
+    if problem:
+        raise BadInputError(f"{file} cannot be replayed: {problem}")
+    kernel, given = saved["kernel"], saved["scenario"]
+    tree = load_tree(Path(kernel["tree"]), [Path(patch) for patch in kernel["patches"]])
+    changed = tree.subject.key != kernel["key"]
+    if changed:
+        complain(f"iopermit: {kernel['tree']} is not what it was when {file} was saved")
+    events = frozenset(Event(one) for one in given["events"])
+    scenario = Scenario(given["cpus"], given["tasks"], given["longs"], events)
+    try:
+        return replay_tree(tree, saved, scenario)
+    except ReplayError as error:
+        why = "the tree or a patch changed since" if changed else "the file was damaged"
+        raise BadInputError(f"{file}: {error}; {why}") from error
+
+
+def _problem_of(kernel: object) -> str:
+    wanted = {"tree": str, "patches": list, "key": str, "schedule": list, "points": dict}
+    if not isinstance(kernel, dict):
+        return "kernel should be an object"
+    wrong = [name for name, kind in wanted.items() if not isinstance(kernel.get(name), kind)]
+    return f"kernel.{wrong[0]} is missing or of the wrong type" if wrong else ""

@@ -1,0 +1,221 @@
+"""Checks a kernel tree: searches its own code under every event, and confirms what it finds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from iopermit.kernel.accesses import Points
+from iopermit.kernel.boot import bring_up
+from iopermit.kernel.exploring import Bounds, Exploration, Explorer
+from iopermit.kernel.replaying import Replay, Replayer
+from iopermit.kernel.schedule import Scheduled, concrete_schedule, scheduled
+from iopermit.system.results import SearchStatistics, Uncovered, Verdict
+from iopermit.system.scenario import Event, Scenario
+
+if TYPE_CHECKING:
+    from iopermit.kernel.loading import LoadedTree
+
+Progress = Callable[[Scenario, Exploration, int], None]
+LADDER: Final = ((1, 2, 2), (2, 2, 1))
+"""CPUs, tasks and longs of the scenarios of a check without explicit bounds."""
+
+
+class ReplayError(Exception):
+    """The schedule of a violation, executed again, does not show it."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When to give up: states of one scenario, seconds in total."""
+
+    max_states: int | None = None
+    timeout: float | None = None
+
+
+def check_tree(
+    tree: LoadedTree,
+    scenarios: Sequence[Scenario],
+    *,
+    limits: Limits = Limits(),
+    progress: Progress | None = None,
+) -> Verdict:
+    """Return the verdict about a tree: in the first scenario that does not hold, or the last.
+
+    Raises:
+        KernelTreeError: the tree's code needs something that is not there.
+        ReplayError: the violation does not show when its schedule is executed again.
+    """
+    deadline = None if limits.timeout is None else time.monotonic() + limits.timeout
+    verdict: Verdict | None = None
+    exhausted: list[str] = []
+    executed: set[tuple[int, int]] = set()
+    for each in scenarios:
+        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        bounds = Bounds(limits.max_states, left)
+        verdict = _check_once(tree, each, bounds, progress, executed)
+        if verdict.verdict != "holds":
+            break
+        exhausted.append(f"{_bounds_of(each)}: {verdict.search.states:,} states")
+    assert verdict is not None  # noqa: S101 - there is at least one scenario
+    return _with_bounds(verdict, exhausted)
+
+
+def _bounds_of(scenario: Scenario) -> str:
+    return f"{scenario.cpus} CPUs, {scenario.tasks} tasks, {scenario.longs} longs"
+
+
+def _with_bounds(verdict: Verdict, exhausted: list[str]) -> Verdict:
+    kernel = verdict.kernel
+    assert kernel is not None  # noqa: S101 - the verdict is about a tree
+    others = exhausted[:-1] if verdict.verdict == "holds" else exhausted
+    if not others:
+        return verdict
+    bounds = (*kernel.bounds, *(f"exhausted before: {one}" for one in others))
+    return replace(verdict, kernel=replace(kernel, bounds=bounds))
+
+
+def _check_once(
+    tree: LoadedTree,
+    scenario: Scenario,
+    bounds: Bounds,
+    progress: Progress | None,
+    executed: set[tuple[int, int]],
+) -> Verdict:
+    driver, initial = bring_up(tree.image, scenario)
+    explorer = Explorer(
+        driver,
+        initial,
+        scenario,
+        bounds=bounds,
+        progress=None if progress is None else lambda r, f: progress(scenario, r, f),
+    )
+    result = explorer.run()
+    schedule: list[Scheduled] = []
+    replay: Replay | None = None
+    if result.found is not None:
+        schedule = concrete_schedule(explorer, result.found)
+        points = driver.contexts.accesses.points
+        replay = Replayer(tree.image, tree.lines, scenario, points, tree.suspects).run(schedule)
+        if replay.violation is None:
+            message = "the schedule, executed again on a fresh machine, shows no violation"
+            raise ReplayError(message)
+    executed |= driver.contexts.executed
+    return _verdict(tree, scenario, result, schedule, replay, explorer, executed)
+
+
+def _verdict(
+    tree: LoadedTree,
+    scenario: Scenario,
+    result: Exploration,
+    schedule: list[Scheduled],
+    replay: Replay | None,
+    explorer: Explorer,
+    executed: set[tuple[int, int]],
+) -> Verdict:
+    covered, missed = tree.lines.coverage(executed)
+    kernel = replace(
+        tree.subject,
+        bounds=_stated_bounds(explorer),
+        covered=len(covered),
+        lines=len(covered) + len(missed),
+        schedule=tuple(one.saved() for one in schedule),
+        points=explorer.driver.contexts.accesses.points.saved(),
+    )
+    possible = {move.action.event for move in explorer.rules.known_moves()}
+    return Verdict(
+        tree.name,
+        scenario,
+        "violated" if replay else "undetermined" if result.limit else "holds",
+        result.limit,
+        replay.violation if replay else None,
+        replay.trace if replay else None,
+        SearchStatistics(
+            result.states,
+            result.transitions,
+            result.depth,
+            result.seconds,
+            exhausted=replay is None and not result.limit,
+            confirmed_full_size=replay is not None,
+        ),
+        Uncovered(tuple(missed), _never(scenario, possible), _not_asked(scenario)),
+        design_file=tree.subject.tree,
+        kernel=kernel,
+    )
+
+
+def _never(scenario: Scenario, possible: set[str]) -> tuple[str, ...]:
+    """Return the events of the scenario that never were possible."""
+    names = {
+        Event.PREEMPT: {"switch"},
+        Event.MIGRATE: {"switch"},
+        Event.ALLOCATION_FAILS: {"ioperm"},
+    }
+    return tuple(
+        event.value
+        for event in Event
+        if scenario.has(event) and not possible & names.get(event, {event.value})
+    )
+
+
+def _not_asked(scenario: Scenario) -> tuple[str, ...]:
+    return tuple(event.value for event in Event if not scenario.has(event))
+
+
+def _stated_bounds(explorer: Explorer) -> tuple[str, ...]:
+    """Return what bounds the search besides the scenario, in words."""
+    scenario, driver = explorer.scenario, explorer.driver
+    ranges = (driver.ports[one] for one in scenario.ranges)
+    ports = ", ".join(f"{p.first}-{p.first + p.count - 1}" for p in ranges)
+    return (
+        f"ioperm() ranges: {ports}, and an invalid one",
+        f"{driver.memory.heap} heap objects alive at once at most",
+        (
+            "an instruction is atomic; other code comes in between before accesses to memory that "
+            "another context may access"
+        ),
+    )
+
+
+def replay_tree(tree: LoadedTree, saved: Mapping[str, Any], scenario: Scenario) -> Verdict:
+    """Execute a saved schedule again and return what it shows now.
+
+    Raises:
+        ReplayError: the schedule is damaged, or no longer shows the violation.
+    """
+    kernel, figures = saved["kernel"], saved["search"]
+    try:
+        schedule = [scheduled(one) for one in kernel["schedule"]]
+        points = Points.from_saved(kernel["points"])
+        replay = Replayer(tree.image, tree.lines, scenario, points, tree.suspects).run(schedule)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, AssertionError) as error:
+        raise ReplayError(f"the schedule cannot be executed ({error})") from error
+    wanted = saved["violation"]["message"]
+    if replay.violation is None or replay.violation.message != wanted:
+        raise ReplayError(f"the schedule no longer shows: {wanted}")
+    statistics = SearchStatistics(
+        figures["states"],
+        figures["transitions"],
+        figures["depth"],
+        figures["seconds"],
+        figures["exhausted"],
+        confirmed_full_size=True,
+    )
+    return Verdict(
+        saved["subject"],
+        scenario,
+        "violated",
+        "",
+        replay.violation,
+        replay.trace,
+        statistics,
+        design_file=tree.subject.tree,
+        kernel=replace(
+            tree.subject,
+            bounds=tuple(kernel.get("bounds", ())),
+            schedule=tuple(kernel["schedule"]),
+            points=dict(kernel["points"]),
+        ),
+    )

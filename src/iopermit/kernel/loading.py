@@ -1,0 +1,117 @@
+"""A kernel tree, built and linked: what a search, a replay or a count starts from."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from iopermit.kernel.boot import load_image
+from iopermit.kernel.build import BuiltTree, build
+from iopermit.kernel.lines import Lines
+from iopermit.system.results import KernelSubject
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from iopermit.kernel.image import Image
+
+_WITH_LINES: Final = ("ioport.o", "process.o", "process_64.o", "iopermit_shim.o", "common.o")
+
+
+@dataclass(frozen=True)
+class LoadedTree:
+    """A tree's code, ready to be executed.
+
+    Attributes:
+        built: the objects, and where they come from.
+        image: the objects, linked.
+        lines: the line tables of the subsystem's objects.
+        patches: the patches, as absolute paths.
+        suspects: file and number of the lines that patches changed.
+    """
+
+    built: BuiltTree
+    image: Image
+    lines: Lines
+    patches: tuple[Path, ...]
+    suspects: frozenset[tuple[str, int]]
+
+    @property
+    def name(self) -> str:
+        """How reports call the tree."""
+        return self.built.tree.name
+
+    @property
+    def subject(self) -> KernelSubject:
+        """What identifies the code: the tree, the patches, and a digest of what is executed."""
+        digest = hashlib.sha256(self.image.code + self.image.data + self.image.per_cpu)
+        return KernelSubject(
+            str(self.built.tree),
+            tuple(map(str, self.patches)),
+            self.built.version,
+            self.built.compiler,
+            digest.hexdigest(),
+        )
+
+
+def load_tree(
+    tree: Path,
+    patches: Sequence[Path] = (),
+    *,
+    keep: Path | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> LoadedTree:
+    """Build a tree with patches, and link its objects.
+
+    Raises:
+        KernelTreeError: the tree, a patch or the build cannot be used; the message says why.
+    """
+    return load_built(build(tree, patches, keep=keep, progress=progress), patches)
+
+
+def load_built(built: BuiltTree, patches: Sequence[Path] = ()) -> LoadedTree:
+    """Link the objects of a tree that is built already."""
+    image = load_image(built.objects)
+    placed = {p: places for p, places in image.placed.items() if p.name in _WITH_LINES}
+    lines = Lines(placed, built.source.text)
+    absolute = tuple(path.resolve() for path in patches)
+    return LoadedTree(built, image, lines, absolute, _changed_lines(built))
+
+
+def _changed_lines(built: BuiltTree) -> frozenset[tuple[str, int]]:
+    """Return the lines that patches changed or added, or before which they took some away."""
+    found: set[tuple[str, int]] = set()
+    for path in built.source.changed:
+        before = _text(built.tree / path).splitlines()
+        after = built.source.text(path).splitlines()
+        matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
+        for kind, _, _, first, end in matcher.get_opcodes():
+            if kind != "equal":
+                changed = _statements(after, first, max(end, first + 1))
+                found.update((path, number + 1) for number in changed)
+    return frozenset(found)
+
+
+def _statements(lines: list[str], first: int, end: int) -> range:
+    """Return the lines of the statements that some lines belong to: code has only one line each."""
+    while first > 0 and _continues(lines[first - 1]):
+        first -= 1
+    while end < len(lines) and _continues(lines[end - 1]):
+        end += 1
+    return range(first, min(end, len(lines)))
+
+
+def _continues(line: str) -> bool:
+    """Return whether a statement goes on after a line."""
+    text = line.strip()
+    return bool(text) and not text.startswith(("#", "/*", "*", "//")) and text[-1] not in ";{}:/"
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text("utf-8", "replace")
+    except OSError:
+        return ""
