@@ -219,7 +219,7 @@ class KvmCpu:
             cache_bit ^= _CACHE_BIT
             if self._shadow_paging and self._renewed != self._flushes:
                 self._renewed = self._flushes
-                self._memory.renew_mappings()
+                self._machine.forget_translations()
         special.cr3 = root | cache_bit
         virtual.set_special()
         if self._msrs:
