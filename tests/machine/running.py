@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import tempfile
@@ -14,6 +15,17 @@ from iopermit.cli import main
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+for _name in (
+    "iopermit.cli.app",
+    "iopermit.machine.devices.clock",
+    "iopermit.machine.kvm_cpu",
+    "iopermit.machine.run",
+    "iopermit.machine.unicorn_cpu",
+    "iopermit.translate.load",
+):
+    # What the verb imports only when it needs it: once here, not in every child.
+    importlib.import_module(_name)
 
 _CRASHED: Final = 99
 """Exit status of a child that did not get to an end."""

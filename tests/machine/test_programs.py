@@ -12,6 +12,8 @@ from tests.machine.cache import PROGRAMS, compiled, skip_or_fail
 from tests.machine.kvm import BACKENDS, require_backend
 from tests.machine.running import Ran, iopermit_run
 
+from iopermit.designs import designs
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -48,6 +50,28 @@ def test_posix_on_kvm(kind: str) -> None:
     require_backend("kvm")
     program = compiled(PROGRAMS / "posix.c", *KINDS[kind])
     assert iopermit_run("--cpu", "kvm", "--cpus", "2", program) == on_host(program)
+
+
+@pytest.mark.parametrize("options", [("--cpus", "1"), ("--cpus", "4"), ("--cpu", "kvm")])
+def test_ends_of_processes_with_threads(options: tuple[str, ...]) -> None:
+    """Threads that never leave user mode end when another one executes, exits or faults."""
+    require_backend(options[1])
+    program = compiled(PROGRAMS / "ends.c", "-static", "-pthread")
+    ran = iopermit_run(*options, "--timeout", "60", program)
+    lines = ["executed by a thread", "exit 0 signal 0", "exit 6 signal 0", "exit 0 signal 11"]
+    assert (ran.output.splitlines(), ran.status) == (lines, 0)
+
+
+@pytest.mark.parametrize("design", designs(), ids=str)
+def test_every_design_runs_programs(design: str) -> None:
+    """A single user of ports does not meet the faults of any design but one, which crashes."""
+    ran = iopermit_run("--design", design, compiled(PROGRAMS / "string_io.c", "-static"))
+    if design == "linux-060aa16f":
+        crash = "iopermit: BUG: kernel crash in linux-060aa16f: null pointer dereference"
+        assert (ran.errors.partition(": NULL")[0], ran.status) == (crash, 1)
+    else:
+        assert ran.output.endswith("in 78 ff78 ffffff78\n")
+        assert (ran.errors, ran.status) == ("", 0)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

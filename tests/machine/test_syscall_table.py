@@ -34,7 +34,17 @@ def kernel_numbers(option: str) -> dict[str, int]:
     gcc = require_tool("gcc")
 
     def expand(folder: Path) -> None:
-        command = [gcc, option, "-dM", "-E", "-include", "asm/unistd.h", "-x", "c", "/dev/null"]
+        command = [
+            str(gcc),
+            option,
+            "-dM",
+            "-E",
+            "-include",
+            "asm/unistd.h",
+            "-x",
+            "c",
+            "/dev/null",
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         (folder / "defines").write_text(done.stdout)
 

@@ -102,8 +102,9 @@ def test_a_task_can_end_on_its_way_back() -> None:
     """A killed task does not return to user mode first."""
     runner = make()
     runner.ioperm(0, PortRange(0x80, 1), True)
-    assert runner.system.threads[0].mode is Mode.KERNEL
+    modes = [runner.system.threads[0].mode]
     runner.exit_in_kernel(0)
-    assert runner.system.threads[0].mode is Mode.DEAD
+    modes.append(runner.system.threads[0].mode)
     runner.switch(0, None)
-    assert runner.system.threads[0].mode is Mode.FREE
+    modes.append(runner.system.threads[0].mode)
+    assert modes == [Mode.KERNEL, Mode.DEAD, Mode.FREE]

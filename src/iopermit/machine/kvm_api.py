@@ -185,13 +185,26 @@ class VirtualMachine:
             raise MachineError(f"/dev/kvm has version {version} of its interface, not {_VERSION}")
         self._vm = fcntl.ioctl(self._kvm, _CREATE_VM, 0)
         fcntl.ioctl(self._vm, _SET_TSS_ADDRESS, _TSS_ADDRESS)
-        region = struct.pack("<IIQQQ", 0, 0, 0, memory.size, memory.address)
-        fcntl.ioctl(self._vm, _SET_USER_MEMORY_REGION, region)
+        self._memory = memory
+        self._set_memory(memory.size)
         run_size = fcntl.ioctl(self._kvm, _GET_VCPU_MMAP_SIZE, 0)
         self.cpus = [
             VirtualCpu(fcntl.ioctl(self._vm, _CREATE_VCPU, number), run_size)
             for number in range(cpus)
         ]
+
+    def forget_translations(self) -> None:
+        """Let KVM drop its shadow page tables, all of them.
+
+        Without hardware support it derives them from the page tables of the virtual machine,
+        and notices when the machine writes to those, but not when we do.
+        """
+        self._set_memory(0)
+        self._set_memory(self._memory.size)
+
+    def _set_memory(self, size: int) -> None:
+        region = struct.pack("<IIQQQ", 0, 0, 0, size, self._memory.address)
+        fcntl.ioctl(self._vm, _SET_USER_MEMORY_REGION, region)
 
     def supported_cpuid(self) -> list[list[int]]:
         """Return function, index, flags, EAX, EBX, ECX and EDX of each entry that KVM offers."""

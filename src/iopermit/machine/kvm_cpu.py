@@ -125,8 +125,9 @@ class KvmCpu:
         self._load(cpu, context, root)
         context.registers[RFLAGS] |= self._iopl[cpu] << model.IOPL_SHIFT
         virtual.set_general(context.registers)
-        with self._timer.ticking(_TURN if budget is not None else None):
-            reason = self._enter(virtual)
+        if budget is not None:
+            self._timer.tick(_TURN)
+        reason = self._enter(virtual)
         event = self._event(cpu, context, reason)
         if self._iopl[cpu] and not context.registers[RFLAGS] & model.FLAGS_IOPL:
             raise MachineError(
@@ -218,7 +219,7 @@ class KvmCpu:
             cache_bit ^= _CACHE_BIT
             if self._shadow_paging and self._renewed != self._flushes:
                 self._renewed = self._flushes
-                self._memory.renew_mappings()
+                self._machine.forget_translations()
         special.cr3 = root | cache_bit
         virtual.set_special()
         if self._msrs:

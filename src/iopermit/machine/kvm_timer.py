@@ -21,58 +21,26 @@ class Timer:
         except ValueError as error:
             raise MachineError("the KVM back end works in the main thread only") from error
         self._owner = threading.get_ident()
-        self._condition = threading.Condition()
-        self._seconds: float | None = None
-        self._closed = False
+        self._closed = threading.Event()
         self._thread: threading.Thread | None = None
-
-    def ticking(self, seconds: float | None) -> Ticking:
-        """Return a context in which a signal comes every so often (None: never)."""
-        return Ticking(self, seconds)
 
     def interrupt(self) -> None:
         """Send the signal now."""
         signal.pthread_kill(self._owner, self.SIGNAL)
 
-    def set(self, seconds: float | None) -> None:
-        """Start or stop the ticking."""
-        if seconds is None and self._thread is None:
-            return
-        with self._condition:
-            self._seconds = seconds
-            self._condition.notify()
+    def tick(self, seconds: float) -> None:
+        """Send the signal every so often from now on; nothing if it is sent already."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._tick, daemon=True)
+            self._thread = threading.Thread(target=self._run, args=(seconds,), daemon=True)
             self._thread.start()
 
     def close(self) -> None:
         """End the thread and give the signal back."""
-        with self._condition:
-            self._closed = True
-            self._condition.notify()
+        self._closed.set()
         if self._thread is not None:
             self._thread.join()
         signal.signal(self.SIGNAL, self._previous)
 
-    def _tick(self) -> None:
-        with self._condition:
-            while not self._closed:
-                woken = self._condition.wait(self._seconds)
-                if not woken and self._seconds is not None:
-                    self.interrupt()
-
-
-class Ticking:
-    """Lets the signal come every so often while a block runs."""
-
-    def __init__(self, timer: Timer, seconds: float | None) -> None:
-        self._timer, self._seconds = timer, seconds
-
-    def __enter__(self) -> None:
-        """Start."""
-        self._timer.set(self._seconds)
-
-    def __exit__(self, *_: object) -> None:
-        """Stop."""
-        if self._seconds is not None:
-            self._timer.set(None)
+    def _run(self, seconds: float) -> None:
+        while not self._closed.wait(seconds):
+            self.interrupt()

@@ -98,14 +98,6 @@ class PhysicalMemory:
         """Return the bytes of a page."""
         return self.view[page * PAGE : (page + 1) * PAGE]
 
-    def renew_mappings(self) -> None:
-        """Make whoever maps this memory (KVM) look at the host's page tables again."""
-        library = ctypes.CDLL(None, use_errno=True)
-        for protection in (mmap.PROT_READ, mmap.PROT_READ | mmap.PROT_WRITE):
-            address, size = ctypes.c_void_p(self.address), ctypes.c_size_t(self.size)
-            if library.mprotect(address, size, protection):
-                raise OSError(ctypes.get_errno(), "mprotect")
-
     @property
     def free_pages(self) -> int:
         """How many pages can be handed out."""

@@ -24,6 +24,8 @@ _YIELD_ODDS: Final = 8
 """One in so many kernel entries ends a turn early."""
 _HOST_POLL: Final = 0.01
 """Seconds between looks at standard input when every task waits for it."""
+_UNCOUNTED_TURN: Final = 10_000_000
+"""Nanoseconds that pass when a task is preempted whose instructions are not counted."""
 _SIGALRM: Final = 14
 
 
@@ -191,6 +193,8 @@ class Scheduler:
                 kernel.clock.advance(KERNEL_ENTRY)
                 handle_fault(kernel, task, event)
             case Preempted():
+                if kernel.backend.executed() is None:
+                    kernel.clock.advance(_UNCOUNTED_TURN)
                 self._left[cpu] = 0
                 kernel.runner.other_call(task.slot)
 

@@ -86,11 +86,6 @@ class LinuxDesign(Design):
 
     IO_BITMAP_BITS: ClassVar[int] = 65536
     """Ports that a map covers."""
-    iopl_skips_cli_sti: ClassVar[bool] = False
-    """Whether CLI and STI do nothing, instead of faulting, for a task with emulated iopl(3).
-
-    fixup_iopl_exception(), since v5.16 (b968e84b509d).
-    """
     iopl_survives_exec: ClassVar[bool] = False
     """Whether the permissions of iopl(2) outlive execve(2).
 

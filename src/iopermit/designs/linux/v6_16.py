@@ -22,6 +22,10 @@ class Linux616(Linux58):
     title = "As v5.8; fork clears TIF_IO_BITMAP of every child first"
     origin = "8b68e978718f14fdcb080c2a7791c52a0d09bc6d"
     iopl_skips_cli_sti: ClassVar[bool] = True
+    """With emulated iopl(3), CLI and STI do nothing instead of faulting.
+
+    fixup_iopl_exception(), since v5.16 (b968e84b509d). Only running programs can show it.
+    """
 
     def io_bitmap_exit(self, cpu: Linux55.Cpu, tsk: Linux55.Task) -> None:
         """Take the map away from ``tsk``; the TSS has to follow only if that is current."""

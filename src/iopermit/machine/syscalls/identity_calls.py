@@ -182,6 +182,14 @@ def setresuid(call: Call, uid: int, euid: int, suid: int) -> int:
     return _set_uids(call, uid, euid, suid)
 
 
+@call("setresuid", None, 164, "uid euid suid", "drops the capabilities with the last id 0")
+def setresuid16(call: Call, uid: int, euid: int, suid: int) -> int:
+    """Change all user ids; 65535 keeps one."""
+    low, keep = 0xFFFF, 0xFFFF_FFFF
+    wide = [keep if number & low == low else number & low for number in (uid, euid, suid)]
+    return _set_uids(call, *wide)
+
+
 def _set_gids(call: Call, gid: int, egid: int, sgid: int) -> int:
     old = call.task.credentials
     wanted = [call.signed(value, 32) for value in (gid, egid, sgid)]

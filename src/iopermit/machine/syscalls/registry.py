@@ -86,8 +86,10 @@ SERVICES: Final[dict[tuple[int, int], Service]] = {}
 """By ABI (64 or 32) and number."""
 
 QUIET: Final[dict[tuple[int, int], str]] = {
+    (64, 326): "copy_file_range",
     (64, 334): "rseq",
     (64, 435): "clone3",
+    (32, 377): "copy_file_range",
     (32, 386): "rseq",
     (32, 435): "clone3",
 }
