@@ -35,9 +35,7 @@ def test_an_ordinary_user_cannot_read_what_root_can(tmp_path: Path) -> None:
     """With --user the mode of a file decides, though iopermit itself may be root."""
     secret = tmp_path / "secret"
     secret.write_text("secret")
-    secret.chmod(0o400)
-    if secret.stat().st_uid == 1000:
-        pytest.skip("needs a user id other than 1000")
+    secret.chmod(0)
     ran = iopermit_run("--user", "/bin/cat", secret)
     assert "secret" not in ran.output
     assert "Permission denied" in ran.errors

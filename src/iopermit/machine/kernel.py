@@ -165,7 +165,7 @@ class Kernel:
                 files.add(HostStream(path=f"/dev/fd/{number}", descriptor=number))
         pid = self.new_pid()
         process = Process(
-            pid, None, space, files, SignalHandlers(), os.getcwd(), path, image.bits,
+            pid, None, space, files, SignalHandlers(), _working_directory(), path, image.bits,
             group=pid, session=pid, name=os.path.basename(path),
         )  # fmt: skip
         context = self.backend.new_context(image.bits)
@@ -337,3 +337,11 @@ class Kernel:
 def _whole_map(layout: TssLayout) -> Concretion:
     """Let one long stand for the whole map, which is then copied in one piece."""
     return Concretion(layout.geometry((0, layout.map_ports // layout.long_bits)), ())
+
+
+def _working_directory() -> str:
+    """Return the host's working directory, or the root if it was removed."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return "/"

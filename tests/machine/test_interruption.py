@@ -1,0 +1,41 @@
+"""Ctrl-C ends a run at once, whatever the program does."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from tests.machine.kvm import BACKENDS, require_backend
+
+MAIN = "import sys; from iopermit.cli import main; sys.exit(main())"
+SPIN = "while :; do :; done"
+WAIT = "sleep 1 & wait; read line"
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("script", [SPIN, WAIT])
+def test_an_interrupt_ends_the_run(backend: str, script: str) -> None:
+    """The status is 3 and there is one message, also if user code never leaves user mode."""
+    require_backend(backend)
+    command = [sys.executable, "-c", MAIN, "run", "--cpu", backend]
+    reader, writer = os.pipe()
+    with subprocess.Popen(
+        [*command, "/bin/sh", "-c", f"echo ready; {script}"],
+        stdin=reader,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "ready\n"
+        time.sleep(0.3)
+        running.send_signal(signal.SIGINT)
+        output, errors = running.communicate(timeout=60)
+    os.close(reader)
+    os.close(writer)
+    assert (output, running.returncode) == ("", 3)
+    assert errors == "iopermit: interrupted before there was a result\n"
