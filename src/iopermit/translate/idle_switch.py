@@ -19,6 +19,7 @@ from iopermit.translate.ir import (
     Select,
     Stmt,
     Store,
+    Temp,
     binary,
 )
 
@@ -61,6 +62,7 @@ class _Path:
         self.model = model
         self.targets: list[int] = []
         self.effect = False
+        self.temps: dict[str, int | None] = {}
 
     def body(self, statements: tuple[Stmt, ...]) -> list[int] | None:
         """Return where the step can go on to, or None if it has an effect."""
@@ -83,15 +85,21 @@ class _Path:
                     self.effect = self.effect or not field.local
                 case Clear():
                     self.effect = True
-                case Let():
-                    pass
+                case Let(Temp(name), value):
+                    self.temps[name] = self._value(value)
         return False
 
     def _branch(self, condition: Expr, then: tuple[Stmt, ...], otherwise: tuple[Stmt, ...]) -> bool:
         known = self._value(condition)
         if known is not None:
             return self._follow(then if known else otherwise)
-        return all([self._follow(then), self._follow(otherwise)])
+        before = dict(self.temps)
+        ended = self._follow(then)
+        after, self.temps = self.temps, before
+        ended = self._follow(otherwise) and ended
+        both = after.keys() & self.temps.keys()
+        self.temps = {n: self.temps[n] for n in both if self.temps[n] == after[n]}
+        return ended
 
     def _value(self, expr: Expr) -> int | None:
         """Return the value of an expression, or None if the fields of idle tasks do not tell."""
@@ -100,6 +108,8 @@ class _Path:
                 return value
             case Load(field, _) if field.record == "task" and not field.local:
                 return None if field.name == "pc" else self.model.idle.get(field.name, 0)
+            case Temp(name):
+                return self.temps.get(name)
             case Binary(op, left, right):
                 return self._binary(op, self._value(left), self._value(right))
             case Select(condition, yes, no):
