@@ -291,7 +291,11 @@ def replay(saved: dict[str, Any]) -> Verdict:
     bounds = saved["scenario"]
     events = frozenset(Event(name) for name in bounds["events"])
     scenario = Scenario(
-        bounds["cpus"], bounds["tasks"], bounds["longs"], events, garbage=bounds.get("garbage", True)
+        bounds["cpus"],
+        bounds["tasks"],
+        bounds["longs"],
+        events,
+        garbage=bounds.get("garbage", True),
     )
     actions = [(_action(step), int(step["label"])) for step in saved["trace"]]
     wanted = saved["violation"]
