@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from iopermit.kernel import memory_map as at
 from iopermit.kernel.accesses import Accesses
+from iopermit.kernel.classifying import Heap, Who
 from iopermit.kernel.contents import CPU, TASK, name
-from iopermit.kernel.contexts import Contexts, Ending, Heap, Who
+from iopermit.kernel.contexts import Contexts, Ending
 from iopermit.kernel.driver import Driver
 from iopermit.kernel.emulator import Emulator
 from iopermit.kernel.errors import KernelTreeError
@@ -20,6 +20,9 @@ from iopermit.kernel.state import IDLE_NAME, CpuMeta, State, TaskMeta
 from iopermit.system.concretion import exact
 from iopermit.system.machine_state import IoMapBase, TssLayout
 from iopermit.system.scenario import Event, Scenario
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _NEED_RESCHED: Final = 0x8000_0000
 """PREEMPT_NEED_RESCHED, inverted: set while nobody wants to preempt."""
@@ -55,8 +58,8 @@ def bring_up(image: Image, scenario: Scenario) -> tuple[Driver, State]:
     cpus = [_bring_up_cpu(driver, cpu) for cpu in range(scenario.cpus)]
     for slot in range(scenario.tasks):
         _fork_first(driver, cpus[0], slot)
-    contexts.seen = Accesses()
-    contexts.counter = sequence_counter(image)
+    contexts.accesses.seen = Accesses()
+    contexts.accesses.counter = sequence_counter(image)
     return driver, _initial(driver, scenario, cpus)
 
 
@@ -72,12 +75,12 @@ def _initial(driver: Driver, scenario: Scenario, cpus: list[CpuMeta]) -> State:
         )
         tasks.append(memory.task_component(slot, meta))
     components = []
-    for cpu, meta in enumerate(cpus):
+    for cpu, cpu_meta in enumerate(cpus):
         current = name(TASK, cpu) if cpu < scenario.tasks else IDLE_NAME
         address = memory.task(cpu if current else memory.idle(cpu))
         place = memory.gs_base(cpu) + driver.layout.current_task
         memory.emulator.write(place, address.to_bytes(8, "little"))
-        components.append(memory.cpu_component(cpu, meta, (current,)))
+        components.append(memory.cpu_component(cpu, cpu_meta, (current,)))
     heap = (None,) * memory.heap
     return State(tuple(components), tuple(tasks), heap, memory.data_component())
 
@@ -113,7 +116,7 @@ def _bring_up_cpu(driver: Driver, cpu: int) -> CpuMeta:
     ):
         write(base + place, value.to_bytes(size, "little"))
     driver.enter_cpu(cpu, CpuMeta(switching=False, limit=0, tr=(0, 0, 0)))
-    driver.contexts.who, driver.contexts.heap = Who(cpu, -1), Heap({})
+    driver.contexts.accesses.who, driver.contexts.accesses.heap = Who(cpu, -1), Heap({})
     ending = driver.contexts.call(
         image.address("iopermit_bring_up"), [cpu], memory.registers_of(idle), interrupts=False
     )
@@ -128,7 +131,10 @@ def _fork_first(driver: Driver, meta: CpuMeta, slot: int) -> None:
     memory = driver.memory
     idle = memory.idle(0)
     driver.enter_cpu(0, meta)
-    driver.contexts.who, driver.contexts.heap = Who(0, -1, frozenset({slot})), Heap({})
+    driver.contexts.accesses.who, driver.contexts.accesses.heap = (
+        Who(0, -1, frozenset({slot})),
+        Heap({}),
+    )
     arguments = [memory.task(slot), memory.stack(slot), 0, 0]
     ending = driver.contexts.call(
         driver.function("iopermit_fork"), arguments, memory.registers_of(idle), interrupts=False

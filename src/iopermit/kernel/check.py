@@ -5,16 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from iopermit.kernel.accesses import Points
 from iopermit.kernel.boot import bring_up
 from iopermit.kernel.exploring import Bounds, Exploration, Explorer
-from iopermit.kernel.loading import LoadedTree
 from iopermit.kernel.replaying import Replay, Replayer
 from iopermit.kernel.schedule import Scheduled, concrete_schedule, scheduled
 from iopermit.system.results import SearchStatistics, Uncovered, Verdict
 from iopermit.system.scenario import Event, Scenario
+
+if TYPE_CHECKING:
+    from iopermit.kernel.loading import LoadedTree
 
 Progress = Callable[[Scenario, Exploration, int], None]
 LADDER: Final = ((1, 2, 2), (2, 2, 1))
@@ -37,10 +39,10 @@ def check_tree(
     tree: LoadedTree,
     scenarios: Sequence[Scenario],
     *,
-    limits: Limits = Limits(),  # noqa: B008 - immutable
+    limits: Limits = Limits(),
     progress: Progress | None = None,
 ) -> Verdict:
-    """Return the verdict about a tree in some scenarios: of the first that does not hold, or the last.
+    """Return the verdict about a tree: in the first scenario that does not hold, or the last.
 
     Raises:
         KernelTreeError: the tree's code needs something that is not there.
@@ -95,7 +97,7 @@ def _check_once(
     replay: Replay | None = None
     if result.found is not None:
         schedule = concrete_schedule(explorer, result.found)
-        points = driver.contexts.points
+        points = driver.contexts.accesses.points
         replay = Replayer(tree.image, tree.lines, scenario, points, tree.suspects).run(schedule)
         if replay.violation is None:
             message = "the schedule, executed again on a fresh machine, shows no violation"
@@ -120,7 +122,7 @@ def _verdict(
         covered=len(covered),
         lines=len(covered) + len(missed),
         schedule=tuple(one.saved() for one in schedule),
-        points=explorer.driver.contexts.points.saved(),
+        points=explorer.driver.contexts.accesses.points.saved(),
     )
     possible = {move.action.event for move in explorer.rules.known_moves()}
     return Verdict(
@@ -170,8 +172,10 @@ def _stated_bounds(explorer: Explorer) -> tuple[str, ...]:
     return (
         f"ioperm() ranges: {ports}, and an invalid one",
         f"{driver.memory.heap} heap objects alive at once at most",
-        "an instruction is atomic; other code comes in between before accesses to memory that "
-        "another context may access",
+        (
+            "an instruction is atomic; other code comes in between before accesses to memory that "
+            "another context may access"
+        ),
     )
 
 

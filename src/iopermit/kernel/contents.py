@@ -9,13 +9,15 @@ of sequence numbers, changes names only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from iopermit.kernel import memory_map as at
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
 
 NAMES: Final = 1 << 20
 """Names of one kind; a name is kind * NAMES + number."""

@@ -2,64 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from iopermit.kernel import memory_map as at
-from iopermit.kernel.accesses import Accesses, Points
+from iopermit.kernel.classifying import Classifier
 from iopermit.kernel.crashes import Crash
-from iopermit.kernel.emulator import FLAGS, INTERRUPTS, RFLAGS, RIP, RSP, Emulator, Fault, Registers
-from iopermit.kernel.errors import KernelTreeError
+from iopermit.kernel.emulator import FLAGS, INTERRUPTS, RAX, RFLAGS, RIP, RSP, Fault, Registers
+from iopermit.kernel.faulting import crash_of
 from iopermit.kernel.host import FUNCTIONS
 from iopermit.kernel.liveness import Liveness
-from iopermit.kernel.memory import Memory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from iopermit.kernel.accesses import Points
+    from iopermit.kernel.memory import Memory
 
 COUNT_MASK: Final = 0x7FFF_FFFF
 """Without PREEMPT_NEED_RESCHED, which is set while nobody wants to preempt."""
 FAILS: Final = -1
 """The choice that an allocation fails."""
-MOST_INSTRUCTIONS: Final = 5_000_000
 
 
 class HeapExhausted(Exception):  # noqa: N818 - a limit of the search, not an error
     """More heap objects are alive than the heap has slots: the bound is too small."""
-
-
-@dataclass
-class Who:
-    """On whose behalf a segment runs.
-
-    Attributes:
-        cpu: which CPU executes it.
-        slot: the task whose system call it is, or -1 for a context switch.
-        involved: further task slots that it is about: a child, the tasks of a switch.
-        privileged: whether the task has CAP_SYS_RAWIO.
-    """
-
-    cpu: int
-    slot: int
-    involved: frozenset[int] = frozenset()
-    privileged: bool = True
-
-
-@dataclass
-class Heap:
-    """The heap during a segment.
-
-    Attributes:
-        used: sizes of the objects in use, by slot.
-        dangling: free slots that something still points to.
-        shared: slots that others than the running context refer to.
-        plan: choices of the allocations, in order: a slot, or `FAILS`.
-        options: for each allocation made, what could have been chosen.
-    """
-
-    used: dict[int, int]
-    dangling: frozenset[int] = frozenset()
-    shared: frozenset[int] = frozenset()
-    plan: Sequence[int] = ()
-    options: list[list[int]] = field(default_factory=list)
 
 
 @dataclass
@@ -97,10 +64,9 @@ class Contexts:
         """
         self.memory, self.emulator, self.layout = memory, memory.emulator, memory.layout
         self.preempt, self.failures, self.header = preempt, failures, header
-        self.points, self.seen = Points(), Accesses()
-        self.who, self.heap, self._ending = Who(0, 0), Heap({}), Ending()
+        self.accesses = Classifier(memory)
+        self._ending = Ending()
         self._skip = self._reads = self._writes = 0
-        self.counter: int | None = None
         self.before_stop: Callable[[], None] = lambda: None
         """Reads what is needed from memory: the instruction at hand may still change it."""
         self.guard: Callable[[int], str] | None = None
@@ -115,7 +81,7 @@ class Contexts:
 
     def watch(self, points: Points) -> None:
         """Use other points from now on."""
-        self.points = points
+        self.accesses.points = points
         if points.interrupts and not self._interrupts_hooked:
             self._interrupts_hooked = True
             addresses = self._liveness.disabling_interrupts()
@@ -153,7 +119,9 @@ class Contexts:
 
     # Running.
 
-    def call(self, function: int, arguments: Iterable[int], stack: int, *, interrupts: bool) -> Ending:
+    def call(
+        self, function: int, arguments: Iterable[int], stack: int, *, interrupts: bool
+    ) -> Ending:
         """Call a function of the image on a stack, up to the next point."""
         flags = FLAGS | (INTERRUPTS if interrupts else 0)
         self._start(-1, preemptible=interrupts)
@@ -167,22 +135,24 @@ class Contexts:
 
     def _start(self, skip: int, *, preemptible: bool) -> None:
         self._ending = Ending()
+        self.accesses.foreign = self.accesses.touched_heap = False
         self._began_preemptible = preemptible
         self._skip, self._reads, self._writes = skip, 0, 0
 
     def _end(self, fault: Fault | None) -> Ending:
         ending = self._ending
         if ending.crash is None and fault is not None:
-            ending.crash = self._crash_of(fault)
+            ending.crash = crash_of(self.emulator, fault, self.memory.heap, self.accesses.heap.used)
+        ending.foreign, ending.heap = self.accesses.foreign, self.accesses.touched_heap
         if ending.crash is None and ending.registers is None:
-            ending.result = self.emulator.register(4)
+            ending.result = self.emulator.register(RAX)
         return ending
 
     def preemptible(self) -> bool:
         """Return whether the running code could be preempted now."""
         if not self._interrupts_on():
             return False
-        address = self.memory.gs_base(self.who.cpu) + self.layout.preempt_count
+        address = self.memory.gs_base(self.accesses.who.cpu) + self.layout.preempt_count
         count = int.from_bytes(self.emulator.read(address, 4), "little")
         return count & COUNT_MASK == 0
 
@@ -215,7 +185,7 @@ class Contexts:
                 )
                 self.emulator.stop()
                 return
-        local, shared = self._classify(write, address, size, value)
+        local, shared = self.accesses.classify(address, size, value, write=write)
         if not local and not shared:
             return
         rip = self.emulator.register(RIP)
@@ -228,63 +198,9 @@ class Contexts:
         self._skip = -1
         preemptible = self.preempt and self.preemptible()
         if local and self._began_preemptible and not self._interrupts_on():
-            self.seen.interrupts = True
+            self.accesses.seen.interrupts = True
         if preemptible or (shared and self.memory.cpus > 1):
             self._stop(preemptible=preemptible)
-
-    def _classify(  # noqa: FBT001 - as Unicorn's callback
-        self, write: bool, address: int, size: int, value: int
-    ) -> tuple[bool, bool]:
-        """Return whether the access is a point for this CPU's tasks, and for other CPUs."""
-        points, seen = self.points, self.seen
-        if address >= at.HEAP:
-            self._ending.heap = True
-            slot, offset = divmod(address - at.HEAP, at.HEAP_STRIDE)
-            if slot not in self.heap.shared:
-                return False, False
-            if write:
-                seen.shared.add(offset & ~7)
-            point = offset & ~7 in points.shared
-            return point, point
-        if address >= at.TASK:
-            slot, offset = divmod(address - at.TASK, at.TASK_STRIDE)
-            own = slot == self.who.slot
-            if own or slot not in self.who.involved or self.who.slot < 0:
-                seen.tasks.add(offset, size, write=write, own=own)
-            if not own and slot not in self.who.involved:
-                self._ending.foreign = True
-            elif not own:
-                # The tasks of a switch do not run elsewhere; a child that is being made neither.
-                return False, False
-            if not write:
-                return offset & ~7 in points.task_reads, False
-            point = offset & ~7 in points.task_writes and self._changes(address, size, value)
-            return point, False
-        if address >= at.PER_CPU:
-            return self._classify_per_cpu(write, address)
-        if address == self.counter:
-            # Fresh numbers are alike, whoever takes one first.
-            return False, False
-        offset = address - self.emulator.image.data_start
-        if write:
-            seen.data.add(offset & ~7)
-        point = offset & ~7 in points.data
-        return point, point
-
-    def _changes(self, address: int, size: int, value: int) -> bool:
-        """Return whether a store changes memory; one that does not is like a read."""
-        mask = (1 << 8 * size) - 1
-        return int.from_bytes(self.emulator.read(address, size), "little") != value & mask
-
-    def _classify_per_cpu(self, write: bool, address: int) -> tuple[bool, bool]:  # noqa: FBT001
-        cpu, offset = divmod(address - at.PER_CPU, at.PER_CPU_STRIDE)
-        if cpu != self.who.cpu:
-            self._ending.foreign = True
-            self.seen.remote.add(offset & ~7)
-            return True, True
-        # The current task is the same wherever the task itself reads it.
-        constant = not write and offset == self.layout.current_task
-        return not constant, offset & ~7 in self.points.remote
 
     # What the host does.
 
@@ -296,19 +212,21 @@ class Contexts:
     def allocate(self, size: int) -> int:
         """Take a heap slot as planned; without a plan, the first one that is possible."""
         options = self._options()
-        number = len(self.heap.options)
-        self.heap.options.append(options)
-        choice = self.heap.plan[number] if number < len(self.heap.plan) else options[0]
+        number = len(self.accesses.heap.options)
+        self.accesses.heap.options.append(options)
+        choice = (
+            self.accesses.heap.plan[number] if number < len(self.accesses.heap.plan) else options[0]
+        )
         if choice == FAILS:
             return 0
-        self.heap.used[choice] = size
+        self.accesses.heap.used[choice] = size
         self.memory.protect(choice, usable=True)
         return at.HEAP + choice * at.HEAP_STRIDE
 
     def _options(self) -> list[int]:
-        free = [slot for slot in range(self.memory.heap) if slot not in self.heap.used]
-        dangling = [slot for slot in free if slot in self.heap.dangling]
-        fresh = [slot for slot in free if slot not in self.heap.dangling][:1]
+        free = [slot for slot in range(self.memory.heap) if slot not in self.accesses.heap.used]
+        dangling = [slot for slot in free if slot in self.accesses.heap.dangling]
+        fresh = [slot for slot in free if slot not in self.accesses.heap.dangling][:1]
         if not free:
             raise HeapExhausted
         return fresh + dangling + ([FAILS] if self.failures else [])
@@ -318,10 +236,10 @@ class Contexts:
         slot, offset = divmod(address - at.HEAP, at.HEAP_STRIDE)
         if not 0 <= slot < self.memory.heap or offset:
             self.crash(f"kfree() of {address:#x}, which is no object")
-        elif slot not in self.heap.used:
+        elif slot not in self.accesses.heap.used:
             self.crash("double free: kfree() of an object that is free already")
         else:
-            del self.heap.used[slot]
+            del self.accesses.heap.used[slot]
             self.memory.protect(slot, usable=False)
 
     def read(self, address: int, size: int) -> bytes:
@@ -341,38 +259,4 @@ class Contexts:
     @property
     def privileged(self) -> bool:
         """Whether the task has CAP_SYS_RAWIO."""
-        return self.who.privileged
-
-    def _crash_of(self, fault: Fault) -> Crash:
-        where = fault.instruction
-        if fault.kind == "undefined":
-            return Crash("a WARN() or BUG() of the kernel was hit", where)
-        if fault.kind == "exception":
-            return Crash("the processor raises an exception", where)
-        address = fault.address
-        if address < at.PAGE * 16:
-            return Crash(f"null pointer dereference: {fault.access} of address {address:#x}", where)
-        if at.HEAP <= address < at.HEAP + self.memory.heap * at.HEAP_STRIDE:
-            slot, offset = divmod(address - at.HEAP, at.HEAP_STRIDE)
-            if slot in self.heap.used:
-                return Crash(f"{fault.access} {offset} bytes into an object: out of bounds", where)
-            return Crash(f"use after free: {fault.access} of a freed object", where)
-        self._raise_missing(address, where)
-        return Crash(f"{fault.access} of {address:#x}, where there is no memory", where)
-
-    def _raise_missing(self, address: int, where: int) -> None:
-        image = self.emulator.image
-        if not at.MISSING <= address < at.PER_CPU:
-            return
-        start = address - address % at.MISSING_STRIDE
-        if start not in image.missing:
-            return
-        if not image.function_at(where):
-            # The call itself: the return address tells who called.
-            where = int.from_bytes(self.emulator.read(self.emulator.register(RSP), 8), "little") - 1
-        function = image.function_at(where)
-        wanted = f"{function.name}() in {function.object.name}" if function else f"{where:#x}"
-        raise KernelTreeError(
-            f"{wanted} needs {image.missing[start]}, which neither the built objects nor iopermit "
-            "define; report it, with the kernel's version, so that it can be added"
-        )
+        return self.accesses.who.privileged

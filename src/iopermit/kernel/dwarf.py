@@ -6,13 +6,15 @@ pyelftools can relocate debug sections too, but puts every section at 0, and tak
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from elftools.elf.elffile import ELFFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 _RELA: Final = np.dtype([("offset", "<u8"), ("info", "<u8"), ("addend", "<i8")])
 _SIZES: Final = {1: "<u8", 10: "<u4"}
@@ -93,7 +95,12 @@ def _relocated(elf: Any, name: str, placed: Mapping[int, int]) -> bytes:  # noqa
     for kind, size in _SIZES.items():
         chosen = kinds == kind
         places = entries["offset"][chosen].astype(np.int64)
-        text = targets[chosen].astype(size).view(np.uint8).reshape(len(places), np.dtype(size).itemsize)
+        text = (
+            targets[chosen]
+            .astype(size)
+            .view(np.uint8)
+            .reshape(len(places), np.dtype(size).itemsize)
+        )
         for column in range(text.shape[1]):
             whole[places + column] = text[:, column]
     return bytes(data)

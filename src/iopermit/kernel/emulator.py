@@ -6,16 +6,19 @@ emulator's own; so the cached limit of TR is what the tree's own descriptor says
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from unicorn import Uc, UcError
 from unicorn import unicorn_const as uc
 from unicorn import x86_const as x86
 
 from iopermit.kernel import memory_map as at
-from iopermit.kernel.image import Image
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from iopermit.kernel.image import Image
 
 REGISTERS: Final = (
     x86.UC_X86_REG_RIP,
@@ -87,9 +90,7 @@ class Emulator:
         self.uc.mem_map(at.HOST, host, uc.UC_PROT_READ | uc.UC_PROT_EXEC)
         self.uc.mem_write(at.HOST, b"\xc3" * host)
         self._host_end = at.HOST + host - 1
-        self.uc.hook_add(
-            uc.UC_HOOK_MEM_INVALID, self._on_invalid_access, None, 1, 0
-        )
+        self.uc.hook_add(uc.UC_HOOK_MEM_INVALID, self._on_invalid_access, None, 1, 0)
 
     def map(self, address: int, size: int) -> None:
         """Give memory to an address."""
@@ -123,9 +124,7 @@ class Emulator:
     ) -> None:
         """Call `callback(write, address, size, value)` before each access to one of the ranges."""
 
-        def accessed(  # noqa: PLR0913, PLR0917 - Unicorn's interface
-            _: Uc, kind: int, address: int, size: int, value: int, __: object
-        ) -> None:
+        def accessed(_: Uc, kind: int, address: int, size: int, value: int, __: object) -> None:
             if not self._stopped:
                 callback(kind == uc.UC_MEM_WRITE, address, size, value)
 
@@ -227,7 +226,7 @@ class Emulator:
                 return self._fault or self._fault_of(error)
         return None
 
-    def _on_invalid_access(  # noqa: PLR0913, PLR0917 - Unicorn's interface
+    def _on_invalid_access(
         self, _: Uc, kind: int, address: int, __: int, ___: int, ____: object
     ) -> bool:
         if not self._stopped and self._fault is None:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from iopermit.kernel.contents import Component
 from iopermit.kernel.contexts import HeapExhausted
-from iopermit.kernel.crashes import Crash
-from iopermit.kernel.driver import Driver
 from iopermit.kernel.judging import Finding, Judge
 from iopermit.kernel.memo import Memo, Step, View
 from iopermit.kernel.renaming import Canonical
 from iopermit.kernel.rules import Move, Rules
-from iopermit.kernel.state import State
-from iopermit.system.execution import Action
 from iopermit.system.scenario import Event, Scenario
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from iopermit.kernel.contents import Component
+    from iopermit.kernel.crashes import Crash
+    from iopermit.kernel.driver import Driver
+    from iopermit.kernel.state import State
+    from iopermit.system.execution import Action
 
 _LOOK_AT_CLOCK: Final = 256
 """States between two looks at the clock."""
@@ -94,7 +97,7 @@ class Explorer:
         initial: State,
         scenario: Scenario,
         *,
-        bounds: Bounds = Bounds(),  # noqa: B008 - immutable
+        bounds: Bounds = Bounds(),
         progress: Callable[[Exploration, int], None] | None = None,
     ) -> None:
         """Search from `initial`; `progress` gets the figures and the size of the frontier."""
@@ -149,10 +152,10 @@ class Explorer:
         and only code that is wrong already writes into a map that it shares.
         """
         contexts = self.driver.contexts
-        points, header = contexts.seen.points(), contexts.header
+        points, header = contexts.accesses.seen.points(), contexts.header
         if not self._with_maps:
             points = points.without_maps(header)
-        if points == contexts.points:
+        if points == contexts.accesses.points:
             return False
         contexts.watch(points)
         return True
@@ -188,9 +191,7 @@ class Explorer:
                     return False
         return True
 
-    def _report(
-        self, name: Packed, last: Move | None, finding: Finding | None, step: Step
-    ) -> None:
+    def _report(self, name: Packed, last: Move | None, finding: Finding | None, step: Step) -> None:
         moves = [] if last is None else [last.action]
         names = [name]
         while (link := self._parents[names[-1]]) is not None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from iopermit.kernel import memory_map as at
-from iopermit.kernel.contexts import Who
-from iopermit.kernel.memory import Memory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from iopermit.kernel.classifying import Who
+    from iopermit.kernel.memory import Memory
 
 GUARDED: Final = frozenset({"ioperm", "iopl", "return", "vm-exit"})
 """Events whose writes are restricted. Others write much that is no part of the subsystem: fork and

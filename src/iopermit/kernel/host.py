@@ -129,11 +129,6 @@ def _nothing(_: HostInterface, __: Sequence[int]) -> int:
     return 0
 
 
-def _same(_: HostInterface, arguments: Sequence[int]) -> int:
-    """Return the first argument."""
-    return arguments[0]
-
-
 def _entry_area(_: HostInterface, arguments: Sequence[int]) -> int:
     """Return the address of a CPU's entry area, which is never mapped: the GDT stays direct."""
     return 0x3700_0000 + 0x10_0000 * arguments[0]
@@ -154,6 +149,8 @@ FUNCTIONS: Final[dict[str, Implementation]] = {
             "__kmalloc_node_noprof",
             "__kmalloc_track_caller",
             "__kmalloc_node_track_caller",
+            "__kmalloc_node_track_caller_noprof",
+            "__kmalloc_track_caller_noprof",
         ),
         _kmalloc,
     ),
@@ -181,10 +178,8 @@ FUNCTIONS: Final[dict[str, Implementation]] = {
     "memcpy_and_pad": _memcpy,
     **dict.fromkeys(
         (
-            "__x86_indirect_thunk_array",
             "_printk",
             "add_taint",
-            "arch_ptrace_flush",
             "debug_locks_off",
             "flush_ptrace_hw_breakpoint",
             "fpregs_assert_state_consistent",
@@ -192,23 +187,18 @@ FUNCTIONS: Final[dict[str, Implementation]] = {
             "fpu__drop",
             "fpu_clone",
             "fpu_flush_thread",
-            "fpu__copy",
             "local_touch_nmi",
-            "lockdep_assert_irqs_disabled",
             "preempt_schedule",
             "preempt_schedule_notrace",
             "preempt_schedule_notrace_thunk",
             "preempt_schedule_thunk",
             "printk",
-            "prepare_exit_to_usermode_slow",
             "security_locked_down",
             "switch_fpu_return",
             "update_spec_ctrl_cond",
             "_raw_spin_lock",
             "_raw_spin_unlock",
-            "free_vm86",
             "fire_user_return_notifiers",
-            "user_return_notifier",
         ),
         _nothing,
     ),
@@ -254,4 +244,4 @@ DATA: Final[dict[str, HostData]] = {
     "randomize_kstack_offset": HostData(16),
 }
 """Variables of the rest of the kernel, all zero but where the loader sets them: no optional CPU
-feature, no mitigation, and for `struct pcpu_hot` or the variables before it this CPU's own values."""
+feature, no mitigation, and this CPU's own values in `struct pcpu_hot` or what was there before."""

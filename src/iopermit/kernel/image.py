@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import bisect
 import struct
-from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from iopermit.kernel import memory_map as at
 from iopermit.kernel.errors import KernelTreeError
 from iopermit.kernel.objects import ObjectFile, Section, Symbol, read_object
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+    from pathlib import Path
 
 _PER_CPU_LINK: Final = 0x1000
 """Link address of the per-CPU sections: not 0, so that no per-CPU variable is at NULL."""
@@ -187,9 +189,7 @@ class _Linker:
             self.image.sizes[name] = variable.size
             memory += variable.initial.ljust(variable.size, b"\0")
 
-    def _relocate(
-        self, owner: ObjectFile, section: Section, memory: bytearray, start: int
-    ) -> None:
+    def _relocate(self, owner: ObjectFile, section: Section, memory: bytearray, start: int) -> None:
         base = self.image.placed[owner.path][section.index]
         for relocation in section.relocations:
             place = base + relocation.offset

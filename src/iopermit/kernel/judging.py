@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from iopermit import arch
 from iopermit.kernel.contents import CPU, HEAP, NAMES, address_of, kind_of, name
-from iopermit.kernel.driver import Driver
-from iopermit.kernel.state import State
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from iopermit.kernel.driver import Driver
+    from iopermit.kernel.state import State
 
 Ranges = tuple[tuple[int, int], ...]
 _MOST_IMAGE = 0x1_0000 + 0x100
@@ -60,7 +63,7 @@ class Judge:
         if slot is None:
             return None
         task = state.tasks[slot]
-        assert task is not None  # noqa: S101 - a current task exists
+        assert task is not None  # noqa: S101 - it is a task of the switch
         meta = self.driver.task_meta(task)
         if meta.mode != "user":
             return None

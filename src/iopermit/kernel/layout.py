@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from iopermit.kernel import memory_map as at
 from iopermit.kernel.errors import KernelTreeError
-from iopermit.kernel.image import Image
+
+if TYPE_CHECKING:
+    from iopermit.kernel.image import Image
 
 _PREFIX = "iopermit_"
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import bisect
 import re
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from iopermit.kernel.dwarf import Inlined, Row, read_debug_information
 from iopermit.system.site import Site
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
 
 _FUNCTION: Final = re.compile(r"^(?!#|typedef|return|goto|if|else|struct\s+\w+\s*\{)[A-Za-z_]")
 _NAME: Final = re.compile(r"(\w+)\s*\(")
@@ -53,6 +55,7 @@ class Lines:
             # Outside the subsystem's files, what calls a helper from there is told instead.
             self._inlined += [one for one in inlined if one.file in _FILES]
         self._rows = sorted(rows, key=lambda row: row.start)
+        self._with_code: set[tuple[str, int]] = set()
         self._starts = [row.start for row in self._rows]
 
     def site(self, address: int) -> Site | None:
@@ -70,6 +73,12 @@ class Lines:
             return None
         innermost = max(calls, key=lambda one: one.depth)
         return self.place(innermost.file, innermost.line)
+
+    def has_code(self, file: str, line: int) -> bool:
+        """Return whether some instruction belongs to a line."""
+        if not self._with_code:
+            self._with_code = {(one.file, one.line) for one in (*self._rows, *self._inlined)}
+        return (file, line) in self._with_code
 
     def place(self, file: str, line: int) -> Site:
         """Return a line with its text and function."""
@@ -105,7 +114,8 @@ class Lines:
         blocks = sorted(set(executed))
         starts = [start for start, _ in blocks]
         done: dict[tuple[str, int], bool] = {}
-        for row in [*self._rows, *self._inlined]:
+        places: list[Row | Inlined] = [*self._rows, *self._inlined]
+        for row in places:
             if not self._is_subsystem(row.file, row.line):
                 continue
             index = bisect.bisect_right(starts, row.start) - 1

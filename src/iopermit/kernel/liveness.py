@@ -7,16 +7,19 @@ keeps the registers that the System V ABI says it keeps.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import capstone
 from capstone import x86_const as x86
 
 from iopermit.kernel import memory_map as at
 from iopermit.kernel.emulator import INTERRUPTS, RFLAGS, Registers
-from iopermit.kernel.image import Function, Image
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from iopermit.kernel.image import Function, Image
 
 _NAMES: Final = (
     "rip", "rflags", "rsp", "rbp", "rax", "rbx", "rcx", "rdx", "rsi", "rdi",
@@ -36,6 +39,8 @@ _CLOBBERED: Final = _ALL & ~_SAVED & ~_ALWAYS
 _RESULT: Final = _mask(("rax", "rdx"))
 _ARGUMENTS: Final = _mask(("rdi", "rsi", "rdx", "rcx", "r8", "r9", "rax"))
 _UNKNOWN: Final = _ARGUMENTS | _SAVED
+_SHORT: Final = 2
+"""Letters in the names of the oldest registers and their parts: ax, al, si."""
 
 
 @dataclass
@@ -82,9 +87,7 @@ class Liveness:
             start = function.start - at.IMAGE
             code = self._image.code[start : start + function.size]
             found += [
-                i.address
-                for i in self._disassembler.disasm(code, function.start)
-                if i.id in wanted
+                i.address for i in self._disassembler.disasm(code, function.start) if i.id in wanted
             ]
         return found
 
@@ -186,7 +189,7 @@ class Liveness:
         if function.start <= target < function.start + function.size:
             return _Instruction(reads, 0, [*onwards, target])
         other = self._image.function_at(target)
-        if other is not None and other.start == target or target >= at.HOST:
+        if (other is not None and other.start == target) or target >= at.HOST:
             return _Instruction(reads, 0, onwards, jumps_to=target)
         # Into the middle of another function or section (.altinstr_aux): anything may be read.
         return _Instruction(_ALL, 0, onwards)
@@ -215,9 +218,9 @@ def _number(name: str) -> int | None:
         name = name.rstrip("dwb")
     elif name in {"spl", "bpl", "sil", "dil"}:
         name = "r" + name[:2]
-    elif len(name) == 2 and name[1] in "lh":
+    elif len(name) == _SHORT and name[1] in "lh":
         name = f"r{name[0]}x"
-    elif name[0] == "e" or len(name) == 2:  # noqa: PLR2004 - ax, si, ...
+    elif name[0] == "e" or len(name) == _SHORT:
         name = "r" + name[-2:]
     return _NAMES.index(name) if name in _NAMES else None
 

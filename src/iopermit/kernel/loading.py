@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from iopermit.kernel.boot import load_image
 from iopermit.kernel.build import BuiltTree, build
-from iopermit.kernel.image import Image
 from iopermit.kernel.lines import Lines
 from iopermit.system.results import KernelSubject
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from iopermit.kernel.image import Image
 
 _WITH_LINES: Final = ("ioport.o", "process.o", "process_64.o", "iopermit_shim.o", "common.o")
 
@@ -79,16 +82,32 @@ def load_built(built: BuiltTree, patches: Sequence[Path] = ()) -> LoadedTree:
 
 
 def _changed_lines(built: BuiltTree) -> frozenset[tuple[str, int]]:
-    """Return the lines that patches changed or added, and those before which they took some away."""
-    found = set()
+    """Return the lines that patches changed or added, or before which they took some away."""
+    found: set[tuple[str, int]] = set()
     for path in built.source.changed:
         before = _text(built.tree / path).splitlines()
         after = built.source.text(path).splitlines()
         matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
         for kind, _, _, first, end in matcher.get_opcodes():
             if kind != "equal":
-                found.update((path, number + 1) for number in range(first, max(end, first + 1)))
+                changed = _statements(after, first, max(end, first + 1))
+                found.update((path, number + 1) for number in changed)
     return frozenset(found)
+
+
+def _statements(lines: list[str], first: int, end: int) -> range:
+    """Return the lines of the statements that some lines belong to: code has only one line each."""
+    while first > 0 and _continues(lines[first - 1]):
+        first -= 1
+    while end < len(lines) and _continues(lines[end - 1]):
+        end += 1
+    return range(first, min(end, len(lines)))
+
+
+def _continues(line: str) -> bool:
+    """Return whether a statement goes on after a line."""
+    text = line.strip()
+    return bool(text) and not text.startswith(("#", "/*", "*", "//")) and text[-1] not in ";{}:/"
 
 
 def _text(file: Path) -> str:

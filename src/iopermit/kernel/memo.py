@@ -9,15 +9,17 @@ else is not remembered by this key (`Outcome.foreign`), but by the whole state.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from iopermit.kernel.contents import CPU, HEAP, NAMES, SEQUENCE, TASK, Component
-from iopermit.kernel.crashes import Crash
-from iopermit.kernel.driver import Driver, Outcome, slot_of
-from iopermit.kernel.rules import Move
-from iopermit.kernel.state import State
+from iopermit.kernel.state import State, slot_of
 from iopermit.kernel.switches import Step, Switches
-from iopermit.system.execution import Action
+
+if TYPE_CHECKING:
+    from iopermit.kernel.crashes import Crash
+    from iopermit.kernel.driver import Driver, Outcome
+    from iopermit.kernel.rules import Move
+    from iopermit.system.execution import Action
 
 _FIRST_SEQUENCE: Final = SEQUENCE * NAMES
 _FIRST_HEAP: Final = HEAP * NAMES
@@ -41,7 +43,9 @@ class _Local:
 class View:
     """What a segment can reach, with local names."""
 
-    def __init__(self, state: State, cpu: int, slots: tuple[int, ...]) -> None:
+    def __init__(  # noqa: C901, PLR0912 - an inner loop of the search: calls would double its time
+        self, state: State, cpu: int, slots: tuple[int, ...]
+    ) -> None:
         """Name the parts of `state` that CPU `cpu` and the tasks in `slots` reach."""
         self.state, self.cpu, self.slots = state, cpu, slots
         names = self.names = {_FIRST_CPU + cpu: _FIRST_CPU}
@@ -88,7 +92,7 @@ class View:
     def _outside(self, heap_order: list[int]) -> None:
         """Name the other heap slots, and tell what the rest of the state refers to."""
         state = self.state
-        mentioned = set()
+        mentioned: set[int] = set()
         for number, component in enumerate(state.cpus):
             if number != self.cpu:
                 mentioned.update(component[1])
@@ -131,8 +135,7 @@ class View:
             if (used := state.heap[slot]) != self.state.heap[slot]
         )
         tasks = tuple(
-            None if (task := state.tasks[slot]) is None else self.local(task)
-            for slot in self.slots
+            None if (task := state.tasks[slot]) is None else self.local(task) for slot in self.slots
         )
         data = (
             state.data[0],

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import struct
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from iopermit.kernel import memory_map as at
 from iopermit.kernel.contents import CPU, HEAP, TASK, Component, Contents, address_of, name
 from iopermit.kernel.emulator import REGISTERS, RSP, Emulator, Registers
-from iopermit.kernel.layout import Layout
 from iopermit.kernel.state import CpuMeta, State, TaskMeta, pack_registers, unpack_registers
+
+if TYPE_CHECKING:
+    from iopermit.kernel.layout import Layout
 
 _REGISTERS: Final = 8 * len(REGISTERS)
 _DATA_NAME: Final = 1
@@ -19,7 +21,9 @@ _DATA_NAME: Final = 1
 class Memory:
     """The writable memory: CPU areas, tasks and their stacks, the heap, global data."""
 
-    def __init__(self, emulator: Emulator, layout: Layout, cpus: int, tasks: int, heap: int) -> None:
+    def __init__(
+        self, emulator: Emulator, layout: Layout, cpus: int, tasks: int, heap: int
+    ) -> None:
         """Map it.
 
         Args:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
@@ -12,6 +11,9 @@ from elftools.elf.relocation import RelocationSection
 from elftools.elf.sections import SymbolTableSection
 
 from iopermit.kernel.errors import KernelTreeError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _ALLOC: Final = 2
 _WRITE: Final = 1

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from iopermit.kernel.accesses import Points
 from iopermit.kernel.boot import bring_up
-from iopermit.kernel.crashes import Crash
-from iopermit.kernel.driver import Outcome
-from iopermit.kernel.image import Image
 from iopermit.kernel.judging import Judge
-from iopermit.kernel.lines import Lines
-from iopermit.kernel.schedule import Scheduled
-from iopermit.kernel.state import State
 from iopermit.kernel.violations import crash_of, task_name, violation_of
 from iopermit.kernel.watching import TssWatch
-from iopermit.system.execution import Action
 from iopermit.system.results import TraceStep, TssState, Violation
-from iopermit.system.scenario import Scenario
-from iopermit.system.site import Site
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from iopermit.kernel.accesses import Points
+    from iopermit.kernel.driver import Outcome
+    from iopermit.kernel.image import Image
+    from iopermit.kernel.lines import Lines
+    from iopermit.kernel.schedule import Scheduled
+    from iopermit.kernel.state import State
+    from iopermit.system.execution import Action
+    from iopermit.system.scenario import Scenario
+    from iopermit.system.site import Site
 
 _ERRORS: Final = {1: "EPERM", 12: "ENOMEM", 22: "EINVAL", 38: "ENOSYS"}
 _FIRST_ERROR: Final = (1 << 64) - 4095
@@ -113,7 +115,7 @@ class Replayer:
             site = self._site
             self.violation = crash_of(outcome.crash, self.image, slot, action.cpu, site)
         elif outcome.state is not None:
-            self._ended(outcome, action)
+            self._ended(outcome)
             self.state = outcome.state
             self._judge()
 
@@ -159,7 +161,7 @@ class Replayer:
             self._suspect = site
         self._add("step", {}, site.text, site, tss=tss)
 
-    def _ended(self, outcome: Outcome, action: Action) -> None:
+    def _ended(self, outcome: Outcome) -> None:
         if outcome.result is None or outcome.state is None:
             return
         self.state = outcome.state
@@ -169,7 +171,17 @@ class Replayer:
             error = _ERRORS.get(number, f"error {number}")
         text = "the next task runs" if " to " in self._now[1] else "the call returns"
         self._add("step", {}, text, None, error)
-        del action
+
+    def _first_suspect(self) -> Site | None:
+        """Return the first line that a patch changed so that it has no code: it removed some.
+
+        Changed lines that have code are blamed if they were executed, and only then.
+        """
+        without = [place for place in self.suspects if not self._has_code(*place)]
+        return self.lines.place(*min(without)) if without else None
+
+    def _has_code(self, file: str, line: int) -> bool:
+        return not self.lines.place(file, line).text or self.lines.has_code(file, line)
 
     def _judge(self) -> None:
         found = self.judge.finding(self.state)
@@ -178,10 +190,8 @@ class Replayer:
         blamed = (
             self._suspect
             or self._preempted
+            or self._first_suspect()
             or (self._last_writer.get(found.cpu) if found.slot >= 0 else None)
             or self._site
         )
         self.violation = violation_of(found, self.driver, self.state, blamed)
-
-
-

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from iopermit.kernel.contents import NAMES
-from iopermit.kernel.driver import Driver
 from iopermit.kernel.state import IDLE_NAME, State
 from iopermit.system.execution import Action, action
 from iopermit.system.scenario import Event, Scenario
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from iopermit.kernel.driver import Driver
 
 
 @dataclass(eq=False, frozen=True)
@@ -82,7 +86,7 @@ class Rules:
             yield from self._switches(state, cpu, None)
             return
         task = state.tasks[slot]
-        assert task is not None  # noqa: S101 - a current task exists
+        assert task is not None  # noqa: S101 - it is a task of the switch
         meta = driver.task_meta(task)
         can_switch = True
         match meta.mode:

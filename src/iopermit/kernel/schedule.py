@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from iopermit.kernel.exploring import Explorer, Found
-from iopermit.kernel.state import State
 from iopermit.system.execution import Action
+
+if TYPE_CHECKING:
+    from iopermit.kernel.exploring import Explorer, Found
+    from iopermit.kernel.state import State
 
 
 class ScheduleError(Exception):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from iopermit.kernel.contents import Component
-from iopermit.kernel.emulator import Registers
+from iopermit.kernel.contents import NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from iopermit.kernel.contents import Component
+    from iopermit.kernel.emulator import Registers
 
 IDLE_NAME: Final = 0
 """The name that stands for a CPU's own idle task."""
@@ -53,9 +57,9 @@ class Operation(NamedTuple):
     phase: int = 0
     """1 while a failed fork is unwound."""
 
-    def __getitem__(self, name: object) -> int:  # type: ignore[override]
+    def argument(self, name: str) -> int:
         """Return an argument by its name."""
-        return dict(self.arguments)[str(name)]
+        return dict(self.arguments)[name]
 
 
 class TaskMeta(NamedTuple):
@@ -91,3 +95,8 @@ def pack_registers(registers: Registers) -> bytes:
 def unpack_registers(data: bytes) -> Registers:
     """Return the registers that `pack_registers` packed."""
     return tuple(int.from_bytes(data[i : i + 8], "little") for i in range(0, len(data), 8))
+
+
+def slot_of(named: int) -> int | None:
+    """Return the task slot that a name stands for; None for the idle task."""
+    return None if named == IDLE_NAME else named % NAMES

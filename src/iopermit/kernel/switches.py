@@ -8,14 +8,16 @@ anything else, or stops in between, is left to `iopermit.kernel.memo`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from iopermit.kernel.contents import NAMES, SEQUENCE, TASK, Component
-from iopermit.kernel.crashes import Crash
-from iopermit.kernel.driver import Driver, slot_of
-from iopermit.kernel.rules import Move
-from iopermit.kernel.state import State, TaskMeta
-from iopermit.system.execution import Action
+from iopermit.kernel.state import State, TaskMeta, slot_of
+
+if TYPE_CHECKING:
+    from iopermit.kernel.crashes import Crash
+    from iopermit.kernel.driver import Driver
+    from iopermit.kernel.rules import Move
+    from iopermit.system.execution import Action
 
 _FIRST_SEQUENCE: Final = SEQUENCE * NAMES
 _FIRST_TASK: Final = TASK * NAMES
@@ -106,7 +108,7 @@ class Switches:
 
     def _observe(self) -> bool:
         """Take note of the words that switches access; return whether there are new ones."""
-        seen = self.driver.contexts.seen.tasks
+        seen = self.driver.contexts.accesses.seen.tasks
         words = tuple(sorted(seen.other_reads | seen.other_writes))
         if words == self._words:
             return False
@@ -152,9 +154,7 @@ class Switches:
             ]
         )
 
-    def _apply(
-        self, state: State, move: Move, effect: _Effect, names: dict[int, int]
-    ) -> Step:
+    def _apply(self, state: State, move: Move, effect: _Effect, names: dict[int, int]) -> Step:
         back = {local: named for named, local in names.items()}
         cpus, tasks = list(state.cpus), list(state.tasks)
         cpu = effect.cpu

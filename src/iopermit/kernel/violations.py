@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from iopermit import arch
-from iopermit.kernel.crashes import Crash
-from iopermit.kernel.driver import Driver
-from iopermit.kernel.image import Image
-from iopermit.kernel.judging import Finding
-from iopermit.kernel.state import State
 from iopermit.system.results import Violation
-from iopermit.system.site import Site
+
+if TYPE_CHECKING:
+    from iopermit.kernel.crashes import Crash
+    from iopermit.kernel.driver import Driver
+    from iopermit.kernel.image import Image
+    from iopermit.kernel.judging import Finding
+    from iopermit.kernel.state import State
+    from iopermit.system.site import Site
 
 
 def task_name(slot: int | None) -> str:

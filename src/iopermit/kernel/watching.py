@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from iopermit import arch
 from iopermit.kernel.contents import CPU, address_of, name
-from iopermit.kernel.driver import VM_EXIT_LIMIT, Driver
-from iopermit.kernel.lines import Lines
-from iopermit.kernel.state import State
+from iopermit.kernel.segment import VM_EXIT_LIMIT
 from iopermit.system.results import TssState
 from iopermit.system.site import Site
+
+if TYPE_CHECKING:
+    from iopermit.kernel.driver import Driver
+    from iopermit.kernel.lines import Lines
+    from iopermit.kernel.state import State
 
 Report = Callable[[Site, bool, tuple[TssState, ...]], None]
 _BRACES = ("", "{", "}")
@@ -87,7 +91,11 @@ class TssWatch:
         start = memory.gs_base(self._cpu) + layout.tss
         size = layout.tss_end - layout.tss
         limit = self.driver.emulator.task_register()[2]
-        return self.driver.emulator.read(start, size) + limit.to_bytes(4, "little")
+        data = bytearray(self.driver.emulator.read(start, size))
+        # What the kernel keeps between the hardware's part and the map is not looked at.
+        first = layout.tss_bitmap - layout.tss
+        data[arch.TSS_SIZE : first] = bytes(first - arch.TSS_SIZE)
+        return bytes(data) + limit.to_bytes(4, "little")
 
     def states(self, state: State) -> tuple[TssState, ...]:
         """Return the TSS of every CPU in a state."""
