@@ -220,7 +220,7 @@ class Contexts:
         if choice == FAILS:
             return 0
         self.accesses.heap.used[choice] = size
-        self.memory.protect(choice, usable=True)
+        self.memory.protect(choice, size)
         return at.HEAP + choice * at.HEAP_STRIDE
 
     def _options(self) -> list[int]:
@@ -240,7 +240,7 @@ class Contexts:
             self.crash("double free: kfree() of an object that is free already")
         else:
             del self.accesses.heap.used[slot]
-            self.memory.protect(slot, usable=False)
+            self.memory.protect(slot, 0)
 
     def read(self, address: int, size: int) -> bytes:
         """Return bytes of memory."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from iopermit.kernel.contexts import HeapExhausted
 from iopermit.kernel.judging import Finding, Judge
-from iopermit.kernel.memo import Memo, Step, View
+from iopermit.kernel.memo import Memo, OrderedSequenceNumbers, Step, View
 from iopermit.kernel.renaming import Canonical
 from iopermit.kernel.rules import Move, Rules
 from iopermit.system.scenario import Event, Scenario
@@ -119,6 +119,8 @@ class Explorer:
                 self.memo.clear()
         except HeapExhausted:
             self.result.limit = f"more than {self.driver.memory.heap} heap objects are alive"
+        except OrderedSequenceNumbers:
+            self.result.limit = "the tree orders sequence numbers, which iopermit cannot rename"
         self.result.seconds = time.monotonic() - self._started
         self.result.executed = self.memo.executed
         return self.result
