@@ -38,6 +38,7 @@ bench: install-dev
 
 docs: install-dev
 	$(VENV)/bin/python tools/generate_docs.py
+	$(VENV)/bin/python tools/generate_syscalls.py
 
 # Always the default .venv, never another one that VENV may name.
 clean:

@@ -1,7 +1,7 @@
-"""Runs the benchmarks: `python -m benchmarks [--quick] [--json FILE] [--plot FILE.svg]`.
+"""Runs the benchmarks: `python -m benchmarks`; `--help` tells the options.
 
 Prints ratios from one run on one machine. There is no pass or fail: only a disagreement with
-Spin about a model, or a program that is missing, ends with an error.
+Spin about a model, with Unicorn about a result, or a program that is missing, ends with an error.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import measurements
+from benchmarks import measurements, programs
 from benchmarks.plan import FULL, QUICK, TINY, Plan
 from benchmarks.plot import plot
 from benchmarks.tables import SECTIONS
@@ -32,29 +32,41 @@ _BAD_USAGE = 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit status."""
     options = _parser().parse_args(arguments)
-    missing = [tool for tool in ("spin", "gcc") if shutil.which(tool) is None]
+    needed = ("gcc",) if options.part == "programs" else ("spin", "gcc")
+    missing = [tool for tool in needed if shutil.which(tool) is None]
     if missing:
         names = " and ".join(missing)
         print(f"the benchmarks need {names}; on Debian: apt-get install spin gcc", file=sys.stderr)
         return _BAD_USAGE
     plan = TINY if options.tiny else QUICK if options.quick else FULL
     if options.repeats is not None:
-        plan = replace(plan, repeats=options.repeats)
+        plan = replace(
+            plan,
+            repeats=options.repeats,
+            programs=replace(plan.programs, repeats=options.repeats),
+        )
     document: dict[str, Any] = {"schema": _SCHEMA, "machine": machine()}
     print(", ".join(f"{name} {value}" for name, value in document["machine"].items()))
-    for name, rows in _measure(plan):
+    for name, rows in _measure(plan, options.part):
         title, show = SECTIONS[name]
         document[name] = rows
         print(f"\n## {title}\n\n{show(rows)}", end="", flush=True)
         if options.json is not None:  # after every section: an interrupted run loses nothing
             options.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     print(f"\nload average at the end: {machine()['load_average']}")
-    if options.plot is not None:
+    if options.plot is not None and "growth" in document:
         plot(document["growth"], options.plot)
     return 0
 
 
-def _measure(plan: Plan) -> Iterator[tuple[str, list[Row]]]:
+def _measure(plan: Plan, part: str) -> Iterator[tuple[str, list[Row]]]:
+    if part in ("all", "search"):
+        yield from _measure_search(plan)
+    if part in ("all", "programs"):
+        yield from programs.measure(plan.programs)
+
+
+def _measure_search(plan: Plan) -> Iterator[tuple[str, list[Row]]]:
     speed = [measurements.against_spin(each, plan.repeats) for each in plan.against_spin]
     yield "speed", speed
     yield (
@@ -84,6 +96,12 @@ def _parser() -> argparse.ArgumentParser:
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help="smaller models, each measured once")
     size.add_argument("--tiny", action="store_true", help="only try whether the command works")
+    parser.add_argument(
+        "--part",
+        choices=("all", "search", "programs"),
+        default="all",
+        help="measure the search of designs, or the running of programs, or both",
+    )
     parser.add_argument(
         "--repeats", type=_positive, metavar="N", help="measure N times, take the median"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from benchmarks import programs
 from benchmarks.subjects import Subject
 from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
 
@@ -24,6 +25,7 @@ class Plan:
     threads: tuple[tuple[Subject, bool], ...]
     """Subject, and whether with reductions."""
     growth: tuple[Subject, ...]
+    programs: programs.Size
     repeats: int
     timeout: int = 60
     """Seconds for each scenario whose cost is measured."""
@@ -43,6 +45,7 @@ TINY: Final = Plan(
     start_to_verdict=(),
     threads=tuple((each, False) for each in _subjects(_CLASSIC, PLAIN_EVENTS, (1, 1, 1))),
     growth=_subjects(_CLASSIC, PLAIN_EVENTS, (1, 1, 1), (1, 1, 2)),
+    programs=programs.TINY,
     repeats=1,
 )
 """Only to try the command itself; the models are too small for the figures to mean anything."""
@@ -52,6 +55,7 @@ QUICK: Final = Plan(
     start_to_verdict=("linux-v2-06",),
     threads=tuple((each, True) for each in _subjects(_HOLDS, ALL_EVENTS, (2, 2, 1))),
     growth=_subjects(_CLASSIC, PLAIN_EVENTS, *_SMALL) + _subjects(_HOLDS, ALL_EVENTS, *_SMALL),
+    programs=programs.QUICK,
     repeats=1,
 )
 """About two minutes."""
@@ -77,5 +81,6 @@ FULL: Final = Plan(
             *_SMALL, (1, 2, 2), (1, 2, 3), (1, 3, 1), (2, 2, 1), (2, 2, 2), (2, 3, 1), (2, 3, 2),
         ),
     ),
+    programs=programs.FULL,
     repeats=3,
 )  # fmt: skip

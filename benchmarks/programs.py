@@ -31,6 +31,8 @@ _OPTIONS: Final = {
     "ports": ("-O1", "-static"),
     "switches": ("-O1", "-static"),
 }
+_RESOLUTION: Final = 0.001
+"""Seconds below which a difference of two runs says nothing."""
 _TIMED: Final = """
 import json, sys, time
 from iopermit.cli import main
@@ -99,7 +101,8 @@ def _user_code(folder: Path, size: Size, cpu: str) -> Row:
         if after.status != second.status:
             message = f"{long} ends with {after.status}, on Unicorn alone with {second.status}"
             raise RuntimeError(message)
-    seconds, plain_seconds = statistics.median(ours), statistics.median(plain)
+    seconds = max(statistics.median(ours), _RESOLUTION)
+    plain_seconds = max(statistics.median(plain), _RESOLUTION)
     return {
         "cpu": cpu,
         "instructions": instructions,
@@ -156,7 +159,7 @@ def _difference(size: Size, arguments: tuple[str | Path, ...], count: int) -> fl
             message = f"iopermit run {arguments} ended with {before.status}, {after.status}"
             raise RuntimeError(message)
         taken.append(after.cpu_seconds - before.cpu_seconds)
-    return statistics.median(taken)
+    return max(statistics.median(taken), _RESOLUTION)
 
 
 def _compiled(folder: Path, name: str, rounds: int | None = None) -> Path:

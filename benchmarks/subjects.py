@@ -12,8 +12,8 @@ from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
 from iopermit.translate.environment import build
 from iopermit.translate.initial import initial_values
 from iopermit.translate.jit import compile_model
-from iopermit.translate.native import NO_REDUCTIONS, Reductions
 from iopermit.translate.promela import export
+from iopermit.translate.reductions import NO_REDUCTIONS, Reductions
 
 UNREDUCED = NO_REDUCTIONS
 """Every reduction off."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from benchmarks.measurements import Row
 
@@ -128,11 +128,72 @@ def growth_table(rows: Sequence[Row]) -> str:
     )
 
 
+def user_code_table(rows: Sequence[Row]) -> str:
+    """Return the speed of user code without port I/O, against Unicorn alone."""
+    heads = ("back end", "instructions", "CPU time, s", "Unicorn alone, s", "10^6/s",
+             "Unicorn alone, 10^6/s", "slower by", "load")  # fmt: skip
+    return table(
+        heads,
+        [
+            (
+                row["cpu"],
+                f"{row['instructions']:,}",
+                f"{row['cpu_seconds']:.2f}",
+                f"{row['plain_cpu_seconds']:.2f}",
+                f"{row['rate'] / _MEGA:.0f}",
+                f"{row['plain_rate'] / _MEGA:.0f}",
+                f"**{row['slowdown']:.2f}**",
+                f"{row['load']:.1f}",
+            )
+            for row in rows
+        ],
+    )
+
+
+def rate_table(first: str, what: str) -> Callable[[Sequence[Row]], str]:
+    """Return what prints how many of something are done per second of processor time."""
+
+    def show(rows: Sequence[Row]) -> str:
+        shown = [
+            (
+                row[first],
+                f"{row[what]:,}",
+                "-" if row["rate"] is None else f"{row['cpu_seconds']:.2f}",
+                "the kernel crashes" if row["rate"] is None else f"{row['rate']:,.0f}",
+                f"{row['load']:.1f}",
+            )
+            for row in rows
+        ]
+        return table((first, what, "CPU time, s", "per second", "load"), shown)
+
+    return show
+
+
+def program_start_table(rows: Sequence[Row]) -> str:
+    """Return how long a program takes that ends at once."""
+    return table(
+        ("back end", "s", "CPU time, s", "load"),
+        [
+            (
+                row["cpu"],
+                f"**{row['seconds']:.2f}**",
+                f"{row['cpu_seconds']:.2f}",
+                f"{row['load']:.1f}",
+            )
+            for row in rows
+        ],
+    )
+
+
 SECTIONS: Final[dict[str, tuple[str, Any]]] = {
     "speed": ("Transitions per second, all reductions off, one thread", speed_table),
     "to_verdict": ("From command to verdict, compilation included", verdict_table),
     "start": ("From process start to verdict", start_table),
     "threads": ("Two search threads against one", threads_table),
+    "user_code": ("User code without port accesses, against Unicorn alone", user_code_table),
+    "port_accesses": ("Port accesses (OUT)", rate_table("cpu", "accesses")),
+    "switches": ("Context switches between two tasks with ports", rate_table("design", "switches")),
+    "program_start": ("Start and end of a program, everything imported", program_start_table),
     "growth": ("Growth in CPUs, tasks and longs, default reductions, one thread", growth_table),
 }
 """Name of a section in the JSON: its title and what prints its rows."""

@@ -27,6 +27,9 @@ def test_measures_the_smallest_model(
     assert speed["states"] > 1000
     assert speed["ratio"] >= 0  # 0 if pan takes less than its clock shows
     assert [row["verdict"] for row in document["growth"]] == ["holds", "holds"]
+    assert {row["cpu"] for row in document["user_code"]} >= {"unicorn"}
+    assert [row["design"] for row in document["switches"]] == ["linux-6.16"]
+    assert all(row["seconds"] > 0 for row in document["program_start"])
     assert f"{speed['states']:,}" in capsys.readouterr().out
     assert figure.read_text(encoding="utf-8").startswith("<?xml")
 

@@ -46,7 +46,7 @@ MATRIX: Final = DOCS / "data" / "matrix.json"
 FULL_MATRIX: Final = DOCS / "data" / "full-matrix.json"
 
 _SMALL_LIMITS: Final = Limits(max_states=3_000_000, timeout=60)
-_FULL_LIMITS: Final = Limits(max_memory=4 << 30, timeout=1800)
+_FULL_LIMITS: Final = Limits(max_memory=12 << 30, timeout=1800)
 
 _INTRODUCTION: Final = """\
 # The designs
@@ -80,7 +80,7 @@ out with the base still valid. linux-6.16+preempt_off has both in one region.
 _FULL_TEXT: Final = """\
 ## Verdicts in larger scenarios
 
-Up to the default scenario (2 CPUs, 3 tasks, 2 longs), searched once with limits of 4 GiB and 30
+Up to the default scenario (2 CPUs, 3 tasks, 2 longs), searched once with limits of 12 GiB and 30
 minutes for each scenario (`tools/generate_docs.py --full`; data in
 [data/full-matrix.json](data/full-matrix.json)). The tests do not repeat these searches. Cells
 that the table above already has as violated are left out.

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import shutil
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 from tests.kernel.faults import REPAIR, unified_diff
-from tests.kernel.trees import build_cache, require_tree
+from tests.kernel.trees import build_cache, require_tree, unchanged
 
 from iopermit.kernel.build import BuiltTree, build
 from iopermit.kernel.errors import KernelTreeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
 WANTED = {
     "__switch_to_xtra",
@@ -44,31 +40,6 @@ WANTED = {
     "iopermit_vm_exit",
     "native_tss_update_io_bitmap",
 }
-
-
-def fingerprint(tree: Path) -> dict[str, tuple[int, int, int, str]]:
-    """Return mode, size, time of change and content of every file and directory of a tree."""
-    found = {}
-    for parent, directories, files in os.walk(tree):
-        for name in (*directories, *files):
-            path = Path(parent, name)
-            state = path.lstat()
-            if path.is_symlink():
-                content = str(path.readlink())
-            elif path.is_file():
-                content = hashlib.blake2b(path.read_bytes()).hexdigest()
-            else:
-                content = ""
-            found[str(path)] = (state.st_mode, state.st_size, state.st_mtime_ns, content)
-    return found
-
-
-@contextmanager
-def unchanged(tree: Path) -> Iterator[None]:
-    """Fail if anything in a tree changes."""
-    before = fingerprint(tree)
-    yield
-    assert fingerprint(tree) == before
 
 
 def defined_symbols(path: Path) -> dict[str, tuple[int, int]]:

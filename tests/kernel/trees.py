@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import shutil
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 VERSIONS = ("6.1", "6.12")
 _TARBALLS = Path("/usr/src")
@@ -26,8 +32,8 @@ def shared_cache() -> Path:
 
 
 def build_cache() -> Path:
-    """Return the cache of kernel builds that tests share."""
-    return shared_cache() / "kernel-builds"
+    """Return the cache of kernel builds: the default with XDG_CACHE_HOME=shared_cache()."""
+    return shared_cache() / "iopermit" / "kernel"
 
 
 def require_tree(version: str) -> Path:
@@ -49,6 +55,31 @@ def require_tree(version: str) -> Path:
         if not tree.is_dir():
             _unpack(tarball, f"linux-source-{version}", tree)
     return tree
+
+
+def _fingerprint(tree: Path) -> dict[str, tuple[int, int, int, str]]:
+    """Return mode, size, time of change and content of every file and directory of a tree."""
+    found = {}
+    for parent, directories, files in os.walk(tree):
+        for name in (*directories, *files):
+            path = Path(parent, name)
+            state = path.lstat()
+            if path.is_symlink():
+                content = str(path.readlink())
+            elif path.is_file():
+                content = hashlib.blake2b(path.read_bytes()).hexdigest()
+            else:
+                content = ""
+            found[str(path)] = (state.st_mode, state.st_size, state.st_mtime_ns, content)
+    return found
+
+
+@contextmanager
+def unchanged(tree: Path) -> Iterator[None]:
+    """Fail if anything in a tree changes."""
+    before = _fingerprint(tree)
+    yield
+    assert _fingerprint(tree) == before
 
 
 def _unpack(tarball: Path, top: str, tree: Path) -> None:

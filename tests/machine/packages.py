@@ -43,6 +43,14 @@ def unpacked(*patterns: str, members: tuple[str, ...] = ("",)) -> Path:
     return cached(patterns[0].replace("*", "N"), [*inputs, *members], unpack)
 
 
+def library_path(program: Path) -> dict[str, str]:
+    """Return the variable that lets an unpacked program find the libraries of its package."""
+    depth = 2 if program.parent.parent.name == "usr" else 1
+    root = program.parents[depth]
+    folders = [f"{root}/{folder}/x86_64-linux-gnu" for folder in ("usr/lib", "lib")]
+    return {"LD_LIBRARY_PATH": ":".join(folders)}
+
+
 def _data(path: Path) -> bytes:
     """Return the compressed tar archive with a package's files."""
     return next(data for name, data in _ar_members(path) if name.startswith("data.tar"))

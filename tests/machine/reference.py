@@ -11,15 +11,16 @@ import tempfile
 import uuid
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.conftest import require_tool
 from tests.machine.cache import PROGRAMS, compiled, linux_source
+from tests.machine.packages import library_path
 from tests.machine.real_linux import Ended, base_image, run_on_linux
 from tests.machine.scripts import Script, random_script
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tests.machine.initramfs import Initramfs
 
@@ -34,6 +35,11 @@ KINDS: dict[str, tuple[str, ...]] = {
     "static32": ("-m32", "-static"),
 }
 """How selftests are compiled: gcc's options by a name."""
+
+DIRECT = ("-A", "intel-conf1", "-H1")
+"""Options of lspci: use ports 0xCF8 and 0xCFC, not what the kernel tells."""
+DIRECT_ISA = ("--directisa", "--show", "--utc", "--noadjfile")
+"""Options of hwclock: use ports 0x70 and 0x71, not the kernel's clock device."""
 
 _SELFTESTS_FOLDER = "tools/testing/selftests/x86"
 _SESSION = os.environ.get("PYTEST_XDIST_TESTRUNUID") or uuid.uuid4().hex
@@ -64,8 +70,7 @@ def selftests_on_linux() -> dict[tuple[str, str], Ended]:
     image = base_image()
     for name, kind in which:
         image.program(f"{name}-{kind}", selftest(name, kind))
-    for library in _libraries():
-        image.program(str(library), library)
+    _add_libraries(image, selftest("ioperm", "dynamic64"))
     commands = [f"/{name}-{kind}" for name, kind in which]
     return dict(zip(which, _once("selftests", image, commands, cpus=1), strict=True))
 
@@ -92,23 +97,49 @@ def _with_scripts(chosen: Sequence[Script]) -> tuple[Initramfs, list[str]]:
     return image, ["/scripts /input"]
 
 
-def _libraries() -> list[Path]:
-    """Return what a dynamically linked program needs: the interpreter and the C library."""
-    gcc = str(require_tool("gcc"))
-    command = [gcc, "-print-file-name=libc.so.6"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    library = Path(os.path.normpath(done.stdout.strip()))
-    return [Path("/lib64/ld-linux-x86-64.so.2"), library]
+def debian_programs_on_linux(lspci: Path, hwclock: Path) -> list[Ended]:
+    """Return how a real kernel answers an ordinary user who runs lspci and hwclock."""
+    image = base_image()
+    for program in (lspci, hwclock):
+        image.program(program.name, program)
+    _add_libraries(image, lspci, hwclock)
+    commands = [f"user /lspci {' '.join(DIRECT)}", f"user /hwclock {' '.join(DIRECT_ISA)}"]
+    return _once("debian", image, commands, cpus=1)
+
+
+def _add_libraries(image: Initramfs, *programs: Path) -> None:
+    """Put what dynamically linked programs need where the interpreter looks for it."""
+    for library in sorted({path for program in programs for path in _libraries(program)}):
+        folder = "lib64" if library.name.startswith("ld-linux") else "lib"
+        image.program(f"{folder}/{library.name}", library)
+
+
+def _libraries(program: Path) -> list[Path]:
+    """Return what a dynamically linked program needs, as its own interpreter finds it."""
+    command = [str(require_tool("ldd")), str(program)]
+    environment = os.environ | library_path(program)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    paths = (word for word in done.stdout.split() if word.startswith("/"))
+    return [Path(path) for path in paths if not path.endswith(":")]
 
 
 def _once(name: str, image: Initramfs, commands: list[str], *, cpus: int) -> list[Ended]:
     """Boot, unless another test process of this session has done so."""
+    return [
+        Ended(**each)
+        for each in once_per_session(
+            name, lambda: [asdict(each) for each in run_on_linux(image, commands, cpus=cpus)]
+        )
+    ]
+
+
+def once_per_session(name: str, make: Callable[[], Any]) -> Any:  # noqa: ANN401 - JSON
+    """Return what `make` returns, or has returned in another test process of this session."""
     folder = Path(tempfile.gettempdir()) / f"iopermit-reference-{_SESSION}"
     folder.mkdir(exist_ok=True)
     result = folder / f"{name}.json"
     with (folder / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not result.exists():
-            ended = run_on_linux(image, commands, cpus=cpus)
-            result.write_text(json.dumps([asdict(each) for each in ended]), encoding="utf-8")
-    return [Ended(**each) for each in json.loads(result.read_text(encoding="utf-8"))]
+            result.write_text(json.dumps(make()), encoding="utf-8")
+    return json.loads(result.read_text(encoding="utf-8"))

@@ -110,7 +110,7 @@ def test_endless_loop_of_system_calls() -> None:
 
 
 def test_fork_bomb() -> None:
-    """fork fails with EAGAIN when --max-tasks are alive, in every task."""
+    """Fork fails with EAGAIN when --max-tasks are alive, in every task."""
     code = "for (;;) { int p = fork(); if (p < 0) _exit(errno == EAGAIN ? 42 : 43); }"
     ran = iopermit_run("--max-tasks", "12", "--cpus", "2", program("bomb", code))
     assert (ran.errors, ran.status) == ("", 42)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.machine.cache import PROGRAMS, compiled
 from tests.machine.kvm import BACKENDS, require_backend
 from tests.machine.running import iopermit_run
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import functools
 import json
 import subprocess
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.machine.cache import PROGRAMS, compiled, skip_or_fail
 from tests.machine.kvm import BACKENDS, require_backend
 from tests.machine.running import Ran, iopermit_run
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 KINDS = {
     "static": ("-static", "-pthread"),

@@ -10,7 +10,7 @@ from iopermit.search.explore import Exploration, Explorer, Limits, Native, initi
 from iopermit.translate.environment import build
 from iopermit.translate.initial import InitialValues, initial_values
 from iopermit.translate.jit import compile_model
-from iopermit.translate.native import NO_REDUCTIONS, Reductions
+from iopermit.translate.reductions import NO_REDUCTIONS
 
 if TYPE_CHECKING:
     from iopermit.system.scenario import Scenario

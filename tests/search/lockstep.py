@@ -23,7 +23,7 @@ from iopermit.translate.environment import build
 from iopermit.translate.initial import InitialValues, initial_values
 from iopermit.translate.ir import DEAD, EMBRYO, FREE, KERNEL_THREAD, USER
 from iopermit.translate.jit import compile_model
-from iopermit.translate.native import NO_REDUCTIONS, Reductions
+from iopermit.translate.reductions import NO_REDUCTIONS
 
 _MODES = {FREE: None, USER: "user", KERNEL_THREAD: "kernel thread", EMBRYO: "embryo", DEAD: "dead"}
 _WEIGHTS = {"step": 8.0, "switch": 1.0, "exit": 0.4, "drop-privilege": 0.1, "ioperm": 0.5}

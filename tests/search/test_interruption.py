@@ -12,9 +12,9 @@ from iopermit.search.interruption import Interruption
 def test_the_first_is_noted_and_the_second_raised() -> None:
     """The first Ctrl-C sets a flag, the second raises KeyboardInterrupt."""
     with Interruption() as interruption:
-        assert not interruption.requested
+        requested = [interruption.requested]
         signal.raise_signal(signal.SIGINT)
-        assert interruption.requested
+        assert [*requested, interruption.requested] == [False, True]
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
 

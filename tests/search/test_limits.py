@@ -8,7 +8,7 @@ from iopermit.designs import find
 from iopermit.search.check import Search, Settings, check
 from iopermit.search.explore import Limits, Progress
 from iopermit.system.scenario import PLAIN_EVENTS, Event, Scenario
-from iopermit.translate.native import NO_REDUCTIONS, Reductions
+from iopermit.translate.reductions import NO_REDUCTIONS, Reductions
 
 SMALL = Scenario(1, 2, 1, PLAIN_EVENTS - {Event.PREEMPT})
 HOLDS = "linux-v2-06-reviewed+prev_max"

@@ -92,6 +92,9 @@ def check_design(  # noqa: PLR0913 - one parameter per option
     no_late_arguments: Annotated[
         bool, typer.Option("--no-late-arguments", help="Choose ioperm()'s ports at its start.")
     ] = False,
+    savings: Annotated[
+        bool, typer.Option("--savings", help="Also search without each reduction, and compare.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
     sarif: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write SARIF 2.1.0.")
@@ -139,7 +142,7 @@ def check_design(  # noqa: PLR0913 - one parameter per option
 
     from iopermit.search.check import check  # noqa: PLC0415 - imports numba
     from iopermit.search.explore import Limits  # noqa: PLC0415 - as above
-    from iopermit.translate.native import Reductions  # noqa: PLC0415 - imports LLVM
+    from iopermit.translate.reductions import Reductions  # noqa: PLC0415 - only now needed
 
     reductions = Reductions(
         symmetry=not no_symmetry,
@@ -158,6 +161,7 @@ def check_design(  # noqa: PLR0913 - one parameter per option
             every=every,
             progress=progress,
             options=options,
+            with_savings=savings,
         )
     deliver(verdict, output)
     return exit_code(verdict.verdict)

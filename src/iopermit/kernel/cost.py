@@ -28,6 +28,8 @@ _LTR: Final = re.compile(
     rb"[\x66\x40-\x4f]*\x0f\x00[\x18-\x1f\x58-\x5f\x98-\x9f\xd8-\xdf]", re.DOTALL
 )
 """LTR: 0F 00 /3, behind prefixes (SDM vol. 2, "LTR")."""
+_LONGEST: Final = 15
+"""Bytes of the longest instruction."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ class _Meter:
         emulator.on_instruction(self._instruction)
         emulator.on_access(self._access, [(0, 1 << 32)])
         # Code that was translated before does not call them.
-        emulator.uc.ctl_flush_tb()  # type: ignore[attr-defined] # defined at run time
+        emulator.uc.ctl_flush_tb()
 
     def read(self) -> KernelCost:
         """Return what was counted since the last time."""
@@ -115,7 +117,9 @@ class _Meter:
         self._last = address
         self._add("instructions", 1)
         if address not in self._is_ltr:
-            self._is_ltr[address] = bool(_LTR.match(self.emulator.read(address, size)))
+            # The size of an instruction that cannot be decoded (UD2) is a huge number.
+            code = self.emulator.read(address, min(size, _LONGEST))
+            self._is_ltr[address] = bool(_LTR.match(code))
         if self._is_ltr[address]:
             self._add("task_register_loads", 1)
 

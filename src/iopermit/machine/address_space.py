@@ -218,6 +218,7 @@ class AddressSpace:
         self._pages.clear()
         self.areas.clear()
         self.tables.release()
+        self._invalidate()
 
     def _parts(self, address: int, size: int, error: int) -> Iterator[memoryview]:
         """Yield user memory page by page."""

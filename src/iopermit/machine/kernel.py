@@ -292,8 +292,10 @@ class Kernel:
     def _count_access(self, task: Task, port: int, width: int) -> None:
         self.accesses += 1
         self.clock.advance(KERNEL_ENTRY)
-        granted = self.system.threads[task.slot].grants.allowed
-        if not granted[port : port + width].all() or port + width > PORTS:
+        grants = self.system.threads[task.slot].grants
+        if grants.iopl == arch.MAX_PRIVILEGE_LEVEL:
+            return
+        if port + width > PORTS or not grants.ports[port : port + width].all():
             self.leaks += 1
 
     def _log(self, direction: str, task: Task, port: int, width: int, value: int) -> None:

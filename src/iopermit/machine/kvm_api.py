@@ -22,6 +22,7 @@ _GET_SUPPORTED_CPUID, _CREATE_VCPU, _SET_USER_MEMORY_REGION = 0xC008AE05, 0xAE41
 _SET_TSS_ADDRESS, _SET_IDENTITY_MAP, _RUN = 0xAE47, 0x4008AE48, 0xAE80
 _GET_REGS, _SET_REGS, _GET_SREGS, _SET_SREGS = 0x8090AE81, 0x4090AE82, 0x8138AE83, 0x4138AE84
 _SET_MSRS, _GET_FPU, _SET_FPU, _SET_CPUID2 = 0x4008AE89, 0x81A0AE8C, 0x41A0AE8D, 0x4008AE90
+_GET_EVENTS, _EVENTS_SIZE = 0x8040AE9F, 64
 _VERSION: Final = 12
 _TSS_ADDRESS: Final = 0x7FFB_D000
 """Three pages that KVM needs on Intel processors, outside our memory."""
@@ -137,6 +138,13 @@ class VirtualCpu:
             return EXIT_INTR
         reason: int = struct.unpack_from("<I", self._run, _EXIT_REASON)[0]
         return reason
+
+    def pending_exception(self) -> tuple[int, int] | None:
+        """Return vector and error code of an exception that was not delivered yet."""
+        data = bytearray(_EVENTS_SIZE)
+        fcntl.ioctl(self._descriptor, _GET_EVENTS, data)
+        injected, vector, _, pending, error = struct.unpack_from("<4BI", data)
+        return (vector, error) if injected or pending else None
 
     def complete(self) -> None:
         """Finish a port access without executing anything more."""

@@ -64,6 +64,8 @@ class _State:
 
     segments: dict[str, bytes]
     fpu: bytes = field(default_factory=fresh_fpu)
+    fault: model.Fault | None = None
+    """An exception that the next run begins with."""
 
 
 class KvmCpu:
@@ -116,6 +118,10 @@ class KvmCpu:
     def run(self, cpu: int, context: Context, root: int, budget: int | None) -> model.Event:
         """Execute user code until an event."""
         virtual = self._machine.cpus[cpu]
+        fault: model.Fault | None = context.private.fault
+        if fault is not None:
+            context.private.fault = None
+            return fault
         self._load(cpu, context, root)
         context.registers[RFLAGS] |= self._iopl[cpu] << model.IOPL_SHIFT
         virtual.set_general(context.registers)
@@ -137,6 +143,11 @@ class KvmCpu:
         data = b"".join(value.to_bytes(width, "little") for value in values)
         virtual.port_data(len(data))[:] = data
         self._complete(virtual, context)
+        exception = virtual.pending_exception()
+        if exception is not None:
+            # INS could not write. The registers are loaded again before KVM would deliver this.
+            virtual.get_special()
+            context.private.fault = model.Fault(*exception, virtual.special.cr2)
 
     def set_task_register(self, cpu: int, limit: int) -> None:
         """Note the limit for the next entry."""

@@ -40,12 +40,14 @@ class PhysicalMemory:
         self._users: dict[int, int] = {}
         self._was_code: set[int] = set()
         self.page_cache: dict[tuple[int, ...], int] = {}
-        """Pages of mapped files, which are kept, by file and place; nobody writes to them."""
+        """Pages of mapped files by file and place, kept while there is room. Never written."""
         self.stale_code = False
         """Whether the kernel changed a page that may hold code, so that translations are stale."""
 
     def allocate(self, *, clear: bool = True) -> int:
         """Return the number of a free page, with one user. Raises OutOfMemoryError."""
+        if not self._free and (self._next + 1) * PAGE > self.size:
+            self._drop_cache()
         if self._free:
             page = self._free.pop()
             if clear:
@@ -75,6 +77,13 @@ class PhysicalMemory:
             if page in self._was_code:
                 self._was_code.discard(page)
                 self.stale_code = True
+
+    def _drop_cache(self) -> None:
+        """Free the pages of mapped files that nobody maps now."""
+        for key, page in list(self.page_cache.items()):
+            if self._users[page] == 1:
+                del self.page_cache[key]
+                self.release(page)
 
     def mark_code(self, page: int) -> None:
         """Note that a page may be executed."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from iopermit.machine.kernel import Kernel
     from iopermit.machine.process import Task
 
-SLICE: Final = (20_000, 200_000)
+SLICE: Final = (100_000, 1_000_000)
 """A turn lasts so many instructions, at random."""
 _YIELD_ODDS: Final = 8
 """One in so many kernel entries ends a turn early."""

@@ -76,7 +76,10 @@ class UnicornCpu:
 
     def save_extended(self, context: Context) -> object:
         """Return a copy of the engine's state, which includes the FPU."""
-        self._load(context, max(self._cpu, 0), self._root)
+        if self._context is not context:
+            # Without `_load`: the page tables of that time may be gone.
+            self._unload()
+            self._engine.uc.context_restore(context.private)
         return self._engine.uc.context_save()
 
     def restore_extended(self, context: Context, saved: object) -> None:
@@ -303,7 +306,8 @@ class UnicornCpu:
             self._counter.add(address, size, block.icount)
         code = self._code(address, size)
         found = port_accesses(code, address, context.bits)
-        if found and not self._exits.issuperset(found):
+        # Not `_exits`: a page with a known exit may have been mapped since these were set.
+        if found and not self._used_exits.issuperset(found):
             self._exits.update(found)
             self._new_blocks.append((address, size))
             uc.emu_stop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -45,6 +46,7 @@ def verdict_json(verdict: Verdict) -> Object:
             "memory": verdict.search.memory,
             "exhausted": verdict.search.exhausted,
             "confirmed_full_size": verdict.search.confirmed_full_size,
+            "savings": [asdict(saving) for saving in verdict.search.savings],
         },
         "uncovered": _uncovered(verdict.uncovered),
         "kernel": None if verdict.kernel is None else kernel_json(verdict.kernel),

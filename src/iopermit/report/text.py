@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from iopermit.system.results import KernelSubject, Verdict, Violation
+    from iopermit.system.results import KernelSubject, Saving, Verdict, Violation
     from iopermit.system.site import Site
 
 WIDTH: Final = 100
@@ -138,6 +138,8 @@ def _footer(verdict: Verdict) -> Iterator[Line]:
     else:
         end = "not exhausted: this says nothing about the states that were not visited"
     yield from _labelled("search", f"{words.search_figures(search)}; {end}")
+    if search.savings:
+        yield from _labelled("reductions", _savings(search.savings))
     if verdict.violation is not None:
         scenario = f"{words.bounds(verdict.scenario)}; {words.events(verdict.scenario)}"
         yield from _labelled("scenario", scenario)
@@ -152,6 +154,17 @@ def _footer(verdict: Verdict) -> Iterator[Line]:
         number = words.count(len(uncovered.statements), noun)
         text = f"{number}: {_places(uncovered.statements)}"
         yield from _labelled("never executed", text)
+
+
+def _savings(savings: tuple[Saving, ...]) -> str:
+    """Return the states of the whole scenario, and how many there are without each reduction."""
+    parts = [
+        f"without {saving.reduction} "
+        + ("" if saving.exhausted else "more than ")
+        + f"{saving.states_without:,}"
+        for saving in savings
+    ]
+    return f"{savings[0].states:,} states in the whole scenario; {', '.join(parts)}"
 
 
 def _kernel(kernel: KernelSubject) -> Iterator[Line]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Literal
 
 from iopermit.search.explore import (
@@ -19,20 +19,23 @@ from iopermit.search.explore import (
 )
 from iopermit.search.replay import confirm
 from iopermit.search.schedule import concrete_schedule
-from iopermit.system.results import SearchStatistics, Uncovered, Verdict
-from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Scenario
-from iopermit.system.site import Site
+from iopermit.system.results import Saving, SearchStatistics, Uncovered, Verdict
+from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
 from iopermit.translate.environment import build
 from iopermit.translate.initial import initial_values
 from iopermit.translate.ir import VERDICTS, Field, Model
 from iopermit.translate.jit import Compiled, compile_model
-from iopermit.translate.native import NO_REDUCTIONS, SWITCH_RULE, THREAD_RULE, USER_RULE, Reductions
+from iopermit.translate.native_labels import SWITCH_RULE, THREAD_RULE, USER_RULE
+from iopermit.translate.reductions import NO_REDUCTIONS, REDUCTIONS, Reductions
 
 if TYPE_CHECKING:
     from iopermit.system.design import Design
+    from iopermit.system.site import Site
 
 ProgressCallback = Callable[[Progress], None]
 _SMALL = ((1, 1, 1), (1, 2, 1), (1, 2, 2), (2, 2, 1), (2, 2, 2), (2, 3, 2))
+_QUICK = ((1, 1, 1), (1, 1, 2), (1, 2, 1), (1, 2, 2), (2, 1, 1))
+"""CPUs, tasks and longs of scenarios for which optimising takes longer than searching."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +79,13 @@ def check(  # noqa: PLR0913 - the interface of the verb
     every: bool = False,
     progress: ProgressCallback | None = None,
     options: tuple[str, ...] = (),
+    with_savings: bool = False,
 ) -> Verdict:
     """Return the verdict about ``design`` in one scenario, or in a ladder of them if None.
 
     Raises DesignError for a design that cannot be translated and ReplayError if the replay at
-    full size disagrees with the search.
+    full size disagrees with the search. ``with_savings`` also searches the scenario of the verdict
+    without each reduction (:func:`savings`), each time within the limits.
     """
     settings = Settings(limits, reductions, threads, progress, every)
     deadline = None if limits.timeout is None else time.monotonic() + limits.timeout
@@ -98,7 +103,11 @@ def check(  # noqa: PLR0913 - the interface of the verb
             verdicts[-1].verdict == "violated" and not every
         ):
             break
-    return _different(verdicts) if every else _with_smaller(verdicts)
+    verdict = _different(verdicts) if every else _with_smaller(verdicts)
+    if with_savings:
+        saved = tuple(savings(design, verdict.scenario, replace(settings, every=False)))
+        verdict = replace(verdict, search=replace(verdict.search, savings=saved))
+    return verdict
 
 
 def _with_smaller(verdicts: list[Verdict]) -> Verdict:
@@ -129,6 +138,17 @@ def check_once(design: type[Design], scenario: Scenario, settings: Settings) -> 
     """Return the verdict about ``design`` in one scenario."""
     search = Search(design, scenario, settings)
     return search.verdict()
+
+
+def savings(design: type[Design], scenario: Scenario, settings: Settings) -> Iterator[Saving]:
+    """Search a scenario to its end with the reductions that are on, and without each of them."""
+    everything, _ = Search(design, scenario, settings).explore(stop=False)
+    on = [f.name for f in fields(Reductions) if getattr(settings.reductions, f.name)]
+    for name in on:
+        off = replace(settings, reductions=replace(settings.reductions, **{name: False}))
+        result, _ = Search(design, scenario, off).explore(stop=False)
+        exhausted = result.exhausted and everything.exhausted
+        yield Saving(REDUCTIONS[name], everything.states, result.states, exhausted)
 
 
 class Search:
@@ -172,9 +192,9 @@ class Search:
     @property
     def _is_small(self) -> bool:
         """Whether the search is over before optimised machine code would be ready."""
-        bounds = (self.scenario.cpus, self.scenario.tasks, self.scenario.longs)
-        few = bounds in {(1, 1, 1), (1, 2, 1), (1, 1, 2), (1, 2, 2)}
-        return few and self.settings.reductions == Reductions()
+        scenario, reductions = self.scenario, self.settings.reductions
+        few_steps = reductions.merging or not scenario.has(Event.PREEMPT)
+        return few_steps and (scenario.cpus, scenario.tasks, scenario.longs) in _QUICK
 
     def _progress(self) -> ProgressCallback | None:
         callback = self.settings.progress

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from iopermit.search import engine
 from iopermit.search.interruption import Interruption
 from iopermit.translate.ir import VERDICTS
-from iopermit.translate.native import VERDICT_SPAN
+from iopermit.translate.native_labels import VERDICT_SPAN
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,14 +17,9 @@ from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
 from iopermit.translate.initial import initial_values
 from iopermit.translate.jit import Compiled
 from iopermit.translate.load import load_design
-from iopermit.translate.native import (
-    NO_REDUCTIONS,
-    NativeModel,
-    Reductions,
-    max_successors,
-    watch_base,
-)
+from iopermit.translate.native import NativeModel, max_successors, watch_base
 from iopermit.translate.packing import Packing
+from iopermit.translate.reductions import NO_REDUCTIONS, Reductions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

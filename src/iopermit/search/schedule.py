@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from iopermit.system.execution import Action
 from iopermit.translate.ir import FIRST_STEP, Model, Step
 from iopermit.translate.late_arguments import EVENT
-from iopermit.translate.native import CPU_SHIFT, STEP, SWITCH_RULE, THREAD_RULE, USER_RULE
+from iopermit.translate.native_labels import CPU_SHIFT, STEP, SWITCH_RULE, THREAD_RULE, USER_RULE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -73,6 +73,20 @@ class Violation:
 
 
 @dataclass(frozen=True)
+class Saving:
+    """How many states a scenario has with all reductions, and how many without one of them."""
+
+    reduction: str
+    """Its name, such as ``symmetry``."""
+    states: int
+    """Visited with all reductions, going on after violations."""
+    states_without: int
+    """Visited without this one, or up to the limit."""
+    exhausted: bool
+    """Whether the search without it ended before any limit."""
+
+
+@dataclass(frozen=True)
 class SearchStatistics:
     """Figures of a search."""
 
@@ -85,6 +99,8 @@ class SearchStatistics:
     memory: int = 0
     """Bytes that the stored states took."""
     compile_seconds: float = 0.0
+    savings: tuple[Saving, ...] = ()
+    """What each reduction saved, if that was asked."""
 
 
 @dataclass(frozen=True)

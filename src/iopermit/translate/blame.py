@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from iopermit.system.site import Site
 from iopermit.translate.ir import Const, Context, Field, If, Model, Stmt, Store
+
+if TYPE_CHECKING:
+    from iopermit.system.site import Site
 
 CPU = Context("cpu")
 

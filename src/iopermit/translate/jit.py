@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import llvmlite.binding as llvm
 
-from iopermit.translate.native import NativeModel, Reductions, max_successors, watch_base
+from iopermit.translate.native import NativeModel, max_successors, watch_base
 from iopermit.translate.packing import Packing
 
 if TYPE_CHECKING:
     from iopermit.translate.ir import Field, Model
+    from iopermit.translate.reductions import Reductions
 
 _LEVEL: Final = 2
 """How much LLVM optimises."""

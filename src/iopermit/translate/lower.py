@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Literal
 
 from iopermit.system.records import MAX_REFCOUNT
 from iopermit.system.scenario import Event, Scenario
-from iopermit.system.site import Site
 from iopermit.translate.bulk import BULK, BulkOperations
 from iopermit.translate.expressions import Expressions, Scope
 from iopermit.translate.ir import (
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from iopermit.system.design import Design
+    from iopermit.system.site import Site
     from iopermit.translate.declare import Declarations
 
 Label = int

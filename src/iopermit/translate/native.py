@@ -11,8 +11,7 @@ state; if the state violates the specification it returns ``-verdict``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from llvmlite import ir as llvm
 
@@ -48,56 +47,34 @@ from iopermit.translate.native_builder import (
     LlvmValue,
     number,
 )
+from iopermit.translate.native_labels import (
+    SWITCH_RULE,
+    THREAD_RULE,
+    USER_RULE,
+    VERDICT_SPAN,
+)
+from iopermit.translate.native_successors import Successors
 from iopermit.translate.native_symmetry import emit_canonical
 from iopermit.translate.packing import WORD, Packing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from iopermit.translate.reductions import Reductions
 
-STEP, USER_RULE, THREAD_RULE, SWITCH_RULE = 0, 1 << 8, 2 << 8, 3 << 8
-"""Label of a transition: CPU << 16 | class | number of the choice or rule."""
-
-CPU_SHIFT = 16
-VERDICT_SPAN = 8
-"""What ``expand`` returns for a violating state is -(verdict + VERDICT_SPAN * statement)."""
 _DONE = 2
 """Value of ``chosen`` when the first step was an allocation."""
 BYTES = I8.as_pointer()
 LABELS = I32.as_pointer()
 
 
-@dataclass(frozen=True)
-class Reductions:
-    """Which sound reductions of the search are on (docs/how-it-checks.md)."""
-
-    symmetry: bool = True
-    """States that differ only in the names of tasks, CPUs and heap objects are one."""
-    merging: bool = True
-    """Steps that nothing else can observe or disturb run together with the one before."""
-    counters: bool = True
-    """States that differ only in the values of sequence numbers are one."""
-    dead: bool = True
-    """States that differ only in fields of tasks that nothing can read any more are one."""
-    arguments: bool = True
-    """States that differ only in arguments that nothing has looked at yet are one."""
-
-    @property
-    def canonical(self) -> bool:
-        """Whether states are renamed, or fields of them cleared, at all."""
-        return self.symmetry or self.counters or self.dead or self.arguments
-
-
-NO_REDUCTIONS = Reductions(
-    symmetry=False, merging=False, counters=False, dead=False, arguments=False
-)
-"""Every single step of every single state."""
-
-
 def max_successors(model: Model) -> int:
-    """Return an upper bound for the successors of one state."""
+    """Return an upper bound for the successors of one state.
+
+    An allocation can also fail, and an open ioperm() call gets each range in turn.
+    """
+    variants = 2 * max(1, len(LateArguments(model).values))
     choices = max((s.choices for s in model.steps.values()), default=1)
     rules = max(len(model.user_rules), len(model.thread_rules)) + len(model.switch_rules)
-    return 2 * model.counts["cpu"] * (choices + rules)
+    return variants * model.counts["cpu"] * (choices + rules)
 
 
 def watch_base(model: Model) -> int:
@@ -452,7 +429,7 @@ class NativeModel:
 
     def _expand_cpu(self) -> llvm.Function:
         function, builder = self._function("expand_cpu", I64, STATE, I64, STATE, LABELS, I64, BYTES)
-        emitter = _Successors(self, function, builder)
+        emitter = Successors(self, function, builder)
         code, model = emitter.code, self.model
         cpu_pc = code.value(Load(model.field("cpu", "pc"), Context("cpu")))
         calm = builder.icmp_unsigned("==", cpu_pc, number(0))
@@ -479,162 +456,9 @@ class NativeModel:
         return function
 
     def _rules(
-        self, emitter: _Successors, condition: LlvmValue, rules: list[Rule], kind: int
+        self, emitter: Successors, condition: LlvmValue, rules: list[Rule], kind: int
     ) -> None:
         with emitter.builder.if_then(condition):
             for index, rule in enumerate(rules):
                 if self.late is None or not self.late.is_redundant(rule):
                     emitter.rule(rule, kind + index)
-
-
-class _Successors:
-    """Emits the code that makes the successors of one CPU's transitions."""
-
-    def __init__(
-        self, native: NativeModel, function: llvm.Function, builder: llvm.IRBuilder
-    ) -> None:
-        self.native, self.builder = native, builder
-        self.state, self.cpu, self.successors, self.labels, count, self.covered = function.args
-        self.count = builder.alloca(I64)
-        self.work = builder.alloca(I64, native.packing.words)
-        self.chosen = builder.alloca(I64, 2)
-        self.range = builder.alloca(I64)
-        builder.store(number(0), self.range)
-        builder.store(count, self.count)
-        self.code = Code(native.model, native.packing, builder, self.state)
-        self.code.contexts = {"cpu": self.cpu}
-        self.code.contexts["task"] = native.task_of(self.code)
-
-    def _copy(self) -> None:
-        for word in range(self.native.packing.words):
-            index = [number(word)]
-            self.builder.store(
-                self.builder.load(self.builder.gep(self.state, index), typ=I64),
-                self.builder.gep(self.work, index),
-            )
-
-    def _emit(self, label: int) -> None:
-        full = self.builder.or_(
-            self.builder.trunc(self.builder.shl(self.cpu, number(CPU_SHIFT)), I32),
-            llvm.Constant(I32, label),
-        )
-        arguments = [
-            self.work,
-            self.cpu,
-            self.successors,
-            full,
-            self.labels,
-            self.builder.load(self.count, typ=I64),
-            self.covered,
-        ]
-        self.builder.store(self.builder.call(self.native.finish, arguments), self.count)
-
-    def steps(self, context: Literal["task", "cpu"]) -> None:
-        """Emit the step of what runs on the CPU, a task or a switch, once per possible outcome."""
-        self._outcome(0)
-        several = [
-            s for s in self.native.model.steps.values() if s.choices > 1 and s.context == context
-        ]
-        if not several:
-            return
-        own = self.code.value(Load(self.native.model.field(context, "pc"), Context(context)))
-        choosing: LlvmValue = llvm.Constant(llvm.IntType(1), 0)
-        for step in several:
-            choosing = self.builder.or_(
-                choosing, self.builder.icmp_unsigned("==", own, number(step.pc))
-            )
-        with self.builder.if_then(choosing):
-            for choice in range(1, max(s.choices for s in several)):
-                self._outcome(choice)
-
-    def _outcome(self, choice: int) -> None:
-        def attempt(outcome: int) -> LlvmValue:
-            self._copy()
-            return self._run(choice, outcome)
-
-        self._twice(attempt, STEP + choice)
-
-    def _run(self, choice: int, outcome: int) -> LlvmValue:
-        arguments = [
-            self.work,
-            self.cpu,
-            number(choice),
-            number(outcome),
-            self.builder.load(self.range, typ=I64),
-            self.chosen,
-            self.covered,
-        ]
-        return self.builder.call(self.native.step, arguments)
-
-    def _twice(self, attempt: Callable[[int], LlvmValue], label: int) -> None:
-        """Emit the successors, and more if an allocation on the way can also fail."""
-        self._each_range(lambda: attempt(0), label)
-        if self.native.merging and self.native.can_fail:
-            again = self.builder.icmp_unsigned(
-                "==", self.builder.load(self.chosen, typ=I64), number(1)
-            )
-            with self.builder.if_then(again):
-                self._each_range(lambda: attempt(1), label)
-
-    def _each_range(self, attempt: Callable[[], LlvmValue], label: int) -> None:
-        """Emit a successor, and one for each other range of ports that ioperm() may have got."""
-        builder, late = self.builder, self.native.late
-        if late is None:
-            made = attempt()
-            with builder.if_then(builder.icmp_unsigned("!=", made, llvm.Constant(I32, 0))):
-                self._emit(label)
-            return
-        head = builder.append_basic_block("range")
-        done = builder.append_basic_block("ranges_done")
-        builder.store(number(0), self.range)
-        builder.branch(head)
-        builder.position_at_end(head)
-        made = builder.icmp_unsigned("!=", attempt(), llvm.Constant(I32, 0))
-        with builder.if_then(made):
-            self._emit(label)
-        following = builder.add(builder.load(self.range, typ=I64), number(1))
-        builder.store(following, self.range)
-        chosen = builder.load(builder.gep(self.chosen, [number(1)]), typ=I64)
-        more = builder.icmp_unsigned("<", following, number(len(late.values)))
-        again = builder.and_(more, builder.icmp_unsigned("!=", chosen, number(0)))
-        builder.cbranch(builder.and_(made, again), head, done)
-        builder.position_at_end(done)
-        builder.store(number(0), self.range)
-
-    def rule(self, rule: Rule, label: int) -> None:
-        """Emit one rule."""
-        builder, native = self.builder, self.native
-        code = Code(native.model, native.packing, builder, self.work)
-        code.contexts = self.code.contexts
-        own = native.model.field("task", "pc")
-        code.on_goto = lambda target: code.put(
-            "task", code.contexts["task"], code.place(own), number(target)
-        )
-
-        def attempt(outcome: int) -> LlvmValue:
-            self._copy()
-            code.body(rule.body)
-            self._run_on(rule, outcome)
-            return llvm.Constant(I32, 1)
-
-        with builder.if_then(self.code.truth(rule.guard)):
-            index = len(native.model.steps) + 8 + label
-            builder.store(llvm.Constant(I8, 1), builder.gep(self.covered, [number(index)]))
-            builder.store(number(0), self.chosen)
-            builder.store(number(0), builder.gep(self.chosen, [number(1)]))
-            self._twice(attempt, label)
-
-    def _run_on(self, rule: Rule, outcome: int) -> None:
-        """Run the first steps at once where that is sound."""
-        merging = self.native.merging
-        condition = merging.condition(rule.starts) if merging else Const(0)
-        start = self.native.model.steps.get(rule.starts)
-        if condition == Const(0) or start is None or start.choices > 1:
-            return
-        code = Code(self.native.model, self.native.packing, self.builder, self.work)
-        code.contexts = self.code.contexts
-        with self.builder.if_then(code.truth(condition)):
-            self._run(0, outcome)
-
-
-__all__ = ["NO_REDUCTIONS", "NativeModel", "Reductions"]

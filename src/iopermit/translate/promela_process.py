@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from iopermit.system.site import Site
 from iopermit.translate.ir import (
     Binary,
     Const,
@@ -23,6 +22,8 @@ from iopermit.translate.promela_statements import Printer, is_truth_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from iopermit.system.site import Site
 
 _SITUATIONS = {"user": "user_mode", "thread": "between_events", "scheduler": "calm"}
 """The macro that says when rules of a kind are possible."""

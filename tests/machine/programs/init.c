@@ -1,7 +1,8 @@
 /*
  * The first process of the real Linux that tests boot: runs the commands of /commands, one per
  * line, and sends the standard output and error of each to QEMU's debug console at port 0xe9,
- * between lines with the exit status. Then it lets QEMU end.
+ * between lines with the exit status. Then it lets QEMU end. A command that begins with "user"
+ * runs as an ordinary user.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -34,8 +35,11 @@ static void run(char *line)
 		dup2(output, 1);
 		dup2(output, 2);
 		close(output);
-		execv(words[0], words);
-		perror(words[0]);
+		int user = !strcmp(words[0], "user");
+		if (user && setresuid(1000, 1000, 1000))
+			_exit(126);
+		execv(words[user], words + user);
+		perror(words[user]);
 		_exit(127);
 	}
 	for (pid_t ended; (ended = wait(&status)) != child;)

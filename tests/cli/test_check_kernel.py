@@ -1,0 +1,175 @@
+"""Tests of `iopermit check --kernel`: patches, trees and builds that cannot be used."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from email.message import EmailMessage
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.cli.command import run, start
+from tests.kernel.faults import FAULTS, REPAIR, unified_diff
+from tests.kernel.test_tree import make_tree
+from tests.kernel.trees import require_tree, shared_cache, unchanged
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BOUNDS = ("--events", "ioperm,exit", "--cpus", "1", "--tasks", "2", "--longs", "1")
+FAULT = FAULTS["switch-out"]
+
+
+@pytest.fixture
+def tree(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give a kernel tree, with the tests' shared builds as the user's cache."""
+    path = require_tree("6.12")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(shared_cache()))
+    return path
+
+
+def as_mail(diff: str) -> bytes:
+    """Return a patch as a mailing list's archive gives it: quoted-printable, CR LF."""
+    message = EmailMessage()
+    message["From"] = "A Hacker <hacker@example.org>"
+    message["Subject"] = "[PATCH] x86/ioperm: =?utf-8?q?na=C3=AFve?= change"
+    message["Message-ID"] = "<20260101000000.1-1-hacker@example.org>"
+    text = f"Schneller.\n\nSigned-off-by: Jörg\n---\n x | 2 +-\n\n{diff}-- \n2.47.0\n"
+    message.set_content(text, cte="quoted-printable")
+    return b"From mboxrd@z Thu Jan  1 00:00:00 1970\n" + bytes(message).replace(b"\n", b"\r\n")
+
+
+def as_format_patch(diff: str) -> bytes:
+    """Return a patch as `git format-patch` writes it."""
+    head = (
+        "From 1234567890123456789012345678901234567890 Mon Sep 17 00:00:00 2001\n"
+        "From: A Hacker <hacker@example.org>\nDate: Thu, 1 Jan 2026 00:00:00 +0000\n"
+        "Subject: [PATCH] x86/ioperm: change\n\nFaster.\n---\n x | 2 +-\n\n"
+    )
+    return f"{head}{diff}-- \n2.47.0\n\n".encode()
+
+
+@pytest.mark.parametrize("form", [as_mail, as_format_patch])
+def test_a_patch_in_a_mail_is_judged(
+    tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], form: object
+) -> None:
+    """A planted leak is found in a patch in either form, with the tree left as it was."""
+    assert callable(form)
+    patch = tmp_path / "patch.eml"
+    patch.write_bytes(form(unified_diff(tree, REPAIR, FAULT)))
+    with unchanged(tree):
+        ran = run(capsys, "check", "--kernel", tree, "--patch", patch, *BOUNDS)
+    assert ran.status == 1
+    assert ran.out.startswith(f"BUG: port leak in {tree.name}: task ")
+
+
+def test_patches_are_applied_in_order(
+    tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the fault's repair behind the fault, nothing is found."""
+    fault, repair = tmp_path / "1.patch", tmp_path / "2.patch"
+    fault.write_text(unified_diff(tree, FAULT))
+    forward = fault.read_text().splitlines(keepends=True)
+    swapped = {"-": "+", "+": "-"}
+    repair.write_text(
+        "".join(
+            line
+            if line.startswith(("---", "+++", "@@"))
+            else swapped.get(line[0], line[0]) + line[1:]
+            for line in forward[1:]
+        )
+    )
+    ran = run(capsys, "check", "--kernel", tree, "--patch", fault, "--patch", repair, *BOUNDS)
+    assert (ran.status, ran.out.split(":")[0]) == (0, "HOLDS")
+
+
+def test_a_patch_that_does_not_apply(
+    tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is refused with the hunk and the line in the way; the tree is left as it was."""
+    patch = tmp_path / "old.patch"
+    patch.write_text(unified_diff(tree, REPAIR).replace("TIF_IO_BITMAP", "TIF_OLD"))
+    with unchanged(tree):
+        ran = run(capsys, "check", "--kernel", tree, "--patch", patch, *BOUNDS)
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err.startswith(
+        f"iopermit: error: {patch} does not apply: {REPAIR.path}, hunk 1 of 1 (@@"
+    )
+    assert "expected: \t\tset_tsk_thread_flag(tsk, TIF_OLD);" in ran.err
+    assert "found:    \t\tset_tsk_thread_flag(tsk, TIF_IO_BITMAP);" in ran.err
+
+
+def test_an_interrupted_check(tree: Path, tmp_path: Path) -> None:
+    """Ctrl-C while the tree is built ends without a verdict, and leaves the tree as it was."""
+    with unchanged(tree):
+        process = start("check", "--kernel", tree, XDG_CACHE_HOME=str(tmp_path))
+        assert process.stderr
+        for line in process.stderr:
+            if "configuring" in line:
+                process.send_signal(signal.SIGINT)
+                break
+        assert process.wait(timeout=60) == 3
+        process.stderr.close()
+        assert process.stdout
+        assert process.stdout.read() == ""
+        process.stdout.close()
+
+
+@pytest.mark.parametrize(
+    ("version", "x86", "reason"),
+    [
+        ((4, 19, 0), "64BIT", "too old"),
+        ((6, 12, 0), "X86_32", "can only be built for x86-32"),
+    ],
+)
+def test_trees_that_cannot_be_checked(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    version: tuple[int, int, int],
+    x86: str,
+    reason: str,
+) -> None:
+    """A tree that is too old, or for x86-32 only, is one message and status 2."""
+    ran = run(capsys, "check", "--kernel", make_tree(tmp_path, version, x86=x86))
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err.startswith(f"iopermit: error: {tmp_path} ")
+    assert reason in ran.err
+
+
+def test_what_is_no_kernel(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A directory without a kernel, and a missing one, are one message and status 2."""
+    for path, reason in (
+        (tmp_path, "is not a Linux kernel"),
+        (tmp_path / "x", "no such directory"),
+    ):
+        ran = run(capsys, "check", "--kernel", path)
+        assert (ran.status, ran.out) == (2, "")
+        assert reason in ran.err
+
+
+@pytest.mark.parametrize("name", ["gcc", "flex", "bison", "make"])
+def test_a_missing_program(
+    tree: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+) -> None:
+    """Each program that a build needs is named if it is missing, with the package that has it."""
+    for program in ("gcc", "ld", "as", "make", "flex", "bison", "bc"):
+        if program != name:
+            (tmp_path / program).symlink_to(shutil.which(program) or "")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    ran = run(capsys, "check", "--kernel", tree)
+    assert (ran.status, ran.out) == (2, "")
+    assert f"needs {name}, not found on the PATH" in ran.err
+    assert f"apt-get install {name}" in ran.err
+
+
+def test_options_that_need_a_kernel(capsys: pytest.CaptureFixture[str]) -> None:
+    """--patch and --keep-build without --kernel are refused."""
+    for option in ("--patch", "--keep-build"):
+        ran = run(capsys, "check", "linux-6.16", option, os.devnull)
+        assert ran.status == 2
+        assert "need --kernel TREE" in ran.err
