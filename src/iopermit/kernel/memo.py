@@ -219,6 +219,8 @@ class Memo:
         driver, action = self.driver, move.action
         if move.is_switch:
             step = self.switches.step(state, move)
+            self.executed += self.switches.executed
+            self.switches.executed = 0
             if step is not None:
                 return [step]
         slots = self._slots(state, move)
