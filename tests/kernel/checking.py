@@ -18,6 +18,17 @@ from iopermit.system.scenario import Event, Scenario
 FEW = frozenset({Event.IOPERM, Event.IOPL, Event.FORK, Event.FORK_FAILS, Event.EXIT})
 """Events under which every planted fault shows, and which are searched in seconds."""
 SMALL = Scenario(1, 2, 2, FEW)
+KINDS = {
+    "own-extent": "leak",
+    "sequence-kept": "loss",
+    "switch-out": "leak",
+    "write-shared": "loss",
+    "copied-count": "garbage",
+    "extent-first": "leak",
+    "flag-only": "leak",
+    "exit-current": "garbage",
+}
+"""Which violation each planted fault shows first."""
 EDITS: dict[str, tuple[Edit, ...]] = {
     "": (),
     "repair": (REPAIR,),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.kernel.checking import SMALL, loaded, verdict
+from tests.kernel.checking import KINDS, SMALL, loaded, verdict
 from tests.kernel.faults import FAULTS, HARMLESS
 from tests.kernel.trees import VERSIONS
 
@@ -55,6 +55,7 @@ def test_each_planted_fault_is_found(name: str, version: str) -> None:
     """The violation is confirmed, and the report names the function that was edited."""
     found = verdict(version, name, SMALL)
     assert found.violation is not None, name
+    assert found.violation.kind == KINDS[name]
     assert found.search.confirmed_full_size
     functions = {step.source.function for step in found.trace or () if step.source is not None}
     site = found.violation.site

@@ -74,9 +74,7 @@ def test_functions_are_found_by_address(image: Image) -> None:
     assert image.function_at(at.IMAGE - 1) is None
 
 
-def test_the_first_of_two_definitions_wins(
-    require: Callable[[str], Path], tmp_path: Path
-) -> None:
+def test_the_first_of_two_definitions_wins(require: Callable[[str], Path], tmp_path: Path) -> None:
     """As in an archive, a later definition of the same symbol is not used."""
     gcc = require("gcc")
     one = compiled(tmp_path, "long same(void) { return 1; }", "one", gcc)

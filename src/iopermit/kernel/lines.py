@@ -77,7 +77,8 @@ class Lines:
     def has_code(self, file: str, line: int) -> bool:
         """Return whether some instruction belongs to a line."""
         if not self._with_code:
-            self._with_code = {(one.file, one.line) for one in (*self._rows, *self._inlined)}
+            self._with_code.update((row.file, row.line) for row in self._rows)
+            self._with_code.update((call.file, call.line) for call in self._inlined)
         return (file, line) in self._with_code
 
     def place(self, file: str, line: int) -> Site:
