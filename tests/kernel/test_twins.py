@@ -1,72 +1,113 @@
-"""Each fault planted in a tree and its twin in a design give the same kind of violation."""
+"""The design of the Debian trees' protocol and the trees themselves get the same verdicts."""
 
 from __future__ import annotations
 
-import functools
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.kernel.checking import SMALL, verdict
-from tests.kernel.faults import FAULTS, HARMLESS
-from tests.kernel.trees import VERSIONS
-from tests.kernel.twins import HARMLESS_TWINS, TWINS
+from tests.kernel.checking import KINDS, SMALL, verdict
+from tests.kernel.faults import FAULTS
+from tests.kernel.test_check import EVERYTHING
 
-from iopermit.designs import find
 from iopermit.search.check import check
-from iopermit.system.scenario import ALL_EVENTS, Event, Scenario
 from iopermit.translate.load import load_design
+from iopermit.translate.mutate import mutations
 
 if TYPE_CHECKING:
-    from iopermit.system.results import Verdict
+    from pathlib import Path
 
-TREE_OF = dict(zip(FAULTS, VERSIONS * len(FAULTS), strict=False))
-"""The tree in which each fault is planted, as in test_check."""
+    from iopermit.system.design import Design
+
+TWINS = {
+    "own-extent": (
+        "tss_select_io_bitmap",
+        "cpu.tss.bitmap.copy_from(iobm.bitmap, max(cpu.tss.prev_max, iobm.max))",
+        "iobm.max instead of max(cpu.tss.prev_max, iobm.max)",
+    ),
+    "sequence-kept": ("ioperm", "iobm.sequence = self.next_sequence()", "removed"),
+    "switch-out": ("switch_to", "self.tss_invalidate_io_bitmap(cpu)", "removed"),
+    "write-shared": ("ioperm", "if iobm.refcnt > 1:", "never"),
+    "flag-only": ("task_update_io_bitmap", "self.tss_update_io_bitmap(cpu)", "removed"),
+}
+"""For faults that are mutations of the repaired design: method, statement, change."""
+
+WRITTEN = {
+    "copied-count": """
+    no_refcnt_reset = True
+""",
+    "extent-first": '''
+    def tss_select_io_bitmap(self, cpu: Linux55.Cpu) -> None:
+        """Store the new extent before the copy."""
+        iobm = cpu.current.io_bitmap
+        if cpu.tss.prev_sequence != iobm.sequence:
+            cpu.tss.prev_max = iobm.max
+            cpu.tss.bitmap.copy_from(iobm.bitmap, max(cpu.tss.prev_max, iobm.max))
+            cpu.tss.prev_sequence = iobm.sequence
+        cpu.tss.io_map_base = IoMapBase.VALID
+''',
+    "exit-current": '''
+    def io_bitmap_exit(self, cpu: Linux55.Cpu, tsk: Linux55.Task) -> None:
+        """Take the map away from current."""
+        iobm = cpu.current.io_bitmap
+        cpu.current.io_bitmap = NULL
+        if tsk is cpu.current:
+            self.task_update_io_bitmap(cpu, tsk)
+        self.io_bitmap_put(iobm)
+''',
+}
+"""For the others: what a class derived from the repaired design overrides."""
+_HEAD = '''"""A twin of a planted fault."""
+
+from __future__ import annotations
+
+from iopermit.designs.linux.v5_5 import *
+from iopermit.designs.linux.v6_16 import *
+from iopermit.designs.linux.v6_16 import Linux616PreemptOff
+from iopermit.system.machine_state import IoMapBase
+from iopermit.system.records import NULL
 
 
-@functools.cache
-def of_design(name: str) -> Verdict:
-    """Return the verdict about the design with a fault."""
-    twin = {**TWINS, **HARMLESS_TWINS}[name]
-    file = Path(__file__).with_name("twins.py")
-    return check(load_design(f"{file}:{twin.__name__}"), SMALL)
+class Mutant(Linux616PreemptOff):
+    id = "linux-6.16+preempt_off-twin"
+'''
 
 
-def test_every_fault_has_its_twin() -> None:
-    """No fault of the trees is left out."""
-    assert list(TWINS) == list(FAULTS)
-    assert set(HARMLESS_TWINS) <= set(HARMLESS)
+def twin(name: str, directory: Path) -> type[Design]:
+    """Return the repaired design with the same fault."""
+    file = directory / "twin.py"
+    if name in WRITTEN:
+        file.write_text(_HEAD + WRITTEN[name])
+    else:
+        known = mutations(load_design("linux-6.16+preempt_off"))
+        next(mutation for mutation in known if mutation.key == TWINS[name]).write(file)
+    return load_design(f"{file}:Mutant")
 
 
-@pytest.mark.parametrize(("name", "version"), TREE_OF.items())
-def test_tree_and_design_agree_about_a_fault(name: str, version: str) -> None:
-    """The shortest violations are of the same kind: leak, loss, crash or garbage."""
-    tree, design = verdict(version, name, SMALL), of_design(name)
-    assert tree.violation is not None
-    assert design.violation is not None
-    assert tree.violation.kind == design.violation.kind
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_of_the_same_kind_in_the_design_and_in_the_tree(
+    name: str, tmp_path: Path
+) -> None:
+    """The design with the twin shows the violation that test_check finds in the tree."""
+    # Some faults have two shortest schedules of different kinds: ports added to a shared map leak,
+    # ports taken from it are lost.
+    every = name == "write-shared"
+    found = check(twin(name, tmp_path), SMALL, every=every)
+    kinds = {one.violation.kind for one in (found, *found.also) if one.violation is not None}
+    assert KINDS[name] in kinds
+    assert len(kinds) == 1 or every
 
 
-@pytest.mark.parametrize("name", HARMLESS_TWINS)
-def test_tree_and_design_agree_about_an_edit_without_effect(name: str) -> None:
-    """Where the tree holds, so does the design."""
-    assert verdict("6.1", name, SMALL).verdict == of_design(name).verdict == "holds"
+def test_the_design_and_the_trees_as_they_stand_leak_in_the_same_way() -> None:
+    """linux-6.16 and Debian's 6.1 leak the same ports to a task that was granted none."""
+    of_tree = verdict("6.1", "", EVERYTHING).violation
+    of_design = check(load_design("linux-6.16"), EVERYTHING).violation
+    assert of_tree is not None
+    assert of_design is not None
+    assert (of_tree.kind, of_tree.ports, of_tree.granted) == ("leak", ((0, 65535),), ())
+    assert of_design.kind == "leak"
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("without", [frozenset[Event](), frozenset({Event.PREEMPT})])
-def test_tree_and_design_agree_as_they_stand(version: str, without: frozenset[Event]) -> None:
-    """Debian's trees and linux-6.16 have the same verdict: a leak by preemption, else none."""
-    scenario = Scenario(1, 2, 1, ALL_EVENTS - without)
-    tree, design = verdict(version, "", scenario), check(find("linux-6.16"), scenario)
-    assert tree.verdict == design.verdict == ("holds" if without else "violated")
-    if tree.violation is not None and design.violation is not None:
-        assert tree.violation.kind == design.violation.kind == "leak"
-        assert tree.violation.task == design.violation.task
-
-
-def test_tree_and_design_agree_about_the_repair() -> None:
-    """The repaired tree and linux-6.16+preempt_off hold under every event."""
-    scenario = Scenario(1, 2, 1, ALL_EVENTS)
-    tree = verdict("6.1", "repair", scenario)
-    assert tree.verdict == check(find("linux-6.16+preempt_off"), scenario).verdict == "holds"
+def test_the_repaired_design_and_the_repaired_tree_hold() -> None:
+    """Under every event both are searched to the end."""
+    of_design = check(load_design("linux-6.16+preempt_off"), EVERYTHING)
+    assert (verdict("6.1", "repair", EVERYTHING).verdict, of_design.verdict) == ("holds", "holds")

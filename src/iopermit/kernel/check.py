@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from iopermit.kernel.accesses import Points
 from iopermit.kernel.boot import bring_up
 from iopermit.kernel.exploring import Bounds, Exploration, Explorer
+from iopermit.kernel.parallel import started
 from iopermit.kernel.replaying import Replay, Replayer
 from iopermit.kernel.schedule import Scheduled, concrete_schedule, scheduled
 from iopermit.system.results import SearchStatistics, Uncovered, Verdict
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from iopermit.kernel.loading import LoadedTree
 
 Progress = Callable[[Scenario, Exploration, int], None]
+Executed = set[tuple[int, int]]
+"""Address and size of the basic blocks that were executed."""
 LADDER: Final = ((1, 2, 2), (2, 2, 1))
 """CPUs, tasks and longs of the scenarios of a check without explicit bounds."""
 
@@ -49,32 +53,50 @@ def check_tree(
         ReplayError: the violation does not show when its schedule is executed again.
     """
     deadline = None if limits.timeout is None else time.monotonic() + limits.timeout
-    verdict: Verdict | None = None
-    exhausted: list[str] = []
-    executed: set[tuple[int, int]] = set()
-    for each in scenarios:
+    first, *others = scenarios
+
+    def search(scenario: Scenario, report: Progress | None) -> tuple[Verdict, Executed]:
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
-        bounds = Bounds(limits.max_states, left)
-        verdict = _check_once(tree, each, bounds, progress, executed)
-        if verdict.verdict != "holds":
-            break
-        exhausted.append(f"{_bounds_of(each)}: {verdict.search.states:,} states")
-    assert verdict is not None  # noqa: S101 - there is at least one scenario
-    return _with_bounds(verdict, exhausted)
+        return _check_once(tree, scenario, Bounds(limits.max_states, left), report)
+
+    waiting = [functools.partial(search, scenario, None) for scenario in others]
+    with started(waiting) as results:
+        verdict, executed = search(first, progress)
+        exhausted: list[str] = []
+        for result in results:
+            if verdict.verdict != "holds":
+                break
+            exhausted.append(_exhausted(verdict))
+            verdict, more = result()
+            executed |= more
+    return _with_bounds(_with_coverage(verdict, tree, executed), exhausted)
+
+
+def _exhausted(verdict: Verdict) -> str:
+    return (
+        f"exhausted too: {_bounds_of(verdict.scenario)}: {verdict.search.states:,} states, "
+        f"{verdict.search.seconds:.1f} s"
+    )
 
 
 def _bounds_of(scenario: Scenario) -> str:
     return f"{scenario.cpus} CPUs, {scenario.tasks} tasks, {scenario.longs} longs"
 
 
-def _with_bounds(verdict: Verdict, exhausted: list[str]) -> Verdict:
+def _with_bounds(verdict: Verdict, more: list[str]) -> Verdict:
     kernel = verdict.kernel
     assert kernel is not None  # noqa: S101 - the verdict is about a tree
-    others = exhausted[:-1] if verdict.verdict == "holds" else exhausted
-    if not others:
-        return verdict
-    bounds = (*kernel.bounds, *(f"exhausted before: {one}" for one in others))
-    return replace(verdict, kernel=replace(kernel, bounds=bounds))
+    return replace(verdict, kernel=replace(kernel, bounds=(*kernel.bounds, *more)))
+
+
+def _with_coverage(verdict: Verdict, tree: LoadedTree, executed: Executed) -> Verdict:
+    """Return the verdict with the lines that were executed in any of the scenarios."""
+    kernel = verdict.kernel
+    assert kernel is not None  # noqa: S101 - the verdict is about a tree
+    covered, missed = tree.lines.coverage(executed)
+    numbers = replace(kernel, covered=len(covered), lines=len(covered) + len(missed))
+    uncovered = replace(verdict.uncovered, statements=tuple(missed))
+    return replace(verdict, kernel=numbers, uncovered=uncovered)
 
 
 def _check_once(
@@ -82,8 +104,7 @@ def _check_once(
     scenario: Scenario,
     bounds: Bounds,
     progress: Progress | None,
-    executed: set[tuple[int, int]],
-) -> Verdict:
+) -> tuple[Verdict, Executed]:
     driver, initial = bring_up(tree.image, scenario)
     explorer = Explorer(
         driver,
@@ -102,8 +123,8 @@ def _check_once(
         if replay.violation is None:
             message = "the schedule, executed again on a fresh machine, shows no violation"
             raise ReplayError(message)
-    executed |= driver.contexts.executed
-    return _verdict(tree, scenario, result, schedule, replay, explorer, executed)
+    verdict = _verdict(tree, scenario, result, schedule, replay, explorer)
+    return verdict, driver.contexts.executed
 
 
 def _verdict(
@@ -113,14 +134,10 @@ def _verdict(
     schedule: list[Scheduled],
     replay: Replay | None,
     explorer: Explorer,
-    executed: set[tuple[int, int]],
 ) -> Verdict:
-    covered, missed = tree.lines.coverage(executed)
     kernel = replace(
         tree.subject,
         bounds=_stated_bounds(explorer),
-        covered=len(covered),
-        lines=len(covered) + len(missed),
         schedule=tuple(one.saved() for one in schedule),
         points=explorer.driver.contexts.accesses.points.saved(),
     )
@@ -140,7 +157,7 @@ def _verdict(
             exhausted=replay is None and not result.limit,
             confirmed_full_size=replay is not None,
         ),
-        Uncovered(tuple(missed), _never(scenario, possible), _not_asked(scenario)),
+        Uncovered((), _never(scenario, possible), _not_asked(scenario)),
         design_file=tree.subject.tree,
         kernel=kernel,
     )

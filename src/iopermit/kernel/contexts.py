@@ -9,6 +9,7 @@ from iopermit.kernel import memory_map as at
 from iopermit.kernel.classifying import Classifier
 from iopermit.kernel.crashes import Crash
 from iopermit.kernel.emulator import FLAGS, INTERRUPTS, RAX, RFLAGS, RIP, RSP, Fault, Registers
+from iopermit.kernel.errors import KernelTreeError
 from iopermit.kernel.faulting import crash_of
 from iopermit.kernel.host import FUNCTIONS
 from iopermit.kernel.liveness import Liveness
@@ -211,6 +212,8 @@ class Contexts:
 
     def allocate(self, size: int) -> int:
         """Take a heap slot as planned; without a plan, the first one that is possible."""
+        if size > at.HEAP_STRIDE // 2:
+            raise KernelTreeError(f"the tree allocates {size} bytes at once, which is too much")
         options = self._options()
         number = len(self.accesses.heap.options)
         self.accesses.heap.options.append(options)
@@ -220,7 +223,7 @@ class Contexts:
         if choice == FAILS:
             return 0
         self.accesses.heap.used[choice] = size
-        self.memory.protect(choice, usable=True)
+        self.memory.protect(choice, size)
         return at.HEAP + choice * at.HEAP_STRIDE
 
     def _options(self) -> list[int]:
@@ -240,7 +243,7 @@ class Contexts:
             self.crash("double free: kfree() of an object that is free already")
         else:
             del self.accesses.heap.used[slot]
-            self.memory.protect(slot, usable=False)
+            self.memory.protect(slot, 0)
 
     def read(self, address: int, size: int) -> bytes:
         """Return bytes of memory."""

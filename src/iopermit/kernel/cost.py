@@ -100,7 +100,7 @@ class _Meter:
         emulator.on_instruction(self._instruction)
         emulator.on_access(self._access, [(0, 1 << 32)])
         # Code that was translated before does not call them.
-        emulator.uc.ctl_flush_tb()  # type: ignore[attr-defined] # defined at run time
+        emulator.uc.ctl_flush_tb()
 
     def read(self) -> KernelCost:
         """Return what was counted since the last time."""

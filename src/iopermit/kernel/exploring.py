@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from iopermit.kernel.contexts import HeapExhausted
 from iopermit.kernel.judging import Finding, Judge
-from iopermit.kernel.memo import Memo, Step, View
+from iopermit.kernel.memo import Memo, OrderedSequenceNumbers, Step, View
 from iopermit.kernel.renaming import Canonical
 from iopermit.kernel.rules import Move, Rules
 from iopermit.system.scenario import Event, Scenario
@@ -113,12 +114,20 @@ class Explorer:
 
     def run(self) -> Exploration:
         """Search until a violation, the end, or a limit."""
+        collecting = gc.isenabled()
+        # States form no cycles, and looking for some among millions of tuples takes long.
+        gc.disable()
         try:
             while not self._search() or self._more_points():
                 self.result.restarts += 1
                 self.memo.clear()
         except HeapExhausted:
             self.result.limit = f"more than {self.driver.memory.heap} heap objects are alive"
+        except OrderedSequenceNumbers:
+            self.result.limit = "the tree orders sequence numbers, which iopermit cannot rename"
+        finally:
+            if collecting:
+                gc.enable()
         self.result.seconds = time.monotonic() - self._started
         self.result.executed = self.memo.executed
         return self.result
@@ -131,14 +140,17 @@ class Explorer:
         self._parents = {packed: None}
         frontier = [(first, packed)]
         result.states, result.transitions, result.depth = 1, 0, 0
+        executed = -1
         while frontier:
             result.depth += 1
             following: list[tuple[State, Packed]] = []
             for number, (state, name) in enumerate(frontier):
                 if not self._expand(state, name, following):
                     return True
-                if self._watch_more():
-                    return False
+                if self.memo.executed != executed:
+                    executed = self.memo.executed
+                    if self._watch_more():
+                        return False
                 if number % _LOOK_AT_CLOCK == 0 and self._limit_reached(len(frontier)):
                     return True
             frontier = following

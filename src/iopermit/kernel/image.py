@@ -117,6 +117,8 @@ class _Linker:
         self.image = Image()
         self.host_addresses: dict[str, int] = {}
         self.missing: dict[str, int] = {}
+        self.weak: set[str] = set()
+        """Symbols whose definition gives way to a later one."""
 
     def link(self, objects: list[ObjectFile]) -> Image:
         image = self.image
@@ -161,11 +163,12 @@ class _Linker:
                     continue
                 if symbol.is_function:
                     image.functions.append(Function(address, symbol.size, symbol.name, owner.path))
-                known = image.symbols.get(symbol.name)
-                if symbol.is_global and (known is None or not symbol.is_weak):
+                known = symbol.name in image.symbols
+                if symbol.is_global and (not known or symbol.name in self.weak):
                     image.symbols[symbol.name] = address
                     image.sizes[symbol.name] = symbol.size
-                elif known is None:
+                    (self.weak.add if symbol.is_weak else self.weak.discard)(symbol.name)
+                elif not known:
                     # A static variable, for whoever looks for it by name.
                     image.symbols.setdefault(f"{owner.path.stem}:{symbol.name}", address)
 

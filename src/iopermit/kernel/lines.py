@@ -55,6 +55,7 @@ class Lines:
             # Outside the subsystem's files, what calls a helper from there is told instead.
             self._inlined += [one for one in inlined if one.file in _FILES]
         self._rows = sorted(rows, key=lambda row: row.start)
+        self._with_code: set[tuple[str, int]] = set()
         self._starts = [row.start for row in self._rows]
 
     def site(self, address: int) -> Site | None:
@@ -72,6 +73,13 @@ class Lines:
             return None
         innermost = max(calls, key=lambda one: one.depth)
         return self.place(innermost.file, innermost.line)
+
+    def has_code(self, file: str, line: int) -> bool:
+        """Return whether some instruction belongs to a line."""
+        if not self._with_code:
+            self._with_code.update((row.file, row.line) for row in self._rows)
+            self._with_code.update((call.file, call.line) for call in self._inlined)
+        return (file, line) in self._with_code
 
     def place(self, file: str, line: int) -> Site:
         """Return a line with its text and function."""

@@ -113,6 +113,12 @@ class View:
         self.heap_order = heap_order
         self.outside = (shared, tuple([status for status, _ in statuses]))
 
+    def reverse(self) -> None:
+        """Let the local names of sequence numbers count downwards."""
+        for named, local in self.names.items():
+            if named >= _FIRST_SEQUENCE:
+                self.names[named] = 2 * _FIRST_SEQUENCE + self.sequences + 1 - local
+
     def local(self, component: Component) -> Component:
         """Return a component in local names."""
         names = self.names
@@ -174,6 +180,10 @@ class View:
         return steps
 
 
+class OrderedSequenceNumbers(Exception):  # noqa: N818 - a limit of the search, not an error
+    """Kernel code compares sequence numbers otherwise than for equality."""
+
+
 class _Unknown:
     """Stands for what was not executed yet."""
 
@@ -209,6 +219,8 @@ class Memo:
         driver, action = self.driver, move.action
         if move.is_switch:
             step = self.switches.step(state, move)
+            self.executed += self.switches.executed
+            self.switches.executed = 0
             if step is not None:
                 return [step]
         slots = self._slots(state, move)
@@ -228,7 +240,23 @@ class Memo:
         else:
             view = View(state, action.cpu, slots)
             self._known[key] = [view.localise(outcome) for outcome in outcomes]
+            if view.sequences > 1 and not self._same_in_reverse(state, action, slots, key):
+                raise OrderedSequenceNumbers
         return [Step(o.state, o.crash) for o in outcomes]
+
+    def _same_in_reverse(
+        self, state: State, action: Action, slots: tuple[int, ...], key: object
+    ) -> bool:
+        """Return whether a segment does the same with its sequence numbers in reverse order.
+
+        Renaming them by first mention is sound only if code tests them for nothing but equality.
+        """
+        counter = next((n for n in state.data[1] if n >= _FIRST_SEQUENCE), _FIRST_SEQUENCE)
+        reversed_state = _reversed(state, counter)
+        view = View(reversed_state, action.cpu, slots)
+        view.reverse()
+        effects = [view.localise(o) for o in self.driver.execute(reversed_state, action)]
+        return effects == self._known[key]
 
     def _execute_foreign(self, state: State, action: Action) -> list[Step]:
         if (state, action) not in self._foreign:
@@ -255,4 +283,22 @@ class Memo:
         return (*slots, *[n % NAMES for n in task[1][:leading]])
 
 
-__all__ = ["Memo", "Step", "View"]
+def _reversed(state: State, counter: int) -> State:
+    """Return a state with the sequence numbers up to the counter in reverse order."""
+
+    def rename(component: Component | None) -> Component | None:
+        if component is None:
+            return None
+        return component[0], tuple(
+            [_FIRST_SEQUENCE + 1 + counter - n if n > _FIRST_SEQUENCE else n for n in component[1]]
+        )
+
+    return State(
+        tuple([rename(one) for one in state.cpus]),  # type: ignore[misc]
+        tuple([rename(one) for one in state.tasks]),
+        tuple([rename(one) for one in state.heap]),
+        state.data,
+    )
+
+
+__all__ = ["Memo", "OrderedSequenceNumbers", "Step", "View"]

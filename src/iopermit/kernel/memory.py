@@ -49,7 +49,7 @@ class Memory:
             emulator.map(self.stack(slot), layout.stack_size)
         for slot in range(heap):
             emulator.map(at.HEAP + slot * at.HEAP_STRIDE, at.HEAP_STRIDE // 2)
-            self.protect(slot, usable=False)
+            self.protect(slot, 0)
 
     # Addresses.
 
@@ -75,10 +75,15 @@ class Memory:
         """Return the task slot of a CPU's idle task."""
         return self.tasks + cpu
 
-    def protect(self, slot: int, *, usable: bool) -> None:
-        """Make a heap slot usable, or free."""
+    def protect(self, slot: int, size: int) -> None:
+        """Make a heap slot usable up to the page in which an object of `size` bytes ends.
+
+        With size 0 the slot is free: every access to it is a fault.
+        """
         address = at.HEAP + slot * at.HEAP_STRIDE
-        self.emulator.protect(address, at.HEAP_STRIDE // 2, usable=usable)
+        self.emulator.protect(address, at.HEAP_STRIDE // 2, usable=False)
+        if size:
+            self.emulator.protect(address, size, usable=True)
 
     # From a state into memory.
 
@@ -101,9 +106,10 @@ class Memory:
                 self._load_stack(slot, data[self._task + 8 :])
         for slot, used in enumerate(state.heap):
             if self._changes(name(HEAP, slot), used):
-                self.protect(slot, usable=used is not None)
+                self.protect(slot, 0)
                 if used is not None:
                     data = contents.data_of(used, name(HEAP, slot), address_of)
+                    self.protect(slot, len(data))
                     self.emulator.write(at.HEAP + slot * at.HEAP_STRIDE, data)
         if self._changes(_DATA_NAME, state.data):
             data = contents.data_of(state.data, _DATA_NAME, address_of)

@@ -173,8 +173,15 @@ class Replayer:
         self._add("step", {}, text, None, error)
 
     def _first_suspect(self) -> Site | None:
-        """Return the first line that a patch changed, if it left no code that could be executed."""
-        return self.lines.place(*min(self.suspects)) if self.suspects else None
+        """Return the first line that a patch changed so that it has no code: it removed some.
+
+        Changed lines that have code are blamed if they were executed, and only then.
+        """
+        without = [place for place in self.suspects if not self._has_code(*place)]
+        return self.lines.place(*min(without)) if without else None
+
+    def _has_code(self, file: str, line: int) -> bool:
+        return not self.lines.place(file, line).text or self.lines.has_code(file, line)
 
     def _judge(self) -> None:
         found = self.judge.finding(self.state)

@@ -50,6 +50,8 @@ class Switches:
     def __init__(self, driver: Driver) -> None:
         """Execute with `driver` what is not known yet."""
         self.driver = driver
+        self.executed = 0
+        """Switches executed since somebody looked."""
         self._words: tuple[int, ...] = ()
         self._values: dict[int, Words | None] = {}
         self._known: dict[object, _Effect | None] = {}
@@ -118,6 +120,7 @@ class Switches:
 
     def _execute(self, state: State, action: Action, names: dict[int, int]) -> _Effect | None:
         outcomes = self.driver.execute(state, action)
+        self.executed += 1
         after = outcomes[0].state
         first = outcomes[0]
         if len(outcomes) > 1 or after is None or first.foreign or first.heap:

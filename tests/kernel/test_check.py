@@ -1,0 +1,102 @@
+"""Debian's trees, as they stand and with edits: what the check of their code finds."""
+
+from __future__ import annotations
+
+import pytest
+from tests.kernel.checking import KINDS, SMALL, loaded, verdict
+from tests.kernel.faults import FAULTS, HARMLESS
+from tests.kernel.trees import VERSIONS
+
+from iopermit.kernel.check import Limits, ReplayError, check_tree, replay_tree
+from iopermit.report.json import verdict_json
+from iopermit.system.scenario import ALL_EVENTS, Event, Scenario
+
+EVERYTHING = Scenario(1, 2, 1, ALL_EVENTS)
+FAULTS_OF = dict(zip(FAULTS, VERSIONS * len(FAULTS), strict=False))
+"""Each fault is planted in one of the trees: a build takes its time."""
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_task_preempted_while_it_gives_up_its_ports_leaks_them(version: str) -> None:
+    """Both trees leak under every event: the flag is cleared before preemption is disabled."""
+    found = verdict(version, "", EVERYTHING)
+    assert found.violation is not None
+    assert found.violation.kind == "leak"
+    assert found.violation.task == "B"
+    assert found.violation.site is not None
+    assert found.violation.site.function == "task_update_io_bitmap"
+    assert "clear_tsk_thread_flag" in found.violation.site.text
+    assert found.search.confirmed_full_size
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_without_preemption_in_the_kernel_both_trees_hold(version: str) -> None:
+    """Every state of the trees as they stand is visited, under all events but preempt."""
+    found = verdict(version, "", Scenario(1, 2, 1, ALL_EVENTS - {Event.PREEMPT}))
+    assert (found.verdict, found.search.exhausted) == ("holds", True)
+
+
+def test_the_repaired_tree_holds_under_every_event() -> None:
+    """With the flag cleared after preempt_disable() every state is visited and none violates."""
+    found = verdict("6.1", "repair", EVERYTHING)
+    assert (found.verdict, found.search.exhausted) == ("holds", True)
+    assert found.uncovered.events == ()
+
+
+def test_the_repaired_tree_holds_on_two_cpus() -> None:
+    """Two CPUs interleave at what they share, and tasks migrate: nothing is found."""
+    events = frozenset({Event.IOPERM, Event.PREEMPT, Event.MIGRATE, Event.FORK, Event.EXIT})
+    found = verdict("6.12", "repair", Scenario(2, 2, 1, events))
+    assert (found.verdict, found.search.exhausted) == ("holds", True)
+
+
+@pytest.mark.parametrize(("name", "version"), FAULTS_OF.items())
+def test_each_planted_fault_is_found(name: str, version: str) -> None:
+    """The violation is confirmed, and the report names the function that was edited."""
+    found = verdict(version, name, SMALL)
+    assert found.violation is not None, name
+    assert found.violation.kind == KINDS[name]
+    assert found.search.confirmed_full_size
+    functions = {step.source.function for step in found.trace or () if step.source is not None}
+    site = found.violation.site
+    assert site is not None
+    assert FAULTS[name].function in functions | {site.function}
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_harmless_edits_still_hold(name: str) -> None:
+    """A renamed variable, reordered stores, a test that never matters: nothing is found."""
+    assert verdict("6.1", name, SMALL).verdict == "holds"
+
+
+def test_a_limit_gives_no_verdict() -> None:
+    """A search that is cut short is undetermined, and says which limit was reached."""
+    found = check_tree(loaded("6.1", "repair"), [SMALL], limits=Limits(max_states=50))
+    assert found.verdict == "undetermined"
+    assert "50 states" in found.reason
+
+
+def test_a_saved_schedule_is_executed_again() -> None:
+    """What the JSON has leads to the same violation on a machine of its own."""
+    found = verdict("6.1", "", EVERYTHING)
+    saved = verdict_json(found)
+    again = replay_tree(loaded("6.1"), saved, EVERYTHING)
+    assert again.violation == found.violation
+    assert again.trace == found.trace
+
+
+def test_a_schedule_does_not_show_its_violation_in_repaired_code() -> None:
+    """Replaying a leak on the repaired tree is an error that says so."""
+    saved = verdict_json(verdict("6.1", "", EVERYTHING))
+    with pytest.raises(ReplayError):
+        replay_tree(loaded("6.1", "repair"), saved, EVERYTHING)
+
+
+def test_lines_that_were_never_executed_are_listed() -> None:
+    """Without fork the lines that share a map are not executed, with it they are."""
+    scenario = Scenario(1, 1, 1, frozenset({Event.IOPERM}))
+    alone = verdict("6.1", "repair", scenario)
+    missed = {site.function for site in alone.uncovered.statements}
+    assert {"io_bitmap_share", "copy_thread"} <= missed
+    assert alone.kernel is not None
+    assert 0 < alone.kernel.covered < alone.kernel.lines
