@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 from tests.kernel.faults import REPAIR, unified_diff
+from tests.kernel.test_tree import make_tree
 from tests.kernel.trees import build_cache, require_tree, unchanged
 
 from iopermit.kernel.build import BuiltTree, build
@@ -116,7 +118,7 @@ def test_a_patched_tree_is_built_and_left_alone(tree: Path, tmp_path: Path) -> N
 
 
 def test_code_that_does_not_compile(tmp_path: Path) -> None:
-    """A compiler error is shown in its words, with its command; tree and cache are left alone."""
+    """A compiler error is shown in its words, with its command, and every time; the tree stays."""
     tree = require_tree("6.12")
     text = (tree / REPAIR.path).read_text().splitlines()
     where = next(number for number, line in enumerate(text) if "io_bitmap_exit(current);" in line)
@@ -126,16 +128,34 @@ def test_code_that_does_not_compile(tmp_path: Path) -> None:
         f"--- a/{REPAIR.path}\n+++ b/{REPAIR.path}\n@@ -{where + 1} +{where + 1} @@\n"
         f"-{line}\n+{line[:-1]} misspelt;\n"
     )
-    kept = tmp_path / "kept"
     with unchanged(tree), pytest.raises(KernelTreeError) as error:
-        build(tree, [patch], cache=tmp_path / "cache", keep=kept)
+        build(tree, [patch], cache=build_cache())
     message = str(error.value)
     assert "1 file patched) cannot be built: arch/x86/kernel/ioport.o" in message
     assert f"{REPAIR.path}:{where + 1}:" in message
     assert "error: expected ';'" in message
-    assert f"command (in {kept}/build):\n  gcc " in message
-    assert "CONFIG_PREEMPT=y" in (kept / "build/.config").read_text().splitlines()
-    assert [path.suffix for path in (tmp_path / "cache").iterdir()] == [".lock"]
+    assert "command (run in a build that --keep-build DIR would keep):\n  gcc " in message
+    assert "-c -o arch/x86/kernel/ioport.o ../source/arch/x86/kernel/ioport.c" in message
+    with pytest.raises(KernelTreeError, match="cannot be built"):
+        build(tree, [patch], cache=build_cache())
+
+
+def test_a_build_that_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The overlay and what make left stay in the directory, also if make fails."""
+    for name in ("gcc", "ld", "flex", "bison", "bc", "make"):
+        (tmp_path / "bin").mkdir(exist_ok=True)
+        program = tmp_path / "bin" / name
+        program.write_text("#!/bin/sh\necho x86_64-fake\n[ $1 != -C ] || exit 2\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    tree, kept = make_tree(tmp_path / "tree"), tmp_path / "kept"
+    with pytest.raises(KernelTreeError, match=rf"command \(in {kept}/build\):\n  make -C "):
+        build(tree, cache=tmp_path / "cache", keep=kept)
+    assert (kept / "source/arch/x86/kernel/ioport.c").is_symlink()
+    assert (kept / "source/arch/x86/kernel/iopermit_shim.c").is_file()
+    assert "CONFIG_PREEMPT=y" in (kept / "build/iopermit.config").read_text()
+    with pytest.raises(KernelTreeError, match="is not empty"):
+        build(tree, cache=tmp_path / "cache", keep=kept)
 
 
 def interrupt_build(tree: Path, cache: Path, stage: str) -> None:

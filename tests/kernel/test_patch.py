@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import shutil
 import subprocess
@@ -190,3 +191,53 @@ def test_a_hunk_shorter_than_its_header_says(source: Source) -> None:
     """A diff that is cut off is recognised as damaged."""
     patch = "".join(diff(LINES, edited((5, "five"))).splitlines(keepends=True)[:-2])
     assert "is damaged" in reason(source, patch)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 40),
+            st.sampled_from(
+                [
+                    "drop",
+                    "twice",
+                    "cut",
+                    "@@ -1 +1 @@",
+                    "--- a/x",
+                    "+++ b/x",
+                    "diff --git a/x b/y",
+                    "rename from x",
+                    "+",
+                    "-",
+                    " ",
+                    "\\ No newline",
+                    "Binary files a/x and b/x differ",
+                    "GIT binary patch",
+                    "\x85",
+                    "@@ -0,0 +1,9 @@",
+                ]
+            ),
+        ),
+        max_size=4,
+    )
+)
+def test_damaged_patches_apply_or_are_refused(
+    tmp_path_factory: pytest.TempPathFactory, damages: list[tuple[int, str]]
+) -> None:
+    """However a patch is damaged, it applies as it then stands, or is refused with a message."""
+    directory = tmp_path_factory.mktemp("damaged")
+    (directory / "tree/kernel").mkdir(parents=True)
+    (directory / "tree" / NAME).write_bytes(text(LINES))
+    lines = diff(LINES, edited((5, "five"), (20, None), (30, "thirty"))).splitlines()
+    for number, damage in damages:
+        place = number % (len(lines) + 1)
+        if damage == "cut":
+            lines = lines[: place + 2]
+        elif damage in {"drop", "twice"}:
+            lines[place : place + 1] = lines[place : place + 1] * (2 if damage == "twice" else 0)
+        else:
+            lines.insert(place, damage)
+        lines = lines or [""]
+    with contextlib.suppress(KernelTreeError):
+        patched = apply(Source(directory / "tree"), "\n".join(lines))
+        assert all(data is None or data.endswith(b"\n") for data in patched.changed.values())

@@ -211,6 +211,7 @@ search places itself."""
 
 DATA: Final[dict[str, HostData]] = {
     "__preempt_count": HostData(4, per_cpu=True),
+    "kmalloc_caches": HostData(0x1000),
     "current_task": HostData(8, per_cpu=True),
     "cpu_number": HostData(4, per_cpu=True),
     "this_cpu_off": HostData(8, per_cpu=True),
