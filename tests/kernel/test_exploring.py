@@ -97,7 +97,7 @@ def test_ordered_sequence_numbers_keep_their_order(tmp_path: Path) -> None:
     tree, patch = require_tree("6.1"), tmp_path / "ordered.patch"
     patch.write_text(unified_diff(tree, REPAIR, ORDERED))
     edited = load_built(build(tree, [patch], cache=build_cache()), [patch])
-    search = explorer(edited, SMALL)
+    search = explorer(edited, Scenario(1, 2, 2, frozenset({Event.IOPERM})))
     result = search.run()
     assert search.memo.ordered
     assert result.found is not None
