@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.kernel.faults import FAULTS, HARMLESS, REPAIR, Edit, unified_diff
 from tests.kernel.trees import build_cache, require_tree
@@ -12,8 +13,10 @@ from tests.kernel.trees import build_cache, require_tree
 from iopermit.kernel.build import build
 from iopermit.kernel.check import check_tree
 from iopermit.kernel.loading import LoadedTree, load_built
-from iopermit.system.results import Verdict
 from iopermit.system.scenario import Event, Scenario
+
+if TYPE_CHECKING:
+    from iopermit.system.results import Verdict
 
 FEW = frozenset({Event.IOPERM, Event.IOPL, Event.FORK, Event.FORK_FAILS, Event.EXIT})
 """Events under which every planted fault shows, and which are searched in seconds."""

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from tests.kernel.checking import KINDS, SMALL, loaded, verdict
-from tests.kernel.faults import FAULTS, HARMLESS
-from tests.kernel.trees import VERSIONS
+from tests.kernel.faults import FAULTS, HARMLESS, IOPORT, REPAIR, Edit, unified_diff
+from tests.kernel.trees import VERSIONS, build_cache, require_tree
 
+from iopermit.kernel.build import build
 from iopermit.kernel.check import Limits, ReplayError, check_tree, replay_tree
+from iopermit.kernel.loading import load_built
 from iopermit.report.json import verdict_json
 from iopermit.system.scenario import ALL_EVENTS, Event, Scenario
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 EVERYTHING = Scenario(1, 2, 1, ALL_EVENTS)
 FAULTS_OF = dict(zip(FAULTS, VERSIONS * len(FAULTS), strict=False))
@@ -61,6 +68,26 @@ def test_each_planted_fault_is_found(name: str, version: str) -> None:
     site = found.violation.site
     assert site is not None
     assert FAULTS[name].function in functions | {site.function}
+
+
+def test_a_reference_that_is_not_counted_is_used_after_it_was_freed(tmp_path: Path) -> None:
+    """Without refcount_inc() in fork the kernel crashes, in a function that the report names."""
+    edit = Edit(
+        "share a map without counting the child",
+        IOPORT,
+        r"refcount_inc\(&current->thread\.io_bitmap->refcnt\);",
+        "",
+        "io_bitmap_share",
+    )
+    tree, patch = require_tree("6.1"), tmp_path / "uncounted.patch"
+    patch.write_text(unified_diff(tree, REPAIR, edit))
+    edited = load_built(build(tree, [patch], cache=build_cache()), [patch])
+    found = check_tree(edited, [SMALL]).violation
+    assert found is not None
+    assert found.kind == "crash"
+    assert "use after free" in found.message
+    assert found.site is not None
+    assert found.site.function in {"ksys_ioperm", "io_bitmap_exit", "native_tss_update_io_bitmap"}
 
 
 @pytest.mark.parametrize("name", HARMLESS)

@@ -104,9 +104,7 @@ def test_a_copy_has_the_same_bytes(image: Image) -> None:
         ("bug", r"WARN\(\) or BUG\(\)"),
     ],
 )
-def test_crashes_are_noticed_where_they_happen(
-    image: Image, function: str, message: str
-) -> None:
+def test_crashes_are_noticed_where_they_happen(image: Image, function: str, message: str) -> None:
     """Each way to crash is told from the others, and found in the right function."""
     ending, _ = run(image, function)
     assert ending.crash is not None

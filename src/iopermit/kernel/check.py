@@ -80,7 +80,8 @@ def _exhausted(verdict: Verdict) -> str:
 
 
 def _bounds_of(scenario: Scenario) -> str:
-    return f"{scenario.cpus} CPUs, {scenario.tasks} tasks, {scenario.longs} longs"
+    counts = ((scenario.cpus, "CPU"), (scenario.tasks, "task"), (scenario.longs, "long"))
+    return ", ".join(f"{number} {noun}{'' if number == 1 else 's'}" for number, noun in counts)
 
 
 def _with_bounds(verdict: Verdict, more: list[str]) -> Verdict:

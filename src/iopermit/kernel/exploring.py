@@ -118,19 +118,27 @@ class Explorer:
         # States form no cycles, and looking for some among millions of tuples takes long.
         gc.disable()
         try:
-            while not self._search() or self._more_points():
+            while not self._search_once() or self._more_points():
                 self.result.restarts += 1
                 self.memo.clear()
         except HeapExhausted:
             self.result.limit = f"more than {self.driver.memory.heap} heap objects are alive"
-        except OrderedSequenceNumbers:
-            self.result.limit = "the tree orders sequence numbers, which iopermit cannot rename"
         finally:
             if collecting:
                 gc.enable()
         self.result.seconds = time.monotonic() - self._started
         self.result.executed = self.memo.executed
         return self.result
+
+    def _search_once(self) -> bool:
+        """Search; if the tree orders sequence numbers, go on with names that keep the order."""
+        try:
+            return self._search()
+        except OrderedSequenceNumbers:
+            self.memo.ordered = self.canonical.ordered = True
+            # Which context takes a number first matters then.
+            self.driver.contexts.accesses.counter = None
+            return False
 
     def _search(self) -> bool:
         """Search with the points known now; return whether no further ones were seen."""

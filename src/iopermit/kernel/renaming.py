@@ -24,6 +24,8 @@ class Canonical:
     def __init__(self, *, symmetric_cpus: bool) -> None:
         """Permute tasks; CPUs too if `symmetric_cpus`."""
         self.symmetric_cpus = symmetric_cpus
+        self.ordered = False
+        """Whether sequence numbers keep their order: the kernel's code compares them by it."""
         self._orders: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
 
     def __call__(self, state: State) -> State:
@@ -33,9 +35,10 @@ class Canonical:
         cpu_orders = self._sorted(cpus) if self.symmetric_cpus else [tuple(range(len(cpus)))]
         task_orders = self._sorted(tasks)
         if len(cpu_orders) == 1 and len(task_orders) == 1:
-            return renamed(state, cpu_orders[0], task_orders[0])
+            return renamed(state, cpu_orders[0], task_orders[0], self.ordered)
         # Equal contents: every order of them, and of the results the least.
-        candidates = [renamed(state, c, t) for c, t in itertools.product(cpu_orders, task_orders)]
+        orders = itertools.product(cpu_orders, task_orders)
+        candidates = [renamed(state, c, t, self.ordered) for c, t in orders]
         return min(candidates, key=_key)
 
     def _sorted(self, numbers: tuple[int, ...]) -> list[tuple[int, ...]]:
@@ -51,20 +54,24 @@ class Canonical:
 
 
 def renamed(  # noqa: C901 - the innermost loop of the search: calls would take half of its time
-    state: State, cpus: tuple[int, ...], tasks: tuple[int, ...]
+    state: State,
+    cpus: tuple[int, ...],
+    tasks: tuple[int, ...],
+    ordered: bool,  # noqa: FBT001 - of the innermost loop
 ) -> State:
     """Return a state with CPUs and tasks in another order.
 
     Heap slots and sequence numbers are numbered as they are mentioned first: addresses and
     sequence numbers are compared for equality only, so any renaming that keeps them apart will do.
+    If they are `ordered`, they are numbered by rank.
     """
-    names: Renaming = {}
+    names: Renaming = _ranks(state) if ordered else {}
+    highest = _COUNTER + len(names)
     for new, old in enumerate(cpus):
         names[_FIRST_CPU + old] = _FIRST_CPU + new
     for new, old in enumerate(tasks):
         names[_FIRST_TASK + old] = _FIRST_TASK + new
     heap_order: list[int] = []
-    highest = _COUNTER
 
     def rename(component: Component) -> Component:
         nonlocal highest
@@ -104,6 +111,18 @@ def renamed(  # noqa: C901 - the innermost loop of the search: calls would take 
     # The counter is as high as the highest number in use: what it gives out next is new.
     counted = tuple([highest if n >= _COUNTER else names.get(n, n) for n in data[1]])
     return State(new_cpus, new_tasks, tuple(heap), (data[0], counted))
+
+
+def _ranks(state: State) -> Renaming:
+    """Return new numbers for the sequence numbers that something holds: their rank."""
+    held = {
+        named
+        for component in (*state.cpus, *state.tasks, *state.heap)
+        if component is not None
+        for named in component[1]
+        if named > _COUNTER
+    }
+    return {old: _COUNTER + rank for rank, old in enumerate(sorted(held), 1)}
 
 
 def _key(state: State) -> tuple[object, ...]:
