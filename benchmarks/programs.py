@@ -57,11 +57,14 @@ class Size:
     switches: int
     repeats: int
     designs: tuple[str, ...]
+    """All if empty."""
+    kvm: bool = True
+    """Whether to measure that back end too, if it can be used."""
 
 
 FULL: Final = Size(300, 50_000, 5_000, 3, ())
 QUICK: Final = Size(100, 10_000, 1_000, 1, ("linux-5.4", "linux-6.16"))
-TINY: Final = Size(2, 100, 20, 1, ("linux-6.16",))
+TINY: Final = Size(2, 100, 20, 1, ("linux-6.16",), kvm=False)
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ class Timed:
 def measure(size: Size) -> Iterator[tuple[str, list[Row]]]:
     """Give name and rows of one section after the other."""
     cpus = ["unicorn"]
-    if os.access("/dev/kvm", os.R_OK | os.W_OK):
+    if size.kvm and os.access("/dev/kvm", os.R_OK | os.W_OK):
         cpus.append("kvm")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

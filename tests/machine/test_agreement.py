@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 COMPARED = 150
 """Number of scripts by which designs are compared with each other."""
-KVM_STRIDE = 4
-"""The KVM back end executes one script in so many, because it takes longer where KVM is emulated."""
+KVM_STRIDE = 8
+"""The KVM back end executes one script in so many: without hardware support KVM is slow."""
 SECONDS = 500
 """After which a run of scripts is given up."""
 PORTS_END = 65536

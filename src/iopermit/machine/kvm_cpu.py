@@ -241,7 +241,8 @@ class KvmCpu:
             if reason != EXIT_INTR:
                 return reason
             virtual.get_special()
-            if virtual.special.cs.dpl:
+            # An exception that KVM has not delivered yet must not reach the next task.
+            if virtual.special.cs.dpl and virtual.pending_exception() is None:
                 return reason
 
     def _event(self, cpu: int, context: Context, reason: int) -> model.Event:

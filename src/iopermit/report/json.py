@@ -102,6 +102,7 @@ def scenario_json(scenario: Scenario) -> Object:
         "longs": scenario.longs,
         "events": sorted(event.value for event in scenario.events),
         "unprivileged": scenario.unprivileged,
+        "garbage": scenario.garbage,
     }
 
 

@@ -99,6 +99,10 @@ def check(  # noqa: PLR0913 - the interface of the verb
             )
         )
         verdicts.append(replace(check_once(design, each, remaining), options=options))
+        if every and _has_garbage(verdicts[-1]):
+            # Schedules end at the garbage; what else comes of it shows only beyond.
+            beyond = check_once(design, replace(each, garbage=False), remaining)
+            verdicts.append(replace(beyond, options=options))
         if verdicts[-1].verdict == "undetermined" or (
             verdicts[-1].verdict == "violated" and not every
         ):
@@ -108,6 +112,12 @@ def check(  # noqa: PLR0913 - the interface of the verb
         saved = tuple(savings(design, verdict.scenario, replace(settings, every=False)))
         verdict = replace(verdict, search=replace(verdict.search, savings=saved))
     return verdict
+
+
+def _has_garbage(verdict: Verdict) -> bool:
+    return any(
+        v.violation is not None and v.violation.kind == "garbage" for v in (verdict, *verdict.also)
+    )
 
 
 def _with_smaller(verdicts: list[Verdict]) -> Verdict:

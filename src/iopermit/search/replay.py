@@ -12,10 +12,12 @@ from iopermit.system.crash import HeapExhaustedError, KernelCrash
 from iopermit.system.execution import Action, Mode, Processor, Thread
 from iopermit.system.machine_state import IoMapBase
 from iopermit.system.results import SearchStatistics, TraceStep, TssState, Verdict, Violation
+from iopermit.system.rules import enabled
 from iopermit.system.scenario import Event, Scenario
 from iopermit.system.simulation import System
 from iopermit.system.site import Site
 from iopermit.translate import stepping
+from iopermit.translate.native_labels import CPU_SHIFT, STEP
 from iopermit.translate.source import find_method
 
 if TYPE_CHECKING:
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from iopermit.search.schedule import Transition
     from iopermit.system.design import Design
     from iopermit.system.position import Position
+
+_MOST_STEPS = 10_000
+"""More than any system call takes from its last access to an object to its return."""
 
 _BASES = {
     IoMapBase.INVALID: "past limit",
@@ -67,7 +72,7 @@ def confirm(
         exact(design.layout, scenario.longs),
     ):
         try:
-            result = execute(design, scenario, actions, concretion)
+            result = execute(design, scenario, actions, concretion, finish=kind == "garbage")
         except (ValueError, StopIteration, HeapExhaustedError) as error:
             problem = str(error)
             continue
@@ -82,14 +87,25 @@ def execute(
     scenario: Scenario,
     actions: Iterable[tuple[Action, int]],
     concretion: Concretion,
+    *,
+    finish: bool = False,
 ) -> Replay:
-    """Execute a schedule at full size up to the first violation."""
+    """Execute a schedule at full size up to the first violation.
+
+    With ``finish`` what is being executed at its end goes on until the kernel is left. The search
+    sees at once that nothing reads a pointer any more; a function that was called with
+    the pointer keeps it until it returns.
+    """
     runner = _Runner(design, scenario, concretion)
     runner.judge(None)
+    cpu = 0
     for action, label in actions:
         if runner.violation is not None:
             break
         runner.apply(action, label)
+        cpu = action.cpu
+    if finish:
+        runner.finish(cpu)
     return Replay(tuple(runner.trace), runner.violation)
 
 
@@ -128,6 +144,14 @@ class _Runner:
             self.violation = Violation("crash", task, action.cpu, (), (), (), "", str(crash), site)
         else:
             self.judge(site)
+
+    def finish(self, cpu: int) -> None:
+        """Execute steps of one CPU until a violation or the end of its kernel code."""
+        for _ in range(_MOST_STEPS):
+            steps = [a for a in enabled(self.system) if (a.cpu, a.event) == (cpu, "step")]
+            if self.violation is not None or not steps:
+                return
+            self.apply(steps[0], cpu << CPU_SHIFT | STEP | (steps[0].choice or 0))
 
     def _names(self, processor: Processor, thread: Thread, action: Action) -> str:
         if action.event == "switch":
@@ -266,7 +290,9 @@ def replay(saved: dict[str, Any]) -> Verdict:
     design = load_design(saved["design"]["name"], tuple(saved["design"]["options"]))
     bounds = saved["scenario"]
     events = frozenset(Event(name) for name in bounds["events"])
-    scenario = Scenario(bounds["cpus"], bounds["tasks"], bounds["longs"], events)
+    scenario = Scenario(
+        bounds["cpus"], bounds["tasks"], bounds["longs"], events, garbage=bounds.get("garbage", True)
+    )
     actions = [(_action(step), int(step["label"])) for step in saved["trace"]]
     wanted = saved["violation"]
     for concretion in (

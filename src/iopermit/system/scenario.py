@@ -55,6 +55,8 @@ class Scenario:
     events: frozenset[Event] = ALL_EVENTS
     unprivileged: bool = False
     """Whether the first task starts without CAP_SYS_RAWIO and only its violations count."""
+    garbage: bool = True
+    """Whether memory that nothing refers to is a violation, at which a schedule ends."""
 
     _most: ClassVar[tuple[int, int]] = (4, 6)
     """How many CPUs and tasks there can be: what can be searched."""

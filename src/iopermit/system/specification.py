@@ -70,7 +70,7 @@ def judge(system: System) -> Violation | None:
             found = _judge_user(system, processor, thread)
             if found is not None:
                 return found
-    return _garbage(system)
+    return _garbage(system) if system.scenario.garbage else None
 
 
 def _judge_user(system: System, processor: Processor, thread: Thread) -> Violation | None:

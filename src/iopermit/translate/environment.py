@@ -446,7 +446,7 @@ class Environment:
             if not self.has_hook("general_protection"):
                 checks.append(self._found(binary("xor", granted, both), LOSS, cpu))
             body.append(If(every(equal(verdict, 0), user), tuple(checks)))
-        for record in self.declared.heap:
+        for record in self.declared.heap if self.scenario.garbage else ():
             slots = (1 << self.declared.counts[record]) - 1
             in_use = binary("xor", Mask("free", record), Const(slots))
             lost = binary("xor", in_use, binary("and", in_use, Mask("referenced", record)))
