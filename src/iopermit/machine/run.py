@@ -179,7 +179,8 @@ class _Watchdog:
                 return
             if self._deadline is not None and time.monotonic() >= self._deadline:
                 self._scheduler.expired = stopping = True
-            stopping = stopping or signal.SIGINT in heard
+            if signal.SIGINT in heard:
+                self._scheduler.interrupted = stopping = True
             if stopping:
                 # Again and again: between two runs of the CPU it has no effect.
                 self._scheduler.kernel.backend.stop()

@@ -49,6 +49,8 @@ class Scheduler:
         self._left = [0] * options.cpus
         self.expired = False
         """Set by the watchdog: the time is over."""
+        self.interrupted = False
+        """Set by the watchdog: Ctrl-C. An exception in a callback of Unicorn would be lost."""
         self.switches = 0
 
     def run(self) -> int:
@@ -66,6 +68,8 @@ class Scheduler:
         self._current[0] = next(iter(kernel.tasks.values()))
         self._left[0] = self._random.randint(*SLICE)
         while init.exit_status is None:
+            if self.interrupted:
+                raise KeyboardInterrupt
             if self.expired:
                 raise TimeoutExpiredError
             self._wake()
