@@ -22,7 +22,7 @@ BOOKKEEPING = {
     "linux-060aa16f+nullcheck": (16, 0),
 }
 MAPALL = {name for name in designs() if name.startswith(("linux-5.5", "linux-5.7", "linux-5.8"))}
-MAPALL |= {"linux-6.16"}
+MAPALL |= {"linux-6.16", "linux-6.16+preempt_off"}
 
 
 def map_and_terminator(design: type[Design]) -> int:
