@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from iopermit.designs import find
-from iopermit.search.mutation import HOLDS_UNDER, SMALL, Bounds, Outcome, judge
+from iopermit.search.mutation import HOLDS_UNDER, SMALL, Bounds, Outcome, UndeterminedError, judge
 from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event
 from iopermit.translate.mutate import Mutation, mutations
 
@@ -33,7 +33,8 @@ _HEAD: Final = """\
 For each design that holds, each statement of its protocol is weakened, one at a time, and the
 design so made is searched. *Found*: the specification is violated, with the length of the
 shortest schedule in the first of the scenarios {scenarios} (CPUs, tasks, longs) that shows it;
-the last is only searched if the others do not show it and no reason is known. *Harmless*: the
+the last is only searched, up to 4 million states, if the others do not show it and no reason is
+known. *Harmless*: the
 others are exhausted without a violation, for the reason given (it stands in
 `tools/harmless_mutations.toml`). Argument and privilege checks of the system calls are
 not mutated; neither is what an option of the design switches off.
@@ -97,7 +98,10 @@ def _judge(arguments: tuple[str, int, tuple[Bounds, ...], bool]) -> Outcome:
     outcome = judge(mutation, HOLDS_UNDER[design], scenarios, confirmed=confirmed)
     if outcome.found or mutation.key in reasons(design):
         return outcome
-    return judge(mutation, HOLDS_UNDER[design], LARGER, confirmed=confirmed)
+    try:
+        return judge(mutation, HOLDS_UNDER[design], LARGER, confirmed=confirmed)
+    except UndeterminedError:
+        return outcome
 
 
 def outcomes(
