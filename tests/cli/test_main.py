@@ -48,7 +48,7 @@ def test_without_arguments_there_is_help(capsys: pytest.CaptureFixture[str]) -> 
     ("arguments", "message"),
     [
         (("frob",), "No such command 'frob'"),
-        (("check",), "Missing argument 'DESIGN'"),
+        (("check",), "give a DESIGN (see `iopermit list`), or --kernel TREE"),
         (("check", "linux-5.5", "--frob"), "No such option: --frob"),
         (("check", "linux-5.5", "--cpus", "many"), "Invalid value for '--cpus'"),
         (("check", "linux-5.5", "--threads", "0"), "Invalid value for '--threads'"),
