@@ -9,6 +9,7 @@ from iopermit.kernel.boot import bring_up
 from iopermit.kernel.judging import Judge
 from iopermit.kernel.violations import crash_of, task_name, violation_of
 from iopermit.kernel.watching import TssWatch
+from iopermit.system.event_texts import EVENT_TEXTS
 from iopermit.system.results import TraceStep, TssState, Violation
 
 if TYPE_CHECKING:
@@ -27,17 +28,6 @@ if TYPE_CHECKING:
 _ERRORS: Final = {1: "EPERM", 12: "ENOMEM", 22: "EINVAL", 38: "ENOSYS"}
 _FIRST_ERROR: Final = (1 << 64) - 4095
 """Results from here on are negated error numbers (MAX_ERRNO)."""
-_TEXTS: Final = {
-    "fork": "fork()",
-    "fork-fails": "fork() that fails late",
-    "io-thread": "creates a kernel thread",
-    "io-thread-fails": "creates a kernel thread, which fails late",
-    "exit": "exit()",
-    "exec": "execve()",
-    "drop-privilege": "drops CAP_SYS_RAWIO",
-    "vm-exit": "VM exit: the cached TSS limit falls to 0x67",
-    "switch": "switch_to()",
-}
 
 
 @dataclass(frozen=True)
@@ -128,7 +118,7 @@ class Replayer:
             self._preempted = self._site
 
     def _event(self, action: Action) -> None:
-        text = _TEXTS.get(action.event, action.event)
+        text = EVENT_TEXTS.get(action.event, action.event)
         if action.event == "ioperm":
             ports = self.driver.ports[action["first"], action["end"]]
             text = f"ioperm({ports.first}, {ports.count}, {action['turn_on']})"

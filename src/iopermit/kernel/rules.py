@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from iopermit.kernel.contents import NAMES
 from iopermit.kernel.state import IDLE_NAME, State
 from iopermit.system.execution import Action, action
+from iopermit.system.rules import calls
 from iopermit.system.scenario import Event, Scenario
 
 if TYPE_CHECKING:
@@ -102,13 +103,7 @@ class Rules:
 
     def _user_events(self, state: State, cpu: int, *, privileged: bool) -> Iterator[Action]:
         scenario = self.scenario
-        if scenario.has(Event.IOPERM):
-            for turn_on in (1, 0):
-                for first, end in scenario.ranges:
-                    yield action(cpu, "ioperm", first=first, end=end, turn_on=turn_on)
-            yield action(cpu, "ioperm", first=0, end=0, turn_on=1)
-        if scenario.has(Event.IOPL):
-            yield from (action(cpu, "iopl", level=level) for level in (3, 0))
+        yield from calls(scenario, cpu)
         for event in (Event.FORK, Event.FORK_FAILS):
             if scenario.has(event):
                 yield from self._forks(state, cpu, event.value)

@@ -34,7 +34,6 @@ Bounds = tuple[int, int, int]
 SMALL: Final[tuple[Bounds, ...]] = ((1, 2, 1), (2, 2, 1), (1, 2, 2))
 """The scenarios in which a mutant is searched, until it is found."""
 
-_UNREDUCED: Final = NO_REDUCTIONS
 _VM_EXIT: Final = frozenset({Event.VM_EXIT})
 _CALM: Final = frozenset({Event.PREEMPT})
 
@@ -125,7 +124,7 @@ class _MutantSearch(Search):
                 found=True, scenario=bounds, kind=kind, steps=length, message=message, states=states
             )
         try:
-            plain = Native(_compile_for_once(native.compiled.model, _UNREDUCED, ()))
+            plain = Native(_compile_for_once(native.compiled.model, NO_REDUCTIONS, ()))
             return self._replayed(bounds, states, kind, path, (native, plain))
         except ScheduleError:
             return self._confirmed(bounds, states)
@@ -133,7 +132,7 @@ class _MutantSearch(Search):
     def _confirmed(self, bounds: Bounds, states: int) -> Outcome:
         """Search without reductions, so that the path is the schedule, and replay it."""
         search = _MutantSearch(
-            self.design, self.scenario, replace(self.settings, reductions=_UNREDUCED)
+            self.design, self.scenario, replace(self.settings, reductions=NO_REDUCTIONS)
         )
         result, plain = search.explore()
         if not result.found:

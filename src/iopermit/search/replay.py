@@ -9,6 +9,7 @@ from iopermit import arch
 from iopermit.system import specification
 from iopermit.system.concretion import Concretion, exact, readable
 from iopermit.system.crash import HeapExhaustedError, KernelCrash
+from iopermit.system.event_texts import EVENT_TEXTS
 from iopermit.system.execution import Action, Mode, Processor, Thread
 from iopermit.system.machine_state import IoMapBase
 from iopermit.system.results import SearchStatistics, TraceStep, TssState, Verdict, Violation
@@ -199,9 +200,7 @@ class _Runner:
                 return f"ioperm({ports.first}, {ports.count}, {action['turn_on']})"
             case "iopl":
                 return f"iopl({action['level']})"
-            case "switch":
-                return "switch_to()"
-        return _TEXTS.get(action.event, action.event)
+        return EVENT_TEXTS.get(action.event, action.event)
 
     def _arguments(self, action: Action) -> dict[str, int]:
         arguments = dict(action.arguments)
@@ -258,19 +257,6 @@ class _Runner:
             return f"task {name} may not use ports {ports}, which it was granted"
         only = f"only task {owner} was granted" if owner else "it was not granted"
         return f"task {name} may use ports {ports}, which {only}"
-
-
-_TEXTS = {
-    "fork": "fork()",
-    "fork-fails": "fork() that fails late",
-    "io-thread": "creates a kernel thread",
-    "io-thread-fails": "creates a kernel thread, which fails late",
-    "exit": "exit()",
-    "exec": "execve()",
-    "drop-privilege": "drops CAP_SYS_RAWIO",
-    "vm-exit": "VM exit: the cached TSS limit falls to 0x67",
-    "fault": "a port access faults (#GP)",
-}
 
 
 def _line(position: Position) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from iopermit.system.execution import Action, Mode, Processor, Thread, action
-from iopermit.system.scenario import Event
+from iopermit.system.scenario import Event, Scenario
 from iopermit.system.simulation import System
 from iopermit.system.specification import allowed_ports
 
@@ -15,6 +15,17 @@ from iopermit.system.specification import allowed_ports
 def enabled(system: System) -> list[Action]:
     """Return everything that can happen in this state, for one CPU after the other."""
     return [possible for p in system.processors for possible in _on_cpu(system, p)]
+
+
+def calls(scenario: Scenario, cpu: int) -> Iterator[Action]:
+    """Yield the ioperm and iopl calls that user code on a CPU can make, one of them invalid."""
+    if scenario.has(Event.IOPERM):
+        for turn_on in (1, 0):
+            for first, end in scenario.ranges:
+                yield action(cpu, "ioperm", first=first, end=end, turn_on=turn_on)
+        yield action(cpu, "ioperm", first=0, end=0, turn_on=1)
+    if scenario.has(Event.IOPL):
+        yield from (action(cpu, "iopl", level=level) for level in (3, 0))
 
 
 def _on_cpu(system: System, processor: Processor) -> Iterator[Action]:
@@ -40,13 +51,7 @@ def _steps(system: System, cpu: int, context: Processor | Thread) -> Iterator[Ac
 
 def _user_events(system: System, processor: Processor, thread: Thread) -> Iterator[Action]:
     scenario, cpu = system.scenario, processor.index
-    if scenario.has(Event.IOPERM):
-        for turn_on in (1, 0):
-            for first, end in scenario.ranges:
-                yield action(cpu, "ioperm", first=first, end=end, turn_on=turn_on)
-        yield action(cpu, "ioperm", first=0, end=0, turn_on=1)
-    if scenario.has(Event.IOPL):
-        yield from (action(cpu, "iopl", level=level) for level in (3, 0))
+    yield from calls(scenario, cpu)
     for event in (Event.FORK, Event.FORK_FAILS):
         if scenario.has(event):
             yield from _forks(system, cpu, event.value)
