@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Literal
 
 from iopermit.search.explore import (
+    AGAIN,
     Exploration,
     Explorer,
     Limits,
@@ -22,7 +23,7 @@ from iopermit.search.schedule import concrete_schedule
 from iopermit.system.results import Saving, SearchStatistics, Uncovered, Verdict
 from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
 from iopermit.translate.environment import build
-from iopermit.translate.initial import initial_values
+from iopermit.translate.initial import InitialValues, initial_values
 from iopermit.translate.ir import VERDICTS, Field, Model
 from iopermit.translate.jit import Compiled, compile_model
 from iopermit.translate.native_labels import SWITCH_RULE, THREAD_RULE, USER_RULE
@@ -179,16 +180,43 @@ class Search:
             if self.settings.reductions.merging
             else ()
         )
+        initial = initial_values(self.design, self.scenario, model)
+        started = time.monotonic()
         while True:
             compiled = self.compile(model, trusted)
             native = Native(compiled)
-            explorer = Explorer(compiled, self.settings.limits, self.settings.threads)
-            initial = initial_state(native, initial_values(self.design, self.scenario, model))
-            result = explorer.run(initial, stop=stop, goals=goals, progress=self._progress())
+            result = self._explore(native, initial, started, stop=stop, goals=goals)
             broken = broken_assumptions(compiled, result)
-            if not broken or (stop and result.found) or result.reason:
+            limited = result.reason not in {"", AGAIN}
+            if not broken or (stop and result.found) or limited:
                 return result, native
             trusted = tuple(f for f in trusted if f not in broken)
+
+    def _explore(
+        self,
+        native: Native,
+        values: InitialValues,
+        started: float,
+        *,
+        stop: bool,
+        goals: frozenset[str],
+    ) -> Exploration:
+        """Explore; again for hidden maps that were not known, or without forgetting them."""
+        hidden = native.compiled.hidden
+        while True:
+            limits = self.settings.limits
+            if limits.timeout is not None:
+                left = limits.timeout - (time.monotonic() - started)
+                limits = replace(limits, timeout=max(0.0, left))
+            explorer = Explorer(native.compiled, limits, self.settings.threads)
+            initial = initial_state(native, values)
+            result = explorer.run(initial, stop=stop, goals=goals, progress=self._progress())
+            if hidden is None or not hidden.failed:
+                return result
+            hidden.restart()
+            result.found.clear()
+            if result.reason not in {"", AGAIN}:
+                return result
 
     def compile(self, model: Model, trusted: tuple[Field, ...]) -> Compiled:
         """Compile, and keep account of the time."""

@@ -29,6 +29,10 @@ _BUFFER = 1 << 17
 _FIRST_TABLE_BITS = 16
 _PROGRESS_SECONDS = 0.5
 _INTERRUPTED = "interrupted"
+_WORTH_FINISHING = 1 << 20
+"""States up to which a search goes on after a broken assumption: a violation would be real."""
+AGAIN = "an assumption of a reduction turned out wrong"
+"""Reason of a search that has to be repeated without it."""
 
 
 @dataclass(frozen=True)
@@ -251,6 +255,8 @@ class Explorer:
     def _check_limits(self) -> None:
         if self._interruption.requested:
             self.result.reason = _INTERRUPTED
+        elif self._is_in_vain():
+            self.result.reason = AGAIN
         elif (
             self.limits.timeout is not None
             and time.monotonic() - self._started > self.limits.timeout
@@ -263,6 +269,14 @@ class Explorer:
             what = f"limit of {self.limits.max_states} states" if states else "memory limit"
             self.result.reason = f"the {what} was reached"
 
+    def _is_in_vain(self) -> bool:
+        """Return whether what is found does not count, or a large search will not."""
+        hidden, watched = self.compiled.hidden, self.compiled.watch_base
+        if hidden is not None and hidden.failed:
+            return True
+        large = self._states() > _WORTH_FINISHING
+        return large and any(p.covered[watched:].any() for p in self.partitions)
+
     def _finish(self, *, stop: bool) -> Exploration:
         result = self.result
         result.states, result.memory = self._states(), sum(p.memory for p in self.partitions)
@@ -274,7 +288,8 @@ class Explorer:
             total = sum(int(p.found[number::VERDICT_SPAN, 1].sum()) for p in self.partitions)
             if total:
                 result.violations[name] = total
-        self._paths()
+        if result.reason != AGAIN:
+            self._paths()
         if stop and result.found:
             result.depth = min(len(path) for path in result.found.values()) - 1
         return result

@@ -14,6 +14,7 @@ from iopermit.search.explore import Limits, Native
 from iopermit.search.replay import confirm
 from iopermit.search.schedule import ScheduleError, concrete_schedule
 from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
+from iopermit.translate.hidden_values import hidden_values
 from iopermit.translate.initial import initial_values
 from iopermit.translate.jit import Compiled
 from iopermit.translate.load import load_design
@@ -186,5 +187,6 @@ def _compile_for_once(model: Model, reductions: Reductions, trusted: tuple[Field
         coverage_size=watch_base(model) + len(trusted),
         trusted=trusted,
         watch_base=watch_base(model),
+        hidden=hidden_values(model, reductions, engine.get_global_value_address),
         keep=(engine, machine),
     )

@@ -10,6 +10,7 @@ from iopermit.system.scenario import Event, Scenario
 from iopermit.translate.blame import add_blame
 from iopermit.translate.declare import Declarations, declare
 from iopermit.translate.expressions import Scope
+from iopermit.translate.initial import initial_values
 from iopermit.translate.ir import (
     CRASH,
     DEAD,
@@ -80,8 +81,10 @@ def build(design: type[Design], scenario: Scenario, *, blame: bool = False) -> M
         if known == types and needed == width:
             break
         width = needed
+    values = initial_values(design, scenario, model)
+    model.brought_up = {f: values["tss", f.name][0] for f in model.fields_of("tss")}
     if blame:
-        add_blame(model, environment.consulted_fields())
+        add_blame(model, model.consulted)
     return model
 
 
@@ -574,6 +577,9 @@ class Environment:
         model.user_rules, model.thread_rules = renumbered
         model.switch_rules = self._switch_rules(change[switch_entry], preemptible_end)
         model.judge = self._judge()
+        selected = self._pure("map_in_force", {"cpu": pointer("cpu", CPU)})
+        model.map_is_valid = equal(selected, IoMapBase.VALID.value)
+        model.consulted = self.consulted_fields()
         clear_dead_variables(model)
         return model
 

@@ -233,6 +233,12 @@ class Model:
     """Sets of local variables that need room at the same time."""
     idle: dict[str, int] = field(default_factory=dict)
     """Default values of the fields of an idle task that are not 0."""
+    map_is_valid: Expr = Const(1)
+    """Whether the processor consults the map of the context's CPU."""
+    consulted: frozenset[Field] = frozenset()
+    """Fields of CPU and TSS that decide about ports."""
+    brought_up: dict[Field, int] = field(default_factory=dict)
+    """Values of the fields of a TSS after ``bring_up``."""
     preemptible_end: int = FIRST_STEP
     """Steps below this one can be preempted; at the others preemption or interrupts are off."""
 

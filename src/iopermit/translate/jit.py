@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import llvmlite.binding as llvm
 
+from iopermit.translate.hidden_values import HiddenValues, hidden_values
 from iopermit.translate.native import NativeModel, max_successors, watch_base
 from iopermit.translate.packing import Packing
 
@@ -42,6 +43,8 @@ class Compiled:
     """Fields of heap objects assumed never to be written while shared."""
     watch_base: int
     """Where the coverage bytes tell which of them were."""
+    hidden: HiddenValues | None
+    """What the search and the machine code share about hidden maps."""
     keep: Any
     """Keeps the machine code alive."""
 
@@ -86,6 +89,7 @@ def compile_model(
         watch_base(model) + len(trusted),
         trusted,
         watch_base(model),
+        hidden_values(model, reductions, engine.get_global_value_address),
         (engine, machine),
     )
 
@@ -140,6 +144,7 @@ def _key(
             model.sites,
         ),
         (model.user_rules, model.thread_rules, model.switch_rules, model.judge, model.heap),
+        (model.map_is_valid, sorted(f.name for f in model.consulted), model.brought_up),
         sorted(sorted(f.name for f in together) for together in model.together),
         reductions,
         trusted,

@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 
 CPU, TASK = Context("cpu"), Context("task")
 NEVER, ALWAYS = Const(0), Const(1)
+CHILD = "fork.child"
+"""The local variable of fork() that refers to the child."""
 
 
 @dataclass(frozen=True)
@@ -209,17 +211,22 @@ class Merging:
             return NEVER
         if access.field in self.trusted and not access.write:
             return ALWAYS
-        return self.unshared(step.context, access.field.record, access.slot)
+        return self.unshared(step, access.field.record, access.slot)
 
-    def unshared(self, context: str, record: str, slot: Expr) -> Expr:
-        """Return whether only the context's own tasks refer to a heap object."""
-        reference = binary("add", slot, Const(1))
-        own = (
-            [TASK]
-            if context == "task"
-            else [slot_of(Load(f, CPU)) for f in (self._current, self._following)]
-        )
-        return Unshared(record, reference, tuple(own))
+    def unshared(self, step: Step, record: str, slot: Expr) -> Expr:
+        """Return whether only the step's own tasks refer to a heap object."""
+        return Unshared(record, binary("add", slot, Const(1)), tuple(self._own_tasks(step)))
+
+    def _own_tasks(self, step: Step) -> list[Expr]:
+        """Return the tasks whose pointers nothing but the step's own context follows.
+
+        A child that is being forked is not run or switched to before its parent is done.
+        """
+        if step.context == "cpu":
+            return [slot_of(Load(f, CPU)) for f in (self._current, self._following)]
+        live = self.model.live.get(step.pc, frozenset())
+        children = [f for f in live if f.name == CHILD]
+        return [TASK, *(slot_of(Load(f, TASK)) for f in children)]
 
     def _is_own(self, step: Step, slot: Expr) -> bool:
         """Return whether a slot is the step's own CPU or task, its child, or a task it switches."""
@@ -228,7 +235,7 @@ class Merging:
         if step.context == "cpu":
             return slot == slot_of(Load(self._following, CPU))
         loads = [e for e in subexpressions(slot) if isinstance(e, Load)]
-        return len(loads) == 1 and loads[0].field.name == "fork.child"
+        return len(loads) == 1 and loads[0].field.name == CHILD
 
 
 def accesses(body: tuple[Stmt, ...]) -> Iterator[Access]:

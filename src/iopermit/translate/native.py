@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from llvmlite import ir as llvm
 
 from iopermit.translate.dead_fields import DeadFields
+from iopermit.translate.hidden_maps import HiddenMaps
 from iopermit.translate.ir import (
     KERNEL_THREAD,
     LEAK,
@@ -38,15 +39,18 @@ from iopermit.translate.ir import (
 from iopermit.translate.late_arguments import LateArguments
 from iopermit.translate.merging import Merging
 from iopermit.translate.native_builder import (
+    BYTES,
     I8,
     I32,
     I64,
+    LABELS,
     STATE,
     VOID,
     Code,
     LlvmValue,
     number,
 )
+from iopermit.translate.native_hidden import HiddenCode
 from iopermit.translate.native_labels import (
     SWITCH_RULE,
     THREAD_RULE,
@@ -62,9 +66,8 @@ if TYPE_CHECKING:
 
 _DONE = 2
 """Value of ``chosen`` when the first step was an allocation."""
-BYTES = I8.as_pointer()
-LABELS = I32.as_pointer()
-
+_EXPAND_CPU = (STATE, I64, STATE, LABELS, I64, BYTES, STATE)
+"""Arguments: state, cpu, successors, labels, count, covered, touched."""
 
 def max_successors(model: Model) -> int:
     """Return an upper bound for the successors of one state.
@@ -80,6 +83,13 @@ def max_successors(model: Model) -> int:
 def watch_base(model: Model) -> int:
     """Return the position of the first trusted field in the coverage bytes."""
     return len(model.steps) + 8 + (4 << 8)
+
+
+def hidden_maps(model: Model, reductions: Reductions) -> HiddenMaps | None:
+    """Return what of a TSS may be forgotten, or None if nothing can or shall be."""
+    hidden = HiddenMaps(model)
+    renamed = reductions.counters or not hidden.counters
+    return hidden if reductions.hidden and renamed and hidden.is_possible else None
 
 
 class NativeModel:
@@ -100,6 +110,8 @@ class NativeModel:
         if self.late is not None and not self.late.open:
             self.late = None
         self.module = llvm.Module("iopermit")
+        hidden = hidden_maps(model, reductions)
+        self.hidden = None if hidden is None else HiddenCode(self.module, packing, hidden)
         self._unpack()
         self._pack()
         self.canonical = emit_canonical(
@@ -189,10 +201,15 @@ class NativeModel:
         function, builder = self._function("canonical_stored", VOID, STATE, STATE)
         work = builder.alloca(I64, self.packing.words)
         builder.call(self.unpack, [function.args[0], work])
-        if self.reductions.canonical:
-            builder.call(self.canonical, [work])
+        self._make_canonical(builder, work)
         builder.call(self.pack, [work, function.args[1]])
         builder.ret_void()
+
+    def _make_canonical(self, builder: llvm.IRBuilder, state: LlvmValue) -> None:
+        if self.hidden is not None:
+            builder.call(self.hidden.hide, [state])
+        if self.reductions.canonical:
+            builder.call(self.canonical, [state])
 
     # Steps.
 
@@ -201,14 +218,17 @@ class NativeModel:
         return code.value(slot_of(Load(self.model.field("cpu", "current"), Context("cpu"))))
 
     def _step(self) -> None:
-        """``step(state, cpu, choice, outcome, range, chosen, covered)``: 1 if a step was made.
+        """``step(state, cpu, choice, outcome, range, chosen, covered, touched)``: 1 if one was made.
 
         ``choice`` is the outcome of the first step; ``outcome`` says whether an allocation
         among the merged steps fails; ``chosen[0]`` is set if there was one. ``range`` is the
         number of the ports that an open ioperm() call gets; ``chosen[1]`` is set if it got them.
+        ``touched`` is set if a field was read that may be part of a hidden map.
         """
-        self.step, builder = self._function("step", I32, STATE, I64, I64, I64, I64, STATE, BYTES)
-        state, cpu, choice, outcome, self._range, chosen, covered = self.step.args
+        self.step, builder = self._function(
+            "step", I32, STATE, I64, I64, I64, I64, STATE, BYTES, STATE
+        )
+        state, cpu, choice, outcome, self._range, chosen, covered, touched = self.step.args
         picked = builder.alloca(I64)
         builder.store(choice, picked)
         builder.store(number(0), chosen)
@@ -219,6 +239,7 @@ class NativeModel:
         code.contexts["task"] = self.task_of(code)
         ends = self._ends()
         code.on_crash = lambda: builder.branch(ends[0])
+        self.watch_hidden(code, touched)
         own = code.value(Load(self.model.field("cpu", "pc"), Context("cpu")))
         switching = builder.icmp_unsigned("!=", own, number(0))
         task_pc = code.value(Load(self.model.field("task", "pc"), Context("task")))
@@ -239,6 +260,14 @@ class NativeModel:
             builder.position_at_end(self._blocks[pc])
             code.contexts["choice"] = builder.load(picked, typ=I64) if step.choices > 1 else choice
             self._one_step(code, step, covered, ends[0])
+
+    def watch_hidden(self, code: Code, touched: LlvmValue) -> None:
+        """Let ``touched`` be set wherever the code reads what a hidden map is made of."""
+        if self.hidden is not None:
+            fields = self.hidden.hidden.fields
+            code.on_load = lambda field: (
+                code.builder.store(number(1), touched) if field in fields else None
+            )
 
     def _ends(self) -> tuple[LlvmValue, LlvmValue]:
         """Return the blocks that return 1 and 0."""
@@ -333,7 +362,7 @@ class NativeModel:
         ]
         if self.merging is None or not affected:
             return
-        alone = code.truth(self.merging.unshared(step.context, record, index))
+        alone = code.truth(self.merging.unshared(step, record, index))
         with code.builder.if_then(code.builder.not_(alone)):
             for position in affected:
                 where = number(watch_base(self.model) + position)
@@ -367,8 +396,7 @@ class NativeModel:
         )
         state, cpu, successors, label, labels, count, covered = self.finish.args
         del cpu, covered
-        if self.reductions.canonical:
-            builder.call(self.canonical, [state])
+        self._make_canonical(builder, state)
         offset = builder.mul(count, number(self.packing.stored_words))
         builder.call(self.pack, [state, builder.gep(successors, [offset])])
         builder.store(label, builder.gep(labels, [count]))
@@ -404,12 +432,33 @@ class NativeModel:
         builder.ret(builder.sub(number(0), self._with_blame(builder, state, details, verdict)))
         builder.position_at_end(fine)
         expand_cpu = self._expand_cpu()
+        expand_one = self._expand_and_try(expand_cpu) if self.hidden else expand_cpu
+        untouched = builder.alloca(I64)
         count = number(0)
         for cpu in range(self.model.counts["cpu"]):
             count = builder.call(
-                expand_cpu, [state, number(cpu), successors, labels, count, covered]
+                expand_one, [state, number(cpu), successors, labels, count, covered, untouched]
             )
         builder.ret(count)
+
+    def _expand_and_try(self, expand_cpu: llvm.Function) -> llvm.Function:
+        """Emit ``expand_and_try``: expand a CPU, and if a hidden map was read try the others."""
+        hidden = self.hidden
+        assert hidden is not None  # noqa: S101 - the caller knows
+        trial = hidden.emit_trial(expand_cpu, max_successors(self.model))
+        function, builder = self._function("expand_and_try", I64, *_EXPAND_CPU)
+        state, cpu, successors, labels, count, covered, touched = function.args
+        is_hidden = builder.call(hidden.is_hidden, [state, cpu])
+        builder.store(builder.select(is_hidden, number(0), number(1)), touched)
+        after = builder.call(
+            expand_cpu, [state, cpu, successors, labels, count, covered, touched]
+        )
+        read = builder.icmp_unsigned("!=", builder.load(touched, typ=I64), number(0))
+        with builder.if_then(builder.and_(is_hidden, read)):
+            first = builder.gep(successors, [builder.mul(count, number(self.packing.stored_words))])
+            builder.call(trial, [state, cpu, first, builder.sub(after, count), covered])
+        builder.ret(after)
+        return function
 
     def _with_blame(
         self, builder: llvm.IRBuilder, state: LlvmValue, details: LlvmValue, verdict: LlvmValue
@@ -428,7 +477,7 @@ class NativeModel:
         return builder.add(verdict, span)
 
     def _expand_cpu(self) -> llvm.Function:
-        function, builder = self._function("expand_cpu", I64, STATE, I64, STATE, LABELS, I64, BYTES)
+        function, builder = self._function("expand_cpu", I64, *_EXPAND_CPU)
         emitter = Successors(self, function, builder)
         code, model = emitter.code, self.model
         cpu_pc = code.value(Load(model.field("cpu", "pc"), Context("cpu")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from llvmlite import ir as llvm
@@ -31,7 +32,7 @@ from iopermit.translate.ir import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from iopermit.translate.packing import Packing, Place
 
@@ -41,8 +42,14 @@ LlvmValue: TypeAlias = Any
 I64 = llvm.IntType(64)
 I32 = llvm.IntType(32)
 I8 = llvm.IntType(8)
+I1 = llvm.IntType(1)
 STATE = I64.as_pointer()
+BYTES = I8.as_pointer()
+LABELS = I32.as_pointer()
 VOID = llvm.VoidType()
+
+MOST_OWNERS = 2
+"""The most task slots that an :class:`Unshared` names."""
 
 _ARITHMETIC = {
     "add": "add",
@@ -61,6 +68,23 @@ def number(value: int) -> llvm.Constant:
     return llvm.Constant(I64, value)
 
 
+@contextlib.contextmanager
+def counted(builder: llvm.IRBuilder, amount: LlvmValue) -> Iterator[LlvmValue]:
+    """Emit a loop; gives the number of the turn, from 0."""
+    before = builder.block
+    head, body, after = (builder.append_basic_block(n) for n in ("head", "body", "done"))
+    builder.branch(head)
+    builder.position_at_end(head)
+    turn = builder.phi(I64)
+    turn.add_incoming(number(0), before)
+    builder.cbranch(builder.icmp_unsigned("<", turn, amount), body, after)
+    builder.position_at_end(body)
+    yield turn
+    turn.add_incoming(builder.add(turn, number(1)), builder.block)
+    builder.branch(head)
+    builder.position_at_end(after)
+
+
 class Code:
     """Emits code into one LLVM function that works on a state in working form."""
 
@@ -72,6 +96,7 @@ class Code:
         self.contexts: dict[str, LlvmValue] = {}
         self.on_goto: Callable[[int], None] = lambda _: None
         self.on_crash: Callable[[], None] = lambda: None
+        self.on_load: Callable[[Field], None] = lambda _: None
         self.on_heap_write: Callable[[Field | None, RecordName, Expr], None] = lambda *_: None
         self._temps: dict[str, LlvmValue] = {}
         self._entry = builder.function.entry_basic_block
@@ -119,6 +144,7 @@ class Code:
             case Temp(name):
                 return self.builder.load(self.temp(name), typ=I64)
             case Load(declared, index):
+                self.on_load(declared)
                 return self.get(declared.record, self.value(index), self.place(declared))
             case Binary(op, left, right):
                 return self._binary(op, self.value(left), self.value(right))
@@ -166,7 +192,8 @@ class Code:
         if name not in module.globals:
             emit_unshared(module, self.model, self.packing, expr.record)
         owners = [self.value(owner) for owner in expr.owners]
-        arguments = [self.state, self.value(expr.reference), owners[0], owners[-1]]
+        owners += owners[:1] * (MOST_OWNERS - len(owners))
+        arguments = [self.state, self.value(expr.reference), *owners]
         return self.builder.call(module.globals[name], arguments)
 
     def truth(self, expr: Expr) -> LlvmValue:
@@ -246,19 +273,18 @@ class Code:
 
 def emit_unshared(module: llvm.Module, model: Model, packing: Packing, record: RecordName) -> None:
     """Emit ``unshared_RECORD(state, reference, owner, owner)``; see :class:`Unshared`."""
-    function = llvm.Function(
-        module, llvm.FunctionType(I64, [STATE, I64, I64, I64]), f"unshared_{record}"
-    )
+    arguments = [STATE, I64, *[I64] * MOST_OWNERS]
+    function = llvm.Function(module, llvm.FunctionType(I64, arguments), f"unshared_{record}")
     function.attributes.add("noinline")
     builder = llvm.IRBuilder(function.append_basic_block("entry"))
-    state, reference, first, second = function.args
+    state, reference, *owners = function.args
     code = Code(model, packing, builder, state)
     result: LlvmValue = llvm.Constant(llvm.IntType(1), 1)
     for holder, place in packing.zones("ref", record):
         for slot in range(model.counts[holder]):
             other = builder.icmp_unsigned("!=", code.get(holder, number(slot), place), reference)
             if holder == "task":
-                for owner in (first, second):
+                for owner in owners:
                     other = builder.or_(other, builder.icmp_unsigned("==", owner, number(slot)))
             result = builder.and_(result, other)
     builder.ret(builder.zext(result, I64))

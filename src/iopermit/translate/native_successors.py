@@ -23,7 +23,9 @@ class Successors:
         self, native: NativeModel, function: llvm.Function, builder: llvm.IRBuilder
     ) -> None:
         self.native, self.builder = native, builder
-        self.state, self.cpu, self.successors, self.labels, count, self.covered = function.args
+        self.state, self.cpu, self.successors, self.labels, count, self.covered, self.touched = (
+            function.args
+        )
         self.count = builder.alloca(I64)
         self.work = builder.alloca(I64, native.packing.words)
         self.chosen = builder.alloca(I64, 2)
@@ -33,6 +35,7 @@ class Successors:
         self.code = Code(native.model, native.packing, builder, self.state)
         self.code.contexts = {"cpu": self.cpu}
         self.code.contexts["task"] = native.task_of(self.code)
+        native.watch_hidden(self.code, self.touched)
 
     def _copy(self) -> None:
         for word in range(self.native.packing.words):
@@ -43,6 +46,7 @@ class Successors:
             )
 
     def _emit(self, label: int) -> None:
+        self._note_exposed_map()
         full = self.builder.or_(
             self.builder.trunc(self.builder.shl(self.cpu, number(CPU_SHIFT)), I32),
             llvm.Constant(I32, label),
@@ -57,6 +61,16 @@ class Successors:
             self.covered,
         ]
         self.builder.store(self.builder.call(self.native.finish, arguments), self.count)
+
+    def _note_exposed_map(self) -> None:
+        """Set ``touched`` if a map that was hidden before no longer is."""
+        if self.native.hidden is None:
+            return
+        builder = self.builder
+        untouched = builder.icmp_unsigned("==", builder.load(self.touched, typ=I64), number(0))
+        with builder.if_then(untouched):
+            still = builder.call(self.native.hidden.is_hidden, [self.work, self.cpu])
+            builder.store(builder.select(still, number(0), number(1)), self.touched)
 
     def steps(self, context: Literal["task", "cpu"]) -> None:
         """Emit the step of what runs on the CPU, a task or a switch, once per possible outcome."""
@@ -92,6 +106,7 @@ class Successors:
             self.builder.load(self.range, typ=I64),
             self.chosen,
             self.covered,
+            self.touched,
         ]
         return self.builder.call(self.native.step, arguments)
 
@@ -135,6 +150,7 @@ class Successors:
         builder, native = self.builder, self.native
         code = Code(native.model, native.packing, builder, self.work)
         code.contexts = self.code.contexts
+        native.watch_hidden(code, self.touched)
         own = native.model.field("task", "pc")
         code.on_goto = lambda target: code.put(
             "task", code.contexts["task"], code.place(own), number(target)
@@ -162,5 +178,6 @@ class Successors:
             return
         code = Code(self.native.model, self.native.packing, self.builder, self.work)
         code.contexts = self.code.contexts
+        self.native.watch_hidden(code, self.touched)
         with self.builder.if_then(code.truth(condition)):
             self._run(0, outcome)

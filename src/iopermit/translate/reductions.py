@@ -19,15 +19,17 @@ class Reductions:
     """States that differ only in fields of tasks that nothing can read any more are one."""
     arguments: bool = True
     """States that differ only in arguments that nothing has looked at yet are one."""
+    hidden: bool = True
+    """States that differ only in stale maps that no difference was seen to come of are one."""
 
     @property
     def canonical(self) -> bool:
         """Whether states are renamed, or fields of them cleared, at all."""
-        return self.symmetry or self.counters or self.dead or self.arguments
+        return self.symmetry or self.counters or self.dead or self.arguments or self.hidden
 
 
 NO_REDUCTIONS = Reductions(
-    symmetry=False, merging=False, counters=False, dead=False, arguments=False
+    symmetry=False, merging=False, counters=False, dead=False, arguments=False, hidden=False
 )
 """Every single step of every single state."""
 
@@ -37,5 +39,6 @@ REDUCTIONS = {
     "counters": "counter renaming",
     "dead": "dead fields",
     "arguments": "late arguments",
+    "hidden": "hidden maps",
 }
 """The fields of :class:`Reductions`, in words."""

@@ -1,0 +1,124 @@
+"""Finds what a TSS may hold behind an invalid base that nothing can tell from a fresh TSS.
+
+A stale map is the very thing that may leak, so whether it matters is not decided here: the
+search tries every stale map that it has met, and gives the reduction up if one makes a difference
+(`native_hidden.py`). What is decided here is only where such maps are.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from iopermit.translate.ir import (
+    Const,
+    Context,
+    Expr,
+    Field,
+    Load,
+    Model,
+    Store,
+    differ,
+    either,
+    equal,
+    every,
+    expressions,
+    negate,
+    statements,
+    subexpressions,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from iopermit.translate.ir import Rule, Stmt
+
+CPU = Context("cpu")
+MOST_BITS = 12
+"""More bits of a TSS than this are not looked at: every combination may have to be tried."""
+
+
+class HiddenMaps:
+    """Which fields of a TSS hold a hidden map, and when."""
+
+    def __init__(self, model: Model) -> None:
+        """Analyse ``model``."""
+        self.model = model
+        declared = [f for f in model.fields_of("tss") if not f.local]
+        self.references = [f for f in declared if f.kind == "ref"]
+        self.fields = tuple(
+            f
+            for f in declared
+            if f.kind != "ref" and (f.kind == "bitmap" or f not in model.consulted)
+        )
+        """What is behind the base: the map, and what the design notes about it."""
+        self.counters = [f for f in self.fields if f.kind == "counter"]
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether a hidden map can be forgotten: every TSS is touched by its own CPU only."""
+        return (
+            bool(self.fields)
+            and len(self.counters) <= 1
+            and self.bits <= MOST_BITS
+            and all(slot == CPU for slot in self._slots())
+        )
+
+    @property
+    def bits(self) -> int:
+        """How many bits tell hidden maps apart; of a sequence number only whether it is 0."""
+        return sum(self.width(f) for f in self.fields)
+
+    @staticmethod
+    def width(field: Field) -> int:
+        """Return how many bits of a field tell hidden maps apart."""
+        return 1 if field.kind == "counter" else field.width
+
+    def fresh(self, field: Field) -> int:
+        """Return the value of a field in a TSS that was just brought up."""
+        return self.model.brought_up.get(field, 0)
+
+    @property
+    def fresh_number(self) -> int:
+        """The number of the hidden map of a TSS that was just brought up."""
+        total = shift = 0
+        for field in self.fields:
+            total |= self.fresh(field) << shift
+            shift += self.width(field)
+        return total
+
+    def condition(self) -> Expr:
+        """Return when the processor ignores the map of a CPU, and no object has its number."""
+        unknown = [self._is_held_nowhere_else(f) for f in self.counters]
+        loose = [equal(Load(f, CPU), 0) for f in self.references]
+        return every(negate(self.model.map_is_valid), *loose, *unknown)
+
+    def _is_held_nowhere_else(self, counter: Field) -> Expr:
+        own = Load(counter, CPU)
+        others = [
+            Load(f, Const(slot))
+            for f in self.model.fields
+            if f.kind == "counter" and f != counter
+            for slot in range(self.model.counts[f.record])
+        ]
+        return either(equal(own, 0), every(*(differ(own, other) for other in others)))
+
+    def _slots(self) -> Iterator[Expr]:
+        """Yield the slot of every access to a TSS."""
+        for body in self._bodies():
+            for part in expressions(body):
+                if isinstance(part, Load) and part.field.record == "tss":
+                    yield part.index
+            for statement in statements(body):
+                if isinstance(statement, Store) and statement.field.record == "tss":
+                    yield statement.index
+        for rule in self._rules():
+            for part in subexpressions(rule.guard):
+                if isinstance(part, Load) and part.field.record == "tss":
+                    yield part.index
+
+    def _bodies(self) -> Iterator[tuple[Stmt, ...]]:
+        yield from (step.body for step in self.model.steps.values())
+        yield from (rule.body for rule in self._rules())
+
+    def _rules(self) -> list[Rule]:
+        return [*self.model.user_rules, *self.model.thread_rules, *self.model.switch_rules]

@@ -1,0 +1,50 @@
+"""The arrays in which machine code and search tell each other about hidden maps."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import TYPE_CHECKING
+
+from iopermit.translate.native import hidden_maps
+from iopermit.translate.native_hidden import FLAGS, GREW, MATTERED, ON, VALUES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from iopermit.translate.ir import Model
+    from iopermit.translate.reductions import Reductions
+
+
+class HiddenValues:
+    """Which hidden maps were met, and whether one made a difference.
+
+    Threads of a search share the arrays. They only ever raise flags, so no order matters.
+    """
+
+    def __init__(self, values: int, flags: int, bits: int, fresh: int) -> None:
+        """Wrap the arrays at two addresses; a fresh TSS is known from the start."""
+        self._values = (ctypes.c_uint8 * (1 << bits)).from_address(values)
+        self._flags = (ctypes.c_uint8 * 3).from_address(flags)
+        self._values[fresh] = 1
+        self._flags[ON] = 1
+
+    @property
+    def failed(self) -> bool:
+        """Whether what was found since :meth:`restart` does not count."""
+        return bool(self._flags[GREW] or self._flags[MATTERED])
+
+    def restart(self) -> None:
+        """Begin again: with the maps that are known by now, or without the reduction."""
+        if self._flags[MATTERED]:
+            self._flags[ON] = 0
+        self._flags[GREW] = self._flags[MATTERED] = 0
+
+
+def hidden_values(
+    model: Model, reductions: Reductions, address: Callable[[str], int]
+) -> HiddenValues | None:
+    """Return the arrays of a compiled model, or None if it has none; ``address`` finds a symbol."""
+    hidden = hidden_maps(model, reductions)
+    if hidden is None:
+        return None
+    return HiddenValues(address(VALUES), address(FLAGS), hidden.bits, hidden.fresh_number)
