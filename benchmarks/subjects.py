@@ -23,6 +23,7 @@ UNREDUCED_OPTIONS = (
     "--no-counter-renaming",
     "--no-dead-fields",
     "--no-late-arguments",
+    "--no-hidden-maps",
 )
 """The same on the command line."""
 

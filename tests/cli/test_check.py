@@ -99,6 +99,7 @@ def test_options_reach_the_design(capsys: pytest.CaptureFixture[str]) -> None:
         "--no-counter-renaming",
         "--no-dead-fields",
         "--no-late-arguments",
+        "--no-hidden-maps",
     ],
 )
 def test_reductions_can_be_switched_off(capsys: pytest.CaptureFixture[str], switch: str) -> None:

@@ -92,6 +92,9 @@ def check_design(  # noqa: PLR0913 - one parameter per option
     no_late_arguments: Annotated[
         bool, typer.Option("--no-late-arguments", help="Choose ioperm()'s ports at its start.")
     ] = False,
+    no_hidden_maps: Annotated[
+        bool, typer.Option("--no-hidden-maps", help="Tell apart stale maps behind a bad base.")
+    ] = False,
     savings: Annotated[
         bool, typer.Option("--savings", help="Also search without each reduction, and compare.")
     ] = False,
@@ -150,6 +153,7 @@ def check_design(  # noqa: PLR0913 - one parameter per option
         counters=not no_counter_renaming,
         dead=not no_dead_fields,
         arguments=not no_late_arguments,
+        hidden=not no_hidden_maps,
     )
     with shown(quiet=quiet) as progress:
         verdict = check(

@@ -69,6 +69,7 @@ _DONE = 2
 _EXPAND_CPU = (STATE, I64, STATE, LABELS, I64, BYTES, STATE)
 """Arguments: state, cpu, successors, labels, count, covered, touched."""
 
+
 def max_successors(model: Model) -> int:
     """Return an upper bound for the successors of one state.
 
@@ -218,12 +219,12 @@ class NativeModel:
         return code.value(slot_of(Load(self.model.field("cpu", "current"), Context("cpu"))))
 
     def _step(self) -> None:
-        """``step(state, cpu, choice, outcome, range, chosen, covered, touched)``: 1 if one was made.
+        """``step(state, cpu, choice, outcome, range, chosen, covered, touched)``: 1 if made.
 
         ``choice`` is the outcome of the first step; ``outcome`` says whether an allocation
         among the merged steps fails; ``chosen[0]`` is set if there was one. ``range`` is the
         number of the ports that an open ioperm() call gets; ``chosen[1]`` is set if it got them.
-        ``touched`` is set if a field was read that may be part of a hidden map.
+        ``touched`` is set if a field was read or written that may be part of a hidden map.
         """
         self.step, builder = self._function(
             "step", I32, STATE, I64, I64, I64, I64, STATE, BYTES, STATE
@@ -262,10 +263,10 @@ class NativeModel:
             self._one_step(code, step, covered, ends[0])
 
     def watch_hidden(self, code: Code, touched: LlvmValue) -> None:
-        """Let ``touched`` be set wherever the code reads what a hidden map is made of."""
+        """Let ``touched`` be set wherever the code reads or writes a part of a hidden map."""
         if self.hidden is not None:
             fields = self.hidden.hidden.fields
-            code.on_load = lambda field: (
+            code.on_access = lambda field: (
                 code.builder.store(number(1), touched) if field in fields else None
             )
 
@@ -442,7 +443,7 @@ class NativeModel:
         builder.ret(count)
 
     def _expand_and_try(self, expand_cpu: llvm.Function) -> llvm.Function:
-        """Emit ``expand_and_try``: expand a CPU, and if a hidden map was read try the others."""
+        """Emit ``expand_and_try``: expand a CPU, and if a hidden map was touched try others."""
         hidden = self.hidden
         assert hidden is not None  # noqa: S101 - the caller knows
         trial = hidden.emit_trial(expand_cpu, max_successors(self.model))
@@ -450,9 +451,7 @@ class NativeModel:
         state, cpu, successors, labels, count, covered, touched = function.args
         is_hidden = builder.call(hidden.is_hidden, [state, cpu])
         builder.store(builder.select(is_hidden, number(0), number(1)), touched)
-        after = builder.call(
-            expand_cpu, [state, cpu, successors, labels, count, covered, touched]
-        )
+        after = builder.call(expand_cpu, [state, cpu, successors, labels, count, covered, touched])
         read = builder.icmp_unsigned("!=", builder.load(touched, typ=I64), number(0))
         with builder.if_then(builder.and_(is_hidden, read)):
             first = builder.gep(successors, [builder.mul(count, number(self.packing.stored_words))])

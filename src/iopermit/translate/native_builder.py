@@ -96,7 +96,7 @@ class Code:
         self.contexts: dict[str, LlvmValue] = {}
         self.on_goto: Callable[[int], None] = lambda _: None
         self.on_crash: Callable[[], None] = lambda: None
-        self.on_load: Callable[[Field], None] = lambda _: None
+        self.on_access: Callable[[Field], None] = lambda _: None
         self.on_heap_write: Callable[[Field | None, RecordName, Expr], None] = lambda *_: None
         self._temps: dict[str, LlvmValue] = {}
         self._entry = builder.function.entry_basic_block
@@ -144,7 +144,7 @@ class Code:
             case Temp(name):
                 return self.builder.load(self.temp(name), typ=I64)
             case Load(declared, index):
-                self.on_load(declared)
+                self.on_access(declared)
                 return self.get(declared.record, self.value(index), self.place(declared))
             case Binary(op, left, right):
                 return self._binary(op, self.value(left), self.value(right))
@@ -224,6 +224,7 @@ class Code:
                 self.builder.store(self.value(value), self.temp(name))
             case Store(declared, index, value):
                 computed = self.value(value)
+                self.on_access(declared)
                 if declared.record in self.model.heap:
                     self.on_heap_write(declared, declared.record, index)
                 self.put(declared.record, self.value(index), self.place(declared), computed)

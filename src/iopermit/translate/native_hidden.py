@@ -1,8 +1,8 @@
 """Prints the forgetting of hidden maps, and the trial that shows whether they matter.
 
 Two arrays of the module are shared with the search: ``hidden_values`` tells which hidden maps
-it has met, ``hidden_flags`` whether the reduction is on (ON), a hidden map was met that was not known
-(GREW), and one made a difference (MATTERED). If a flag rises, what was found does not count.
+it has met, ``hidden_flags`` whether the reduction is on (ON), a hidden map was met that was not
+known (GREW), and one made a difference (MATTERED). After the last two nothing counts.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from iopermit.translate.native_builder import (
     I8,
     I32,
     I64,
-    LABELS,
     STATE,
     VOID,
     Code,
@@ -95,9 +94,7 @@ class HiddenCode:
         builder, shift = code.builder, 0
         for field in self.hidden.fields:
             width = self.hidden.width(field)
-            value = builder.and_(
-                builder.lshr(which, number(shift)), number((1 << width) - 1)
-            )
+            value = builder.and_(builder.lshr(which, number(shift)), number((1 << width) - 1))
             if field.kind == "counter":
                 held = builder.or_(code.mask(Mask("counters")), number(1))
                 unused = builder.cttz(builder.not_(held), llvm.Constant(I1, 0))
@@ -117,9 +114,7 @@ class HiddenCode:
             with builder.if_then(builder.call(self.is_hidden, [state, cpu])):
                 which = self._number(code, cpu)
                 known = builder.gep(self.values, [number(0), which])
-                new = builder.icmp_unsigned(
-                    "==", builder.load(known, typ=I8), llvm.Constant(I8, 0)
-                )
+                new = builder.icmp_unsigned("==", builder.load(known, typ=I8), llvm.Constant(I8, 0))
                 with builder.if_then(new):
                     builder.store(llvm.Constant(I8, 1), known)
                     builder.store(llvm.Constant(I8, 1), self.flag(builder, GREW))
@@ -132,20 +127,21 @@ class HiddenCode:
 
         Every other hidden map that was met has to lead to the same ``amount`` successors.
         """
-        words = self.packing.stored_words
         function, builder = self._function("trial", VOID, STATE, I64, STATE, I64, BYTES)
         state, cpu, successors, amount, covered = function.args
         code = self._code(builder, state)
         scratch = builder.alloca(I64, most * self.packing.stored_words)
         labels, touched = builder.alloca(I32, most), builder.alloca(I64)
         builder.store(number(1), touched)
-        with counted(builder, number(1 << self.hidden.bits)) as which:
-            with builder.if_then(self._is_to_be_tried(builder, which)):
-                self.put(code, cpu, which)
-                count = builder.call(
-                    expand_cpu, [state, cpu, scratch, labels, number(0), covered, touched]
-                )
-                self._compare(builder, (scratch, count), (successors, amount))
+        with (
+            counted(builder, number(1 << self.hidden.bits)) as which,
+            builder.if_then(self._is_to_be_tried(builder, which)),
+        ):
+            self.put(code, cpu, which)
+            count = builder.call(
+                expand_cpu, [state, cpu, scratch, labels, number(0), covered, touched]
+            )
+            self._compare(builder, (scratch, count), (successors, amount))
         self.put(code, cpu, number(self.hidden.fresh_number))
         builder.ret_void()
         return function

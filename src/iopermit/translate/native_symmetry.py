@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 
 from llvmlite import ir as llvm
 
-from iopermit.translate.ir import Model, RecordName
 from iopermit.translate.native_builder import I64, STATE, VOID, Code, LlvmValue, number
 from iopermit.translate.native_forgetting import clear_dead_fields, forget_open_arguments
-from iopermit.translate.packing import Packing, Place
+from iopermit.translate.native_names import FirstMentions, Mention, Names, Zones
 
 if TYPE_CHECKING:
     from iopermit.translate.dead_fields import DeadFields
+    from iopermit.translate.ir import Model, RecordName
     from iopermit.translate.late_arguments import LateArguments
+    from iopermit.translate.packing import Packing, Place
 
 _MIX = 0x9E3779B97F4A7C15
-Zones = list[tuple[RecordName, Place]]
 
 
 def emit_canonical(
@@ -66,6 +66,7 @@ class _Renaming:
             r: self.packing.zones("ref", r) for r in ("task", "cpu", "tss", *self.model.heap)
         }
         self.counters = self.packing.zones("counter")
+        self._heap: dict[RecordName, LlvmValue] = {}
         self.cpus_alike = not any(
             f.record == "task" and f.name == "home" for f in self.model.fields
         )
@@ -108,6 +109,7 @@ class _Renaming:
         total = dict(plain)
         for heap in self.model.heap:
             self._same_counter(heap, plain, total)
+            self._heap[heap] = self._array([total[heap, s] for s in range(counts[heap])])
         after_heap = dict(total)
         for target, zones in self.references.items():
             for record, place in zones:
@@ -118,6 +120,13 @@ class _Renaming:
             )
             total["cpu", cpu] = total["tss", cpu] = both
         return total
+
+    def _array(self, values: list[LlvmValue]) -> LlvmValue:
+        """Return an array of hashes by name: 0 for none, then one for each slot."""
+        array = self.builder.alloca(I64, len(values) + 1)
+        for index, value in enumerate([number(0), *values]):
+            self.builder.store(value, self.builder.gep(array, [number(index)]))
+        return array
 
     def _same_counter(
         self,
@@ -152,14 +161,16 @@ class _Renaming:
         """Mix what a pointer refers to into the hash of its holder, and the other way round."""
         salt = number((place.word * 64 + place.shift) * 2 + 1)
         targets = self.model.counts[target] if target != "task" else self.model.tasks
-        for slot in range(self.model.counts[record]):
+        for slot in range(self._slots(record)):
             value = self.code.get(record, number(slot), place)
+            if target in self.model.heap:
+                referred = self.builder.load(self.builder.gep(self._heap[target], [value]), typ=I64)
+                amount = self.builder.mul(referred, salt)
+                total[record, slot] = self.builder.add(total[record, slot], amount)
+                continue
             for other in range(targets):
                 hit = self._is(value, other + 1)
-                if target in self.model.heap:
-                    amount = self.builder.mul(known[target, other], salt)
-                    total[record, slot] = self._add_if(total[record, slot], hit, amount)
-                elif (record, slot) != (target, other):
+                if (record, slot) != (target, other):
                     amount = self._mix(self.builder.add(known[record, slot], salt))
                     total[target, other] = self._add_if(total[target, other], hit, amount)
                     back = self.builder.mul(known[target, other], number(7))
@@ -203,51 +214,32 @@ class _Renaming:
             self.builder.store(
                 value, self.code.word_pointer(record, number(index // per_slot), index % per_slot)
             )
-        new_names = self.builder.alloca(I64, len(order) + 1)
-        self.builder.store(number(0), new_names)
+        names = Names(self.code, len(order))
         for position, old in enumerate(order):
-            where = self.builder.gep(new_names, [self.builder.add(old, number(1))])
-            self.builder.store(number(position + 1), where)
-        self._rewrite(self.references.get(record, []), new_names)
-
-    def _rewrite(self, zones: Zones, new_names: LlvmValue) -> None:
-        for record, place in zones:
-            for slot in range(self.model.counts[record]):
-                old = self.code.get(record, number(slot), place)
-                new = self.builder.load(self.builder.gep(new_names, [old]), typ=I64)
-                self.code.put(record, number(slot), place, new)
+            names.enter(self.builder.add(old, number(1)), number(position + 1))
+        names.rewrite(self._mentions(self.references.get(record, [])))
 
     # Renaming by first mention.
 
-    def _first_mentions(self, zones: Zones, names: int) -> tuple[LlvmValue, LlvmValue]:
-        """Return a table from old to new names, and how many names got a new one."""
-        table = self.builder.alloca(I64, names + 1)
-        for name in range(names + 1):
-            self.builder.store(number(0), self.builder.gep(table, [number(name)]))
-        used: LlvmValue = number(0)
-        for record, place in zones:
-            for slot in range(self.model.counts[record]):
-                old = self.code.get(record, number(slot), place)
-                where = self.builder.gep(table, [old])
-                known = self.builder.load(where, typ=I64)
-                fresh = self.builder.and_(
-                    self.builder.icmp_unsigned("==", known, number(0)),
-                    self.builder.icmp_unsigned("!=", old, number(0)),
-                )
-                used = self.builder.add(used, self.builder.zext(fresh, I64))
-                self.builder.store(self.builder.select(fresh, used, known), where)
-        return table, used
+    def _slots(self, record: RecordName) -> int:
+        """Return how many slots of a record can refer to anything: idle tasks never do."""
+        if record == "task" and not self.packing.idle_stored:
+            return self.model.tasks
+        return self.model.counts[record]
+
+    def _mentions(self, zones: Zones) -> list[Mention]:
+        return [(r, slot, place) for r, place in zones for slot in range(self._slots(r))]
 
     def rename_heap(self, heap: RecordName) -> None:
         """Number heap slots by first mention; slots that nothing refers to follow in order."""
-        slots = self.model.counts[heap]
-        table, used = self._first_mentions(self.references[heap], slots)
+        slots, mentions = self.model.counts[heap], self._mentions(self.references[heap])
+        names, found = Names(self.code, slots), FirstMentions(self.code, mentions)
+        used, new_names = found.count, []
         for slot in range(slots):
-            where = self.builder.gep(table, [number(slot + 1)])
-            known = self.builder.load(where, typ=I64)
-            fresh = self._is(known, 0)
-            used = self.builder.add(used, self.builder.zext(fresh, I64))
-            self.builder.store(self.builder.select(fresh, used, known), where)
+            name, mentioned = found.new_name(number(slot + 1))
+            used = self.builder.add(used, self.builder.select(mentioned, number(0), number(1)))
+            new_names.append(self.builder.select(mentioned, name, used))
+            names.enter(number(slot + 1), new_names[-1])
         per_slot = self.packing.words_per_slot[heap]
         words = [
             [
@@ -256,16 +248,18 @@ class _Renaming:
             ]
             for s in range(slots)
         ]
-        for slot in range(slots):
-            new = self.builder.load(self.builder.gep(table, [number(slot + 1)]), typ=I64)
-            for word in range(per_slot):
+        for old, new in zip(words, new_names, strict=True):
+            for word, value in enumerate(old):
                 target = self.code.word_pointer(heap, self.builder.sub(new, number(1)), word)
-                self.builder.store(words[slot][word], target)
-        self._rewrite(self.references[heap], table)
+                self.builder.store(value, target)
+        names.rewrite(mentions)
 
     def rename_counters(self) -> None:
         """Number sequence numbers by first mention."""
         if self.counters:
-            most = max((1 << place.width) - 1 for _, place in self.counters)
-            table, _ = self._first_mentions(self.counters, most)
-            self._rewrite(self.counters, table)
+            mentions = self._mentions(self.counters)
+            found = FirstMentions(self.code, mentions)
+            for (record, slot, place), old in zip(mentions, found.values, strict=True):
+                name, _ = found.new_name(old)
+                kept = self.builder.select(self._is(old, 0), number(0), name)
+                self.code.put(record, number(slot), place, kept)
