@@ -18,7 +18,7 @@ from iopermit.translate.ir import VERDICTS
 from iopermit.translate.native_labels import VERDICT_SPAN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from iopermit.translate.initial import InitialValues
     from iopermit.translate.jit import Compiled
@@ -352,6 +352,10 @@ class Native:
         stored: Words = np.zeros(self.words, np.uint64)
         self._pack(words.ctypes.data, stored.ctypes.data)
         return stored
+
+    def stored(self, words: Sequence[int]) -> Words:
+        """Return a stored state given by its words."""
+        return np.array(words, np.uint64)
 
     def unpack(self, stored: Words) -> list[int]:
         """Return the working form."""

@@ -29,6 +29,11 @@ class HiddenValues:
         self._flags[ON] = 1
 
     @property
+    def is_on(self) -> bool:
+        """Whether hidden maps are forgotten."""
+        return bool(self._flags[ON])
+
+    @property
     def failed(self) -> bool:
         """Whether what was found since :meth:`restart` does not count."""
         return bool(self._flags[GREW] or self._flags[MATTERED])

@@ -90,7 +90,8 @@ def hidden_maps(model: Model, reductions: Reductions) -> HiddenMaps | None:
     """Return what of a TSS may be forgotten, or None if nothing can or shall be."""
     hidden = HiddenMaps(model)
     renamed = reductions.counters or not hidden.counters
-    return hidden if reductions.hidden and renamed and hidden.is_possible else None
+    wanted = reductions.hidden and reductions.merging
+    return hidden if wanted and renamed and hidden.is_possible else None
 
 
 class NativeModel:

@@ -1,0 +1,94 @@
+"""Tests that stale maps are forgotten exactly where nothing can tell, and nowhere else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from iopermit.designs import find
+from iopermit.search.check import Search, Settings, check
+from iopermit.search.explore import Exploration, Native, initial_state
+from iopermit.system.scenario import PLAIN_EVENTS, Event, Scenario
+from iopermit.translate.environment import build
+from iopermit.translate.initial import initial_values
+from iopermit.translate.jit import compile_model
+from iopermit.translate.reductions import NO_REDUCTIONS, Reductions
+
+ONLY = replace(NO_REDUCTIONS, hidden=True, merging=True, counters=True)
+"""Forgetting hidden maps, and what it needs: merging, and renaming of sequence numbers."""
+CALM = PLAIN_EVENTS - {Event.PREEMPT}
+FEW = frozenset({Event.IOPERM, Event.EXIT, Event.FORK})
+
+
+def explored(name: str, scenario: Scenario, reductions: Reductions) -> tuple[Exploration, Native]:
+    """Search everything."""
+    result, native = Search(find(name), scenario, Settings(reductions=reductions)).explore()
+    assert result.exhausted
+    return result, native
+
+
+def reachable(native: Native, start: tuple[int, ...]) -> set[tuple[int, ...]]:
+    """Return all states, searched with a loop of Python's own."""
+    found, waiting = {start}, [start]
+    while waiting:
+        state = waiting.pop()
+        for _, successor in native.successors(native.stored(state)):
+            words = tuple(int(word) for word in successor)
+            if words not in found:
+                found.add(words)
+                waiting.append(words)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "events"),
+    [("linux-2.6.8", CALM), ("linux-2.6.10-L1", FEW), ("linux-6.16", FEW)],
+)
+def test_the_states_are_those_of_the_whole_search(name: str, events: frozenset[Event]) -> None:
+    """Hiding the maps of all states there are gives the very states that the search visits."""
+    scenario = Scenario(1, 2, 1, events)
+    result, native = explored(name, scenario, ONLY)
+    model = build(find(name), scenario)
+    without = replace(ONLY, hidden=False)
+    plain = Native(compile_model(model, without, native.compiled.trusted, optimised=False))
+    initial = initial_state(plain, initial_values(find(name), scenario, model))
+    everything = reachable(plain, tuple(int(word) for word in initial))
+    hidden = {
+        tuple(int(word) for word in native.canonical(native.stored(state))) for state in everything
+    }
+    assert hidden == reachable(native, tuple(int(w) for w in native.canonical(initial)))
+    assert len(hidden) == result.states < len(everything)
+    assert native.compiled.hidden is not None
+    assert not native.compiled.hidden.failed
+
+
+@pytest.mark.parametrize("name", ["linux-2.6.8", "linux-2.6.10-L1", "linux-6.16+preempt_off"])
+def test_maps_that_do_not_matter_are_forgotten(name: str) -> None:
+    """Where every stale map is overwritten before it can be used, there are fewer states."""
+    result, native = explored(name, Scenario(1, 2, 2, CALM), Reductions())
+    without, _ = explored(name, Scenario(1, 2, 2, CALM), replace(Reductions(), hidden=False))
+    assert native.compiled.hidden is not None
+    assert native.compiled.hidden.is_on
+    assert result.states < without.states
+
+
+@pytest.mark.parametrize("name", ["linux-v2-06", "linux-v2-06-reviewed", "linux-ecc7e37d"])
+def test_maps_that_matter_are_kept(name: str) -> None:
+    """Where a stale map can come back, it is not forgotten: the leak is found as without."""
+    scenario = Scenario(1, 3, 2, frozenset({Event.IOPERM, Event.MIGRATE}))
+    search = Search(find(name), scenario, Settings())
+    result, native = search.explore()
+    assert native.compiled.hidden is not None
+    assert not native.compiled.hidden.is_on
+    without = replace(Reductions(), hidden=False)
+    kept, _ = Search(find(name), scenario, Settings(reductions=without)).explore()
+    assert result.states == kept.states
+    assert {kind for kind, _ in result.found} == {kind for kind, _ in kept.found} == {"leak"}
+
+
+def test_a_violation_behind_forgotten_maps_is_replayed() -> None:
+    """A schedule found among states with forgotten maps is confirmed at full size."""
+    verdict = check(find("linux-6.16"), Scenario(1, 2, 1, PLAIN_EVENTS))
+    assert verdict.verdict == "violated"
+    assert verdict.search.confirmed_full_size
