@@ -10,23 +10,22 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from iopermit.search import engine
+from iopermit.search import partition
+from iopermit.search.engine import home
 from iopermit.search.interruption import Interruption
+from iopermit.search.partition import Partition, Words
 from iopermit.translate.ir import VERDICTS
 from iopermit.translate.native_labels import VERDICT_SPAN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
+
     from iopermit.translate.initial import InitialValues
     from iopermit.translate.jit import Compiled
 
-Words = NDArray[np.uint64]
-_CHUNK = 1 << 15
-_BUFFER = 1 << 17
-_FIRST_TABLE_BITS = 16
 _PROGRESS_SECONDS = 0.5
 _INTERRUPTED = "interrupted"
 
@@ -74,63 +73,6 @@ class Exploration:
     covered: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
 
 
-class _Partition:
-    """The states whose hash belongs to one thread, and that thread's buffers."""
-
-    def __init__(self, words: int, capacity: int, partitions: int, compiled: Compiled) -> None:
-        self.words = words
-        self.states: Words = np.empty(capacity * words + words, np.uint64)
-        self.links: NDArray[np.uint32] = np.empty(capacity, np.uint32)
-        self.table_bits = _FIRST_TABLE_BITS
-        self.table: Words = np.zeros(1 << self.table_bits, np.uint64)
-        self.count = 0
-        self.frontier = (0, 0)
-        self.next = 0
-        successors = compiled.max_successors + 1
-        self.buffers: Words = np.empty((partitions, _BUFFER * words), np.uint64)
-        self.parents: NDArray[np.uint32] = np.empty((partitions, _BUFFER), np.uint32)
-        self.hashes: Words = np.empty((partitions, _BUFFER), np.uint64)
-        self.fill = np.zeros(partitions, np.int64)
-        self.successors: Words = np.zeros(successors * words, np.uint64)
-        self.labels: NDArray[np.uint32] = np.zeros(successors, np.uint32)
-        self.covered: NDArray[np.uint8] = np.zeros(compiled.coverage_size, np.uint8)
-        self.found = np.zeros((VERDICT_SPAN * (len(compiled.model.sites) + 1), 2), np.int64)
-        self.transitions = 0
-
-    @property
-    def memory(self) -> int:
-        """Bytes in use for states, links and index."""
-        return self.count * (8 * self.words + 4) + self.table.nbytes
-
-    def expand(self, address: int, number: int, partitions: int) -> None:
-        """Expand one chunk of the frontier into the buffers."""
-        last = min(self.frontier[1], self.next + _CHUNK)
-        self.next, transitions = engine.expand_chunk(
-            np.uint64(address), self.states, self.words, self.next, last, number, partitions,
-            self.buffers, self.parents, self.hashes, self.fill, self.successors,
-            self.labels, self.covered, self.found,
-        )  # fmt: skip
-        self.transitions += transitions
-
-    def insert(self, source: _Partition, number: int) -> None:
-        """Insert what another partition's thread found for this one."""
-        amount = int(source.fill[number])
-        self.reserve(amount)
-        self.count = engine.insert(
-            source.buffers[number], source.parents[number], source.hashes[number], amount,
-            self.words, self.table, self.table_bits, self.states, self.links, self.count,
-        )  # fmt: skip
-
-    def reserve(self, amount: int) -> None:
-        """Keep the index at most half full."""
-        bits = self.table_bits
-        while 2 * (self.count + amount) > 1 << bits:
-            bits += 1
-        if bits != self.table_bits:
-            old, self.table, self.table_bits = self.table, np.zeros(1 << bits, np.uint64), bits
-            engine.move_entries(old, self.table, bits)
-
-
 class Explorer:
     """One breadth-first exploration."""
 
@@ -141,10 +83,10 @@ class Explorer:
         per_state = 8 * self.words + 4 + 32
         memory = limits.max_memory or default_memory()
         most = min(memory // per_state, (1 << 32) - 2, limits.max_states or (1 << 40))
-        self.capacity = most // threads + _BUFFER * threads + 1
+        self.capacity = most // threads + partition.BUFFER * threads + 1
         self.most = most
         self.partitions = [
-            _Partition(self.words, self.capacity, threads, compiled) for _ in range(threads)
+            Partition(number, self.capacity, threads, compiled) for number in range(threads)
         ]
         self.result = Exploration()
         self._interruption = Interruption()
@@ -193,14 +135,14 @@ class Explorer:
         """Return how far the search is."""
         return Progress(
             self._states(), self.result.depth, self._frontier(),
-            sum(p.transitions for p in self.partitions),
+            sum(p.record.transitions for p in self.partitions),
             time.monotonic() - self._started, sum(p.memory for p in self.partitions),
         )  # fmt: skip
 
     # Internals.
 
     def _states(self) -> int:
-        return sum(p.count for p in self.partitions)
+        return sum(p.record.count for p in self.partitions)
 
     def _frontier(self) -> int:
         return sum(p.frontier[1] - p.frontier[0] for p in self.partitions)
@@ -209,44 +151,37 @@ class Explorer:
         return any(p.found[np.resize(self._goals, len(p.found)), 1].any() for p in self.partitions)
 
     def _insert_initial(self, initial: Words) -> None:
-        value = int(engine.hash_state(initial, 0, self.words))
-        self._root = (value & 0xFFFFFFFF) % self.threads
-        home = self.partitions[self._root]
-        home.fill[0] = 1
-        home.buffers[0, : self.words] = initial[: self.words]
-        home.hashes[0, 0] = value
-        home.parents[0, 0] = 0
-        source, home.count = home, 0
-        home.insert(source, 0)
-        home.fill[0] = 0
-        home.frontier = (0, 1)
+        value = self.partitions[0].engine.hash_state(initial.ctypes.data)
+        self._root = home(value, self.threads)
+        self.partitions[self._root].insert_initial(initial, value)
 
     def _level(self, pool: ThreadPoolExecutor | None, *, stop: bool) -> None:
         """Expand the whole frontier."""
-        for partition in self.partitions:
-            partition.next = partition.frontier[0]
-        while any(p.next < p.frontier[1] for p in self.partitions) and not self.result.reason:
-            self._each(pool, lambda p, number: p.expand(self.compiled.expand, number, self.threads))
+        for each in self.partitions:
+            each.record.next = each.frontier[0]
+        while self._expanding() and not self.result.reason:
+            self._each(pool, Partition.expand)
             self._each(pool, self._insert_all)
-            for partition in self.partitions:
-                partition.fill[:] = 0
+            for each in self.partitions:
+                each.fill[:] = 0
             self._check_limits()
-        for partition in self.partitions:
-            partition.frontier = (partition.frontier[1], partition.count)
+        for each in self.partitions:
+            each.frontier = (each.frontier[1], each.record.count)
         if not (stop and self._violating()):
             self.result.depth += 1
 
-    def _insert_all(self, partition: _Partition, number: int) -> None:
-        for source in self.partitions:
-            partition.insert(source, number)
+    def _expanding(self) -> bool:
+        return any(p.record.next < p.frontier[1] for p in self.partitions)
 
-    def _each(
-        self, pool: ThreadPoolExecutor | None, work: Callable[[_Partition, int], None]
-    ) -> None:
+    def _insert_all(self, home_of_states: Partition) -> None:
+        for source in self.partitions:
+            home_of_states.insert(source)
+
+    def _each(self, pool: ThreadPoolExecutor | None, work: Callable[[Partition], None]) -> None:
         if pool is None:
-            work(self.partitions[0], 0)
+            work(self.partitions[0])
         else:
-            list(pool.map(work, self.partitions, range(self.threads)))
+            list(pool.map(work, self.partitions))
 
     def _check_limits(self) -> None:
         if self._interruption.requested:
@@ -257,7 +192,8 @@ class Explorer:
         ):
             self.result.reason = f"the time limit of {self.limits.timeout:g} s was reached"
         elif self._states() >= self.most or any(
-            p.count + _BUFFER * self.threads >= self.capacity for p in self.partitions
+            p.record.count + partition.BUFFER * self.threads >= self.capacity
+            for p in self.partitions
         ):
             states = self.limits.max_states is not None and self._states() >= self.limits.max_states
             what = f"limit of {self.limits.max_states} states" if states else "memory limit"
@@ -266,7 +202,7 @@ class Explorer:
     def _finish(self, *, stop: bool) -> Exploration:
         result = self.result
         result.states, result.memory = self._states(), sum(p.memory for p in self.partitions)
-        result.transitions = sum(p.transitions for p in self.partitions)
+        result.transitions = sum(p.record.transitions for p in self.partitions)
         result.seconds = time.monotonic() - self._started
         result.exhausted = not self._frontier() and not result.reason
         result.covered = np.bitwise_or.reduce([p.covered for p in self.partitions])
@@ -281,13 +217,13 @@ class Explorer:
 
     def _paths(self) -> None:
         """Find for each kind and statement the schedule to the violation of least depth."""
-        for number, partition in enumerate(self.partitions):
-            for code in np.flatnonzero(partition.found[:, 0]):
+        for number, each in enumerate(self.partitions):
+            for code in np.flatnonzero(each.found[:, 0]):
                 statement, verdict = divmod(int(code), VERDICT_SPAN)
                 if not self._goals[verdict]:
                     continue
                 key = (VERDICTS[verdict], statement)
-                path = self._path(int(partition.found[code, 0]) - 1, number)
+                path = self._path(int(each.found[code, 0]) - 1, number)
                 known = self.result.found.get(key)
                 if known is None or len(path) < len(known):
                     self.result.found[key] = path
@@ -295,11 +231,11 @@ class Explorer:
     def _path(self, index: int, number: int) -> list[Words]:
         path: list[Words] = []
         while True:
-            partition = self.partitions[number]
-            path.append(partition.states[index * self.words : (index + 1) * self.words].copy())
+            states, links = self.partitions[number].states, self.partitions[number].links
+            path.append(states[index * self.words : (index + 1) * self.words].copy())
             if index == 0 and number == self._root:
                 return path[::-1]
-            index, number = divmod(int(partition.links[index]), self.threads)
+            index, number = divmod(int(links[index]), self.threads)
 
 
 def default_memory() -> int:
@@ -319,13 +255,12 @@ class Native:
         self.compiled = compiled
         self.words = compiled.packing.stored_words
         pointer = ctypes.c_void_p
-        self._expand = ctypes.CFUNCTYPE(ctypes.c_int64, *[pointer] * 4)(compiled.expand)
-        self._judge = ctypes.CFUNCTYPE(ctypes.c_int64, *[pointer] * 2)(compiled.judge)
+        address, number = compiled.address, ctypes.c_int64
+        self._expand = ctypes.CFUNCTYPE(number, *[pointer] * 4)(address("expand"))
+        self._judge = ctypes.CFUNCTYPE(number, *[pointer] * 2)(address("judge"))
         move = ctypes.CFUNCTYPE(None, pointer, pointer)
         self._canonical, self._pack, self._unpack = (
-            move(compiled.canonical),
-            move(compiled.pack),
-            move(compiled.unpack),
+            move(address(name)) for name in ("canonical_stored", "pack", "unpack")
         )
         self._successors: Words = np.zeros((compiled.max_successors + 1) * self.words, np.uint64)
         self._labels: NDArray[np.uint32] = np.zeros(compiled.max_successors + 1, np.uint32)

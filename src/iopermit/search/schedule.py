@@ -13,7 +13,8 @@ from iopermit.translate.native_labels import CPU_SHIFT, STEP, SWITCH_RULE, THREA
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from iopermit.search.explore import Native, Words
+    from iopermit.search.explore import Native
+    from iopermit.search.partition import Words
     from iopermit.translate.initial import InitialValues
 
 Steps = list[tuple["Transition", "Words"]]

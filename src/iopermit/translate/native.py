@@ -1,6 +1,7 @@
 """Prints a model as native code: successors of a packed state, and the verdict about it.
 
-The module has four functions that the search calls, with C calling convention:
+The module has these functions that the search calls, with C calling convention, and those of
+:mod:`native_engine`:
 
 ``expand(stored, successors, labels, covered) -> count`` writes all successors of a stored
 state; if the state violates the specification it returns ``-verdict``.
@@ -47,6 +48,7 @@ from iopermit.translate.native_builder import (
     LlvmValue,
     number,
 )
+from iopermit.translate.native_engine import emit_engine
 from iopermit.translate.native_labels import (
     SWITCH_RULE,
     THREAD_RULE,
@@ -115,7 +117,7 @@ class NativeModel:
         self._step()
         self._finish()
         self._judge()
-        self._expand()
+        emit_engine(self.module, self._expand(), packing.stored_words)
 
     @property
     def can_fail(self) -> bool:
@@ -391,7 +393,7 @@ class NativeModel:
 
     # Successors.
 
-    def _expand(self) -> None:
+    def _expand(self) -> llvm.Function:
         function, builder = self._function("expand", I64, STATE, STATE, LABELS, BYTES)
         stored, successors, labels, covered = function.args
         state = builder.alloca(I64, self.packing.words)
@@ -410,6 +412,7 @@ class NativeModel:
                 expand_cpu, [state, number(cpu), successors, labels, count, covered]
             )
         builder.ret(count)
+        return function
 
     def _with_blame(
         self, builder: llvm.IRBuilder, state: LlvmValue, details: LlvmValue, verdict: LlvmValue
