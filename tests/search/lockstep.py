@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from iopermit.search.explore import Native
-from iopermit.search.partition import Words
+from iopermit.search.memory import Words
 from iopermit.search.schedule import transition_of
 from iopermit.system import specification
 from iopermit.system.concretion import exact

@@ -28,7 +28,7 @@ from iopermit.translate.native_labels import SWITCH_RULE, THREAD_RULE, USER_RULE
 from iopermit.translate.reductions import NO_REDUCTIONS, REDUCTIONS, Reductions
 
 if TYPE_CHECKING:
-    from iopermit.search.partition import Words
+    from iopermit.search.memory import Words
     from iopermit.system.design import Design
     from iopermit.system.site import Site
 

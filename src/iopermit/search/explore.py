@@ -5,29 +5,29 @@ from __future__ import annotations
 import ctypes
 import os
 import time
+from array import array
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from iopermit.search import partition
 from iopermit.search.engine import home
 from iopermit.search.interruption import Interruption
-from iopermit.search.partition import Partition, Words
+from iopermit.search.memory import WORD, Words, address, zeroes
+from iopermit.search.partition import LINK, Partition
 from iopermit.translate.ir import VERDICTS
 from iopermit.translate.native_labels import VERDICT_SPAN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
     from iopermit.translate.initial import InitialValues
     from iopermit.translate.jit import Compiled
 
 _PROGRESS_SECONDS = 0.5
 _INTERRUPTED = "interrupted"
+_INDEX_PER_STATE = 32
+"""Bytes of index per state: places that are 3/8 full at least, and the old ones when it grows."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,8 @@ class Exploration:
     """Number of violating states per verdict."""
     found: dict[tuple[str, int], list[Words]] = field(default_factory=dict)
     """Stored states from the initial one to the first violation of each kind and statement."""
-    covered: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
+    covered: bytes = b""
+    """What was executed: a byte for each step, rule and trusted field."""
 
 
 class Explorer:
@@ -80,7 +81,7 @@ class Explorer:
         """Prepare memory for up to the limits; pages are only used when they are written."""
         self.compiled, self.limits, self.threads = compiled, limits, threads
         self.words = compiled.packing.stored_words
-        per_state = 8 * self.words + 4 + 32
+        per_state = WORD * self.words + LINK + _INDEX_PER_STATE
         memory = limits.max_memory or default_memory()
         most = min(memory // per_state, (1 << 32) - 2, limits.max_states or (1 << 40))
         self.capacity = most // threads + partition.BUFFER * threads + 1
@@ -92,7 +93,7 @@ class Explorer:
         self._interruption = Interruption()
         self._started = time.monotonic()
         self._root = 0
-        self._goals = np.ones(VERDICT_SPAN, np.bool_)
+        self._goals = list(range(len(VERDICTS)))
 
     def run(
         self,
@@ -106,9 +107,7 @@ class Explorer:
 
         ``goals`` are the kinds that count; other violating states are just not continued.
         """
-        self._goals = np.array(
-            [name in goals for name in VERDICTS] + [False] * (VERDICT_SPAN - len(VERDICTS))
-        )
+        self._goals = [number for number, name in enumerate(VERDICTS) if name in goals]
         self._insert_initial(initial)
         last_report = self._started
         pool = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
@@ -148,10 +147,14 @@ class Explorer:
         return sum(p.frontier[1] - p.frontier[0] for p in self.partitions)
 
     def _violating(self) -> bool:
-        return any(p.found[np.resize(self._goals, len(p.found)), 1].any() for p in self.partitions)
+        return any(
+            any(totals[goal::VERDICT_SPAN])
+            for totals in (p.totals for p in self.partitions)
+            for goal in self._goals
+        )
 
     def _insert_initial(self, initial: Words) -> None:
-        value = self.partitions[0].engine.hash_state(initial.ctypes.data)
+        value = self.partitions[0].engine.hash_state(address(initial))
         self._root = home(value, self.threads)
         self.partitions[self._root].insert_initial(initial, value)
 
@@ -163,7 +166,7 @@ class Explorer:
             self._each(pool, Partition.expand)
             self._each(pool, self._insert_all)
             for each in self.partitions:
-                each.fill[:] = 0
+                each.empty_buffers()
             self._check_limits()
         for each in self.partitions:
             each.frontier = (each.frontier[1], each.record.count)
@@ -205,9 +208,9 @@ class Explorer:
         result.transitions = sum(p.record.transitions for p in self.partitions)
         result.seconds = time.monotonic() - self._started
         result.exhausted = not self._frontier() and not result.reason
-        result.covered = np.bitwise_or.reduce([p.covered for p in self.partitions])
+        result.covered = bytes(map(max, zip(*(p.covered for p in self.partitions), strict=True)))
         for number, name in enumerate(VERDICTS):
-            total = sum(int(p.found[number::VERDICT_SPAN, 1].sum()) for p in self.partitions)
+            total = sum(sum(p.totals[number::VERDICT_SPAN]) for p in self.partitions)
             if total:
                 result.violations[name] = total
         self._paths()
@@ -218,12 +221,12 @@ class Explorer:
     def _paths(self) -> None:
         """Find for each kind and statement the schedule to the violation of least depth."""
         for number, each in enumerate(self.partitions):
-            for code in np.flatnonzero(each.found[:, 0]):
-                statement, verdict = divmod(int(code), VERDICT_SPAN)
-                if not self._goals[verdict]:
+            for code, lowest in enumerate(each.lowest):
+                statement, verdict = divmod(code, VERDICT_SPAN)
+                if not lowest or verdict not in self._goals:
                     continue
                 key = (VERDICTS[verdict], statement)
-                path = self._path(int(each.found[code, 0]) - 1, number)
+                path = self._path(lowest - 1, number)
                 known = self.result.found.get(key)
                 if known is None or len(path) < len(known):
                     self.result.found[key] = path
@@ -231,11 +234,11 @@ class Explorer:
     def _path(self, index: int, number: int) -> list[Words]:
         path: list[Words] = []
         while True:
-            states, links = self.partitions[number].states, self.partitions[number].links
-            path.append(states[index * self.words : (index + 1) * self.words].copy())
+            home_of_state = self.partitions[number]
+            path.append(home_of_state.state(index))
             if index == 0 and number == self._root:
                 return path[::-1]
-            index, number = divmod(int(links[index]), self.threads)
+            index, number = divmod(home_of_state.link(index), self.threads)
 
 
 def default_memory() -> int:
@@ -262,46 +265,41 @@ class Native:
         self._canonical, self._pack, self._unpack = (
             move(address(name)) for name in ("canonical_stored", "pack", "unpack")
         )
-        self._successors: Words = np.zeros((compiled.max_successors + 1) * self.words, np.uint64)
-        self._labels: NDArray[np.uint32] = np.zeros(compiled.max_successors + 1, np.uint32)
-        self._covered: NDArray[np.uint8] = np.zeros(compiled.coverage_size, np.uint8)
+        self._successors = zeroes((compiled.max_successors + 1) * self.words)
+        self._labels = array("I", bytes((compiled.max_successors + 1) * LINK))
+        self._covered = array("B", bytes(compiled.coverage_size))
 
     def pack(self, working: list[int]) -> Words:
         """Return the stored form."""
-        words = np.array(working, np.uint64)
-        stored: Words = np.zeros(self.words, np.uint64)
-        self._pack(words.ctypes.data, stored.ctypes.data)
+        words, stored = array("Q", working), zeroes(self.words)
+        self._pack(address(words), address(stored))
         return stored
 
     def unpack(self, stored: Words) -> list[int]:
         """Return the working form."""
-        words: Words = np.zeros(self.compiled.packing.words, np.uint64)
-        self._unpack(stored.ctypes.data, words.ctypes.data)
-        return [int(w) for w in words]
+        words = zeroes(self.compiled.packing.words)
+        self._unpack(address(stored), address(words))
+        return words.tolist()
 
     def canonical(self, stored: Words) -> Words:
         """Return the representative of a state."""
-        result: Words = np.zeros(self.words, np.uint64)
-        self._canonical(stored.ctypes.data, result.ctypes.data)
+        result = zeroes(self.words)
+        self._canonical(address(stored), address(result))
         return result
 
     def judge(self, stored: Words) -> tuple[str, int, int]:
         """Return the verdict about a state, the CPU and the longs concerned."""
-        details: Words = np.zeros(2, np.uint64)
-        verdict = self._judge(stored.ctypes.data, details.ctypes.data)
-        return VERDICTS[verdict], int(details[0]), int(details[1])
+        details = zeroes(2)
+        verdict = self._judge(address(stored), address(details))
+        return VERDICTS[verdict], details[0], details[1]
 
     def successors(self, stored: Words) -> list[tuple[int, Words]]:
         """Return label and state of every transition; none from a violating state."""
-        count = self._expand(
-            stored.ctypes.data,
-            self._successors.ctypes.data,
-            self._labels.ctypes.data,
-            self._covered.ctypes.data,
-        )
+        arrays = (stored, self._successors, self._labels, self._covered)
+        count = self._expand(*map(address, arrays))
         size = self.words
         return [
-            (int(self._labels[i]), self._successors[i * size : (i + 1) * size].copy())
+            (self._labels[i], self._successors[i * size : (i + 1) * size])
             for i in range(max(0, count))
         ]
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from iopermit.search.explore import Exploration
-    from iopermit.search.partition import Words
+    from iopermit.search.memory import Words
     from iopermit.translate.ir import Field, Model
     from iopermit.translate.mutate import Mutation
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from iopermit.search.explore import Native
-    from iopermit.search.partition import Words
+    from iopermit.search.memory import Words
     from iopermit.translate.initial import InitialValues
 
 Steps = list[tuple["Transition", "Words"]]
@@ -99,7 +99,7 @@ class _Follower:
             return
         self.seen.add(key)
         target = self.path[position + 1]
-        labels = [name for name, s in self.reduced.successors(state) if (s == target).all()]
+        labels = [name for name, s in self.reduced.successors(state) if s == target]
         for label in dict.fromkeys(labels):
             yield from _micro_steps(state, label, target, self.reduced, self.plain)
 
@@ -118,7 +118,7 @@ def _micro_steps(
             return
         steps = stack.pop()
         last = steps[-1][1]
-        if (reduced.canonical(last) == target).all() or plain.judge(last)[0] != "none":
+        if reduced.canonical(last) == target or plain.judge(last)[0] != "none":
             yield steps
             continue
         following = [
