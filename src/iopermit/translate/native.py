@@ -39,6 +39,7 @@ from iopermit.translate.ir import (
 from iopermit.translate.late_arguments import LateArguments
 from iopermit.translate.merging import Merging
 from iopermit.translate.native_builder import (
+    BYTES,
     I8,
     I32,
     I64,
@@ -64,7 +65,6 @@ if TYPE_CHECKING:
 
 _DONE = 2
 """Value of ``chosen`` when the first step was an allocation."""
-BYTES = I8.as_pointer()
 LABELS = I32.as_pointer()
 
 

@@ -29,6 +29,7 @@ from iopermit.translate.ir import (
     Temp,
     Unshared,
 )
+from iopermit.translate.packing import WORD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +43,7 @@ I64 = llvm.IntType(64)
 I32 = llvm.IntType(32)
 I8 = llvm.IntType(8)
 STATE = I64.as_pointer()
+BYTES = I8.as_pointer()
 VOID = llvm.VoidType()
 
 _ARITHMETIC = {
@@ -85,12 +87,15 @@ class Code:
         if isinstance(slot, llvm.Constant):
             return self.builder.gep(self.state, [number(base + slot.constant * per_slot)])
         offset = slot if per_slot == 1 else self.builder.mul(slot, number(per_slot))
-        return self.builder.gep(self.state, [self.builder.add(offset, number(base))])
+        index = self.builder.add(offset, number(base)) if base else offset
+        return self.builder.gep(self.state, [index])
 
     def get(self, record: RecordName, slot: LlvmValue, place: Place) -> LlvmValue:
         """Return the value at a place of a record slot."""
         value = self.builder.load(self.word_pointer(record, slot, place.word), typ=I64)
         shifted = self.builder.lshr(value, number(place.shift)) if place.shift else value
+        if place.shift + place.width == WORD:
+            return shifted
         return self.builder.and_(shifted, number((1 << place.width) - 1))
 
     def put(self, record: RecordName, slot: LlvmValue, place: Place, value: LlvmValue) -> None:
@@ -99,9 +104,17 @@ class Code:
         old = self.builder.and_(
             self.builder.load(pointer, typ=I64), number(~place.mask & (1 << 64) - 1)
         )
-        kept = self.builder.and_(value, number((1 << place.width) - 1))
+        self.builder.store(self._joined(old, value, place), pointer)
+
+    def _joined(self, old: LlvmValue, value: LlvmValue, place: Place) -> LlvmValue:
+        """Return a word with a value at a place that is 0."""
+        low = (1 << place.width) - 1
+        if isinstance(value, llvm.Constant):
+            bits = (value.constant & low) << place.shift
+            return self.builder.or_(old, number(bits)) if bits else old
+        kept = self.builder.and_(value, number(low))
         new = self.builder.shl(kept, number(place.shift)) if place.shift else kept
-        self.builder.store(self.builder.or_(old, new), pointer)
+        return self.builder.or_(old, new)
 
     def place(self, declared: Field) -> Place:
         """Return where a field lies."""
@@ -123,8 +136,7 @@ class Code:
             case Binary(op, left, right):
                 return self._binary(op, self.value(left), self.value(right))
             case Select(condition, yes, no):
-                chosen = self.builder.icmp_unsigned("!=", self.value(condition), number(0))
-                return self.builder.select(chosen, self.value(yes), self.value(no))
+                return self.builder.select(self.truth(condition), self.value(yes), self.value(no))
             case Mask():
                 return self.mask(expr)
             case Unshared():
@@ -171,6 +183,15 @@ class Code:
 
     def truth(self, expr: Expr) -> LlvmValue:
         """Return an expression as a condition."""
+        match expr:
+            case Binary(op, left, right) if op in _COMPARISONS:
+                return self.builder.icmp_unsigned(
+                    _COMPARISONS[op], self.value(left), self.value(right)
+                )
+            case Binary("and", left, right) if _is_truth(left) and _is_truth(right):
+                return self.builder.and_(self.truth(left), self.truth(right))
+            case Binary("or", left, right):
+                return self.builder.or_(self.truth(left), self.truth(right))
         return self.builder.icmp_unsigned("!=", self.value(expr), number(0))
 
     def temp(self, name: str) -> LlvmValue:
@@ -242,6 +263,20 @@ class Code:
         self.builder.position_at_end(after)
         if not reached:
             self.builder.unreachable()
+
+
+def _is_truth(expr: Expr) -> bool:
+    """Return whether the value of an expression is certainly 0 or 1."""
+    match expr:
+        case Binary(op, left, right):
+            joins = op in ("and", "or", "xor")
+            return op in _COMPARISONS or (joins and _is_truth(left) and _is_truth(right))
+        case Const(value):
+            return value in (0, 1)
+        case Load(declared, _):
+            return declared.width == 1
+        case _:
+            return False
 
 
 def emit_unshared(module: llvm.Module, model: Model, packing: Packing, record: RecordName) -> None:
