@@ -22,6 +22,7 @@ from iopermit.translate.ir import (
     Store,
     expressions,
     subexpressions,
+    targets,
 )
 
 if TYPE_CHECKING:
@@ -68,14 +69,22 @@ class DeadFields:
         live[USER] = NONE if kernel_thread else self.fields
         live[FREE] = NONE
         flow = _Flow(self, live, kernel_thread=kernel_thread)
-        changed = True
+        order = [(pc, s.body, targets(s.body)) for pc, s in sorted(self.model.steps.items())[::-1]]
+        is_first, changed = True, set(live)
         while changed:
-            before = dict(live)
-            live[KERNEL_THREAD] = flow.kernel_thread()
-            live[EMBRYO] = live[KERNEL_THREAD] if kernel_thread else self.fields
-            for pc in sorted(self.model.steps, reverse=True):
-                live[pc] = flow.before(self.model.steps[pc].body)
-            changed = live != before
+            last, changed = changed, set()
+            threads = flow.kernel_thread()
+            if threads != live.get(KERNEL_THREAD):
+                live[KERNEL_THREAD] = threads
+                live[EMBRYO] = threads if kernel_thread else self.fields
+                changed |= {KERNEL_THREAD, EMBRYO}
+            for pc, body, following in order:
+                if is_first or not (following.isdisjoint(last) and following.isdisjoint(changed)):
+                    now = flow.before(body)
+                    if now != live[pc]:
+                        live[pc] = now
+                        changed.add(pc)
+            is_first = False
         return live
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import llvmlite.binding as llvm
 
-from iopermit.translate.native import NativeModel, max_successors, watch_base
+from iopermit.translate.native_sizes import max_successors, watch_base
 from iopermit.translate.packing import Packing
 
 if TYPE_CHECKING:
@@ -70,8 +70,11 @@ def compile_model(
     cached = None if key is None else _read(key)
     engine = None if cached is None else _load(cached, machine)
     if engine is None:
-        native = NativeModel(model, packing, reductions, trusted)
-        engine = _compile(native, machine, key, optimised=optimised)
+        # Imported only now: machine code of an earlier run needs none of it.
+        from iopermit.translate.native import NativeModel  # noqa: PLC0415
+
+        code = str(NativeModel(model, packing, reductions, trusted).module)
+        engine = _compile(code, machine, key, optimised=optimised)
     return Compiled(
         model,
         packing,
@@ -94,9 +97,9 @@ def _machine(*, optimised: bool) -> llvm.TargetMachine:
 
 
 def _compile(
-    native: NativeModel, machine: llvm.TargetMachine, key: str | None, *, optimised: bool
+    code: str, machine: llvm.TargetMachine, key: str | None, *, optimised: bool
 ) -> llvm.ExecutionEngine:
-    module = llvm.parse_assembly(str(native.module))
+    module = llvm.parse_assembly(code)
     if optimised:
         _optimise(module, machine)
     engine = llvm.create_mcjit_compiler(module, machine)

@@ -56,6 +56,7 @@ from iopermit.translate.native_labels import (
     USER_RULE,
     VERDICT_SPAN,
 )
+from iopermit.translate.native_sizes import watch_base
 from iopermit.translate.native_successors import Successors
 from iopermit.translate.native_symmetry import emit_canonical
 from iopermit.translate.packing import WORD, Packing
@@ -66,22 +67,6 @@ if TYPE_CHECKING:
 _DONE = 2
 """Value of ``chosen`` when the first step was an allocation."""
 LABELS = I32.as_pointer()
-
-
-def max_successors(model: Model) -> int:
-    """Return an upper bound for the successors of one state.
-
-    An allocation can also fail, and an open ioperm() call gets each range in turn.
-    """
-    variants = 2 * max(1, len(LateArguments(model).values))
-    choices = max((s.choices for s in model.steps.values()), default=1)
-    rules = max(len(model.user_rules), len(model.thread_rules)) + len(model.switch_rules)
-    return variants * model.counts["cpu"] * (choices + rules)
-
-
-def watch_base(model: Model) -> int:
-    """Return the position of the first trusted field in the coverage bytes."""
-    return len(model.steps) + 8 + (4 << 8)
 
 
 class NativeModel:
@@ -220,11 +205,11 @@ class NativeModel:
         code.contexts = {"cpu": cpu, "choice": choice}
         code.contexts["task"] = self.task_of(code)
         ends = self._ends()
-        code.on_crash = lambda: builder.branch(ends[0])
         own = code.value(Load(self.model.field("cpu", "pc"), Context("cpu")))
         switching = builder.icmp_unsigned("!=", own, number(0))
         task_pc = code.value(Load(self.model.field("task", "pc"), Context("task")))
         dispatch = builder.switch(builder.select(switching, own, task_pc), ends[1])
+        self._crashes: dict[str, LlvmValue] = {}
         self._blocks = {pc: self.step.append_basic_block(f"step{pc}") for pc in self.model.steps}
         self._merged = dict(self._blocks)
         for pc, step in self.model.steps.items():
@@ -294,9 +279,10 @@ class NativeModel:
         own = self.model.field(step.context, "pc")
         slot = Context(step.context)
 
-        def crash() -> None:
-            code.put(step.context, code.value(slot), code.place(own), number(step.pc))
-            builder.branch(done)
+        def crash() -> LlvmValue:
+            crashed = self._crashed(code, step, done)
+            crashed.add_incoming(number(step.pc), builder.block)
+            return crashed.parent
 
         def goto(target: int) -> None:
             if self.late is not None and self.late.chosen_between(step.pc, target):
@@ -304,11 +290,24 @@ class NativeModel:
             code.put(step.context, code.value(slot), code.place(own), number(target))
             self._go_on(code, step, target, done)
 
-        code.on_crash, code.on_goto = crash, goto
+        code.on_failure, code.on_goto = crash, goto
         code.on_heap_write = lambda field, record, index: self._watch(
             code, step, covered, (field, record, index)
         )
         code.body(step.body)
+
+    def _crashed(self, code: Code, step: Step, done: LlvmValue) -> LlvmValue:
+        """Return the step that crashed, a phi at the start of what all crashes have in common."""
+        if step.context not in self._crashes:
+            builder = code.builder
+            block = self.step.append_basic_block(f"{step.context}_crashed")
+            with builder.goto_block(block):
+                self._crashes[step.context] = crashed = builder.phi(I64)
+                code.crash()
+                own = code.place(self.model.field(step.context, "pc"))
+                code.put(step.context, code.contexts[step.context], own, crashed)
+                builder.branch(done)
+        return self._crashes[step.context]
 
     def _choose_ports(self, code: Code, late: LateArguments) -> None:
         """Give an open ioperm() call the ports that the caller of ``step`` wants."""

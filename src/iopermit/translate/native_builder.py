@@ -73,7 +73,8 @@ class Code:
         self.model, self.packing, self.builder, self.state = model, packing, builder, state
         self.contexts: dict[str, LlvmValue] = {}
         self.on_goto: Callable[[int], None] = lambda _: None
-        self.on_crash: Callable[[], None] = lambda: None
+        self.on_failure: Callable[[], LlvmValue] = self._no_failure
+        """Gives the block to go to where a check of the current block fails."""
         self.on_heap_write: Callable[[Field | None, RecordName, Expr], None] = lambda *_: None
         self._temps: dict[str, LlvmValue] = {}
         self._entry = builder.function.entry_basic_block
@@ -235,18 +236,18 @@ class Code:
                     self.builder.store(number(0), self.word_pointer(record, slot, word))
 
     def _check(self, bad: Expr) -> None:
-        failed = self.builder.append_basic_block("failed")
+        failed = self.truth(bad)
         fine = self.builder.append_basic_block("fine")
-        self.builder.cbranch(self.truth(bad), failed, fine)
-        self.builder.position_at_end(failed)
-        self.crash()
+        self.builder.cbranch(failed, self.on_failure(), fine)
         self.builder.position_at_end(fine)
 
     def crash(self) -> None:
-        """Mark the state as crashed and leave."""
+        """Mark the state as crashed."""
         bad = self.model.field("globals", "bad")
         self.put("globals", number(0), self.place(bad), number(CRASH))
-        self.on_crash()
+
+    def _no_failure(self) -> LlvmValue:
+        raise AssertionError("only steps have checks")
 
     def _if(self, statement: If) -> None:
         then = self.builder.append_basic_block("then")
