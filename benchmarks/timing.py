@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import llvmlite
-import numba
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -66,13 +65,9 @@ def run(
 
 @contextmanager
 def empty_caches() -> Iterator[dict[str, str]]:
-    """Give an environment in which no machine code of an earlier run is found.
-
-    Neither that of models (XDG_CACHE_HOME) nor that of the search engine (NUMBA_CACHE_DIR).
-    """
+    """Give an environment in which no machine code of an earlier run is found."""
     with tempfile.TemporaryDirectory() as folder:
-        models, engine = Path(folder) / "models", Path(folder) / "engine"
-        yield os.environ | {"XDG_CACHE_HOME": str(models), "NUMBA_CACHE_DIR": str(engine)}
+        yield os.environ | {"XDG_CACHE_HOME": folder}
 
 
 def medians(times: int, measure: Callable[[], Run]) -> tuple[float, float]:
@@ -96,7 +91,6 @@ def machine() -> dict[str, str | int | float]:
         "logical_cpus": os.cpu_count() or 0,
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
         "python": platform.python_version(),
-        "numba": numba.__version__,
         "llvmlite": llvmlite.__version__,
         "load_average": round(load(), 2),
     }

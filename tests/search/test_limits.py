@@ -30,7 +30,7 @@ def test_a_limit_leaves_the_verdict_open(
 ) -> None:
     """A search that a limit ends is undetermined, says which limit, and is not exhaustive."""
     # The memory limit allows for one buffer beyond it: a small one, for so small a search.
-    monkeypatch.setattr("iopermit.search.explore._BUFFER", 256)
+    monkeypatch.setattr("iopermit.search.partition.BUFFER", 256)
     assert check(find(HOLDS), SMALL).verdict == "holds"
     limited = check(find(HOLDS), SMALL, limits=limits)
     assert limited.verdict == "undetermined"

@@ -4,17 +4,19 @@ The rule is that of `iopermit.arch.permission`, which gives the sources and the 
 """
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
+from iopermit.arch.lazy import np
 from iopermit.arch.permission import PORT_COUNT, check_width, consults_bitmap
 from iopermit.arch.tss import Tss
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def permitted_ports(
     width: int, *, cpl: int, iopl: int, vm86: bool, protected: bool, tss: Tss
-) -> NDArray[np.bool_]:
+) -> "NDArray[np.bool_]":
     """Tell for every port whether an access of `width` ports that begins there would pass.
 
     Element `port` equals `permitted(port, width, ...)`; the arguments mean the same.
@@ -47,7 +49,7 @@ def permitted_ports(
     return result
 
 
-def as_ranges(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
+def as_ranges(mask: "NDArray[np.bool_]") -> list[tuple[int, int]]:
     """Return the runs of true elements as ascending pairs (first, last), both inclusive.
 
     Raises:

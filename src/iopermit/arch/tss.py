@@ -8,10 +8,12 @@ Management" ("Legacy Task-State Segment", "64-Bit Task State Segment").
 import struct
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeAlias, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from iopermit.arch.lazy import np
 
 IO_MAP_BASE_OFFSET = 102
 """Offset of the 16-bit I/O map base in a 32-bit or 64-bit TSS, in bytes (0x66)."""
@@ -28,7 +30,7 @@ MAX_IO_MAP_BASE = 0xFFFF
 MAX_LIMIT = 0xFFFF_FFFF
 """The largest limit: 20 bits, in pages if the descriptor's G bit is set."""
 
-Image: TypeAlias = bytes | bytearray | memoryview | NDArray[np.uint8]
+Image: TypeAlias = "bytes | bytearray | memoryview | NDArray[np.uint8]"
 """Bytes of memory, from the base address of the TSS on."""
 
 

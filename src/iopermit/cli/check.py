@@ -143,7 +143,7 @@ def check_design(  # noqa: PLR0913 - one parameter per option
     options = tuple(option or ())
     loaded = load_design(design, options)
 
-    from iopermit.search.check import check  # noqa: PLC0415 - imports numba
+    from iopermit.search.check import check  # noqa: PLC0415 - imports LLVM
     from iopermit.search.explore import Limits  # noqa: PLC0415 - as above
     from iopermit.translate.reductions import Reductions  # noqa: PLC0415 - only now needed
 

@@ -69,7 +69,7 @@ def compare(  # noqa: PLR0913 - one parameter per option
     from iopermit.report.compare import matrix_text  # noqa: PLC0415 - imports the search
     from iopermit.report.compare_json import matrix_json  # noqa: PLC0415 - as above
     from iopermit.report.json import to_text  # noqa: PLC0415 - as above
-    from iopermit.search import compare as search  # noqa: PLC0415 - imports numba
+    from iopermit.search import compare as search  # noqa: PLC0415 - imports LLVM
     from iopermit.search.explore import Limits  # noqa: PLC0415 - as above
 
     ladder: tuple[Bounds, ...] = search.FULL_LADDER if full else search.SMALL_LADDER
@@ -86,7 +86,7 @@ def compare(  # noqa: PLR0913 - one parameter per option
 
 
 def _event_sets(text: str) -> list[str]:
-    from iopermit.search.compare import EVENT_SETS  # noqa: PLC0415 - imports numba
+    from iopermit.search.compare import EVENT_SETS  # noqa: PLC0415 - imports LLVM
 
     names = [name.strip() for name in text.split(",") if name.strip()]
     unknown = [name for name in names if name not in EVENT_SETS]

@@ -15,7 +15,6 @@ from iopermit.search.explore import (
     Limits,
     Native,
     Progress,
-    Words,
     initial_state,
 )
 from iopermit.search.replay import confirm
@@ -30,6 +29,7 @@ from iopermit.translate.native_labels import SWITCH_RULE, THREAD_RULE, USER_RULE
 from iopermit.translate.reductions import NO_REDUCTIONS, REDUCTIONS, Reductions
 
 if TYPE_CHECKING:
+    from iopermit.search.memory import Words
     from iopermit.system.design import Design
     from iopermit.system.site import Site
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import ctypes
 import os
 import time
+from array import array
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from iopermit.search import engine
+from iopermit.search import partition
+from iopermit.search.engine import home
 from iopermit.search.interruption import Interruption
+from iopermit.search.memory import WORD, Words, address, zeroes
+from iopermit.search.partition import LINK, Partition
 from iopermit.translate.ir import VERDICTS
 from iopermit.translate.native_labels import VERDICT_SPAN
 
@@ -23,16 +24,14 @@ if TYPE_CHECKING:
     from iopermit.translate.initial import InitialValues
     from iopermit.translate.jit import Compiled
 
-Words = NDArray[np.uint64]
-_CHUNK = 1 << 15
-_BUFFER = 1 << 17
-_FIRST_TABLE_BITS = 16
 _PROGRESS_SECONDS = 0.5
 _INTERRUPTED = "interrupted"
 _WORTH_FINISHING = 1 << 20
 """States up to which a search goes on after a broken assumption: a violation would be real."""
 AGAIN = "an assumption of a reduction turned out wrong"
 """Reason of a search that has to be repeated without it."""
+_INDEX_PER_STATE = 32
+"""Bytes of index per state: places that are 3/8 full at least, and the old ones when it grows."""
 
 
 @dataclass(frozen=True)
@@ -75,64 +74,8 @@ class Exploration:
     """Number of violating states per verdict."""
     found: dict[tuple[str, int], list[Words]] = field(default_factory=dict)
     """Stored states from the initial one to the first violation of each kind and statement."""
-    covered: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
-
-
-class _Partition:
-    """The states whose hash belongs to one thread, and that thread's buffers."""
-
-    def __init__(self, words: int, capacity: int, partitions: int, compiled: Compiled) -> None:
-        self.words = words
-        self.states: Words = np.empty(capacity * words + words, np.uint64)
-        self.links: NDArray[np.uint32] = np.empty(capacity, np.uint32)
-        self.table_bits = _FIRST_TABLE_BITS
-        self.table: Words = np.zeros(1 << self.table_bits, np.uint64)
-        self.count = 0
-        self.frontier = (0, 0)
-        self.next = 0
-        successors = compiled.max_successors + 1
-        self.buffers: Words = np.empty((partitions, _BUFFER * words), np.uint64)
-        self.parents: NDArray[np.uint32] = np.empty((partitions, _BUFFER), np.uint32)
-        self.hashes: Words = np.empty((partitions, _BUFFER), np.uint64)
-        self.fill = np.zeros(partitions, np.int64)
-        self.successors: Words = np.zeros(successors * words, np.uint64)
-        self.labels: NDArray[np.uint32] = np.zeros(successors, np.uint32)
-        self.covered: NDArray[np.uint8] = np.zeros(compiled.coverage_size, np.uint8)
-        self.found = np.zeros((VERDICT_SPAN * (len(compiled.model.sites) + 1), 2), np.int64)
-        self.transitions = 0
-
-    @property
-    def memory(self) -> int:
-        """Bytes in use for states, links and index."""
-        return self.count * (8 * self.words + 4) + self.table.nbytes
-
-    def expand(self, address: int, number: int, partitions: int) -> None:
-        """Expand one chunk of the frontier into the buffers."""
-        last = min(self.frontier[1], self.next + _CHUNK)
-        self.next, transitions = engine.expand_chunk(
-            np.uint64(address), self.states, self.words, self.next, last, number, partitions,
-            self.buffers, self.parents, self.hashes, self.fill, self.successors,
-            self.labels, self.covered, self.found,
-        )  # fmt: skip
-        self.transitions += transitions
-
-    def insert(self, source: _Partition, number: int) -> None:
-        """Insert what another partition's thread found for this one."""
-        amount = int(source.fill[number])
-        self.reserve(amount)
-        self.count = engine.insert(
-            source.buffers[number], source.parents[number], source.hashes[number], amount,
-            self.words, self.table, self.table_bits, self.states, self.links, self.count,
-        )  # fmt: skip
-
-    def reserve(self, amount: int) -> None:
-        """Keep the index at most half full."""
-        bits = self.table_bits
-        while 2 * (self.count + amount) > 1 << bits:
-            bits += 1
-        if bits != self.table_bits:
-            old, self.table, self.table_bits = self.table, np.zeros(1 << bits, np.uint64), bits
-            engine.move_entries(old, self.table, bits)
+    covered: bytes = b""
+    """What was executed: a byte for each step, rule and trusted field."""
 
 
 class Explorer:
@@ -142,19 +85,19 @@ class Explorer:
         """Prepare memory for up to the limits; pages are only used when they are written."""
         self.compiled, self.limits, self.threads = compiled, limits, threads
         self.words = compiled.packing.stored_words
-        per_state = 8 * self.words + 4 + 32
+        per_state = WORD * self.words + LINK + _INDEX_PER_STATE
         memory = limits.max_memory or default_memory()
         most = min(memory // per_state, (1 << 32) - 2, limits.max_states or (1 << 40))
-        self.capacity = most // threads + _BUFFER * threads + 1
+        self.capacity = most // threads + partition.BUFFER * threads + 1
         self.most = most
         self.partitions = [
-            _Partition(self.words, self.capacity, threads, compiled) for _ in range(threads)
+            Partition(number, self.capacity, threads, compiled) for number in range(threads)
         ]
         self.result = Exploration()
         self._interruption = Interruption()
         self._started = time.monotonic()
         self._root = 0
-        self._goals = np.ones(VERDICT_SPAN, np.bool_)
+        self._goals = list(range(len(VERDICTS)))
 
     def run(
         self,
@@ -168,9 +111,7 @@ class Explorer:
 
         ``goals`` are the kinds that count; other violating states are just not continued.
         """
-        self._goals = np.array(
-            [name in goals for name in VERDICTS] + [False] * (VERDICT_SPAN - len(VERDICTS))
-        )
+        self._goals = [number for number, name in enumerate(VERDICTS) if name in goals]
         self._insert_initial(initial)
         last_report = self._started
         pool = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
@@ -197,60 +138,57 @@ class Explorer:
         """Return how far the search is."""
         return Progress(
             self._states(), self.result.depth, self._frontier(),
-            sum(p.transitions for p in self.partitions),
+            sum(p.record.transitions for p in self.partitions),
             time.monotonic() - self._started, sum(p.memory for p in self.partitions),
         )  # fmt: skip
 
     # Internals.
 
     def _states(self) -> int:
-        return sum(p.count for p in self.partitions)
+        return sum(p.record.count for p in self.partitions)
 
     def _frontier(self) -> int:
         return sum(p.frontier[1] - p.frontier[0] for p in self.partitions)
 
     def _violating(self) -> bool:
-        return any(p.found[np.resize(self._goals, len(p.found)), 1].any() for p in self.partitions)
+        return any(
+            any(totals[goal::VERDICT_SPAN])
+            for totals in (p.totals for p in self.partitions)
+            for goal in self._goals
+        )
 
     def _insert_initial(self, initial: Words) -> None:
-        value = int(engine.hash_state(initial, 0, self.words))
-        self._root = (value & 0xFFFFFFFF) % self.threads
-        home = self.partitions[self._root]
-        home.fill[0] = 1
-        home.buffers[0, : self.words] = initial[: self.words]
-        home.hashes[0, 0] = value
-        home.parents[0, 0] = 0
-        source, home.count = home, 0
-        home.insert(source, 0)
-        home.fill[0] = 0
-        home.frontier = (0, 1)
+        value = self.partitions[0].engine.hash_state(address(initial))
+        self._root = home(value, self.threads)
+        self.partitions[self._root].insert_initial(initial, value)
 
     def _level(self, pool: ThreadPoolExecutor | None, *, stop: bool) -> None:
         """Expand the whole frontier."""
-        for partition in self.partitions:
-            partition.next = partition.frontier[0]
-        while any(p.next < p.frontier[1] for p in self.partitions) and not self.result.reason:
-            self._each(pool, lambda p, number: p.expand(self.compiled.expand, number, self.threads))
+        for each in self.partitions:
+            each.record.next = each.frontier[0]
+        while self._expanding() and not self.result.reason:
+            self._each(pool, Partition.expand)
             self._each(pool, self._insert_all)
-            for partition in self.partitions:
-                partition.fill[:] = 0
+            for each in self.partitions:
+                each.empty_buffers()
             self._check_limits()
-        for partition in self.partitions:
-            partition.frontier = (partition.frontier[1], partition.count)
+        for each in self.partitions:
+            each.frontier = (each.frontier[1], each.record.count)
         if not (stop and self._violating()):
             self.result.depth += 1
 
-    def _insert_all(self, partition: _Partition, number: int) -> None:
-        for source in self.partitions:
-            partition.insert(source, number)
+    def _expanding(self) -> bool:
+        return any(p.record.next < p.frontier[1] for p in self.partitions)
 
-    def _each(
-        self, pool: ThreadPoolExecutor | None, work: Callable[[_Partition, int], None]
-    ) -> None:
+    def _insert_all(self, home_of_states: Partition) -> None:
+        for source in self.partitions:
+            home_of_states.insert(source)
+
+    def _each(self, pool: ThreadPoolExecutor | None, work: Callable[[Partition], None]) -> None:
         if pool is None:
-            work(self.partitions[0], 0)
+            work(self.partitions[0])
         else:
-            list(pool.map(work, self.partitions, range(self.threads)))
+            list(pool.map(work, self.partitions))
 
     def _check_limits(self) -> None:
         if self._interruption.requested:
@@ -263,7 +201,8 @@ class Explorer:
         ):
             self.result.reason = f"the time limit of {self.limits.timeout:g} s was reached"
         elif self._states() >= self.most or any(
-            p.count + _BUFFER * self.threads >= self.capacity for p in self.partitions
+            p.record.count + partition.BUFFER * self.threads >= self.capacity
+            for p in self.partitions
         ):
             states = self.limits.max_states is not None and self._states() >= self.limits.max_states
             what = f"limit of {self.limits.max_states} states" if states else "memory limit"
@@ -275,17 +214,17 @@ class Explorer:
         if hidden is not None and hidden.failed:
             return True
         large = self._states() > _WORTH_FINISHING
-        return large and any(p.covered[watched:].any() for p in self.partitions)
+        return large and any(any(p.covered[watched:]) for p in self.partitions)
 
     def _finish(self, *, stop: bool) -> Exploration:
         result = self.result
         result.states, result.memory = self._states(), sum(p.memory for p in self.partitions)
-        result.transitions = sum(p.transitions for p in self.partitions)
+        result.transitions = sum(p.record.transitions for p in self.partitions)
         result.seconds = time.monotonic() - self._started
         result.exhausted = not self._frontier() and not result.reason
-        result.covered = np.bitwise_or.reduce([p.covered for p in self.partitions])
+        result.covered = bytes(map(max, zip(*(p.covered for p in self.partitions), strict=True)))
         for number, name in enumerate(VERDICTS):
-            total = sum(int(p.found[number::VERDICT_SPAN, 1].sum()) for p in self.partitions)
+            total = sum(sum(p.totals[number::VERDICT_SPAN]) for p in self.partitions)
             if total:
                 result.violations[name] = total
         if result.reason != AGAIN:
@@ -296,13 +235,13 @@ class Explorer:
 
     def _paths(self) -> None:
         """Find for each kind and statement the schedule to the violation of least depth."""
-        for number, partition in enumerate(self.partitions):
-            for code in np.flatnonzero(partition.found[:, 0]):
-                statement, verdict = divmod(int(code), VERDICT_SPAN)
-                if not self._goals[verdict]:
+        for number, each in enumerate(self.partitions):
+            for code, lowest in enumerate(each.lowest):
+                statement, verdict = divmod(code, VERDICT_SPAN)
+                if not lowest or verdict not in self._goals:
                     continue
                 key = (VERDICTS[verdict], statement)
-                path = self._path(int(partition.found[code, 0]) - 1, number)
+                path = self._path(lowest - 1, number)
                 known = self.result.found.get(key)
                 if known is None or len(path) < len(known):
                     self.result.found[key] = path
@@ -310,11 +249,11 @@ class Explorer:
     def _path(self, index: int, number: int) -> list[Words]:
         path: list[Words] = []
         while True:
-            partition = self.partitions[number]
-            path.append(partition.states[index * self.words : (index + 1) * self.words].copy())
+            home_of_state = self.partitions[number]
+            path.append(home_of_state.state(index))
             if index == 0 and number == self._root:
                 return path[::-1]
-            index, number = divmod(int(partition.links[index]), self.threads)
+            index, number = divmod(home_of_state.link(index), self.threads)
 
 
 def default_memory() -> int:
@@ -334,58 +273,52 @@ class Native:
         self.compiled = compiled
         self.words = compiled.packing.stored_words
         pointer = ctypes.c_void_p
-        self._expand = ctypes.CFUNCTYPE(ctypes.c_int64, *[pointer] * 4)(compiled.expand)
-        self._judge = ctypes.CFUNCTYPE(ctypes.c_int64, *[pointer] * 2)(compiled.judge)
+        address, number = compiled.address, ctypes.c_int64
+        self._expand = ctypes.CFUNCTYPE(number, *[pointer] * 4)(address("expand"))
+        self._judge = ctypes.CFUNCTYPE(number, *[pointer] * 2)(address("judge"))
         move = ctypes.CFUNCTYPE(None, pointer, pointer)
         self._canonical, self._pack, self._unpack = (
-            move(compiled.canonical),
-            move(compiled.pack),
-            move(compiled.unpack),
+            move(address(name)) for name in ("canonical_stored", "pack", "unpack")
         )
-        self._successors: Words = np.zeros((compiled.max_successors + 1) * self.words, np.uint64)
-        self._labels: NDArray[np.uint32] = np.zeros(compiled.max_successors + 1, np.uint32)
-        self._covered: NDArray[np.uint8] = np.zeros(compiled.coverage_size, np.uint8)
+        self._successors = zeroes((compiled.max_successors + 1) * self.words)
+        self._labels = array("I", bytes((compiled.max_successors + 1) * LINK))
+        self._covered = array("B", bytes(compiled.coverage_size))
 
     def pack(self, working: list[int]) -> Words:
         """Return the stored form."""
-        words = np.array(working, np.uint64)
-        stored: Words = np.zeros(self.words, np.uint64)
-        self._pack(words.ctypes.data, stored.ctypes.data)
+        words, stored = array("Q", working), zeroes(self.words)
+        self._pack(address(words), address(stored))
         return stored
 
     def stored(self, words: Sequence[int]) -> Words:
         """Return a stored state given by its words."""
-        return np.array(words, np.uint64)
+        return array("Q", words)
 
     def unpack(self, stored: Words) -> list[int]:
         """Return the working form."""
-        words: Words = np.zeros(self.compiled.packing.words, np.uint64)
-        self._unpack(stored.ctypes.data, words.ctypes.data)
-        return [int(w) for w in words]
+        words = zeroes(self.compiled.packing.words)
+        self._unpack(address(stored), address(words))
+        return words.tolist()
 
     def canonical(self, stored: Words) -> Words:
         """Return the representative of a state."""
-        result: Words = np.zeros(self.words, np.uint64)
-        self._canonical(stored.ctypes.data, result.ctypes.data)
+        result = zeroes(self.words)
+        self._canonical(address(stored), address(result))
         return result
 
     def judge(self, stored: Words) -> tuple[str, int, int]:
         """Return the verdict about a state, the CPU and the longs concerned."""
-        details: Words = np.zeros(2, np.uint64)
-        verdict = self._judge(stored.ctypes.data, details.ctypes.data)
-        return VERDICTS[verdict], int(details[0]), int(details[1])
+        details = zeroes(2)
+        verdict = self._judge(address(stored), address(details))
+        return VERDICTS[verdict], details[0], details[1]
 
     def successors(self, stored: Words) -> list[tuple[int, Words]]:
         """Return label and state of every transition; none from a violating state."""
-        count = self._expand(
-            stored.ctypes.data,
-            self._successors.ctypes.data,
-            self._labels.ctypes.data,
-            self._covered.ctypes.data,
-        )
+        arrays = (stored, self._successors, self._labels, self._covered)
+        count = self._expand(*map(address, arrays))
         size = self.words
         return [
-            (int(self._labels[i]), self._successors[i * size : (i + 1) * size].copy())
+            (self._labels[i], self._successors[i * size : (i + 1) * size])
             for i in range(max(0, count))
         ]
 

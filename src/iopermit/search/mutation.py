@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import llvmlite.binding as llvm
-
 from iopermit.search.check import Search, Settings
 from iopermit.search.explore import Limits, Native
 from iopermit.search.replay import confirm
@@ -16,16 +14,15 @@ from iopermit.search.schedule import ScheduleError, concrete_schedule
 from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
 from iopermit.translate.hidden_values import hidden_values
 from iopermit.translate.initial import initial_values
-from iopermit.translate.jit import Compiled
+from iopermit.translate.jit import Compiled, compile_model
 from iopermit.translate.load import load_design
-from iopermit.translate.native import NativeModel, max_successors, watch_base
-from iopermit.translate.packing import Packing
 from iopermit.translate.reductions import NO_REDUCTIONS, Reductions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from iopermit.search.explore import Exploration, Words
+    from iopermit.search.explore import Exploration
+    from iopermit.search.memory import Words
     from iopermit.translate.ir import Field, Model
     from iopermit.translate.mutate import Mutation
 
@@ -166,27 +163,4 @@ class _MutantSearch(Search):
 
 
 def _compile_for_once(model: Model, reductions: Reductions, trusted: tuple[Field, ...]) -> Compiled:
-    packing = Packing(model)
-    native = NativeModel(model, packing, reductions, trusted)
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    machine = llvm.Target.from_default_triple().create_target_machine(opt=0)
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(str(native.module)), machine)
-    engine.finalize_object()
-    address = engine.get_function_address
-    return Compiled(
-        model=model,
-        packing=packing,
-        reductions=reductions,
-        expand=address("expand"),
-        judge=address("judge"),
-        canonical=address("canonical_stored"),
-        pack=address("pack"),
-        unpack=address("unpack"),
-        max_successors=max_successors(model),
-        coverage_size=watch_base(model) + len(trusted),
-        trusted=trusted,
-        watch_base=watch_base(model),
-        hidden=hidden_values(model, reductions, engine.get_global_value_address),
-        keep=(engine, machine),
-    )
+    return compile_model(model, reductions, trusted, optimised=False, kept=False)

@@ -13,7 +13,8 @@ from iopermit.translate.native_labels import CPU_SHIFT, STEP, SWITCH_RULE, THREA
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from iopermit.search.explore import Native, Words
+    from iopermit.search.explore import Native
+    from iopermit.search.memory import Words
     from iopermit.translate.initial import InitialValues
 
 Steps = list[tuple["Transition", "Words"]]
@@ -98,7 +99,7 @@ class _Follower:
             return
         self.seen.add(key)
         target = self.path[position + 1]
-        labels = [name for name, s in self.reduced.successors(state) if (s == target).all()]
+        labels = [name for name, s in self.reduced.successors(state) if s == target]
         for label in dict.fromkeys(labels):
             yield from _micro_steps(state, label, target, self.reduced, self.plain)
 
@@ -117,7 +118,7 @@ def _micro_steps(
             return
         steps = stack.pop()
         last = steps[-1][1]
-        if (reduced.canonical(last) == target).all() or plain.judge(last)[0] != "none":
+        if reduced.canonical(last) == target or plain.judge(last)[0] != "none":
             yield steps
             continue
         following = [

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
+from iopermit.arch.lazy import np
 from iopermit.system.crash import OutOfRange
 
-Words = NDArray[np.unsignedinteger[Any]]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Words: TypeAlias = "NDArray[np.unsignedinteger[Any]]"
 """The longs of a map, each 32 or 64 bits wide."""
 
 PORTS = 65536

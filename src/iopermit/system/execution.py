@@ -5,15 +5,16 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from iopermit import arch
+from iopermit.arch.lazy import np
 from iopermit.system.bitmap import PORTS, PortRange
 from iopermit.system.position import Position, Stack, Steps
 from iopermit.system.tss_memory import TssMemory
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class Mode(enum.Enum):

@@ -5,9 +5,8 @@ from __future__ import annotations
 import enum
 from typing import Any
 
-import numpy as np
-
 from iopermit import arch
+from iopermit.arch.lazy import np
 from iopermit.system.bitmap import Bitmap, Geometry
 from iopermit.system.execution import Mode, Processor, Thread
 from iopermit.system.machine_state import Tss

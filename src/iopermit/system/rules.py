@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
+from iopermit.arch.lazy import np
 from iopermit.system.execution import Action, Mode, Processor, Thread, action
 from iopermit.system.scenario import Event, Scenario
 from iopermit.system.simulation import System

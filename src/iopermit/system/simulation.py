@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from iopermit import arch
+from iopermit.arch.lazy import np
 from iopermit.system import entries
 from iopermit.system.concretion import Concretion
 from iopermit.system.crash import HeapExhaustedError, KernelCrash, NullDereference, crash_of
@@ -20,6 +18,9 @@ from iopermit.system.position import Stepper, Steps
 from iopermit.system.records import MAX_REFCOUNT, HeapObject, Record
 from iopermit.system.scenario import Event, Scenario
 from iopermit.system.tss_memory import TssMemory
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class System:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Literal
 
 from iopermit import arch
+from iopermit.arch.lazy import np
 from iopermit.system.execution import Mode, Processor, Thread
 from iopermit.system.simulation import System
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Ranges = tuple[tuple[int, int], ...]
 """Ports as inclusive ranges (first, last)."""

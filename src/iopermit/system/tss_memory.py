@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import struct
-from typing import Final
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Final
 
 from iopermit import arch
+from iopermit.arch.lazy import np
 from iopermit.system.bitmap import PORTS, Bitmap, Geometry
 from iopermit.system.machine_state import IoMapBase, TssLayout
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 LOW_LIMIT: Final = 0x67
 """The TSS limit that a VM exit leaves in TR (SDM vol. 3, "Loading Host Segment and

@@ -22,12 +22,13 @@ from iopermit.translate.ir import (
     Store,
     expressions,
     subexpressions,
+    targets,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from iopermit.translate.ir import Stmt
+    from iopermit.translate.ir import Expr, Stmt
 
 Fields = frozenset[Field]
 NONE: Fields = frozenset()
@@ -68,14 +69,22 @@ class DeadFields:
         live[USER] = NONE if kernel_thread else self.fields
         live[FREE] = NONE
         flow = _Flow(self, live, kernel_thread=kernel_thread)
-        changed = True
+        order = [(pc, s.body, targets(s.body)) for pc, s in sorted(self.model.steps.items())[::-1]]
+        is_first, changed = True, set(live)
         while changed:
-            before = dict(live)
-            live[KERNEL_THREAD] = flow.kernel_thread()
-            live[EMBRYO] = live[KERNEL_THREAD] if kernel_thread else self.fields
-            for pc in sorted(self.model.steps, reverse=True):
-                live[pc] = flow.before(self.model.steps[pc].body)
-            changed = live != before
+            last, changed = changed, set()
+            threads = flow.kernel_thread()
+            if threads != live.get(KERNEL_THREAD):
+                live[KERNEL_THREAD] = threads
+                live[EMBRYO] = threads if kernel_thread else self.fields
+                changed |= {KERNEL_THREAD, EMBRYO}
+            for pc, body, following in order:
+                if is_first or not (following.isdisjoint(last) and following.isdisjoint(changed)):
+                    now = flow.before(body)
+                    if now != live[pc]:
+                        live[pc] = now
+                        changed.add(pc)
+            is_first = False
         return live
 
 
@@ -86,6 +95,7 @@ class _Flow:
         self, analysis: DeadFields, live: dict[int, Fields], *, kernel_thread: bool
     ) -> None:
         self.analysis, self.live, self.is_thread = analysis, live, kernel_thread
+        self._read_by: dict[int, Fields] = {}
 
     def kernel_thread(self) -> Fields:
         """Return what is live in a kernel thread between two events."""
@@ -110,13 +120,13 @@ class _Flow:
                     after = self._before(then if self.is_thread else otherwise, after)
                 case If(condition, then, otherwise):
                     branches = self._before(then, after) | self._before(otherwise, after)
-                    after = branches | self._loads(subexpressions(condition))
+                    after = branches | self._condition(statement, condition)
                 case _ if self._is_copy(statement):
                     pass
                 case Store(field, index, _) if index == TASK:
-                    after = (after - {field}) | self._read([statement])
+                    after = (after - {field}) | self._statement(statement)
                 case _:
-                    after |= self._read([statement])
+                    after |= self._statement(statement)
         return after
 
     def _is_copy(self, statement: Stmt) -> bool:
@@ -125,6 +135,20 @@ class _Flow:
             case Store(field, _, Load(source, index)):
                 return self.is_thread and field == source and index == TASK
         return False
+
+    def _statement(self, statement: Stmt) -> Fields:
+        """Return what a statement without branches reads; it is asked for in every pass."""
+        key = id(statement)
+        if key not in self._read_by:
+            self._read_by[key] = self._read([statement])
+        return self._read_by[key]
+
+    def _condition(self, statement: Stmt, condition: Expr) -> Fields:
+        """Return what the condition of a statement reads."""
+        key = id(statement)
+        if key not in self._read_by:
+            self._read_by[key] = self._loads(subexpressions(condition))
+        return self._read_by[key]
 
     def _read(self, body: list[Stmt]) -> Fields:
         return self._loads(expressions(tuple(body)))

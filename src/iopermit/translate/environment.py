@@ -76,11 +76,11 @@ def build(design: type[Design], scenario: Scenario, *, blame: bool = False) -> M
     for _ in range(_MAX_PASSES):
         known = dict(types)
         environment = Environment(design, scenario, types, width)
-        model = environment.build()
-        needed = max(model.steps, default=FIRST_STEP).bit_length()
+        needed = environment.lower()
         if known == types and needed == width:
             break
         width = needed
+    model = environment.finish()
     values = initial_values(design, scenario, model)
     model.brought_up = {f: values["tss", f.name][0] for f in model.fields_of("tss")}
     if blame:
@@ -133,9 +133,10 @@ class Environment:
         self.user_rules: list[Rule] = []
         self.thread_rules: list[Rule] = []
         self.back: Label = USER
+        self.switch_entry: Label = USER
 
-    def build(self) -> Model:
-        """Return the finished model."""
+    def lower(self) -> int:
+        """Translate everything; return how many bits a program counter needs."""
         self.back = self._return_path()
         self.leave = self._step([], "return from the system call", self._leave())
         self._ioperm()
@@ -145,8 +146,9 @@ class Environment:
         self._exec_and_privilege()
         self._vm_exit()
         self._fault()
-        switch_entry = self._switch_end()
-        return self._finish(switch_entry)
+        self.switch_entry = self._switch_end()
+        last = FIRST_STEP + max(0, len(self.lowering.lowered.steps) - 1)
+        return last.bit_length()
 
     # Pieces.
 
@@ -539,19 +541,16 @@ class Environment:
 
     # Numbering.
 
-    def _finish(self, switch_entry: Label) -> Model:
+    def finish(self) -> Model:
+        """Return the finished model."""
         lowering = self.lowering
         steps = lowering.lowered.steps
+        resolved = {t: lowering.resolve(t) for t in range(1000, lowering.label())}
         for step in steps.values():
-            step.body = map_gotos(
-                step.body, {t: lowering.resolve(t) for t in range(1000, lowering.label())}
-            )
+            step.body = map_gotos(step.body, resolved)
         order = sorted(steps.values(), key=lambda s: (s.preemption_off, s.context, s.pc))
         number = {label: FIRST_STEP + i for i, label in enumerate(s.pc for s in order)}
-        change = {
-            t: number.get(lowering.resolve(t), lowering.resolve(t))
-            for t in range(1000, lowering.label())
-        }
+        change = {t: number.get(end, end) for t, end in resolved.items()}
         preemptible_end = FIRST_STEP + sum(not s.preemption_off for s in order)
         self.back = change.get(self.back, self.back)
         model = Model(dict(self.declared.counts), self.scenario.tasks)
@@ -575,7 +574,7 @@ class Environment:
             for rules in (self.user_rules, self.thread_rules)
         ]
         model.user_rules, model.thread_rules = renumbered
-        model.switch_rules = self._switch_rules(change[switch_entry], preemptible_end)
+        model.switch_rules = self._switch_rules(change[self.switch_entry], preemptible_end)
         model.judge = self._judge()
         selected = self._pure("map_in_force", {"cpu": pointer("cpu", CPU)})
         model.map_is_valid = equal(selected, IoMapBase.VALID.value)

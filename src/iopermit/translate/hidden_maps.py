@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from iopermit.translate.ir import Rule, Stmt
+    from iopermit.translate.reductions import Reductions
 
 CPU = Context("cpu")
 MOST_BITS = 12
@@ -124,3 +125,11 @@ class HiddenMaps:
 
     def _rules(self) -> list[Rule]:
         return [*self.model.user_rules, *self.model.thread_rules, *self.model.switch_rules]
+
+
+def hidden_maps(model: Model, reductions: Reductions) -> HiddenMaps | None:
+    """Return what of a TSS may be forgotten, or None if nothing can or shall be."""
+    hidden = HiddenMaps(model)
+    renamed = reductions.counters or not hidden.counters
+    wanted = reductions.hidden and reductions.merging
+    return hidden if wanted and renamed and hidden.is_possible else None

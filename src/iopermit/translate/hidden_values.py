@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import ctypes
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from iopermit.translate.native import hidden_maps
-from iopermit.translate.native_hidden import FLAGS, GREW, MATTERED, ON, VALUES
+from iopermit.translate.hidden_maps import hidden_maps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from iopermit.translate.ir import Model
     from iopermit.translate.reductions import Reductions
+
+
+ON, GREW, MATTERED = range(3)
+"""Positions in ``hidden_flags``."""
+VALUES: Final = "hidden_values"
+FLAGS: Final = "hidden_flags"
 
 
 class HiddenValues:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from iopermit.system.bitmap import Bitmap, Geometry
 from iopermit.system.records import Record, declared_fields
 from iopermit.translate.ir import KERNEL_THREAD, USER, Const, If, Model, RecordName, Store
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from iopermit.system.design import Design
     from iopermit.system.scenario import Scenario
 
@@ -60,7 +62,7 @@ def _bring_up(
     cpu.tss = tss
     for declaration in declared_fields(type(tss)):
         if declaration.type is Bitmap:
-            setattr(tss, declaration.name, Bitmap(geometry))
+            setattr(tss, declaration.name, _NewBitmap(geometry))
     instance.bring_up(cpu)
     records: list[tuple[RecordName, Record, int]] = [("tss", tss, number), ("cpu", cpu, number)]
     for record, source, slot in [*records, ("globals", instance.globals, 0)]:
@@ -70,6 +72,39 @@ def _bring_up(
 
 
 def _number(value: object) -> int:
-    if isinstance(value, Bitmap):
-        return sum(1 << long for long, word in enumerate(value.words) if word)
+    if isinstance(value, _NewBitmap):
+        return value.denied
     return int(getattr(value, "value", value))  # type: ignore[call-overload, no-any-return]  # a bool, an int or an enum member
+
+
+class _NewBitmap(Bitmap):
+    """A bitmap at bring-up: designs hardly do more than fill it, which needs no NumPy."""
+
+    def __init__(self, geometry: Geometry) -> None:
+        # What an ordinary bitmap has is made when it is asked for.
+        self.geometry, self._filled = geometry, 0
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - any attribute of a bitmap
+        """Become an ordinary bitmap."""
+        if name not in {"words", "_ones"}:
+            raise AttributeError(name)
+        super().__init__(self.geometry)
+        for long in range(self.geometry.real_longs):
+            self.words[long] = self._ones if self._filled >> long & 1 else 0
+        return vars(self)[name]
+
+    def fill_steps(self, longs: int | None = None) -> Generator[None, None, None]:
+        """Do `fill`, yielding before each block."""
+        if "words" in vars(self):
+            yield from super().fill_steps(longs)
+            return
+        for block in self._blocks(longs):
+            yield
+            self._filled |= (1 << block.stop) - (1 << block.start)
+
+    @property
+    def denied(self) -> int:
+        """The longs with a denied port, one bit each."""
+        if "words" not in vars(self):
+            return self._filled
+        return sum(1 << long for long, word in enumerate(self.words) if word)

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any, Final
 import llvmlite.binding as llvm
 
 from iopermit.translate.hidden_values import HiddenValues, hidden_values
-from iopermit.translate.native import NativeModel, max_successors, watch_base
+from iopermit.translate.native_sizes import max_successors, watch_base
 from iopermit.translate.packing import Packing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from iopermit.translate.ir import Field, Model
     from iopermit.translate.reductions import Reductions
 
@@ -27,16 +29,13 @@ _LEVEL: Final = 2
 
 @dataclass(frozen=True)
 class Compiled:
-    """Addresses of the native functions of a model; see :mod:`iopermit.translate.native`."""
+    """The native functions of a model; see :mod:`native` and :mod:`native_engine`."""
 
     model: Model
     packing: Packing
     reductions: Reductions
-    expand: int
-    judge: int
-    canonical: int
-    pack: int
-    unpack: int
+    address: Callable[[str], int]
+    """Gives the address of a function by name."""
     max_successors: int
     coverage_size: int
     trusted: tuple[Field, ...]
@@ -60,31 +59,30 @@ def compile_model(
     trusted: tuple[Field, ...] = (),
     *,
     optimised: bool = True,
+    kept: bool = True,
 ) -> Compiled:
-    """Compile ``model``; machine code from an earlier run with the same input is used again.
+    """Compile ``model``; machine code that was ``kept`` for the same input is used again.
 
     Optimising takes four times as long as all the rest, which a small search does not repay.
     """
     packing = Packing(model)
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    key = _key(model, reductions, trusted, optimised=optimised)
+    key = _key(model, reductions, trusted, optimised=optimised) if kept else None
     machine = _machine(optimised=optimised)
-    cached = _read(key)
+    cached = None if key is None else _read(key)
     engine = None if cached is None else _load(cached, machine)
     if engine is None:
-        native = NativeModel(model, packing, reductions, trusted)
-        engine = _compile(native, machine, key, optimised=optimised)
-    address = engine.get_function_address
+        # Imported only now: machine code of an earlier run needs none of it.
+        from iopermit.translate.native import NativeModel  # noqa: PLC0415
+
+        code = str(NativeModel(model, packing, reductions, trusted).module)
+        engine = _compile(code, machine, key, optimised=optimised)
     return Compiled(
         model,
         packing,
         reductions,
-        address("expand"),
-        address("judge"),
-        address("canonical_stored"),
-        address("pack"),
-        address("unpack"),
+        engine.get_function_address,
         max_successors(model),
         watch_base(model) + len(trusted),
         trusted,
@@ -103,13 +101,14 @@ def _machine(*, optimised: bool) -> llvm.TargetMachine:
 
 
 def _compile(
-    native: NativeModel, machine: llvm.TargetMachine, key: str, *, optimised: bool
+    code: str, machine: llvm.TargetMachine, key: str | None, *, optimised: bool
 ) -> llvm.ExecutionEngine:
-    module = llvm.parse_assembly(str(native.module))
+    module = llvm.parse_assembly(code)
     if optimised:
         _optimise(module, machine)
     engine = llvm.create_mcjit_compiler(module, machine)
-    engine.set_object_cache(lambda _, code: _write(key, code), lambda _: None)
+    if key is not None:
+        engine.set_object_cache(lambda _, code: _write(key, code), lambda _: None)
     engine.finalize_object()
     return engine
 

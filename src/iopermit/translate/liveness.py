@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 from iopermit.translate.ir import (
     FIRST_STEP,
@@ -42,17 +43,33 @@ def live_variables(model: Model) -> dict[int, frozenset[Field]]:
     """Return for each step the local variables whose value may still be read."""
     live: dict[int, frozenset[Field]] = dict.fromkeys(range(FIRST_STEP), frozenset())
     live |= dict.fromkeys(model.steps, frozenset())
+    flow = [_Flow.of(pc, model.steps[pc].body) for pc in sorted(model.steps, reverse=True)]
     changed = True
     while changed:
         changed = False
-        for pc in sorted(model.steps, reverse=True):
-            body = model.steps[pc].body
-            after = frozenset().union(*(live[t] for t in targets(body)))
-            certain = frozenset(s.field for s in body if isinstance(s, Store) and _is_local(s))
-            now = _read(body) | (after - certain)
+        for pc, following, certain, read in flow:
+            after = frozenset().union(*(live[t] for t in following))
+            now = read | (after - certain)
             if now != live[pc]:
                 live[pc], changed = now, True
     return live
+
+
+class _Flow(NamedTuple):
+    """What a step does to local variables."""
+
+    pc: int
+    following: set[int]
+    """The steps that it can go on to."""
+    certain: frozenset[Field]
+    """The variables that it certainly writes."""
+    read: frozenset[Field]
+
+    @classmethod
+    def of(cls, pc: int, body: tuple[Stmt, ...]) -> _Flow:
+        """Look at the body of a step."""
+        certain = frozenset(s.field for s in body if isinstance(s, Store) and _is_local(s))
+        return cls(pc, targets(body), certain, _read(body))
 
 
 def _is_local(store: Store) -> bool:

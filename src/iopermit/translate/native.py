@@ -1,6 +1,7 @@
 """Prints a model as native code: successors of a packed state, and the verdict about it.
 
-The module has four functions that the search calls, with C calling convention:
+The module has these functions that the search calls, with C calling convention, and those of
+:mod:`native_engine`:
 
 ``expand(stored, successors, labels, covered) -> count`` writes all successors of a stored
 state; if the state violates the specification it returns ``-verdict``.
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 from llvmlite import ir as llvm
 
 from iopermit.translate.dead_fields import DeadFields
-from iopermit.translate.hidden_maps import HiddenMaps
+from iopermit.translate.hidden_maps import hidden_maps
 from iopermit.translate.ir import (
     KERNEL_THREAD,
     LEAK,
@@ -50,6 +51,7 @@ from iopermit.translate.native_builder import (
     LlvmValue,
     number,
 )
+from iopermit.translate.native_engine import emit_engine
 from iopermit.translate.native_hidden import HiddenCode
 from iopermit.translate.native_labels import (
     SWITCH_RULE,
@@ -57,6 +59,7 @@ from iopermit.translate.native_labels import (
     USER_RULE,
     VERDICT_SPAN,
 )
+from iopermit.translate.native_sizes import watch_base
 from iopermit.translate.native_successors import Successors
 from iopermit.translate.native_symmetry import emit_canonical
 from iopermit.translate.packing import WORD, Packing
@@ -68,30 +71,6 @@ _DONE = 2
 """Value of ``chosen`` when the first step was an allocation."""
 _EXPAND_CPU = (STATE, I64, STATE, LABELS, I64, BYTES, STATE)
 """Arguments: state, cpu, successors, labels, count, covered, touched."""
-
-
-def max_successors(model: Model) -> int:
-    """Return an upper bound for the successors of one state.
-
-    An allocation can also fail, and an open ioperm() call gets each range in turn.
-    """
-    variants = 2 * max(1, len(LateArguments(model).values))
-    choices = max((s.choices for s in model.steps.values()), default=1)
-    rules = max(len(model.user_rules), len(model.thread_rules)) + len(model.switch_rules)
-    return variants * model.counts["cpu"] * (choices + rules)
-
-
-def watch_base(model: Model) -> int:
-    """Return the position of the first trusted field in the coverage bytes."""
-    return len(model.steps) + 8 + (4 << 8)
-
-
-def hidden_maps(model: Model, reductions: Reductions) -> HiddenMaps | None:
-    """Return what of a TSS may be forgotten, or None if nothing can or shall be."""
-    hidden = HiddenMaps(model)
-    renamed = reductions.counters or not hidden.counters
-    wanted = reductions.hidden and reductions.merging
-    return hidden if wanted and renamed and hidden.is_possible else None
 
 
 class NativeModel:
@@ -129,7 +108,7 @@ class NativeModel:
         self._step()
         self._finish()
         self._judge()
-        self._expand()
+        emit_engine(self.module, self._expand(), packing.stored_words)
 
     @property
     def can_fail(self) -> bool:
@@ -240,12 +219,12 @@ class NativeModel:
         code.contexts = {"cpu": cpu, "choice": choice}
         code.contexts["task"] = self.task_of(code)
         ends = self._ends()
-        code.on_crash = lambda: builder.branch(ends[0])
         self.watch_hidden(code, touched)
         own = code.value(Load(self.model.field("cpu", "pc"), Context("cpu")))
         switching = builder.icmp_unsigned("!=", own, number(0))
         task_pc = code.value(Load(self.model.field("task", "pc"), Context("task")))
         dispatch = builder.switch(builder.select(switching, own, task_pc), ends[1])
+        self._crashes: dict[str, LlvmValue] = {}
         self._blocks = {pc: self.step.append_basic_block(f"step{pc}") for pc in self.model.steps}
         self._merged = dict(self._blocks)
         for pc, step in self.model.steps.items():
@@ -323,9 +302,10 @@ class NativeModel:
         own = self.model.field(step.context, "pc")
         slot = Context(step.context)
 
-        def crash() -> None:
-            code.put(step.context, code.value(slot), code.place(own), number(step.pc))
-            builder.branch(done)
+        def crash() -> LlvmValue:
+            crashed = self._crashed(code, step, done)
+            crashed.add_incoming(number(step.pc), builder.block)
+            return crashed.parent
 
         def goto(target: int) -> None:
             if self.late is not None and self.late.chosen_between(step.pc, target):
@@ -333,11 +313,24 @@ class NativeModel:
             code.put(step.context, code.value(slot), code.place(own), number(target))
             self._go_on(code, step, target, done)
 
-        code.on_crash, code.on_goto = crash, goto
+        code.on_failure, code.on_goto = crash, goto
         code.on_heap_write = lambda field, record, index: self._watch(
             code, step, covered, (field, record, index)
         )
         code.body(step.body)
+
+    def _crashed(self, code: Code, step: Step, done: LlvmValue) -> LlvmValue:
+        """Return the step that crashed, a phi at the start of what all crashes have in common."""
+        if step.context not in self._crashes:
+            builder = code.builder
+            block = self.step.append_basic_block(f"{step.context}_crashed")
+            with builder.goto_block(block):
+                self._crashes[step.context] = crashed = builder.phi(I64)
+                code.crash()
+                own = code.place(self.model.field(step.context, "pc"))
+                code.put(step.context, code.contexts[step.context], own, crashed)
+                builder.branch(done)
+        return self._crashes[step.context]
 
     def _choose_ports(self, code: Code, late: LateArguments) -> None:
         """Give an open ioperm() call the ports that the caller of ``step`` wants."""
@@ -421,7 +414,7 @@ class NativeModel:
 
     # Successors.
 
-    def _expand(self) -> None:
+    def _expand(self) -> llvm.Function:
         function, builder = self._function("expand", I64, STATE, STATE, LABELS, BYTES)
         stored, successors, labels, covered = function.args
         state = builder.alloca(I64, self.packing.words)
@@ -442,6 +435,7 @@ class NativeModel:
                 expand_one, [state, number(cpu), successors, labels, count, covered, untouched]
             )
         builder.ret(count)
+        return function
 
     def _expand_and_try(self, expand_cpu: llvm.Function) -> llvm.Function:
         """Emit ``expand_and_try``: expand a CPU, and if a hidden map was touched try others."""

@@ -30,6 +30,7 @@ from iopermit.translate.ir import (
     Temp,
     Unshared,
 )
+from iopermit.translate.packing import WORD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -95,8 +96,9 @@ class Code:
         self.model, self.packing, self.builder, self.state = model, packing, builder, state
         self.contexts: dict[str, LlvmValue] = {}
         self.on_goto: Callable[[int], None] = lambda _: None
-        self.on_crash: Callable[[], None] = lambda: None
         self.on_access: Callable[[Field], None] = lambda _: None
+        self.on_failure: Callable[[], LlvmValue] = self._no_failure
+        """Gives the block to go to where a check of the current block fails."""
         self.on_heap_write: Callable[[Field | None, RecordName, Expr], None] = lambda *_: None
         self._temps: dict[str, LlvmValue] = {}
         self._entry = builder.function.entry_basic_block
@@ -110,12 +112,15 @@ class Code:
         if isinstance(slot, llvm.Constant):
             return self.builder.gep(self.state, [number(base + slot.constant * per_slot)])
         offset = slot if per_slot == 1 else self.builder.mul(slot, number(per_slot))
-        return self.builder.gep(self.state, [self.builder.add(offset, number(base))])
+        index = self.builder.add(offset, number(base)) if base else offset
+        return self.builder.gep(self.state, [index])
 
     def get(self, record: RecordName, slot: LlvmValue, place: Place) -> LlvmValue:
         """Return the value at a place of a record slot."""
         value = self.builder.load(self.word_pointer(record, slot, place.word), typ=I64)
         shifted = self.builder.lshr(value, number(place.shift)) if place.shift else value
+        if place.shift + place.width == WORD:
+            return shifted
         return self.builder.and_(shifted, number((1 << place.width) - 1))
 
     def put(self, record: RecordName, slot: LlvmValue, place: Place, value: LlvmValue) -> None:
@@ -124,9 +129,17 @@ class Code:
         old = self.builder.and_(
             self.builder.load(pointer, typ=I64), number(~place.mask & (1 << 64) - 1)
         )
-        kept = self.builder.and_(value, number((1 << place.width) - 1))
+        self.builder.store(self._joined(old, value, place), pointer)
+
+    def _joined(self, old: LlvmValue, value: LlvmValue, place: Place) -> LlvmValue:
+        """Return a word with a value at a place that is 0."""
+        low = (1 << place.width) - 1
+        if isinstance(value, llvm.Constant):
+            bits = (value.constant & low) << place.shift
+            return self.builder.or_(old, number(bits)) if bits else old
+        kept = self.builder.and_(value, number(low))
         new = self.builder.shl(kept, number(place.shift)) if place.shift else kept
-        self.builder.store(self.builder.or_(old, new), pointer)
+        return self.builder.or_(old, new)
 
     def place(self, declared: Field) -> Place:
         """Return where a field lies."""
@@ -149,8 +162,7 @@ class Code:
             case Binary(op, left, right):
                 return self._binary(op, self.value(left), self.value(right))
             case Select(condition, yes, no):
-                chosen = self.builder.icmp_unsigned("!=", self.value(condition), number(0))
-                return self.builder.select(chosen, self.value(yes), self.value(no))
+                return self.builder.select(self.truth(condition), self.value(yes), self.value(no))
             case Mask():
                 return self.mask(expr)
             case Unshared():
@@ -198,6 +210,15 @@ class Code:
 
     def truth(self, expr: Expr) -> LlvmValue:
         """Return an expression as a condition."""
+        match expr:
+            case Binary(op, left, right) if op in _COMPARISONS:
+                return self.builder.icmp_unsigned(
+                    _COMPARISONS[op], self.value(left), self.value(right)
+                )
+            case Binary("and", left, right) if _is_truth(left) and _is_truth(right):
+                return self.builder.and_(self.truth(left), self.truth(right))
+            case Binary("or", left, right):
+                return self.builder.or_(self.truth(left), self.truth(right))
         return self.builder.icmp_unsigned("!=", self.value(expr), number(0))
 
     def temp(self, name: str) -> LlvmValue:
@@ -242,18 +263,18 @@ class Code:
                     self.builder.store(number(0), self.word_pointer(record, slot, word))
 
     def _check(self, bad: Expr) -> None:
-        failed = self.builder.append_basic_block("failed")
+        failed = self.truth(bad)
         fine = self.builder.append_basic_block("fine")
-        self.builder.cbranch(self.truth(bad), failed, fine)
-        self.builder.position_at_end(failed)
-        self.crash()
+        self.builder.cbranch(failed, self.on_failure(), fine)
         self.builder.position_at_end(fine)
 
     def crash(self) -> None:
-        """Mark the state as crashed and leave."""
+        """Mark the state as crashed."""
         bad = self.model.field("globals", "bad")
         self.put("globals", number(0), self.place(bad), number(CRASH))
-        self.on_crash()
+
+    def _no_failure(self) -> LlvmValue:
+        raise AssertionError("only steps have checks")
 
     def _if(self, statement: If) -> None:
         then = self.builder.append_basic_block("then")
@@ -270,6 +291,20 @@ class Code:
         self.builder.position_at_end(after)
         if not reached:
             self.builder.unreachable()
+
+
+def _is_truth(expr: Expr) -> bool:
+    """Return whether the value of an expression is certainly 0 or 1."""
+    match expr:
+        case Binary(op, left, right):
+            joins = op in ("and", "or", "xor")
+            return op in _COMPARISONS or (joins and _is_truth(left) and _is_truth(right))
+        case Const(value):
+            return value in (0, 1)
+        case Load(declared, _):
+            return declared.width == 1
+        case _:
+            return False
 
 
 def emit_unshared(module: llvm.Module, model: Model, packing: Packing, record: RecordName) -> None:

@@ -7,10 +7,11 @@ known (GREW), and one made a difference (MATTERED). After the last two nothing c
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from llvmlite import ir as llvm
 
+from iopermit.translate.hidden_values import FLAGS, GREW, MATTERED, ON, VALUES
 from iopermit.translate.ir import Mask
 from iopermit.translate.native_builder import (
     BYTES,
@@ -29,12 +30,6 @@ from iopermit.translate.native_builder import (
 if TYPE_CHECKING:
     from iopermit.translate.hidden_maps import HiddenMaps
     from iopermit.translate.packing import Packing
-
-ON, GREW, MATTERED = range(3)
-"""Positions in ``hidden_flags``."""
-VALUES: Final = "hidden_values"
-FLAGS: Final = "hidden_flags"
-
 
 class HiddenCode:
     """Emits what forgets and tries hidden maps, into one module."""

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Literal
 from llvmlite import ir as llvm
 
 from iopermit.translate.ir import Const, Context, Load, Rule
-from iopermit.translate.native_builder import I8, I32, I64, Code, LlvmValue, number
+from iopermit.translate.native_builder import BYTES, I8, I32, I64, Code, LlvmValue, number
 from iopermit.translate.native_labels import CPU_SHIFT, STEP
+from iopermit.translate.packing import WORD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,12 +39,11 @@ class Successors:
         native.watch_hidden(self.code, self.touched)
 
     def _copy(self) -> None:
-        for word in range(self.native.packing.words):
-            index = [number(word)]
-            self.builder.store(
-                self.builder.load(self.builder.gep(self.state, index), typ=I64),
-                self.builder.gep(self.work, index),
-            )
+        builder, size = self.builder, number(self.native.packing.words * WORD // 8)
+        kinds = [BYTES, BYTES, I64]
+        target, source = (builder.bitcast(each, BYTES) for each in (self.work, self.state))
+        copy = builder.module.declare_intrinsic("llvm.memcpy", kinds)
+        builder.call(copy, [target, source, size, llvm.Constant(llvm.IntType(1), 0)])
 
     def _emit(self, label: int) -> None:
         self._note_exposed_map()
