@@ -12,7 +12,6 @@ from iopermit.search.explore import Limits, Native
 from iopermit.search.replay import confirm
 from iopermit.search.schedule import ScheduleError, concrete_schedule
 from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
-from iopermit.translate.hidden_values import hidden_values
 from iopermit.translate.initial import initial_values
 from iopermit.translate.jit import Compiled, compile_model
 from iopermit.translate.load import load_design

@@ -59,7 +59,7 @@ from iopermit.translate.native_labels import (
     USER_RULE,
     VERDICT_SPAN,
 )
-from iopermit.translate.native_sizes import watch_base
+from iopermit.translate.native_sizes import max_successors, watch_base
 from iopermit.translate.native_successors import Successors
 from iopermit.translate.native_symmetry import emit_canonical
 from iopermit.translate.packing import WORD, Packing

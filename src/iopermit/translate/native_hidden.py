@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from iopermit.translate.hidden_maps import HiddenMaps
     from iopermit.translate.packing import Packing
 
+
 class HiddenCode:
     """Emits what forgets and tries hidden maps, into one module."""
 
