@@ -32,7 +32,7 @@ def renamed(places: int, bits: int, highest: int) -> Callable[[list[int]], list[
     model: Any = None
     code = Code(model, packing, builder, function.args[0])
     mentions = [("task", slot, Place(0, 0, bits)) for slot in range(places)]
-    found, names = FirstMentions(code, mentions), Names(code, highest)
+    found, names = FirstMentions(code, mentions, highest), Names(code, highest)
     for name in range(1, highest + 1):
         new, mentioned = found.new_name(number(name))
         names.enter(number(name), builder.select(mentioned, new, number(0)))

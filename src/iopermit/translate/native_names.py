@@ -14,7 +14,7 @@ from llvmlite import ir as llvm
 from iopermit.translate.native_builder import I8, I32, I64, Code, LlvmValue, number
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from iopermit.translate.ir import RecordName
     from iopermit.translate.packing import Place
@@ -55,16 +55,33 @@ class Names:
 
     def rewrite(self, mentions: Sequence[Mention]) -> None:
         """Put the new name into every place."""
-        for record, slot, place in mentions:
-            old = self.code.get(record, number(slot), place)
-            self.code.put(record, number(slot), place, self.look_up(old))
+        rename(self.code, mentions, self.look_up)
+
+
+def rename(
+    code: Code, mentions: Sequence[Mention], new_name: Callable[[LlvmValue], LlvmValue]
+) -> None:
+    """Give every place the new name of its old one, one word of the state after the other."""
+    builder = code.builder
+    words: dict[tuple[RecordName, int, int], list[Place]] = {}
+    for record, slot, place in mentions:
+        words.setdefault((record, slot, place.word), []).append(place)
+    for (record, slot, word), places in words.items():
+        pointer = code.word_pointer(record, number(slot), word)
+        old = builder.load(pointer, typ=I64)
+        kept = ~sum(place.mask for place in places) & (1 << I64.width) - 1
+        new = builder.and_(old, number(kept))
+        for place in places:
+            name = new_name(code.get(record, number(slot), place))
+            new = builder.or_(new, builder.shl(name, number(place.shift)))
+        builder.store(new, pointer)
 
 
 class FirstMentions:
     """Numbers names from 1 in the order of their first mention."""
 
-    def __init__(self, code: Code, mentions: Sequence[Mention]) -> None:
-        """Look at all places, in their order."""
+    def __init__(self, code: Code, mentions: Sequence[Mention], names: int) -> None:
+        """Look at all places, in their order, for the names 1 to ``names``."""
         self.code, self.builder = code, code.builder
         self.values = [code.get(record, number(slot), place) for record, slot, place in mentions]
         widest = max((place.width for _, _, place in mentions), default=1)
@@ -78,7 +95,7 @@ class FirstMentions:
                 vector, self.builder.trunc(value, self._name), llvm.Constant(I32, lane)
             )
         self._vector = vector
-        self._firsts = self._find_firsts()
+        self._firsts = self._find_firsts(names)
 
     def _equal(self, name: LlvmValue) -> LlvmValue:
         """Return in which places a name is, one bit per place."""
@@ -95,17 +112,24 @@ class FirstMentions:
     def _number(self, value: int) -> llvm.Constant:
         return llvm.Constant(self._bits, value)
 
-    def _find_firsts(self) -> LlvmValue:
+    def _lowest(self, places: LlvmValue) -> LlvmValue:
+        """Return the lowest of some places."""
+        return self.builder.and_(places, self.builder.sub(self._number(0), places))
+
+    def _find_firsts(self, names: int) -> LlvmValue:
         """Return the places with the first mention of any name, one bit per place."""
         builder, total = self.builder, self._number(0)
+        if names <= len(self.values):
+            for name in range(1, names + 1):
+                total = builder.or_(total, self._lowest(self._equal(number(name))))
+            return total
         for position, value in enumerate(self.values):
-            before = builder.and_(self._equal(value), self._number((1 << position) - 1))
+            own = self._number(1 << position)
             first = builder.and_(
-                builder.icmp_unsigned("==", before, self._number(0)),
+                builder.icmp_unsigned("==", self._lowest(self._equal(value)), own),
                 builder.icmp_unsigned("!=", value, number(0)),
             )
-            bit = builder.select(first, self._number(1 << position), self._number(0))
-            total = builder.or_(total, bit)
+            total = builder.or_(total, builder.select(first, own, self._number(0)))
         return total
 
     def _amount(self, places: LlvmValue) -> LlvmValue:
@@ -121,7 +145,7 @@ class FirstMentions:
         """Return the number of a name that is not 0, and whether it is mentioned at all."""
         builder = self.builder
         places = self._equal(name)
-        lowest = builder.and_(places, builder.sub(self._number(0), places))
+        lowest = self._lowest(places)
         up_to = builder.or_(lowest, builder.sub(lowest, self._number(1)))
         mentioned = builder.icmp_unsigned("!=", places, self._number(0))
         return self._amount(builder.and_(self._firsts, up_to)), mentioned

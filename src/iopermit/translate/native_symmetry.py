@@ -14,7 +14,7 @@ from llvmlite import ir as llvm
 
 from iopermit.translate.native_builder import I64, STATE, VOID, Code, LlvmValue, number
 from iopermit.translate.native_forgetting import clear_dead_fields, forget_open_arguments
-from iopermit.translate.native_names import FirstMentions, Mention, Names, Zones
+from iopermit.translate.native_names import FirstMentions, Mention, Names, Zones, rename
 
 if TYPE_CHECKING:
     from iopermit.translate.dead_fields import DeadFields
@@ -66,7 +66,6 @@ class _Renaming:
             r: self.packing.zones("ref", r) for r in ("task", "cpu", "tss", *self.model.heap)
         }
         self.counters = self.packing.zones("counter")
-        self._heap: dict[RecordName, LlvmValue] = {}
         self.cpus_alike = not any(
             f.record == "task" and f.name == "home" for f in self.model.fields
         )
@@ -109,11 +108,22 @@ class _Renaming:
         total = dict(plain)
         for heap in self.model.heap:
             self._same_counter(heap, plain, total)
-            self._heap[heap] = self._array([total[heap, s] for s in range(counts[heap])])
-        after_heap = dict(total)
+        known = dict(total)
         for target, zones in self.references.items():
-            for record, place in zones:
-                self._connect(target, record, place, after_heap, total)
+            if zones:
+                targets = [known[target, s] for s in range(self._alike(target))]
+                rest = [number(0)] * (counts[target] - len(targets))
+                given, received = (
+                    self._array([*targets, *rest]),
+                    self._array([number(0)] * counts[target]),
+                )
+                for record, place in zones:
+                    self._connect(target, (record, place), (given, received), known, total)
+                for slot in range(self._alike(target)) if target not in self.model.heap else ():
+                    more = self.builder.load(
+                        self.builder.gep(received, [number(slot + 1)]), typ=I64
+                    )
+                    total[target, slot] = self.builder.add(total[target, slot], more)
         for cpu in range(counts["cpu"]):
             both = self.builder.add(
                 total["cpu", cpu], self.builder.mul(total["tss", cpu], number(5))
@@ -153,28 +163,29 @@ class _Renaming:
     def _connect(
         self,
         target: RecordName,
-        record: RecordName,
-        place: Place,
+        zone: tuple[RecordName, Place],
+        arrays: tuple[LlvmValue, LlvmValue],
         known: dict[tuple[RecordName, int], LlvmValue],
         total: dict[tuple[RecordName, int], LlvmValue],
     ) -> None:
         """Mix what a pointer refers to into the hash of its holder, and the other way round."""
+        builder, (record, place), (given, received) = self.builder, zone, arrays
         salt = number((place.word * 64 + place.shift) * 2 + 1)
-        targets = self.model.counts[target] if target != "task" else self.model.tasks
         for slot in range(self._slots(record)):
             value = self.code.get(record, number(slot), place)
+            referred = builder.load(builder.gep(given, [value]), typ=I64)
             if target in self.model.heap:
-                referred = self.builder.load(self.builder.gep(self._heap[target], [value]), typ=I64)
-                amount = self.builder.mul(referred, salt)
-                total[record, slot] = self.builder.add(total[record, slot], amount)
-                continue
-            for other in range(targets):
-                hit = self._is(value, other + 1)
-                if (record, slot) != (target, other):
-                    amount = self._mix(self.builder.add(known[record, slot], salt))
-                    total[target, other] = self._add_if(total[target, other], hit, amount)
-                    back = self.builder.mul(known[target, other], number(7))
-                    total[record, slot] = self._add_if(total[record, slot], hit, back)
+                amount = builder.mul(referred, salt)
+            else:
+                amount = builder.mul(referred, number(7))
+                cell = builder.gep(received, [value])
+                sent = self._mix(builder.add(known[record, slot], salt))
+                builder.store(builder.add(builder.load(cell, typ=I64), sent), cell)
+            total[record, slot] = builder.add(total[record, slot], amount)
+
+    def _alike(self, record: RecordName) -> int:
+        """Return how many slots of a record have no order; the idle tasks follow their CPUs."""
+        return self.model.tasks if record == "task" else self.model.counts[record]
 
     # Ordering.
 
@@ -233,7 +244,7 @@ class _Renaming:
     def rename_heap(self, heap: RecordName) -> None:
         """Number heap slots by first mention; slots that nothing refers to follow in order."""
         slots, mentions = self.model.counts[heap], self._mentions(self.references[heap])
-        names, found = Names(self.code, slots), FirstMentions(self.code, mentions)
+        names, found = Names(self.code, slots), FirstMentions(self.code, mentions, slots)
         used, new_names = found.count, []
         for slot in range(slots):
             name, mentioned = found.new_name(number(slot + 1))
@@ -258,8 +269,11 @@ class _Renaming:
         """Number sequence numbers by first mention."""
         if self.counters:
             mentions = self._mentions(self.counters)
-            found = FirstMentions(self.code, mentions)
-            for (record, slot, place), old in zip(mentions, found.values, strict=True):
-                name, _ = found.new_name(old)
-                kept = self.builder.select(self._is(old, 0), number(0), name)
-                self.code.put(record, number(slot), place, kept)
+            most = max((1 << place.width) - 1 for _, place in self.counters)
+            found = FirstMentions(self.code, mentions, most)
+            zero = number(0)
+            rename(
+                self.code,
+                mentions,
+                lambda old: self.builder.select(self._is(old, 0), zero, found.new_name(old)[0]),
+            )
