@@ -14,7 +14,6 @@ from iopermit.cli.exit_codes import ExitCode, exit_code
 from iopermit.cli.kernel import Request, check_kernel
 from iopermit.cli.output import OutputError, check_writable, print_result, write_file
 from iopermit.cli.progress import shown
-from iopermit.cli.show import as_text, in_colour
 
 if TYPE_CHECKING:
     from iopermit.system.results import Verdict
@@ -187,20 +186,24 @@ def deliver(verdict: Verdict, output: Output) -> None:
 def _texts(verdict: Verdict, output: Output) -> Iterator[tuple[Path | None, str]]:
     """Yield what to write, and where; None is standard output."""
     from iopermit.report.json import to_text, verdict_json  # noqa: PLC0415 - only now needed
-    from iopermit.report.junit import junit_xml  # noqa: PLC0415 - as above
-    from iopermit.report.sarif import sarif_log  # noqa: PLC0415 - as above
-    from iopermit.report.text import report  # noqa: PLC0415 - as above
 
     as_json = to_text(verdict_json(verdict))
     if output.as_json:
         yield None, as_json
     else:
+        from iopermit.cli.show import as_text, in_colour  # noqa: PLC0415 - as above
+        from iopermit.report.text import report  # noqa: PLC0415 - as above
+
         saved = output.save or output.replayed
         lines = report(verdict, steps=output.steps, headline_only=output.quiet, saved=saved)
         yield None, as_text(lines, colour=in_colour())
     if output.save:
         yield output.save, as_json
     if output.sarif:
+        from iopermit.report.sarif import sarif_log  # noqa: PLC0415 - as above
+
         yield output.sarif, to_text(sarif_log(verdict))
     if output.junit:
+        from iopermit.report.junit import junit_xml  # noqa: PLC0415 - as above
+
         yield output.junit, junit_xml(verdict)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 
 from iopermit.cli.exit_codes import ExitCode
 from iopermit.cli.output import OutputError, complain, give_up_stdout
@@ -58,5 +57,7 @@ def _is_replay_error(error: Exception) -> bool:
 def _internal(message: str, error: Exception) -> ExitCode:
     complain(f"iopermit: internal error: {' '.join(message.split())}\n{_REPORT_HINT}")
     if os.environ.get("IOPERMIT_TRACEBACK") == "1":
+        import traceback  # noqa: PLC0415 - only when it is needed
+
         complain("".join(traceback.format_exception(error)))
     return ExitCode.INTERNAL_ERROR
