@@ -200,9 +200,12 @@ class Search:
     @property
     def _is_small(self) -> bool:
         """Whether the search is over before optimised machine code would be ready."""
-        scenario, reductions = self.scenario, self.settings.reductions
-        few_steps = reductions.merging or not scenario.has(Event.PREEMPT)
-        return few_steps and (scenario.cpus, scenario.tasks, scenario.longs) in _QUICK
+        scenario = self.scenario
+        bounds = (scenario.cpus, scenario.tasks, scenario.longs)
+        if self.settings.reductions.merging:
+            return bounds in (*_QUICK, (2, 2, 1))
+        few_steps = scenario.tasks == 1 or not scenario.has(Event.PREEMPT)
+        return few_steps and bounds in _QUICK
 
     def _progress(self) -> ProgressCallback | None:
         callback = self.settings.progress
