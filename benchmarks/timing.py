@@ -47,7 +47,7 @@ def run(
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         started = time.perf_counter()
         process = subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=output, stderr=errors
+            command, cwd=folder, env=_ordinary(environment), stdout=output, stderr=errors
         )
         _, wait_status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - started
@@ -61,6 +61,13 @@ def run(
     unit = 1 if sys.platform == "darwin" else _KIB
     cpu_seconds = usage.ru_utime + usage.ru_stime
     return Run(seconds, cpu_seconds, usage.ru_maxrss * unit, status, text)
+
+
+def _ordinary(environment: dict[str, str] | None) -> dict[str, str]:
+    """Let Python keep its byte code, as an installed command has it."""
+    variables = dict(os.environ if environment is None else environment)
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)
+    return variables
 
 
 @contextmanager

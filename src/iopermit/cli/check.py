@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from iopermit.cli import parsing
 from iopermit.cli import scenario as bounds
 from iopermit.cli.errors import BadInputError
 from iopermit.cli.exit_codes import ExitCode, exit_code
 from iopermit.cli.kernel import Request, check_kernel
 from iopermit.cli.output import OutputError, check_writable, print_result, write_file
 from iopermit.cli.progress import shown
-from iopermit.cli.show import as_text, in_colour
 
 if TYPE_CHECKING:
     from iopermit.system.results import Verdict
@@ -43,76 +41,78 @@ class Output:
 def check_design(  # noqa: PLR0913 - one parameter per option
     design: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[DESIGN]",
-            help="An id (see `iopermit list`), FILE.py, or FILE.py:CLASS.",
-            show_default=False,
+        parsing.Argument(
+            metavar="[DESIGN]", about="An id (see `iopermit list`), FILE.py, or FILE.py:CLASS."
         ),
     ] = None,
     *,
     kernel: Annotated[
-        Path | None, typer.Option(metavar="TREE", help="Check this kernel source tree's C code.")
+        Path | None, parsing.Option(metavar="TREE", about="Check this kernel source tree's C code.")
     ] = None,
     patch: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FILE", help="Apply this patch or mail to it. Repeatable."),
+        parsing.Option(metavar="FILE", about="Apply this patch or mail to it. Repeatable."),
     ] = None,
     keep_build: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Leave the kernel's build there.")
+        Path | None, parsing.Option(metavar="DIR", about="Leave the kernel's build there.")
     ] = None,
     events: bounds.Events = None,
     without: bounds.Without = None,
     cpus: bounds.Cpus = None,
     tasks: bounds.Tasks = None,
     longs: bounds.Longs = None,
-    every: Annotated[bool, typer.Option("--all", help="Show every different violation.")] = False,
+    every: Annotated[
+        bool, parsing.Option("--all", about="Show every different violation.")
+    ] = False,
     option: bounds.Option = None,
     max_states: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Give up after this many states.")
+        int | None, parsing.Option(metavar="N", least=1, about="Give up after this many states.")
     ] = None,
     max_memory: Annotated[
-        str | None, typer.Option(metavar="SIZE", help="Give up at this much memory, e.g. 2G.")
+        str | None, parsing.Option(metavar="SIZE", about="Give up at this much memory, e.g. 2G.")
     ] = None,
     timeout: Annotated[
-        float | None, typer.Option(metavar="SECONDS", min=0, help="Give up after this time.")
+        float | None, parsing.Option(metavar="SECONDS", least=0, about="Give up after this time.")
     ] = None,
-    threads: Annotated[int, typer.Option(metavar="N", min=1, help="Threads of the search.")] = 1,
+    threads: Annotated[
+        int, parsing.Option(metavar="N", least=1, about="Threads of the search.")
+    ] = 1,
     no_symmetry: Annotated[
-        bool, typer.Option("--no-symmetry", help="Tell apart states that differ in names only.")
+        bool, parsing.Option("--no-symmetry", about="Tell apart states that differ in names only.")
     ] = False,
     no_merging: Annotated[
-        bool, typer.Option("--no-merging", help="Interleave steps that nothing can observe.")
+        bool, parsing.Option("--no-merging", about="Interleave steps that nothing can observe.")
     ] = False,
     no_counter_renaming: Annotated[
-        bool, typer.Option("--no-counter-renaming", help="Keep sequence numbers as they are.")
+        bool, parsing.Option("--no-counter-renaming", about="Keep sequence numbers as they are.")
     ] = False,
     no_dead_fields: Annotated[
-        bool, typer.Option("--no-dead-fields", help="Tell apart values that nothing can read.")
+        bool, parsing.Option("--no-dead-fields", about="Tell apart values that nothing can read.")
     ] = False,
     no_late_arguments: Annotated[
-        bool, typer.Option("--no-late-arguments", help="Choose ioperm()'s ports at its start.")
+        bool, parsing.Option("--no-late-arguments", about="Choose ioperm()'s ports at its start.")
     ] = False,
     no_hidden_maps: Annotated[
         bool, typer.Option("--no-hidden-maps", help="Tell apart stale maps behind a bad base.")
     ] = False,
     savings: Annotated[
-        bool, typer.Option("--savings", help="Also search without each reduction, and compare.")
+        bool, parsing.Option("--savings", about="Also search without each reduction, and compare.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
+    as_json: Annotated[bool, parsing.Option("--json", about="Print the verdict as JSON.")] = False,
     sarif: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also write SARIF 2.1.0.")
+        Path | None, parsing.Option(metavar="FILE", about="Also write SARIF 2.1.0.")
     ] = None,
     junit: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also write JUnit XML.")
+        Path | None, parsing.Option(metavar="FILE", about="Also write JUnit XML.")
     ] = None,
     save: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Save for `iopermit replay FILE`.")
+        Path | None, parsing.Option(metavar="FILE", about="Save for `iopermit replay FILE`.")
     ] = None,
     steps: Annotated[
-        bool, typer.Option("--steps", help="Show every atomic step with its source line.")
+        bool, parsing.Option("--steps", about="Show every atomic step with its source line.")
     ] = False,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print the headline only, and no progress.")
+        bool, parsing.Option("--quiet", "-q", about="Print the headline only, and no progress.")
     ] = False,
 ) -> ExitCode:
     """Search a design for a port leak, a lost permission, a kernel crash or a memory leak.
@@ -190,20 +190,24 @@ def deliver(verdict: Verdict, output: Output) -> None:
 def _texts(verdict: Verdict, output: Output) -> Iterator[tuple[Path | None, str]]:
     """Yield what to write, and where; None is standard output."""
     from iopermit.report.json import to_text, verdict_json  # noqa: PLC0415 - only now needed
-    from iopermit.report.junit import junit_xml  # noqa: PLC0415 - as above
-    from iopermit.report.sarif import sarif_log  # noqa: PLC0415 - as above
-    from iopermit.report.text import report  # noqa: PLC0415 - as above
 
     as_json = to_text(verdict_json(verdict))
     if output.as_json:
         yield None, as_json
     else:
+        from iopermit.cli.show import as_text, in_colour  # noqa: PLC0415 - as above
+        from iopermit.report.text import report  # noqa: PLC0415 - as above
+
         saved = output.save or output.replayed
         lines = report(verdict, steps=output.steps, headline_only=output.quiet, saved=saved)
         yield None, as_text(lines, colour=in_colour())
     if output.save:
         yield output.save, as_json
     if output.sarif:
+        from iopermit.report.sarif import sarif_log  # noqa: PLC0415 - as above
+
         yield output.sarif, to_text(sarif_log(verdict))
     if output.junit:
+        from iopermit.report.junit import junit_xml  # noqa: PLC0415 - as above
+
         yield output.junit, junit_xml(verdict)

@@ -5,18 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
+from iopermit.cli import parsing
 from iopermit.cli.errors import BadInputError
 from iopermit.cli.exit_codes import ExitCode
 from iopermit.cli.output import check_writable, complain, print_result, write_file
 
 Designs = Annotated[
     list[str] | None,
-    typer.Argument(
+    parsing.Argument(
         metavar="[DESIGN]...",
-        help="Ids (see `iopermit list`), FILE.py, or FILE.py:CLASS; every known design if none.",
-        show_default=False,
+        about="Ids (see `iopermit list`), FILE.py, or FILE.py:CLASS; every known design if none.",
     ),
 ]
 
@@ -26,15 +24,15 @@ def cost(
     *,
     kernel: Annotated[
         list[Path] | None,
-        typer.Option(metavar="TREE", help="Count a kernel tree's own code instead; repeatable."),
+        parsing.Option(metavar="TREE", about="Count a kernel tree's own code instead; repeatable."),
     ] = None,
     patch: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FILE", help="Count the tree without and with this patch, too."),
+        parsing.Option(metavar="FILE", about="Count the tree without and with this patch, too."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the costs as JSON.")] = False,
+    as_json: Annotated[bool, parsing.Option("--json", about="Print the costs as JSON.")] = False,
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also draw a bar chart, as SVG.")
+        Path | None, parsing.Option(metavar="FILE", about="Also draw a bar chart, as SVG.")
     ] = None,
 ) -> ExitCode:
     """Count what designs write to the TSS, read of bitmaps, and reload.

@@ -17,8 +17,6 @@ from iopermit.search.explore import (
     Progress,
     initial_state,
 )
-from iopermit.search.replay import confirm
-from iopermit.search.schedule import concrete_schedule
 from iopermit.system.results import Saving, SearchStatistics, Uncovered, Verdict
 from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
 from iopermit.translate.environment import build
@@ -230,9 +228,12 @@ class Search:
     @property
     def _is_small(self) -> bool:
         """Whether the search is over before optimised machine code would be ready."""
-        scenario, reductions = self.scenario, self.settings.reductions
-        few_steps = reductions.merging or not scenario.has(Event.PREEMPT)
-        return few_steps and (scenario.cpus, scenario.tasks, scenario.longs) in _QUICK
+        scenario = self.scenario
+        bounds = (scenario.cpus, scenario.tasks, scenario.longs)
+        if self.settings.reductions.merging:
+            return bounds in (*_QUICK, (2, 2, 1))
+        few_steps = scenario.tasks == 1 or not scenario.has(Event.PREEMPT)
+        return few_steps and bounds in _QUICK
 
     def _progress(self) -> ProgressCallback | None:
         callback = self.settings.progress
@@ -266,6 +267,10 @@ class Search:
         uncovered: Uncovered,
     ) -> Verdict:
         """Return the verdict for one violation, confirmed at full size."""
+        # Imported only now: a design that holds needs neither.
+        from iopermit.search.replay import confirm  # noqa: PLC0415
+        from iopermit.search.schedule import concrete_schedule  # noqa: PLC0415
+
         model = native.compiled.model
         plain = Native(compile_model(model, NO_REDUCTIONS, optimised=False))
         values = initial_values(self.design, self.scenario, model)

@@ -6,7 +6,6 @@ import ctypes
 import os
 import time
 from array import array
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from iopermit.translate.native_labels import VERDICT_SPAN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from concurrent.futures import ThreadPoolExecutor
 
     from iopermit.translate.initial import InitialValues
     from iopermit.translate.jit import Compiled
@@ -114,7 +114,7 @@ class Explorer:
         self._goals = [number for number, name in enumerate(VERDICTS) if name in goals]
         self._insert_initial(initial)
         last_report = self._started
-        pool = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
+        pool = _pool(self.threads) if self.threads > 1 else None
         with self._interruption:
             try:
                 while self._goes_on(stop=stop):
@@ -254,6 +254,12 @@ class Explorer:
             if index == 0 and number == self._root:
                 return path[::-1]
             index, number = divmod(home_of_state.link(index), self.threads)
+
+
+def _pool(threads: int) -> ThreadPoolExecutor:
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - one thread needs none
+
+    return ThreadPoolExecutor(threads)
 
 
 def default_memory() -> int:

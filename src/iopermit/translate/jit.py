@@ -6,7 +6,6 @@ import contextlib
 import functools
 import hashlib
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -174,6 +173,8 @@ def _read(key: str) -> bytes | None:
 
 def _write(key: str, code: bytes) -> None:
     """Keep machine code if possible; a full or read-only disk only costs time."""
+    import tempfile  # noqa: PLC0415 - machine code of an earlier run needs no new file
+
     with contextlib.suppress(OSError):
         directory = cache_directory()
         directory.mkdir(parents=True, exist_ok=True)
