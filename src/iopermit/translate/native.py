@@ -25,23 +25,17 @@ from iopermit.translate.ir import (
     USER,
     Const,
     Context,
-    Expr,
     Field,
     Load,
-    Mask,
     Model,
     Rule,
     Select,
-    Step,
     Temp,
-    slot_of,
-    subexpressions,
 )
 from iopermit.translate.late_arguments import LateArguments
 from iopermit.translate.merging import Merging
 from iopermit.translate.native_builder import (
     BYTES,
-    I8,
     I32,
     I64,
     LABELS,
@@ -49,9 +43,11 @@ from iopermit.translate.native_builder import (
     VOID,
     Code,
     LlvmValue,
+    new_function,
     number,
 )
 from iopermit.translate.native_engine import emit_engine
+from iopermit.translate.native_forms import Forms
 from iopermit.translate.native_hidden import HiddenCode
 from iopermit.translate.native_labels import (
     SWITCH_RULE,
@@ -59,16 +55,15 @@ from iopermit.translate.native_labels import (
     USER_RULE,
     VERDICT_SPAN,
 )
-from iopermit.translate.native_sizes import max_successors, watch_base
+from iopermit.translate.native_sizes import max_successors
+from iopermit.translate.native_steps import Steps
 from iopermit.translate.native_successors import Successors
 from iopermit.translate.native_symmetry import emit_canonical
-from iopermit.translate.packing import WORD, Packing
 
 if TYPE_CHECKING:
+    from iopermit.translate.packing import Packing
     from iopermit.translate.reductions import Reductions
 
-_DONE = 2
-"""Value of ``chosen`` when the first step was an allocation."""
 _EXPAND_CPU = (STATE, I64, STATE, LABELS, I64, BYTES, STATE)
 """Arguments: state, cpu, successors, labels, count, covered, touched."""
 
@@ -84,7 +79,6 @@ class NativeModel:
         trusted: tuple[Field, ...] = (),
     ) -> None:
         """Emit everything; see :class:`Merging` for ``trusted``."""
-        self.trusted = trusted
         self.model, self.packing, self.reductions = model, packing, reductions
         self.merging = Merging(model, frozenset(trusted)) if reductions.merging else None
         self.late = LateArguments(model) if reductions.arguments else None
@@ -93,8 +87,8 @@ class NativeModel:
         self.module = llvm.Module("iopermit")
         hidden = hidden_maps(model, reductions)
         self.hidden = None if hidden is None else HiddenCode(self.module, packing, hidden)
-        self._unpack()
-        self._pack()
+        forms = Forms(self.module, packing)
+        self.unpack, self.pack = forms.unpack, forms.pack
         self.canonical = emit_canonical(
             self.module,
             model,
@@ -105,7 +99,9 @@ class NativeModel:
             late=self.late,
         )
         self._stored_canonical()
-        self._step()
+        self.step = Steps(
+            self.module, model, packing, self.merging, self.late, self.hidden, trusted
+        ).function
         self._finish()
         self._judge()
         emit_engine(self.module, self._expand(), packing.stored_words)
@@ -118,68 +114,8 @@ class NativeModel:
         ]
         return any(s.guard.yes == Const(1) for s in failing if isinstance(s.guard, Select))
 
-    def _function(
-        self, name: str, result: LlvmValue, *arguments: LlvmValue
-    ) -> tuple[llvm.Function, llvm.IRBuilder]:
-        function = llvm.Function(self.module, llvm.FunctionType(result, arguments), name)
-        function.attributes.add("nounwind")
-        for argument in function.args:
-            if isinstance(argument.type, llvm.PointerType):
-                argument.add_attribute("noalias")
-        return function, llvm.IRBuilder(function.append_basic_block("entry"))
-
-    # Forms of a state.
-
-    def _unpack(self) -> None:
-        self.unpack, builder = self._function("unpack", VOID, STATE, STATE)
-        stored, working = self.unpack.args
-        zero = number(0)
-        for word in range(self.packing.words):
-            builder.store(zero, builder.gep(working, [number(word)]))
-        position = 0
-        for part in self.packing.parts:
-            index, shift = divmod(position, WORD)
-            value = builder.lshr(
-                builder.load(builder.gep(stored, [number(index)]), typ=I64), number(shift)
-            )
-            if shift + part.width > WORD:
-                high = builder.load(builder.gep(stored, [number(index + 1)]), typ=I64)
-                value = builder.or_(value, builder.shl(high, number(WORD - shift)))
-            mask = (1 << part.width) - 1
-            builder.store(
-                builder.and_(value, number(mask)), builder.gep(working, [number(part.word)])
-            )
-            position += part.width
-        if not self.packing.idle_stored:
-            self._idle(builder, working)
-        builder.ret_void()
-
-    def _idle(self, builder: llvm.IRBuilder, working: LlvmValue) -> None:
-        """Write the constant records of the idle tasks."""
-        for (record, slot, word), value in self.packing.idle_words().items():
-            index = self.packing.word(record, slot, word)
-            builder.store(number(value), builder.gep(working, [number(index)]))
-
-    def _pack(self) -> None:
-        self.pack, builder = self._function("pack", VOID, STATE, STATE)
-        working, stored = self.pack.args
-        words: list[LlvmValue] = [number(0)] * (self.packing.stored_words + 1)
-        position = 0
-        for part in self.packing.parts:
-            index, shift = divmod(position, WORD)
-            value = builder.load(builder.gep(working, [number(part.word)]), typ=I64)
-            words[index] = builder.or_(words[index], builder.shl(value, number(shift)))
-            if shift + part.width > WORD:
-                words[index + 1] = builder.or_(
-                    words[index + 1], builder.lshr(value, number(WORD - shift))
-                )
-            position += part.width
-        for index in range(self.packing.stored_words):
-            builder.store(words[index], builder.gep(stored, [number(index)]))
-        builder.ret_void()
-
     def _stored_canonical(self) -> None:
-        function, builder = self._function("canonical_stored", VOID, STATE, STATE)
+        function, builder = new_function(self.module, "canonical_stored", VOID, STATE, STATE)
         work = builder.alloca(I64, self.packing.words)
         builder.call(self.unpack, [function.args[0], work])
         self._make_canonical(builder, work)
@@ -192,202 +128,10 @@ class NativeModel:
         if self.reductions.canonical:
             builder.call(self.canonical, [state])
 
-    # Steps.
-
-    def task_of(self, code: Code) -> LlvmValue:
-        """Return the slot of the task that a CPU executes or is switching away from."""
-        return code.value(slot_of(Load(self.model.field("cpu", "current"), Context("cpu"))))
-
-    def _step(self) -> None:
-        """``step(state, cpu, choice, outcome, range, chosen, covered, touched)``: 1 if made.
-
-        ``choice`` is the outcome of the first step; ``outcome`` says whether an allocation
-        among the merged steps fails; ``chosen[0]`` is set if there was one. ``range`` is the
-        number of the ports that an open ioperm() call gets; ``chosen[1]`` is set if it got them.
-        ``touched`` is set if a field was read or written that may be part of a hidden map.
-        """
-        self.step, builder = self._function(
-            "step", I32, STATE, I64, I64, I64, I64, STATE, BYTES, STATE
-        )
-        state, cpu, choice, outcome, self._range, chosen, covered, touched = self.step.args
-        picked = builder.alloca(I64)
-        builder.store(choice, picked)
-        builder.store(number(0), chosen)
-        self._ports_chosen = builder.gep(chosen, [number(1)])
-        builder.store(number(0), self._ports_chosen)
-        code = Code(self.model, self.packing, builder, state)
-        code.contexts = {"cpu": cpu, "choice": choice}
-        code.contexts["task"] = self.task_of(code)
-        ends = self._ends()
-        self.watch_hidden(code, touched)
-        own = code.value(Load(self.model.field("cpu", "pc"), Context("cpu")))
-        switching = builder.icmp_unsigned("!=", own, number(0))
-        task_pc = code.value(Load(self.model.field("task", "pc"), Context("task")))
-        dispatch = builder.switch(builder.select(switching, own, task_pc), ends[1])
-        self._crashes: dict[str, LlvmValue] = {}
-        self._blocks = {pc: self.step.append_basic_block(f"step{pc}") for pc in self.model.steps}
-        self._merged = dict(self._blocks)
-        for pc, step in self.model.steps.items():
-            if step.choices > 1:
-                self._merged[pc] = self._merged_allocation(
-                    code, step, (picked, outcome, chosen), ends
-                )
-                dispatch.add_case(
-                    number(pc), self._first_allocation(code, step, (picked, chosen), ends)
-                )
-            else:
-                dispatch.add_case(number(pc), self._blocks[pc])
-        for pc, step in self.model.steps.items():
-            builder.position_at_end(self._blocks[pc])
-            code.contexts["choice"] = builder.load(picked, typ=I64) if step.choices > 1 else choice
-            self._one_step(code, step, covered, ends[0])
-
-    def watch_hidden(self, code: Code, touched: LlvmValue) -> None:
-        """Let ``touched`` be set wherever the code reads or writes a part of a hidden map."""
-        if self.hidden is not None:
-            fields = self.hidden.hidden.fields
-            code.on_access = lambda field: (
-                code.builder.store(number(1), touched) if field in fields else None
-            )
-
-    def _ends(self) -> tuple[LlvmValue, LlvmValue]:
-        """Return the blocks that return 1 and 0."""
-        blocks = []
-        for value in (1, 0):
-            blocks.append(self.step.append_basic_block(f"return{value}"))
-            llvm.IRBuilder(blocks[-1]).ret(llvm.Constant(I32, value))
-        return blocks[0], blocks[1]
-
-    def _first_allocation(
-        self,
-        code: Code,
-        step: Step,
-        cells: tuple[LlvmValue, LlvmValue],
-        ends: tuple[LlvmValue, LlvmValue],
-    ) -> LlvmValue:
-        """Emit the entry of an allocation that is the first step: the caller chooses."""
-        block = self.step.append_basic_block(f"choose{step.pc}")
-        code.builder.position_at_end(block)
-        code.builder.store(number(_DONE), cells[1])
-        code.builder.cbranch(code.truth(step.guard), self._blocks[step.pc], ends[1])
-        return block
-
-    def _merged_allocation(
-        self,
-        code: Code,
-        step: Step,
-        cells: tuple[LlvmValue, LlvmValue, LlvmValue],
-        ends: tuple[LlvmValue, LlvmValue],
-    ) -> LlvmValue:
-        """Emit the entry of an allocation among merged steps: the lowest slot, or failure."""
-        builder, (picked, outcome, chosen) = code.builder, cells
-        block, go = (
-            self.step.append_basic_block(f"{name}{step.pc}") for name in ("merged", "allocate")
-        )
-        builder.position_at_end(block)
-        first = builder.icmp_unsigned("==", builder.load(chosen, typ=I64), number(0))
-        builder.cbranch(first, go, ends[0])
-        builder.position_at_end(go)
-        builder.store(number(1), chosen)
-        record = next(e.record for e in subexpressions(step.guard) if isinstance(e, Mask))
-        lowest = builder.cttz(code.mask(Mask("free", record)), llvm.Constant(llvm.IntType(1), 0))
-        fails = builder.icmp_unsigned("!=", outcome, number(0))
-        builder.store(builder.select(fails, number(step.choices - 1), lowest), picked)
-        builder.branch(self._blocks[step.pc])
-        return block
-
-    def _one_step(self, code: Code, step: Step, covered: LlvmValue, done: LlvmValue) -> None:
-        builder = code.builder
-        builder.store(llvm.Constant(I8, 1), builder.gep(covered, [number(step.pc)]))
-        own = self.model.field(step.context, "pc")
-        slot = Context(step.context)
-
-        def crash() -> LlvmValue:
-            crashed = self._crashed(code, step, done)
-            crashed.add_incoming(number(step.pc), builder.block)
-            return crashed.parent
-
-        def goto(target: int) -> None:
-            if self.late is not None and self.late.chosen_between(step.pc, target):
-                self._choose_ports(code, self.late)
-            code.put(step.context, code.value(slot), code.place(own), number(target))
-            self._go_on(code, step, target, done)
-
-        code.on_failure, code.on_goto = crash, goto
-        code.on_heap_write = lambda field, record, index: self._watch(
-            code, step, covered, (field, record, index)
-        )
-        code.body(step.body)
-
-    def _crashed(self, code: Code, step: Step, done: LlvmValue) -> LlvmValue:
-        """Return the step that crashed, a phi at the start of what all crashes have in common."""
-        if step.context not in self._crashes:
-            builder = code.builder
-            block = self.step.append_basic_block(f"{step.context}_crashed")
-            with builder.goto_block(block):
-                self._crashes[step.context] = crashed = builder.phi(I64)
-                code.crash()
-                own = code.place(self.model.field(step.context, "pc"))
-                code.put(step.context, code.contexts[step.context], own, crashed)
-                builder.branch(done)
-        return self._crashes[step.context]
-
-    def _choose_ports(self, code: Code, late: LateArguments) -> None:
-        """Give an open ioperm() call the ports that the caller of ``step`` wants."""
-        assert late.field is not None  # noqa: S101 - there are open calls
-        builder, task, place = code.builder, code.contexts["task"], code.place(late.field)
-        valid = builder.icmp_unsigned("!=", code.get("task", task, place), number(0))
-        with builder.if_then(valid):
-            ports = number(late.values[0])
-            for index, value in enumerate(late.values[1:], 1):
-                wanted = builder.icmp_unsigned("==", self._range, number(index))
-                ports = builder.select(wanted, number(value), ports)
-            code.put("task", task, place, ports)
-            builder.store(number(1), self._ports_chosen)
-
-    def _watch(
-        self, code: Code, step: Step, covered: LlvmValue, write: tuple[Field | None, str, Expr]
-    ) -> None:
-        """Note a write to a trusted field of an object that others refer to."""
-        field, record, index = write
-        affected = [
-            n
-            for n, f in enumerate(self.trusted)
-            if f == field or (field is None and f.record == record)
-        ]
-        if self.merging is None or not affected:
-            return
-        alone = code.truth(self.merging.unshared(step, record, index))
-        with code.builder.if_then(code.builder.not_(alone)):
-            for position in affected:
-                where = number(watch_base(self.model) + position)
-                code.builder.store(llvm.Constant(I8, 1), code.builder.gep(covered, [where]))
-
-    def _go_on(self, code: Code, step: Step, target: int, done: LlvmValue) -> None:
-        """End the step, or continue with the next one where that is sound."""
-        builder = code.builder
-        following = self.model.steps.get(target)
-        condition = self.merging.condition(target) if self.merging else Const(0)
-        if (
-            following is None
-            or following.context != step.context
-            or condition == Const(0)
-            or self._backward(step.pc, target)
-        ):
-            builder.branch(done)
-        elif condition == Const(1):
-            builder.branch(self._merged[target])
-        else:
-            builder.cbranch(code.truth(condition), self._merged[target], done)
-
-    def _backward(self, pc: int, target: int) -> bool:
-        """Return whether merging would close a cycle of merged steps."""
-        return self.merging is not None and self.merging.closes_cycle(pc, target)
-
     def _finish(self) -> None:
         """``finish(state, cpu, successor, label, labels, count, covered)``: runs on, stores."""
-        self.finish, builder = self._function(
-            "finish", I64, STATE, I64, STATE, I32, LABELS, I64, BYTES
+        self.finish, builder = new_function(
+            self.module, "finish", I64, STATE, I64, STATE, I32, LABELS, I64, BYTES
         )
         state, cpu, successors, label, labels, count, covered = self.finish.args
         del cpu, covered
@@ -400,14 +144,14 @@ class NativeModel:
     # Verdict.
 
     def _judge(self) -> None:
-        self.judge_working, builder = self._function("judge_working", I64, STATE, STATE)
+        self.judge_working, builder = new_function(self.module, "judge_working", I64, STATE, STATE)
         state, details = self.judge_working.args
         code = Code(self.model, self.packing, builder, state)
         code.body(self.model.judge)
         for index, name in enumerate(("cpu", "longs")):
             builder.store(code.value(Temp(name)), builder.gep(details, [number(index)]))
         builder.ret(code.value(Temp("verdict")))
-        judge, builder = self._function("judge", I64, STATE, STATE)
+        judge, builder = new_function(self.module, "judge", I64, STATE, STATE)
         work = builder.alloca(I64, self.packing.words)
         builder.call(self.unpack, [judge.args[0], work])
         builder.ret(builder.call(self.judge_working, [work, judge.args[1]]))
@@ -415,7 +159,7 @@ class NativeModel:
     # Successors.
 
     def _expand(self) -> llvm.Function:
-        function, builder = self._function("expand", I64, STATE, STATE, LABELS, BYTES)
+        function, builder = new_function(self.module, "expand", I64, STATE, STATE, LABELS, BYTES)
         stored, successors, labels, covered = function.args
         state = builder.alloca(I64, self.packing.words)
         details = builder.alloca(I64, 2)
@@ -442,7 +186,7 @@ class NativeModel:
         hidden = self.hidden
         assert hidden is not None  # noqa: S101 - the caller knows
         trial = hidden.emit_trial(expand_cpu, max_successors(self.model))
-        function, builder = self._function("expand_and_try", I64, *_EXPAND_CPU)
+        function, builder = new_function(self.module, "expand_and_try", I64, *_EXPAND_CPU)
         state, cpu, successors, labels, count, covered, touched = function.args
         is_hidden = builder.call(hidden.is_hidden, [state, cpu])
         builder.store(builder.select(is_hidden, number(0), number(1)), touched)
@@ -471,7 +215,7 @@ class NativeModel:
         return builder.add(verdict, span)
 
     def _expand_cpu(self) -> llvm.Function:
-        function, builder = self._function("expand_cpu", I64, *_EXPAND_CPU)
+        function, builder = new_function(self.module, "expand_cpu", I64, *_EXPAND_CPU)
         emitter = Successors(self, function, builder)
         code, model = emitter.code, self.model
         cpu_pc = code.value(Load(model.field("cpu", "pc"), Context("cpu")))

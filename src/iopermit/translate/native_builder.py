@@ -69,6 +69,18 @@ def number(value: int) -> llvm.Constant:
     return llvm.Constant(I64, value)
 
 
+def new_function(
+    module: llvm.Module, name: str, result: LlvmValue, *arguments: LlvmValue
+) -> tuple[llvm.Function, llvm.IRBuilder]:
+    """Return a function whose pointers are to different memory, and its builder."""
+    function = llvm.Function(module, llvm.FunctionType(result, arguments), name)
+    function.attributes.add("nounwind")
+    for argument in function.args:
+        if isinstance(argument.type, llvm.PointerType):
+            argument.add_attribute("noalias")
+    return function, llvm.IRBuilder(function.append_basic_block("entry"))
+
+
 @contextlib.contextmanager
 def counted(builder: llvm.IRBuilder, amount: LlvmValue) -> Iterator[LlvmValue]:
     """Emit a loop; gives the number of the turn, from 0."""

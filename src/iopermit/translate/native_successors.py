@@ -9,6 +9,7 @@ from llvmlite import ir as llvm
 from iopermit.translate.ir import Const, Context, Load, Rule
 from iopermit.translate.native_builder import BYTES, I8, I32, I64, Code, LlvmValue, number
 from iopermit.translate.native_labels import CPU_SHIFT, STEP
+from iopermit.translate.native_steps import task_of, watch_hidden
 from iopermit.translate.packing import WORD
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ class Successors:
         builder.store(count, self.count)
         self.code = Code(native.model, native.packing, builder, self.state)
         self.code.contexts = {"cpu": self.cpu}
-        self.code.contexts["task"] = native.task_of(self.code)
-        native.watch_hidden(self.code, self.touched)
+        self.code.contexts["task"] = task_of(self.code)
+        watch_hidden(self.code, native.hidden, self.touched)
 
     def _copy(self) -> None:
         builder, size = self.builder, number(self.native.packing.words * WORD // 8)
@@ -150,7 +151,7 @@ class Successors:
         builder, native = self.builder, self.native
         code = Code(native.model, native.packing, builder, self.work)
         code.contexts = self.code.contexts
-        native.watch_hidden(code, self.touched)
+        watch_hidden(code, self.native.hidden, self.touched)
         own = native.model.field("task", "pc")
         code.on_goto = lambda target: code.put(
             "task", code.contexts["task"], code.place(own), number(target)
@@ -178,6 +179,6 @@ class Successors:
             return
         code = Code(self.native.model, self.native.packing, self.builder, self.work)
         code.contexts = self.code.contexts
-        self.native.watch_hidden(code, self.touched)
+        watch_hidden(code, self.native.hidden, self.touched)
         with self.builder.if_then(code.truth(condition)):
             self._run(0, outcome)
