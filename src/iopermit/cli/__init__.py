@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from iopermit.cli.exit_codes import ExitCode
+from iopermit.cli.exit_codes import ExitCode, ProgramStatus
 from iopermit.cli.output import complain
 
 __all__ = ["ExitCode", "main"]
@@ -17,9 +17,7 @@ def main(arguments: list[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        from iopermit.cli.app import app  # noqa: PLC0415 - errors while importing are told, too
-
-        return app(sys.argv[1:] if arguments is None else arguments)
+        return _run(arguments)
     except KeyboardInterrupt:
         complain("iopermit: interrupted before there was a result")
         return ExitCode.UNDETERMINED
@@ -27,3 +25,19 @@ def main(arguments: list[str] | None = None) -> int:
         from iopermit.cli.errors import explain  # noqa: PLC0415 - only when it is needed
 
         return explain(error)
+
+
+def _run(arguments: list[str] | None) -> int:
+    from iopermit.cli.app import app  # noqa: PLC0415 - typer takes its time
+
+    try:
+        result = app(arguments, prog_name="iopermit", standalone_mode=False)
+    except SystemExit:
+        # typer's answer when the reader of --help goes away.
+        return ExitCode.HOLDS
+    if isinstance(result, (ExitCode, ProgramStatus)):
+        return result
+    if result:
+        # typer answers Ctrl-C with 130.
+        raise KeyboardInterrupt
+    return ExitCode.HOLDS

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from iopermit.cli import parsing
+import typer
+
 from iopermit.cli import scenario as bounds
 from iopermit.cli.errors import BadInputError
 from iopermit.cli.exit_codes import ExitCode, exit_code
@@ -41,75 +42,73 @@ class Output:
 def check_design(  # noqa: PLR0913 - one parameter per option
     design: Annotated[
         str | None,
-        parsing.Argument(
-            metavar="[DESIGN]", about="An id (see `iopermit list`), FILE.py, or FILE.py:CLASS."
+        typer.Argument(
+            metavar="[DESIGN]",
+            help="An id (see `iopermit list`), FILE.py, or FILE.py:CLASS.",
+            show_default=False,
         ),
     ] = None,
     *,
     kernel: Annotated[
-        Path | None, parsing.Option(metavar="TREE", about="Check this kernel source tree's C code.")
+        Path | None, typer.Option(metavar="TREE", help="Check this kernel source tree's C code.")
     ] = None,
     patch: Annotated[
         list[Path] | None,
-        parsing.Option(metavar="FILE", about="Apply this patch or mail to it. Repeatable."),
+        typer.Option(metavar="FILE", help="Apply this patch or mail to it. Repeatable."),
     ] = None,
     keep_build: Annotated[
-        Path | None, parsing.Option(metavar="DIR", about="Leave the kernel's build there.")
+        Path | None, typer.Option(metavar="DIR", help="Leave the kernel's build there.")
     ] = None,
     events: bounds.Events = None,
     without: bounds.Without = None,
     cpus: bounds.Cpus = None,
     tasks: bounds.Tasks = None,
     longs: bounds.Longs = None,
-    every: Annotated[
-        bool, parsing.Option("--all", about="Show every different violation.")
-    ] = False,
+    every: Annotated[bool, typer.Option("--all", help="Show every different violation.")] = False,
     option: bounds.Option = None,
     max_states: Annotated[
-        int | None, parsing.Option(metavar="N", least=1, about="Give up after this many states.")
+        int | None, typer.Option(metavar="N", min=1, help="Give up after this many states.")
     ] = None,
     max_memory: Annotated[
-        str | None, parsing.Option(metavar="SIZE", about="Give up at this much memory, e.g. 2G.")
+        str | None, typer.Option(metavar="SIZE", help="Give up at this much memory, e.g. 2G.")
     ] = None,
     timeout: Annotated[
-        float | None, parsing.Option(metavar="SECONDS", least=0, about="Give up after this time.")
+        float | None, typer.Option(metavar="SECONDS", min=0, help="Give up after this time.")
     ] = None,
-    threads: Annotated[
-        int, parsing.Option(metavar="N", least=1, about="Threads of the search.")
-    ] = 1,
+    threads: Annotated[int, typer.Option(metavar="N", min=1, help="Threads of the search.")] = 1,
     no_symmetry: Annotated[
-        bool, parsing.Option("--no-symmetry", about="Tell apart states that differ in names only.")
+        bool, typer.Option("--no-symmetry", help="Tell apart states that differ in names only.")
     ] = False,
     no_merging: Annotated[
-        bool, parsing.Option("--no-merging", about="Interleave steps that nothing can observe.")
+        bool, typer.Option("--no-merging", help="Interleave steps that nothing can observe.")
     ] = False,
     no_counter_renaming: Annotated[
-        bool, parsing.Option("--no-counter-renaming", about="Keep sequence numbers as they are.")
+        bool, typer.Option("--no-counter-renaming", help="Keep sequence numbers as they are.")
     ] = False,
     no_dead_fields: Annotated[
-        bool, parsing.Option("--no-dead-fields", about="Tell apart values that nothing can read.")
+        bool, typer.Option("--no-dead-fields", help="Tell apart values that nothing can read.")
     ] = False,
     no_late_arguments: Annotated[
-        bool, parsing.Option("--no-late-arguments", about="Choose ioperm()'s ports at its start.")
+        bool, typer.Option("--no-late-arguments", help="Choose ioperm()'s ports at its start.")
     ] = False,
     savings: Annotated[
-        bool, parsing.Option("--savings", about="Also search without each reduction, and compare.")
+        bool, typer.Option("--savings", help="Also search without each reduction, and compare.")
     ] = False,
-    as_json: Annotated[bool, parsing.Option("--json", about="Print the verdict as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
     sarif: Annotated[
-        Path | None, parsing.Option(metavar="FILE", about="Also write SARIF 2.1.0.")
+        Path | None, typer.Option(metavar="FILE", help="Also write SARIF 2.1.0.")
     ] = None,
     junit: Annotated[
-        Path | None, parsing.Option(metavar="FILE", about="Also write JUnit XML.")
+        Path | None, typer.Option(metavar="FILE", help="Also write JUnit XML.")
     ] = None,
     save: Annotated[
-        Path | None, parsing.Option(metavar="FILE", about="Save for `iopermit replay FILE`.")
+        Path | None, typer.Option(metavar="FILE", help="Save for `iopermit replay FILE`.")
     ] = None,
     steps: Annotated[
-        bool, parsing.Option("--steps", about="Show every atomic step with its source line.")
+        bool, typer.Option("--steps", help="Show every atomic step with its source line.")
     ] = False,
     quiet: Annotated[
-        bool, parsing.Option("--quiet", "-q", about="Print the headline only, and no progress.")
+        bool, typer.Option("--quiet", "-q", help="Print the headline only, and no progress.")
     ] = False,
 ) -> ExitCode:
     """Search a design for a port leak, a lost permission, a kernel crash or a memory leak.

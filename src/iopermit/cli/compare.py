@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from iopermit.cli import parsing
+import typer
+
 from iopermit.cli import scenario as shared
 from iopermit.cli.cost import Designs
 from iopermit.cli.errors import BadInputError
@@ -21,37 +22,35 @@ def compare(  # noqa: PLR0913 - one parameter per option
     *,
     events: Annotated[
         str,
-        parsing.Option(
+        typer.Option(
             metavar="LIST",
-            about="Columns: plain, plain-without-preempt, all, all-without-preempt.",
+            help="Columns: plain, plain-without-preempt, all, all-without-preempt.",
         ),
     ] = "plain,plain-without-preempt,all,all-without-preempt",
     no_options: Annotated[
-        bool, parsing.Option("--no-options", about="No rows for the options of the designs.")
+        bool, typer.Option("--no-options", help="No rows for the options of the designs.")
     ] = False,
     cpus: shared.Cpus = None,
     tasks: shared.Tasks = None,
     longs: shared.Longs = None,
     full: Annotated[
-        bool, parsing.Option("--full", about="Go on to 3 tasks: may take hours and much memory.")
+        bool, typer.Option("--full", help="Go on to 3 tasks: may take hours and much memory.")
     ] = False,
     every: Annotated[
-        bool, parsing.Option("--all", about="Find every kind of violation in the scenario.")
+        bool, typer.Option("--all", help="Find every kind of violation in the scenario.")
     ] = False,
     max_states: Annotated[
-        int | None,
-        parsing.Option(metavar="N", least=1, about="Give up a scenario at this many states."),
+        int | None, typer.Option(metavar="N", min=1, help="Give up a scenario at this many states.")
     ] = None,
     max_memory: Annotated[
-        str | None, parsing.Option(metavar="SIZE", about="Give up a scenario at this much memory.")
+        str | None, typer.Option(metavar="SIZE", help="Give up a scenario at this much memory.")
     ] = None,
     timeout: Annotated[
-        float | None,
-        parsing.Option(metavar="SECONDS", least=0, about="Give up a scenario after this."),
+        float | None, typer.Option(metavar="SECONDS", min=0, help="Give up a scenario after this.")
     ] = None,
-    threads: Annotated[int, parsing.Option(metavar="N", least=1, about="Threads of a search.")] = 1,
-    as_json: Annotated[bool, parsing.Option("--json", about="Print the matrix as JSON.")] = False,
-    quiet: Annotated[bool, parsing.Option("--quiet", "-q", about="Show no progress.")] = False,
+    threads: Annotated[int, typer.Option(metavar="N", min=1, help="Threads of a search.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the matrix as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> ExitCode:
     """Search designs under several sets of events, and show the verdicts side by side.
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from iopermit.cli import parsing
+import typer
+
 from iopermit.cli.errors import BadInputError
 from iopermit.cli.exit_codes import ExitCode
 from iopermit.cli.output import check_writable, complain, print_result, write_file
 
 Designs = Annotated[
     list[str] | None,
-    parsing.Argument(
+    typer.Argument(
         metavar="[DESIGN]...",
-        about="Ids (see `iopermit list`), FILE.py, or FILE.py:CLASS; every known design if none.",
+        help="Ids (see `iopermit list`), FILE.py, or FILE.py:CLASS; every known design if none.",
+        show_default=False,
     ),
 ]
 
@@ -24,15 +26,15 @@ def cost(
     *,
     kernel: Annotated[
         list[Path] | None,
-        parsing.Option(metavar="TREE", about="Count a kernel tree's own code instead; repeatable."),
+        typer.Option(metavar="TREE", help="Count a kernel tree's own code instead; repeatable."),
     ] = None,
     patch: Annotated[
         list[Path] | None,
-        parsing.Option(metavar="FILE", about="Count the tree without and with this patch, too."),
+        typer.Option(metavar="FILE", help="Count the tree without and with this patch, too."),
     ] = None,
-    as_json: Annotated[bool, parsing.Option("--json", about="Print the costs as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the costs as JSON.")] = False,
     plot: Annotated[
-        Path | None, parsing.Option(metavar="FILE", about="Also draw a bar chart, as SVG.")
+        Path | None, typer.Option(metavar="FILE", help="Also draw a bar chart, as SVG.")
     ] = None,
 ) -> ExitCode:
     """Count what designs write to the TSS, read of bitmaps, and reload.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
+import typer
+
 from iopermit.cli.exit_codes import ExitCode
 from iopermit.cli.output import OutputError, complain, give_up_stdout
-from iopermit.cli.parsing import UsageError
 from iopermit.designs import UnknownDesignError
 from iopermit.kernel.errors import KernelTreeError
 from iopermit.translate.source import DesignError
@@ -31,6 +33,9 @@ def explain(error: Exception) -> ExitCode:
             complain(f"iopermit: error: {error}; `iopermit list` shows all designs")
         case BadInputError() | KernelTreeError() | OutputError():
             complain(f"iopermit: error: {error}")
+        case typer.Abort():
+            complain("iopermit: interrupted before there was a result")
+            return ExitCode.UNDETERMINED
         case MemoryError():
             complain(
                 "iopermit: error: out of memory; lower --max-memory or check a smaller scenario"
@@ -41,8 +46,13 @@ def explain(error: Exception) -> ExitCode:
         case BrokenPipeError():
             give_up_stdout()
             return ExitCode.HOLDS
-        case UsageError():
-            complain(f"iopermit: error: {error}\n  see: {error.command} --help")
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT | errno.EFBIG):
+            # From typer, which prints the help itself.
+            give_up_stdout()
+            complain(f"iopermit: error: cannot write to standard output: {error.strerror}")
+        case _ if hasattr(error, "format_message"):
+            # Wrong usage. The class belongs to click, in later versions to typer's copy of it.
+            complain(_usage(error, error.format_message()))
         case _:
             return _internal(f"{type(error).__name__}: {error}", error)
     return ExitCode.BAD_INPUT
@@ -52,6 +62,15 @@ def _is_replay_error(error: Exception) -> bool:
     """Tell without importing the search, which did not raise the error if it is not imported."""
     module = sys.modules.get("iopermit.search.replay")
     return module is not None and isinstance(error, module.ReplayError)
+
+
+def _usage(error: Exception, message: str) -> str:
+    if message.startswith("Usage:"):
+        # A command without arguments: this is its help.
+        return message
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "iopermit"
+    return f"iopermit: error: {message}\n  see: {command} --help"
 
 
 def _internal(message: str, error: Exception) -> ExitCode:

@@ -5,13 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from iopermit.cli import parsing
+import typer
+
 from iopermit.cli import scenario as bounds
 from iopermit.cli.exit_codes import ExitCode
 from iopermit.cli.output import check_writable, print_result, write_file
 from iopermit.system.scenario import Scenario
 
+app = typer.Typer(
+    help="Print a design's model in the language of another checker.", no_args_is_help=True
+)
 
+
+@app.callback()
+def _export() -> None:
+    """Print a design's model in the language of another checker."""
+
+
+@app.command()
 def promela(  # noqa: PLR0913 - one parameter per option
     design: bounds.Design,
     *,
@@ -22,10 +33,10 @@ def promela(  # noqa: PLR0913 - one parameter per option
     longs: bounds.Longs = None,
     option: bounds.Option = None,
     as_json: Annotated[
-        bool, parsing.Option("--json", about="Print an object with the model as a string.")
+        bool, typer.Option("--json", help="Print an object with the model as a string.")
     ] = False,
     output: Annotated[
-        Path | None, parsing.Option("--output", "-o", metavar="FILE", about="Write to a file.")
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to a file.")
     ] = None,
 ) -> ExitCode:
     """Print the model as Promela, the language of Spin."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, Annotated, Any
 
-from iopermit.cli import parsing
+import typer
+
 from iopermit.cli.exit_codes import ExitCode
 from iopermit.cli.output import print_result
 
@@ -19,7 +20,7 @@ _INDENT = 31
 
 
 def list_designs(
-    *, as_json: Annotated[bool, parsing.Option("--json", about="Print the list as JSON.")] = False
+    *, as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False
 ) -> ExitCode:
     """List the designs: id, family, what it is, where it comes from, and its options."""
     from iopermit.designs import designs  # noqa: PLC0415 - imports numpy

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
-from iopermit.cli import parsing
+import typer
+
 from iopermit.cli.check import Output, deliver
 from iopermit.cli.errors import BadInputError
 from iopermit.cli.exit_codes import ExitCode, exit_code
@@ -15,11 +16,11 @@ _SAVE_HINT = "write one with: iopermit check DESIGN --save FILE"
 
 
 def replay_file(
-    file: Annotated[Path, parsing.Argument(metavar="FILE")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False)],
     *,
-    as_json: Annotated[bool, parsing.Option("--json", about="Print the verdict as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
     steps: Annotated[
-        bool, parsing.Option("--steps", about="Show every atomic step with its source line.")
+        bool, typer.Option("--steps", help="Show every atomic step with its source line.")
     ] = False,
 ) -> ExitCode:
     """Step through the schedule that `iopermit check --save FILE` saved, on full-size state."""

@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO, TextIO
 
-from iopermit.cli import parsing, scenario
+import typer
+
+from iopermit.cli import scenario
 from iopermit.cli.errors import BadInputError
 from iopermit.cli.exit_codes import ExitCode, ProgramStatus
 from iopermit.cli.output import check_writable, complain, write_file
@@ -26,43 +28,42 @@ _BACKENDS = ("unicorn", "kvm")
 
 
 def run(  # noqa: PLR0913 - one argument for each option
-    program: Annotated[str, parsing.Argument(metavar="PROGRAM")],
-    arguments: Annotated[list[str] | None, parsing.Argument(metavar="[ARGS]...")] = None,
+    program: Annotated[str, typer.Argument(metavar="PROGRAM", show_default=False)],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="[ARGS]...", show_default=False)
+    ] = None,
     *,
     design: Annotated[
-        str, parsing.Option(metavar="DESIGN", about="An id, FILE.py, or FILE.py:CLASS.")
+        str, typer.Option(metavar="DESIGN", help="An id, FILE.py, or FILE.py:CLASS.")
     ] = "linux-6.16",
     option: scenario.Option = None,
-    cpu: Annotated[str, parsing.Option(metavar="NAME", about="`unicorn` or `kvm`.")] = "unicorn",
-    cpus: Annotated[int, parsing.Option(metavar="N", about="Virtual CPUs.", least=1, most=32)] = 1,
-    seed: Annotated[int, parsing.Option(metavar="N", about="Of the schedule.")] = 0,
+    cpu: Annotated[str, typer.Option(metavar="NAME", help="`unicorn` or `kvm`.")] = "unicorn",
+    cpus: Annotated[int, typer.Option(metavar="N", help="Virtual CPUs.", min=1, max=32)] = 1,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of the schedule.")] = 0,
     user: Annotated[
-        bool, parsing.Option("--user", about="Run as user 1000 without CAP_SYS_RAWIO.")
+        bool, typer.Option("--user", help="Run as user 1000 without CAP_SYS_RAWIO.")
     ] = False,
     strace: Annotated[
-        bool, parsing.Option("--strace", about="Print system calls and port accesses on stderr.")
+        bool, typer.Option("--strace", help="Print system calls and port accesses on stderr.")
     ] = False,
     io_log: Annotated[
-        Path | None, parsing.Option(metavar="FILE", about="Write every port access as JSON lines.")
+        Path | None, typer.Option(metavar="FILE", help="Write every port access as JSON lines.")
     ] = None,
     serial: Annotated[
         Path | None,
-        parsing.Option(
-            metavar="FILE", about="What the serial port sends; standard output if none."
-        ),
+        typer.Option(metavar="FILE", help="What the serial port sends; standard output if none."),
     ] = None,
     timeout: Annotated[
-        float | None,
-        parsing.Option(metavar="S", about="Give up after so many seconds.", least=0.01),
+        float | None, typer.Option(metavar="S", help="Give up after so many seconds.", min=0.01)
     ] = None,
     max_tasks: Annotated[
-        int, parsing.Option(metavar="N", about="Tasks alive at once.", least=1, most=1024)
+        int, typer.Option(metavar="N", help="Tasks alive at once.", min=1, max=1024)
     ] = 64,
     memory: Annotated[
-        str, parsing.Option(metavar="SIZE", about="Physical memory, as 64M or 1G.")
+        str, typer.Option(metavar="SIZE", help="Physical memory, as 64M or 1G.")
     ] = "1G",
     json_file: Annotated[
-        Path | None, parsing.Option("--json", metavar="FILE", about="Write a summary as JSON.")
+        Path | None, typer.Option("--json", metavar="FILE", help="Write a summary as JSON.")
     ] = None,
 ) -> ExitCode | ProgramStatus:
     """Run a real x86-64 or i386 Linux program whose kernel is a design.

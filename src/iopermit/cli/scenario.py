@@ -6,32 +6,33 @@ import difflib
 import re
 from typing import Annotated
 
-from iopermit.cli import parsing
+import typer
+
 from iopermit.cli.errors import BadInputError
 from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
 
 Design = Annotated[
     str,
-    parsing.Argument(
-        metavar="DESIGN", about="An id (see `iopermit list`), FILE.py, or FILE.py:CLASS."
+    typer.Argument(
+        metavar="DESIGN",
+        help="An id (see `iopermit list`), FILE.py, or FILE.py:CLASS.",
+        show_default=False,
     ),
 ]
 Option = Annotated[
     list[str] | None,
-    parsing.Option("--option", metavar="NAME", about="Set a switch of the design. Repeatable."),
+    typer.Option("--option", metavar="NAME", help="Set a switch of the design. Repeatable."),
 ]
 Events = Annotated[
     str | None,
-    parsing.Option(metavar="LIST", about="`all`, `plain`, or names separated by commas."),
+    typer.Option(metavar="LIST", help="`all`, `plain`, or names separated by commas."),
 ]
 Without = Annotated[
-    str | None, parsing.Option(metavar="LIST", about="Leave these events out, separated by commas.")
+    str | None, typer.Option(metavar="LIST", help="Leave these events out, separated by commas.")
 ]
-Cpus = Annotated[
-    int | None, parsing.Option(metavar="N", about="CPUs (2 if other bounds are given).")
-]
-Tasks = Annotated[int | None, parsing.Option(metavar="N", about="Tasks alive at once (3).")]
-Longs = Annotated[int | None, parsing.Option(metavar="N", about="Longs of the port bitmap (2).")]
+Cpus = Annotated[int | None, typer.Option(metavar="N", help="CPUs (2 if other bounds are given).")]
+Tasks = Annotated[int | None, typer.Option(metavar="N", help="Tasks alive at once (3).")]
+Longs = Annotated[int | None, typer.Option(metavar="N", help="Longs of the port bitmap (2).")]
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
