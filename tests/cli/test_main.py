@@ -116,10 +116,21 @@ def test_lack_of_memory_is_undetermined(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_heavy_modules_are_not_imported_at_the_start() -> None:
-    """The command starts without LLVM, matplotlib and rich's console."""
-    heavy = {"llvmlite", "matplotlib", "rich.console", "iopermit.search.check"}
-    code = "import sys, iopermit.cli.app; print(*sys.modules)"
+    """The command starts without NumPy, LLVM, matplotlib and rich's console."""
+    heavy = {"numpy", "llvmlite", "matplotlib", "rich.console", "iopermit.search.check"}
+    code = "import sys; from iopermit.cli.app import command; command([]); print(*sys.modules)"
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     modules = set(process.stdout.decode().split())
     assert "iopermit.cli.check" in modules
     assert modules & heavy == set()
+
+
+def test_a_verb_is_imported_alone() -> None:
+    """Of the verbs only the one that is asked for is imported."""
+    code = (
+        "import sys; from iopermit.cli.app import command; command(['list']); print(*sys.modules)"
+    )
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    modules = set(process.stdout.decode().split())
+    assert "iopermit.cli.list_designs" in modules
+    assert not modules & {"iopermit.cli.check", "iopermit.cli.run", "iopermit.cli.compare"}

@@ -27,6 +27,13 @@ def test_python_and_native_code_see_the_same() -> None:
     assert {memory.half_word(6), memory.half_word(7)} == {1, 5}
 
 
+@pytest.mark.parametrize("size", [1 << 60, 1 << 70])
+def test_too_much_memory_is_an_error_of_its_own(size: int) -> None:
+    """Asking for more than there can be raises MemoryError, which the command explains."""
+    with pytest.raises(MemoryError):
+        Memory(size)
+
+
 def test_an_array_lies_at_its_address() -> None:
     """The address of an array is that of its first word."""
     words = zeroes(3)

@@ -28,10 +28,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(arguments: list[str] | None) -> int:
-    from iopermit.cli.app import app  # noqa: PLC0415 - typer takes its time
+    from iopermit.cli.app import command  # noqa: PLC0415 - typer takes its time
 
+    words = sys.argv[1:] if arguments is None else arguments
     try:
-        result = app(arguments, prog_name="iopermit", standalone_mode=False)
+        result = command(words)(words, prog_name="iopermit", standalone_mode=False)
     except SystemExit:
         # typer's answer when the reader of --help goes away.
         return ExitCode.HOLDS

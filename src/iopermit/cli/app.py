@@ -1,23 +1,56 @@
-"""The command `iopermit` and its verbs, one module each."""
+"""The command `iopermit` and its verbs, one module each, imported when it is asked for."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import importlib
+from typing import Annotated, Final
 
 import typer
 
 import iopermit
-from iopermit.cli import check, compare, cost, export, list_designs, replay, run
 from iopermit.cli.output import print_result
 
-app = typer.Typer(
-    help="Check designs of how an x86 kernel maintains the TSS I/O permission bitmap.",
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+_VERBS: Final = {
+    "list": ("list_designs", "list_designs"),
+    "check": ("check", "check_design"),
+    "replay": ("replay", "replay_file"),
+    "compare": ("compare", "compare"),
+    "cost": ("cost", "cost"),
+    "run": ("run", "run"),
+    "export": ("export", "app"),
+}
+"""Module and function of each verb, or the app of its own verbs."""
+
+
+def command(words: list[str]) -> typer.Typer:
+    """Return the command with the verb that `words` begin with, or with all if they do not.
+
+    A verb takes its time: importing its module, and looking at the annotations of its options.
+    """
+    app = typer.Typer(
+        help="Check designs of how an x86 kernel maintains the TSS I/O permission bitmap.",
+        add_completion=False,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    epilog = "Exit status: 0 holds, 1 violated, 2 bad input, 3 undetermined, 4 internal error."
+    app.callback(epilog=epilog)(_iopermit)
+    for name in [words[0]] if words and words[0] in _VERBS else _VERBS:
+        _add(app, name)
+    return app
+
+
+def _add(app: typer.Typer, name: str) -> None:
+    module, attribute = _VERBS[name]
+    verb = getattr(importlib.import_module(f"iopermit.cli.{module}"), attribute)
+    if isinstance(verb, typer.Typer):
+        app.add_typer(verb, name=name)
+    else:
+        # What follows the program that is to be run is the program's.
+        settings = {"allow_interspersed_args": False} if name == "run" else None
+        app.command(name, context_settings=settings)(verb)
 
 
 def _show_version(wanted: bool) -> None:
@@ -26,21 +59,9 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(
-    epilog="Exit status: 0 holds, 1 violated, 2 bad input, 3 undetermined, 4 internal error."
-)
 def _iopermit(
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
     ] = False,
 ) -> None:
     """Check designs of how an x86 kernel maintains the TSS I/O permission bitmap."""
-
-
-app.command("list")(list_designs.list_designs)
-app.command("check")(check.check_design)
-app.command("replay")(replay.replay_file)
-app.command("compare")(compare.compare)
-app.command("cost")(cost.cost)
-app.command("run", context_settings={"allow_interspersed_args": False})(run.run)
-app.add_typer(export.app, name="export")
