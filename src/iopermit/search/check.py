@@ -25,6 +25,7 @@ from iopermit.translate.ir import VERDICTS, Field, Model
 from iopermit.translate.jit import Compiled, compile_model
 from iopermit.translate.native_labels import SWITCH_RULE, THREAD_RULE, USER_RULE
 from iopermit.translate.reductions import NO_REDUCTIONS, REDUCTIONS, Reductions
+from iopermit.translate.trusted import trustworthy
 
 if TYPE_CHECKING:
     from iopermit.search.memory import Words
@@ -173,11 +174,7 @@ class Search:
     ) -> tuple[Exploration, Native]:
         """Explore; with reductions, again without an assumption that turned out wrong."""
         model = build(self.design, self.scenario, blame=self.settings.every)
-        trusted = (
-            tuple(f for f in model.fields if f.record in model.heap)
-            if self.settings.reductions.merging
-            else ()
-        )
+        trusted = trustworthy(model) if self.settings.reductions.merging else ()
         initial = initial_values(self.design, self.scenario, model)
         started = time.monotonic()
         while True:
