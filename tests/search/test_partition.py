@@ -1,60 +1,33 @@
-"""Tests of iopermit.search.partition: the set of visited states, and how it grows."""
+"""Tests how many states fit into the memory that a search may use."""
 
 import pytest
-from tests.search.exploring import Subject, subject
+from hypothesis import given
+from hypothesis import strategies as st
 
-from iopermit.search.explore import Exploration, Explorer, Limits, Native, initial_state
-from iopermit.search.partition import Partition
-from iopermit.system.scenario import PLAIN_EVENTS, Scenario
-from iopermit.translate.jit import compile_model
-from iopermit.translate.reductions import NO_REDUCTIONS
+from iopermit.search.partition import LINK, most_states
 
-
-@pytest.fixture(scope="module")
-def small() -> Subject:
-    """Return a model of about a thousand states."""
-    return subject("linux-5.4", Scenario(1, 1, 1, PLAIN_EVENTS))
+WORD = 8
 
 
-def _explore(small: Subject, threads: int) -> tuple[Exploration, list[Partition]]:
-    compiled = compile_model(small.model, NO_REDUCTIONS, optimised=False)
-    explorer = Explorer(compiled, Limits(max_states=100_000), threads)
-    result = explorer.run(initial_state(Native(compiled), small.initial), stop=False)
-    assert result.exhausted
-    return result, explorer.partitions
+def needed(states: int, words: int) -> int:
+    """Return the most bytes that states, links and index have taken on the way to a number."""
+    places, peak = 1 << 16, 0
+    while 4 * states > 3 * places:
+        grown_at = 3 * places // 4
+        peak = max(peak, grown_at * (words * WORD + LINK) + 3 * places * WORD)
+        places *= 2
+    return max(peak, states * (words * WORD + LINK) + places * WORD)
 
 
-@pytest.mark.parametrize("threads", [1, 2, 3])
-def test_a_growing_index_loses_nothing(
-    small: Subject, threads: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An index that starts with 2 places and grows gives the same states as a large one."""
-    expected, _ = _explore(small, threads)
-    monkeypatch.setattr("iopermit.search.partition._FIRST_PLACES", 2)
-    result, partitions = _explore(small, threads)
-    assert (result.states, result.transitions, result.depth) == (
-        expected.states, expected.transitions, expected.depth,
-    )  # fmt: skip
-    for each in partitions:
-        assert each.record.count <= each.record.size * 3 / 4
+@given(st.integers(0, 1 << 35), st.integers(1, 8))
+def test_the_states_fit_and_no_more_would(memory: int, words: int) -> None:
+    """So many states take no more than the memory, and 1 % more would."""
+    most = most_states(memory, words)
+    assert not most or needed(most, words) <= memory
+    assert needed(most + most // 100 + 1, words) > memory
 
 
-@pytest.mark.parametrize("threads", [1, 3])
-def test_no_state_is_kept_twice(small: Subject, threads: int) -> None:
-    """The states of all partitions differ from each other, and each is where its hash says."""
-    result, partitions = _explore(small, threads)
-    kept = [each.state(i).tobytes() for each in partitions for i in range(each.record.count)]
-    assert len(kept) == len(set(kept)) == result.states
-
-
-def test_memory_counts_states_links_and_index(small: Subject) -> None:
-    """The memory of a partition is 8 bytes per word and place, and 4 per link to a predecessor."""
-    _, (partition,) = _explore(small, 1)
-    record = partition.record
-    assert partition.memory == record.count * (8 * partition.words + 4) + 8 * record.size
-
-
-def test_links_lead_back_to_the_first_state(small: Subject) -> None:
-    """The predecessor of a state was found before it."""
-    _, (partition,) = _explore(small, 1)
-    assert all(partition.link(i) < i for i in range(1, partition.record.count))
+@pytest.mark.parametrize("memory", [0, 1000, 1 << 19])
+def test_little_memory_has_room_for_nothing(memory: int) -> None:
+    """An index alone takes half a mebibyte."""
+    assert most_states(memory, 3) == 0

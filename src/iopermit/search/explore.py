@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from iopermit.search import partition
 from iopermit.search.engine import home
 from iopermit.search.interruption import Interruption
-from iopermit.search.memory import WORD, Words, address, zeroes
+from iopermit.search.memory import Words, address, zeroes
 from iopermit.search.partition import LINK, Partition
 from iopermit.translate.ir import VERDICTS
 from iopermit.translate.native_labels import VERDICT_SPAN
@@ -30,8 +30,6 @@ _WORTH_FINISHING = 1 << 20
 """States up to which a search goes on after a broken assumption: a violation would be real."""
 AGAIN = "an assumption of a reduction turned out wrong"
 """Reason of a search that has to be repeated without it."""
-_INDEX_PER_STATE = 32
-"""Bytes of index per state: places that are 3/8 full at least, and the old ones when it grows."""
 
 
 @dataclass(frozen=True)
@@ -85,9 +83,9 @@ class Explorer:
         """Prepare memory for up to the limits; pages are only used when they are written."""
         self.compiled, self.limits, self.threads = compiled, limits, threads
         self.words = compiled.packing.stored_words
-        per_state = WORD * self.words + LINK + _INDEX_PER_STATE
         memory = limits.max_memory or default_memory()
-        most = min(memory // per_state, (1 << 32) - 2, limits.max_states or (1 << 40))
+        most = partition.most_states(memory // threads, self.words) * threads
+        most = min(most, (1 << 32) - 2, limits.max_states or (1 << 40))
         self.capacity = most // threads + partition.BUFFER * threads + 1
         self.most = most
         self.partitions = [

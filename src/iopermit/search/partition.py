@@ -22,6 +22,23 @@ LINK: Final = 4
 _FIRST_PLACES: Final = 1 << 16
 
 
+def most_states(memory: int, words: int) -> int:
+    """Return how many states of so many words fit into so many bytes, with links and index.
+
+    The index doubles when it is three quarters full, and then needs room beside the old one.
+    """
+    state, places, most = WORD * words + LINK, _FIRST_PLACES, 0
+    while True:
+        when_grown = 3 * places // 8 * state + 3 * places // 2 * WORD
+        if places > _FIRST_PLACES and when_grown > memory:
+            return most
+        full = 3 * places // 4
+        most = max(most, min(full, (memory - places * WORD) // state))
+        if most < full:
+            return most
+        places *= 2
+
+
 class Partition:
     """The states whose hash belongs to one thread, and that thread's buffers."""
 
