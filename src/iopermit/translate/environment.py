@@ -72,14 +72,14 @@ def build(design: type[Design], scenario: Scenario, *, blame: bool = False) -> M
     that violations can be told apart by the statement that let them happen.
     """
     types: dict[tuple[str, str], Type] = {}
-    width = 10
+    widths = 10, 10
     for _ in range(_MAX_PASSES):
         known = dict(types)
-        environment = Environment(design, scenario, types, width)
+        environment = Environment(design, scenario, types, widths)
         needed = environment.lower()
-        if known == types and needed == width:
+        if known == types and needed == widths:
             break
-        width = needed
+        widths = needed
     model = environment.finish()
     values = initial_values(design, scenario, model)
     model.brought_up = {f: values["tss", f.name][0] for f in model.fields_of("tss")}
@@ -96,14 +96,16 @@ class Environment:
         design: type[Design],
         scenario: Scenario,
         types: dict[tuple[str, str], Type],
-        pc_width: int,
+        pc_widths: tuple[int, int],
     ) -> None:
-        """Declare the state."""
+        """Declare the state; ``pc_widths`` are the bits of the pc of a task and of a CPU."""
         self.design, self.scenario = design, scenario
         declared = declare(design, scenario)
         longs, tasks = scenario.longs, scenario.tasks
-        self.pc = Field("task", "pc", pc_width, high=(1 << pc_width) - 1)
-        self.cpu_pc = Field("cpu", "pc", pc_width, high=(1 << pc_width) - 1)
+        self.pc, self.cpu_pc = (
+            Field(record, "pc", width, high=(1 << width) - 1)
+            for record, width in zip(("task", "cpu"), pc_widths, strict=True)
+        )
         everyone = tasks + scenario.cpus
         self.following = Field(
             "cpu", "following", everyone.bit_length(), "ref", "task", high=everyone
@@ -135,8 +137,8 @@ class Environment:
         self.back: Label = USER
         self.switch_entry: Label = USER
 
-    def lower(self) -> int:
-        """Translate everything; return how many bits a program counter needs."""
+    def lower(self) -> tuple[int, int]:
+        """Translate everything; return how many bits the pc of a task and of a CPU need."""
         self.back = self._return_path()
         self.leave = self._step([], "return from the system call", self._leave())
         self._ioperm()
@@ -147,8 +149,11 @@ class Environment:
         self._vm_exit()
         self._fault()
         self.switch_entry = self._switch_end()
-        last = FIRST_STEP + max(0, len(self.lowering.lowered.steps) - 1)
-        return last.bit_length()
+        steps = self.lowering.lowered.steps.values()
+        of_cpus = sum(step.context == "cpu" for step in steps)
+        lasts = (FIRST_STEP - 1 + max(1, amount) for amount in (len(steps), of_cpus))
+        of_task, of_cpu = (last.bit_length() for last in lasts)
+        return of_task, of_cpu
 
     # Pieces.
 
@@ -548,10 +553,13 @@ class Environment:
         resolved = {t: lowering.resolve(t) for t in range(1000, lowering.label())}
         for step in steps.values():
             step.body = map_gotos(step.body, resolved)
-        order = sorted(steps.values(), key=lambda s: (s.preemption_off, s.context, s.pc))
+        # Those of CPUs first, so that a CPU's pc has few bits; then the preemptible ones.
+        order = sorted(steps.values(), key=lambda s: (s.context, s.preemption_off, s.pc))
         number = {label: FIRST_STEP + i for i, label in enumerate(s.pc for s in order)}
         change = {t: number.get(end, end) for t, end in resolved.items()}
-        preemptible_end = FIRST_STEP + sum(not s.preemption_off for s in order)
+        preemptible_end = FIRST_STEP + sum(
+            s.context == "cpu" or not s.preemption_off for s in order
+        )
         self.back = change.get(self.back, self.back)
         model = Model(dict(self.declared.counts), self.scenario.tasks)
         model.fields = [*self.declared.fields, *lowering.lowered.locals.values()]
