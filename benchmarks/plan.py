@@ -63,6 +63,7 @@ QUICK: Final = Plan(
 FULL: Final = Plan(
     against_spin=(
         *_subjects(_CLASSIC, PLAIN_EVENTS, (1, 2, 1)),
+        *_subjects("linux-2.6.8", PLAIN_EVENTS, (1, 2, 1)),
         *_subjects("linux-6.16", _CALM, (1, 2, 1)),
         *_subjects(_HOLDS, ALL_EVENTS, (1, 1, 2)),
     ),
