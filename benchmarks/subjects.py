@@ -68,11 +68,16 @@ class Subject:
         design = find(self.design)
         model = build(design, self.scenario)
         compiled = compile_model(model, reductions)
-        initial = initial_state(Native(compiled), initial_values(design, self.scenario, model))
-        before = time.process_time()
-        explorer = Explorer(compiled, Limits(max_memory=8 << 30), threads)
-        result = explorer.run(initial, stop=False)
-        cpu_seconds = time.process_time() - before
+        values = initial_values(design, self.scenario, model)
+        while True:
+            initial = initial_state(Native(compiled), values)
+            before = time.process_time()
+            explorer = Explorer(compiled, Limits(max_memory=8 << 30), threads)
+            result = explorer.run(initial, stop=False)
+            cpu_seconds = time.process_time() - before
+            if compiled.hidden is None or not compiled.hidden.failed:
+                break
+            compiled.hidden.restart()
         if not result.exhausted:
             message = f"{self}: {result.reason}"
             raise RuntimeError(message)
