@@ -141,7 +141,6 @@ def growth(subjects: Iterable[Subject], timeout: int, memory: str) -> Iterator[R
             "process_seconds": done.seconds,
             "process_cpu_seconds": done.cpu_seconds,
             "search_bytes": search["memory"],
-            "peak_bytes": done.peak_bytes,
             "load": load(),
         }
 

@@ -107,7 +107,7 @@ def threads_table(rows: Sequence[Row]) -> str:
 def growth_table(rows: Sequence[Row]) -> str:
     """Return what each scenario costs."""
     heads = ("design, CPUs/tasks/longs, events", "verdict", "states", "transitions", "depth",
-             "search, s", "process, s", "CPU time, s", "search, MiB", "process, MiB")  # fmt: skip
+             "search, s", "process, s", "CPU time, s", "search, MiB")  # fmt: skip
     return table(
         heads,
         [
@@ -121,7 +121,6 @@ def growth_table(rows: Sequence[Row]) -> str:
                 f"{row['process_seconds']:.1f}",
                 f"{row['process_cpu_seconds']:.1f}",
                 f"{row['search_bytes'] / _MIB:.0f}",
-                f"{row['peak_bytes'] / _MIB:.0f}",
             )
             for row in rows
         ],

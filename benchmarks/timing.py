@@ -6,20 +6,17 @@ import os
 import platform
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import llvmlite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-
-_KIB: Final = 1024
 
 
 @dataclass(frozen=True)
@@ -30,8 +27,6 @@ class Run:
     """From start to end, by the clock on the wall."""
     cpu_seconds: float
     """Processor time of the process and its children."""
-    peak_bytes: int
-    """The most memory that the process had resident."""
     status: int
     output: str
 
@@ -58,9 +53,7 @@ def run(
     if status not in allowed:
         message = f"{' '.join(command)} ended with status {status}\n{text}\n{complaint}"
         raise RuntimeError(message)
-    unit = 1 if sys.platform == "darwin" else _KIB
-    cpu_seconds = usage.ru_utime + usage.ru_stime
-    return Run(seconds, cpu_seconds, usage.ru_maxrss * unit, status, text)
+    return Run(seconds, usage.ru_utime + usage.ru_stime, status, text)
 
 
 def _ordinary(environment: dict[str, str] | None) -> dict[str, str]:
