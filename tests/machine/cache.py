@@ -76,12 +76,13 @@ def linux_source(*members: str) -> Path:
     """Return a folder with files of Debian's kernel source, unpacked; skips if it is absent."""
     if not LINUX_SOURCE.is_file():
         skip_or_fail(f"needs {LINUX_SOURCE} of Debian's package linux-source-6.1")
+    tar, _ = require_tool("tar"), require_tool("xz")
     status = LINUX_SOURCE.stat()
     inputs = [f"{status.st_size} {status.st_mtime_ns}", *members]
 
     def unpack(folder: Path) -> None:
         names = [f"linux-source-6.1/{member}" for member in members]
-        command = ["tar", "-xJf", str(LINUX_SOURCE), "-C", str(folder), "--strip-components=1"]
+        command = [str(tar), "-xJf", str(LINUX_SOURCE), "-C", str(folder), "--strip-components=1"]
         # Each name occurs once: tar can stop after the last one.
         subprocess.run([*command, "--occurrence=1", *names], check=True)
 
