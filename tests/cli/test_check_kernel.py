@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.command import run, start
+from tests.conftest import shared_cache
 from tests.kernel.faults import FAULTS, REPAIR, unified_diff
 from tests.kernel.test_tree import make_tree
-from tests.kernel.trees import require_tree, shared_cache, unchanged
+from tests.kernel.trees import require_tree, unchanged
 
 if TYPE_CHECKING:
     from pathlib import Path

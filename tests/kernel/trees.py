@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
+from tests.conftest import require_tool, shared_cache, skip_or_fail
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,12 +25,6 @@ _PARTS = (
 )
 
 
-def shared_cache() -> Path:
-    """Return the directory that tests keep between runs."""
-    named = os.environ.get("IOPERMIT_TEST_CACHE")
-    return Path(named) if named else Path.home() / ".cache" / "iopermit-tests"
-
-
 def build_cache() -> Path:
     """Return the cache of kernel builds: the default with XDG_CACHE_HOME=shared_cache()."""
     return shared_cache() / "iopermit" / "kernel"
@@ -42,11 +36,10 @@ def require_tree(version: str) -> Path:
     With IOPERMIT_REQUIRE_ALL=1 in the environment the test fails instead.
     """
     for tool in _TOOLS:
-        if shutil.which(tool) is None:
-            _give_up(f"needs the program {tool!r}, which is not on the PATH")
+        require_tool(tool)
     tarball = _TARBALLS / f"linux-source-{version}.tar.xz"
     if not tarball.exists():
-        _give_up(f"needs {tarball}, of Debian's package linux-source-{version}")
+        skip_or_fail(f"needs {tarball}, of Debian's package linux-source-{version}")
     state = tarball.stat()
     tree = shared_cache() / f"linux-source-{version}-{state.st_size}-{state.st_mtime_ns}"
     tree.parent.mkdir(parents=True, exist_ok=True)
@@ -91,9 +84,3 @@ def _unpack(tarball: Path, top: str, tree: Path) -> None:
     command = ["tar", "-C", str(partial), *options, "-xf", str(tarball), *names]
     subprocess.run(command, check=True)
     partial.rename(tree)
-
-
-def _give_up(reason: str) -> None:
-    if os.environ.get("IOPERMIT_REQUIRE_ALL") == "1":
-        pytest.fail(f"{reason}, and IOPERMIT_REQUIRE_ALL=1 forbids skipping")
-    pytest.skip(reason)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import os
 import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-from tests.conftest import require_tool
+from tests.conftest import require_tool, shared_cache, skip_or_fail
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,26 +22,13 @@ LINUX_SOURCE = Path("/usr/src/linux-source-6.1.tar.xz")
 """The kernel source of Debian's package linux-source-6.1."""
 
 
-def skip_or_fail(reason: str) -> None:
-    """Skip the running test; with IOPERMIT_REQUIRE_ALL=1 in the environment let it fail."""
-    if os.environ.get("IOPERMIT_REQUIRE_ALL") == "1":
-        pytest.fail(f"{reason}, and IOPERMIT_REQUIRE_ALL=1 forbids skipping")
-    pytest.skip(reason)
-
-
-def cache_folder() -> Path:
-    """Return $IOPERMIT_TEST_CACHE, by default ~/.cache/iopermit-tests."""
-    default = Path.home() / ".cache" / "iopermit-tests"
-    return Path(os.environ.get("IOPERMIT_TEST_CACHE") or default)
-
-
 def cached(name: str, inputs: Sequence[str | bytes], make: Callable[[Path], None]) -> Path:
     """Return a folder that `make` filled, now or in an earlier run with the same inputs."""
     digest = hashlib.sha256()
     for each in inputs:
         digest.update(each if isinstance(each, bytes) else each.encode())
         digest.update(b"\0")
-    folder = cache_folder() / f"{name}-{digest.hexdigest()[:16]}"
+    folder = shared_cache() / f"{name}-{digest.hexdigest()[:16]}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

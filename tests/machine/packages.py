@@ -8,7 +8,8 @@ import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.machine.cache import ROOT, cached, skip_or_fail
+from tests.conftest import skip_or_fail
+from tests.machine.cache import ROOT, cached
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

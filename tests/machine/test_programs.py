@@ -8,7 +8,8 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.machine.cache import PROGRAMS, compiled, skip_or_fail
+from tests.conftest import skip_or_fail
+from tests.machine.cache import PROGRAMS, compiled
 from tests.machine.kvm import BACKENDS, require_backend
 from tests.machine.running import Ran, iopermit_run
 

@@ -8,7 +8,8 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.machine.cache import cached, skip_or_fail
+from tests.conftest import skip_or_fail
+from tests.machine.cache import cached
 from tools import generate_syscalls
 
 from iopermit.machine.syscalls import QUIET, SERVICES
