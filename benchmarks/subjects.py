@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 
 from iopermit.designs import find
-from iopermit.search.explore import Exploration, Explorer, Limits, Native, initial_state
+from iopermit.search.explore import Exploration, Limits, Native, explore
 from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
 from iopermit.translate.environment import build
 from iopermit.translate.initial import initial_values
@@ -69,15 +69,10 @@ class Subject:
         model = build(design, self.scenario)
         compiled = compile_model(model, reductions)
         values = initial_values(design, self.scenario, model)
-        while True:
-            initial = initial_state(Native(compiled), values)
-            before = time.process_time()
-            explorer = Explorer(compiled, Limits(max_memory=8 << 30), threads)
-            result = explorer.run(initial, stop=False)
-            cpu_seconds = time.process_time() - before
-            if compiled.hidden is None or not compiled.hidden.failed:
-                break
-            compiled.hidden.restart()
+        native, limits = Native(compiled), Limits(max_memory=8 << 30)
+        before = time.process_time()
+        result = explore(native, values, limits, threads, stop=False)
+        cpu_seconds = time.process_time() - before
         if not result.exhausted:
             message = f"{self}: {result.reason}"
             raise RuntimeError(message)

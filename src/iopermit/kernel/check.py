@@ -74,14 +74,9 @@ def check_tree(
 
 def _exhausted(verdict: Verdict) -> str:
     return (
-        f"exhausted too: {_bounds_of(verdict.scenario)}: {verdict.search.states:,} states, "
+        f"exhausted too: {verdict.scenario.size}: {verdict.search.states:,} states, "
         f"{verdict.search.seconds:.1f} s"
     )
-
-
-def _bounds_of(scenario: Scenario) -> str:
-    counts = ((scenario.cpus, "CPU"), (scenario.tasks, "task"), (scenario.longs, "long"))
-    return ", ".join(f"{number} {noun}{'' if number == 1 else 's'}" for number, noun in counts)
 
 
 def _with_bounds(verdict: Verdict, more: list[str]) -> Verdict:

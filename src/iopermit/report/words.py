@@ -42,9 +42,8 @@ def subject(verdict: Verdict) -> str:
 
 def bounds(scenario: Scenario) -> str:
     """Return the bounds of a scenario, such as "2 CPUs, 3 tasks, 2 longs"."""
-    counts = ((scenario.cpus, "CPU"), (scenario.tasks, "task"), (scenario.longs, "long"))
-    text = ", ".join(count(number, noun) for number, noun in counts)
-    return f"{text}, the first task unprivileged" if scenario.unprivileged else text
+    more = ", the first task unprivileged" if scenario.unprivileged else ""
+    return scenario.size + more
 
 
 def events(scenario: Scenario) -> str:

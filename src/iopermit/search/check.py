@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Literal
 from iopermit.search.explore import (
     AGAIN,
     Exploration,
-    Explorer,
     Limits,
     Native,
     Progress,
-    initial_state,
+    explore,
 )
 from iopermit.system.results import Saving, SearchStatistics, Uncovered, Verdict
 from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
 from iopermit.translate.environment import build
-from iopermit.translate.initial import InitialValues, initial_values
+from iopermit.translate.initial import initial_values
 from iopermit.translate.ir import VERDICTS, Field, Model
 from iopermit.translate.jit import Compiled, compile_model
 from iopermit.translate.native_labels import SWITCH_RULE, THREAD_RULE, USER_RULE
@@ -88,16 +87,10 @@ def check(  # noqa: PLR0913 - the interface of the verb
     without each reduction (:func:`savings`), each time within the limits.
     """
     settings = Settings(limits, reductions, threads, progress, every)
-    deadline = None if limits.timeout is None else time.monotonic() + limits.timeout
+    started = time.monotonic()
     verdicts: list[Verdict] = []
     for each in [scenario] if scenario is not None else ladder(every=every):
-        remaining = (
-            settings
-            if deadline is None
-            else replace(
-                settings, limits=replace(limits, timeout=max(0.0, deadline - time.monotonic()))
-            )
-        )
+        remaining = replace(settings, limits=limits.after(started))
         verdicts.append(replace(check_once(design, each, remaining), options=options))
         if every and _has_garbage(verdicts[-1]):
             # Schedules end at the garbage; what else comes of it shows only beyond.
@@ -127,7 +120,7 @@ def _with_smaller(verdicts: list[Verdict]) -> Verdict:
     if last.verdict != "undetermined" or not exhausted:
         return last
     most = exhausted[-1]
-    smaller = scenario_name(most)
+    smaller = most.size
     return replace(last, reason=f"{last.reason}; exhausted without a violation: {smaller}")
 
 
@@ -180,38 +173,20 @@ class Search:
         while True:
             compiled = self.compile(model, trusted)
             native = Native(compiled)
-            result = self._explore(native, initial, started, stop=stop, goals=goals)
+            result = explore(
+                native,
+                initial,
+                self.settings.limits.after(started),
+                self.settings.threads,
+                stop=stop,
+                goals=goals,
+                progress=self._progress(),
+            )
             broken = broken_assumptions(compiled, result)
             limited = result.reason not in {"", AGAIN}
             if not broken or (stop and result.found) or limited:
                 return result, native
             trusted = tuple(f for f in trusted if f not in broken)
-
-    def _explore(
-        self,
-        native: Native,
-        values: InitialValues,
-        started: float,
-        *,
-        stop: bool,
-        goals: frozenset[str],
-    ) -> Exploration:
-        """Explore; again for hidden maps that were not known, or without forgetting them."""
-        hidden = native.compiled.hidden
-        while True:
-            limits = self.settings.limits
-            if limits.timeout is not None:
-                left = limits.timeout - (time.monotonic() - started)
-                limits = replace(limits, timeout=max(0.0, left))
-            explorer = Explorer(native.compiled, limits, self.settings.threads)
-            initial = initial_state(native, values)
-            result = explorer.run(initial, stop=stop, goals=goals, progress=self._progress())
-            if hidden is None or not hidden.failed:
-                return result
-            hidden.restart()
-            result.found.clear()
-            if result.reason not in {"", AGAIN}:
-                return result
 
     def compile(self, model: Model, trusted: tuple[Field, ...]) -> Compiled:
         """Compile, and keep account of the time."""
@@ -236,8 +211,7 @@ class Search:
         callback = self.settings.progress
         if callback is None:
             return None
-        s = self.scenario
-        name = scenario_name(s)
+        name = self.scenario.size
         return lambda progress: callback(replace(progress, scenario=name))
 
     def verdict(self) -> Verdict:
@@ -318,12 +292,6 @@ class Search:
             uncovered,
             design_file=inspect.getfile(self.design),
         )
-
-
-def scenario_name(scenario: Scenario) -> str:
-    """Return the bounds in words, e.g. ``1 CPU, 2 tasks, 2 longs``."""
-    counts = ((scenario.cpus, "CPU"), (scenario.tasks, "task"), (scenario.longs, "long"))
-    return ", ".join(f"{count} {word}{'s' * (count != 1)}" for count, word in counts)
 
 
 def broken_assumptions(compiled: Compiled, result: Exploration) -> frozenset[Field]:

@@ -6,7 +6,7 @@ import ctypes
 import os
 import time
 from array import array
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from iopermit.search import partition
@@ -41,6 +41,13 @@ class Limits:
     """Bytes for states and their index."""
     timeout: float | None = None
     """Seconds."""
+
+    def after(self, started: float) -> Limits:
+        """Return what is left of the limits for work that began when the clock showed that."""
+        if self.timeout is None:
+            return self
+        left = self.timeout - (time.monotonic() - started)
+        return replace(self, timeout=max(0.0, left))
 
 
 @dataclass(frozen=True)
@@ -82,9 +89,8 @@ class Explorer:
     def __init__(self, compiled: Compiled, limits: Limits, threads: int = 1) -> None:
         """Prepare memory for up to the limits; pages are only used when they are written."""
         self.compiled, self.limits, self.threads = compiled, limits, threads
-        self.words = compiled.packing.stored_words
         memory = limits.max_memory or default_memory()
-        most = partition.most_states(memory // threads, self.words) * threads
+        most = partition.most_states(memory // threads, compiled.packing.stored_words) * threads
         most = min(most, (1 << 32) - 2, limits.max_states or (1 << 40))
         self.capacity = most // threads + partition.BUFFER * threads + 1
         self.most = most
@@ -330,3 +336,31 @@ class Native:
 def initial_state(native: Native, values: InitialValues) -> Words:
     """Return the initial state, renamed if the model renames states."""
     return native.canonical(native.pack(native.compiled.packing.working(values)))
+
+
+def explore(
+    native: Native,
+    values: InitialValues,
+    limits: Limits,
+    threads: int = 1,
+    *,
+    stop: bool = True,
+    goals: frozenset[str] = frozenset(VERDICTS),
+    progress: Callable[[Progress], None] | None = None,
+) -> Exploration:
+    """Explore from the initial values (see :meth:`Explorer.run`).
+
+    Again for hidden maps that were not known, or without forgetting them: what is found before
+    does not count.
+    """
+    hidden, started = native.compiled.hidden, time.monotonic()
+    while True:
+        explorer = Explorer(native.compiled, limits.after(started), threads)
+        initial = initial_state(native, values)
+        result = explorer.run(initial, stop=stop, goals=goals, progress=progress)
+        if hidden is None or not hidden.failed:
+            return result
+        hidden.restart()
+        result.found.clear()
+        if result.reason not in {"", AGAIN}:
+            return result

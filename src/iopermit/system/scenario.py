@@ -76,6 +76,12 @@ class Scenario:
         every = [(a, b) for a in range(self.longs) for b in range(a + 1, self.longs + 1)]
         return sorted(every, key=lambda r: (r[0] - r[1], r[0]))
 
+    @property
+    def size(self) -> str:
+        """The bounds in words, such as "1 CPU, 2 tasks, 2 longs"."""
+        counts = ((self.cpus, "CPU"), (self.tasks, "task"), (self.longs, "long"))
+        return ", ".join(f"{count:,} {noun}{'s' * (count != 1)}" for count, noun in counts)
+
     def has(self, event: Event) -> bool:
         """Return whether ``event`` can happen."""
         return event in self.events

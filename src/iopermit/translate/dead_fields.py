@@ -22,13 +22,12 @@ from iopermit.translate.ir import (
     Store,
     expressions,
     subexpressions,
-    targets,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from iopermit.translate.ir import Expr, Stmt
+    from iopermit.translate.ir import Stmt
 
 Fields = frozenset[Field]
 NONE: Fields = frozenset()
@@ -69,22 +68,14 @@ class DeadFields:
         live[USER] = NONE if kernel_thread else self.fields
         live[FREE] = NONE
         flow = _Flow(self, live, kernel_thread=kernel_thread)
-        order = [(pc, s.body, targets(s.body)) for pc, s in sorted(self.model.steps.items())[::-1]]
-        is_first, changed = True, set(live)
+        changed = True
         while changed:
-            last, changed = changed, set()
-            threads = flow.kernel_thread()
-            if threads != live.get(KERNEL_THREAD):
-                live[KERNEL_THREAD] = threads
-                live[EMBRYO] = threads if kernel_thread else self.fields
-                changed |= {KERNEL_THREAD, EMBRYO}
-            for pc, body, following in order:
-                if is_first or not (following.isdisjoint(last) and following.isdisjoint(changed)):
-                    now = flow.before(body)
-                    if now != live[pc]:
-                        live[pc] = now
-                        changed.add(pc)
-            is_first = False
+            before = dict(live)
+            live[KERNEL_THREAD] = flow.kernel_thread()
+            live[EMBRYO] = live[KERNEL_THREAD] if kernel_thread else self.fields
+            for pc in sorted(self.model.steps, reverse=True):
+                live[pc] = flow.before(self.model.steps[pc].body)
+            changed = live != before
         return live
 
 
@@ -118,15 +109,15 @@ class _Flow:
                     field.name == "kernel_thread" and index == TASK
                 ):
                     after = self._before(then if self.is_thread else otherwise, after)
-                case If(condition, then, otherwise):
+                case If(_, then, otherwise):
                     branches = self._before(then, after) | self._before(otherwise, after)
-                    after = branches | self._condition(statement, condition)
+                    after = branches | self._own(statement)
                 case _ if self._is_copy(statement):
                     pass
                 case Store(field, index, _) if index == TASK:
-                    after = (after - {field}) | self._statement(statement)
+                    after = (after - {field}) | self._own(statement)
                 case _:
-                    after |= self._statement(statement)
+                    after |= self._own(statement)
         return after
 
     def _is_copy(self, statement: Stmt) -> bool:
@@ -136,18 +127,16 @@ class _Flow:
                 return self.is_thread and field == source and index == TASK
         return False
 
-    def _statement(self, statement: Stmt) -> Fields:
-        """Return what a statement without branches reads; it is asked for in every pass."""
+    def _own(self, statement: Stmt) -> Fields:
+        """Return what a statement reads, but for its branches; it is asked for in every pass."""
         key = id(statement)
         if key not in self._read_by:
-            self._read_by[key] = self._read([statement])
-        return self._read_by[key]
-
-    def _condition(self, statement: Stmt, condition: Expr) -> Fields:
-        """Return what the condition of a statement reads."""
-        key = id(statement)
-        if key not in self._read_by:
-            self._read_by[key] = self._loads(subexpressions(condition))
+            parts = (
+                subexpressions(statement.condition)
+                if isinstance(statement, If)
+                else expressions((statement,))
+            )
+            self._read_by[key] = self._loads(parts)
         return self._read_by[key]
 
     def _read(self, body: list[Stmt]) -> Fields:

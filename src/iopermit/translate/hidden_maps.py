@@ -9,8 +9,10 @@ lets both happen at once.
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
+from iopermit.translate.accesses import accesses
 from iopermit.translate.ir import (
     Const,
     Context,
@@ -18,21 +20,17 @@ from iopermit.translate.ir import (
     Field,
     Load,
     Model,
-    Store,
     differ,
     either,
     equal,
     every,
-    expressions,
     negate,
-    statements,
     subexpressions,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from iopermit.translate.ir import Rule, Stmt
     from iopermit.translate.reductions import Reductions
 
 CPU = Context("cpu")
@@ -107,24 +105,14 @@ class HiddenMaps:
 
     def _slots(self) -> Iterator[Expr]:
         """Yield the slot of every access to a TSS."""
-        for body in self._bodies():
-            for part in expressions(body):
-                if isinstance(part, Load) and part.field.record == "tss":
-                    yield part.index
-            for statement in statements(body):
-                if isinstance(statement, Store) and statement.field.record == "tss":
-                    yield statement.index
-        for rule in self._rules():
-            for part in subexpressions(rule.guard):
-                if isinstance(part, Load) and part.field.record == "tss":
-                    yield part.index
-
-    def _bodies(self) -> Iterator[tuple[Stmt, ...]]:
-        yield from (step.body for step in self.model.steps.values())
-        yield from (rule.body for rule in self._rules())
-
-    def _rules(self) -> list[Rule]:
-        return [*self.model.user_rules, *self.model.thread_rules, *self.model.switch_rules]
+        rules = [*self.model.user_rules, *self.model.thread_rules, *self.model.switch_rules]
+        bodies = [*(s.body for s in self.model.steps.values()), *(r.body for r in rules)]
+        for access in itertools.chain.from_iterable(map(accesses, bodies)):
+            if access.field.record == "tss":
+                yield access.slot
+        for part in itertools.chain.from_iterable(subexpressions(r.guard) for r in rules):
+            if isinstance(part, Load) and part.field.record == "tss":
+                yield part.index
 
 
 def hidden_maps(model: Model, reductions: Reductions) -> HiddenMaps | None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import ctypes
 from typing import TYPE_CHECKING, Final
 
-from iopermit.translate.hidden_maps import hidden_maps
+from iopermit.translate.hidden_maps import HiddenMaps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from iopermit.translate.ir import Model
-    from iopermit.translate.reductions import Reductions
 
 
 ON, GREW, MATTERED = range(3)
@@ -50,11 +49,13 @@ class HiddenValues:
         self._flags[GREW] = self._flags[MATTERED] = 0
 
 
-def hidden_values(
-    model: Model, reductions: Reductions, address: Callable[[str], int]
-) -> HiddenValues | None:
-    """Return the arrays of a compiled model, or None if it has none; ``address`` finds a symbol."""
-    hidden = hidden_maps(model, reductions)
-    if hidden is None:
+def hidden_values(model: Model, address: Callable[[str], int]) -> HiddenValues | None:
+    """Return the arrays of a compiled model, or None if its code forgets no hidden maps.
+
+    ``address`` gives the address of a symbol, 0 if there is none.
+    """
+    values = address(VALUES)
+    if not values:
         return None
-    return HiddenValues(address(VALUES), address(FLAGS), hidden.bits, hidden.fresh_number)
+    hidden = HiddenMaps(model)
+    return HiddenValues(values, address(FLAGS), hidden.bits, hidden.fresh_number)

@@ -86,7 +86,7 @@ def compile_model(
         watch_base(model) + len(trusted),
         trusted,
         watch_base(model),
-        hidden_values(model, reductions, engine.get_global_value_address),
+        hidden_values(model, engine.get_global_value_address),
         (engine, machine),
     )
 

@@ -7,6 +7,7 @@ then, so one state stands for all, and the range is chosen when it is first read
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 from iopermit.translate.ir import (
@@ -42,10 +43,6 @@ class LateArguments:
         self.field: Field | None = found[0] if found else None
         self.values = tuple(dict.fromkeys(v for r in model.user_rules if (v := self._value(r))))
         """The nonempty ranges, as masks of longs; the first is the one that reports prefer."""
-        self.open: frozenset[int] = frozenset()
-        """Steps before which the range has not been looked at, and will be."""
-        if len(self.values) > 1:
-            self.open = self._open()
 
     def chosen_between(self, step: int, target: int) -> bool:
         """Return whether the range is chosen on the way from one step to another."""
@@ -63,7 +60,11 @@ class LateArguments:
                     return value
         return 0
 
-    def _open(self) -> frozenset[int]:
+    @functools.cached_property
+    def open(self) -> frozenset[int]:
+        """Steps before which the range has not been looked at, and will be."""
+        if len(self.values) <= 1:
+            return frozenset()
         starts = [r.starts for r in self.model.user_rules if self._value(r)]
         looked_at = self._reachable([p for p, s in self.model.steps.items() if self._looks(s)])
         return frozenset(

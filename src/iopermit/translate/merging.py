@@ -10,9 +10,9 @@ task, CPU or object refers to it, which is decided in each state.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from iopermit.translate.accesses import Access, accesses
 from iopermit.translate.idle_switch import idle_switch_does_nothing
 from iopermit.translate.ir import (
     DEAD,
@@ -26,7 +26,6 @@ from iopermit.translate.ir import (
     Mask,
     Model,
     Step,
-    Stmt,
     Store,
     Temp,
     Unshared,
@@ -34,7 +33,6 @@ from iopermit.translate.ir import (
     differ,
     equal,
     every,
-    expressions,
     slot_of,
     statements,
     subexpressions,
@@ -48,15 +46,6 @@ CPU, TASK = Context("cpu"), Context("task")
 NEVER, ALWAYS = Const(0), Const(1)
 CHILD = "fork.child"
 """The local variable of fork() that refers to the child."""
-
-
-@dataclass(frozen=True)
-class Access:
-    """One field that a step touches."""
-
-    field: Field
-    slot: Expr
-    write: bool
 
 
 class Merging:
@@ -236,19 +225,6 @@ class Merging:
             return slot == slot_of(Load(self._following, CPU))
         loads = [e for e in subexpressions(slot) if isinstance(e, Load)]
         return len(loads) == 1 and loads[0].field.name == CHILD
-
-
-def accesses(body: tuple[Stmt, ...]) -> Iterator[Access]:
-    """Yield every field access of a body."""
-    for expr in expressions(body):
-        if isinstance(expr, Load):
-            yield Access(expr.field, expr.index, write=False)
-    for statement in statements(body):
-        if isinstance(statement, Store):
-            yield Access(statement.field, statement.index, write=True)
-        if isinstance(statement, Clear) and statement.record != "task":
-            name = Field(statement.record, "in_use", 1, "bool", high=1)
-            yield Access(name, statement.index, write=True)
 
 
 def _back_edges(model: Model) -> set[tuple[int, int]]:

@@ -129,12 +129,11 @@ class NativeModel:
             builder.call(self.canonical, [state])
 
     def _finish(self) -> None:
-        """``finish(state, cpu, successor, label, labels, count, covered)``: runs on, stores."""
+        """``finish(state, successors, label, labels, count)``: renames, stores, counts."""
         self.finish, builder = new_function(
-            self.module, "finish", I64, STATE, I64, STATE, I32, LABELS, I64, BYTES
+            self.module, "finish", I64, STATE, STATE, I32, LABELS, I64
         )
-        state, cpu, successors, label, labels, count, covered = self.finish.args
-        del cpu, covered
+        state, successors, label, labels, count = self.finish.args
         self._make_canonical(builder, state)
         offset = builder.mul(count, number(self.packing.stored_words))
         builder.call(self.pack, [state, builder.gep(successors, [offset])])

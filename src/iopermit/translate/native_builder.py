@@ -322,12 +322,11 @@ def _is_truth(expr: Expr) -> bool:
 def emit_unshared(module: llvm.Module, model: Model, packing: Packing, record: RecordName) -> None:
     """Emit ``unshared_RECORD(state, reference, owner, owner)``; see :class:`Unshared`."""
     arguments = [STATE, I64, *[I64] * MOST_OWNERS]
-    function = llvm.Function(module, llvm.FunctionType(I64, arguments), f"unshared_{record}")
+    function, builder = new_function(module, f"unshared_{record}", I64, *arguments)
     function.attributes.add("noinline")
-    builder = llvm.IRBuilder(function.append_basic_block("entry"))
     state, reference, *owners = function.args
     code = Code(model, packing, builder, state)
-    result: LlvmValue = llvm.Constant(llvm.IntType(1), 1)
+    result: LlvmValue = llvm.Constant(I1, 1)
     for holder, place in packing.zones("ref", record):
         for slot in range(model.counts[holder]):
             other = builder.icmp_unsigned("!=", code.get(holder, number(slot), place), reference)

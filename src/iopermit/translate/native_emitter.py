@@ -29,6 +29,7 @@ class Emitter:
     def __init__(
         self, module: llvm.Module, name: str, result: LlvmValue, *arguments: LlvmValue
     ) -> None:
+        # Not `new_function`: two records may be one, and share their arrays.
         self.function = llvm.Function(module, llvm.FunctionType(result, arguments), name)
         self.function.attributes.add("nounwind")
         self.arguments = self.function.args

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from llvmlite import ir as llvm
 
-from iopermit.translate.native_builder import I8, I32, I64, STATE, VOID, LlvmValue, number
+from iopermit.translate.native_builder import I8, I32, I64, STATE, VOID, LlvmValue, counted, number
 from iopermit.translate.native_emitter import Emitter
 
 if TYPE_CHECKING:
@@ -68,10 +68,8 @@ def _emit_expand_chunk(module: llvm.Module, expand: llvm.Function, words: int) -
             _note_violation(code, code.field(record, "found"), index, count)
         count = builder.select(bad, number(0), count)
         parent = builder.trunc(builder.add(builder.mul(index, partitions), own), I32)
-        code.loop(
-            number(0), number(0), code.below(count),
-            lambda each, _: keep.keep(code.state(out, each, words), parent),
-        )  # fmt: skip
+        with counted(builder, count) as each:
+            keep.keep(code.state(out, each, words), parent)
         return builder.add(made, count)
 
     first = code.field(record, "next")
@@ -102,8 +100,8 @@ class _Keeping:
             code.field(record, name) for name in ("buffers", "parents", "hashes", "fill", "entries")
         )
 
-    def keep(self, state: LlvmValue, parent: LlvmValue) -> LlvmValue:
-        """Emit it for the state at an address; return 0."""
+    def keep(self, state: LlvmValue, parent: LlvmValue) -> None:
+        """Emit it for the state at an address."""
         code, builder = self.code, self.code.builder
         values = code.words(state, self.words)
         hashed = code.hash(values)
@@ -115,7 +113,6 @@ class _Keeping:
         code.store(parent, self.parents, place)
         code.store(hashed, self.hashes, place)
         code.store(builder.add(filled, number(1)), self.fill, target)
-        return number(0)
 
 
 def _emit_insert(module: llvm.Module, words: int) -> None:
@@ -247,12 +244,8 @@ def _emit_move_entries(module: llvm.Module) -> None:
     code = Emitter(module, "move_entries", VOID, STATE, STATE, I64)
     builder, (record, old, size) = code.builder, code.arguments
     index = _Index(code, record)
-
-    def move_one(each: LlvmValue, _: LlvmValue) -> LlvmValue:
+    with counted(builder, size) as each:
         entry = code.load(old, each)
         with builder.if_then(builder.icmp_unsigned("!=", entry, number(0))):
             index.add(entry)
-        return number(0)
-
-    code.loop(number(0), number(0), code.below(size), move_one)
     builder.ret_void()

@@ -24,6 +24,7 @@ from iopermit.translate.native_builder import (
     Code,
     LlvmValue,
     counted,
+    new_function,
     number,
 )
 
@@ -48,13 +49,6 @@ class HiddenCode:
         array.initializer = llvm.Constant(llvm.ArrayType(I8, size), bytearray(size))
         return array
 
-    def _function(
-        self, name: str, result: LlvmValue, *arguments: LlvmValue
-    ) -> tuple[llvm.Function, llvm.IRBuilder]:
-        function = llvm.Function(self.module, llvm.FunctionType(result, arguments), name)
-        function.attributes.add("nounwind")
-        return function, llvm.IRBuilder(function.append_basic_block("entry"))
-
     def _code(self, builder: llvm.IRBuilder, state: LlvmValue) -> Code:
         return Code(self.hidden.model, self.packing, builder, state)
 
@@ -64,7 +58,7 @@ class HiddenCode:
 
     def _emit_is_hidden(self) -> llvm.Function:
         """``is_hidden(state, cpu)``: the reduction is on, and the TSS holds a hidden map."""
-        function, builder = self._function("is_hidden", I1, STATE, I64)
+        function, builder = new_function(self.module, "is_hidden", I1, STATE, I64)
         state, cpu = function.args
         code = self._code(builder, state)
         code.contexts = {"cpu": cpu}
@@ -102,7 +96,7 @@ class HiddenCode:
 
     def _emit_hide(self) -> llvm.Function:
         """``hide(state)``: note every hidden map and put a fresh one in its place."""
-        function, builder = self._function("hide", VOID, STATE)
+        function, builder = new_function(self.module, "hide", VOID, STATE)
         state = function.args[0]
         code = self._code(builder, state)
         for slot in range(self.hidden.model.counts["cpu"]):
@@ -123,7 +117,7 @@ class HiddenCode:
 
         Every other hidden map that was met has to lead to the same ``amount`` successors.
         """
-        function, builder = self._function("trial", VOID, STATE, I64, STATE, I64, BYTES)
+        function, builder = new_function(self.module, "trial", VOID, STATE, I64, STATE, I64, BYTES)
         state, cpu, successors, amount, covered = function.args
         code = self._code(builder, state)
         scratch = builder.alloca(I64, most * self.packing.stored_words)

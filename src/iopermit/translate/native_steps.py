@@ -20,6 +20,7 @@ from iopermit.translate.ir import (
 )
 from iopermit.translate.native_builder import (
     BYTES,
+    I1,
     I8,
     I32,
     I64,
@@ -159,7 +160,7 @@ class Steps:
         builder.position_at_end(go)
         builder.store(number(1), chosen)
         record = next(e.record for e in subexpressions(step.guard) if isinstance(e, Mask))
-        lowest = builder.cttz(code.mask(Mask("free", record)), llvm.Constant(llvm.IntType(1), 0))
+        lowest = builder.cttz(code.mask(Mask("free", record)), llvm.Constant(I1, 0))
         fails = builder.icmp_unsigned("!=", outcome, number(0))
         builder.store(builder.select(fails, number(step.choices - 1), lowest), picked)
         builder.branch(self._blocks[step.pc])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from llvmlite import ir as llvm
 
 from iopermit.translate.ir import Const, Context, Load, Rule
-from iopermit.translate.native_builder import BYTES, I8, I32, I64, Code, LlvmValue, number
+from iopermit.translate.native_builder import BYTES, I1, I8, I32, I64, Code, LlvmValue, number
 from iopermit.translate.native_labels import CPU_SHIFT, STEP
 from iopermit.translate.native_steps import task_of, watch_hidden
 from iopermit.translate.packing import WORD
@@ -44,7 +44,7 @@ class Successors:
         kinds = [BYTES, BYTES, I64]
         target, source = (builder.bitcast(each, BYTES) for each in (self.work, self.state))
         copy = builder.module.declare_intrinsic("llvm.memcpy", kinds)
-        builder.call(copy, [target, source, size, llvm.Constant(llvm.IntType(1), 0)])
+        builder.call(copy, [target, source, size, llvm.Constant(I1, 0)])
 
     def _emit(self, label: int) -> None:
         self._note_exposed_map()
@@ -52,15 +52,8 @@ class Successors:
             self.builder.trunc(self.builder.shl(self.cpu, number(CPU_SHIFT)), I32),
             llvm.Constant(I32, label),
         )
-        arguments = [
-            self.work,
-            self.cpu,
-            self.successors,
-            full,
-            self.labels,
-            self.builder.load(self.count, typ=I64),
-            self.covered,
-        ]
+        count = self.builder.load(self.count, typ=I64)
+        arguments = [self.work, self.successors, full, self.labels, count]
         self.builder.store(self.builder.call(self.native.finish, arguments), self.count)
 
     def _note_exposed_map(self) -> None:
@@ -82,7 +75,7 @@ class Successors:
         if not several:
             return
         own = self.code.value(Load(self.native.model.field(context, "pc"), Context(context)))
-        choosing: LlvmValue = llvm.Constant(llvm.IntType(1), 0)
+        choosing: LlvmValue = llvm.Constant(I1, 0)
         for step in several:
             choosing = self.builder.or_(
                 choosing, self.builder.icmp_unsigned("==", own, number(step.pc))

@@ -10,13 +10,21 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from llvmlite import ir as llvm
-
-from iopermit.translate.native_builder import I64, STATE, VOID, Code, LlvmValue, number
+from iopermit.translate.native_builder import (
+    I64,
+    STATE,
+    VOID,
+    Code,
+    LlvmValue,
+    new_function,
+    number,
+)
 from iopermit.translate.native_forgetting import clear_dead_fields, forget_open_arguments
 from iopermit.translate.native_names import FirstMentions, Mention, Names, Zones, rename
 
 if TYPE_CHECKING:
+    from llvmlite import ir as llvm
+
     from iopermit.translate.dead_fields import DeadFields
     from iopermit.translate.ir import Model, RecordName
     from iopermit.translate.late_arguments import LateArguments
@@ -36,9 +44,7 @@ def emit_canonical(
     late: LateArguments | None,
 ) -> llvm.Function:
     """Emit ``canonical(working)``, which clears what does not matter and renames in place."""
-    function = llvm.Function(module, llvm.FunctionType(VOID, [STATE]), "canonical")
-    function.attributes.add("nounwind")
-    builder = llvm.IRBuilder(function.append_basic_block("entry"))
+    function, builder = new_function(module, "canonical", VOID, STATE)
     renaming = _Renaming(Code(model, packing, builder, function.args[0]))
     if dead is not None:
         clear_dead_fields(renaming.code, dead)
