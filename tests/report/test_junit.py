@@ -47,3 +47,10 @@ def test_undetermined_does_not_pass() -> None:
     found = suite(UNDETERMINED)
     assert counts(found) == ("1", "0", "1")
     assert "the time limit of 10 s" in ET.tostring(found, encoding="unicode")
+
+
+def test_further_violations_that_are_open_do_not_pass() -> None:
+    """After the failures found, an error says that a limit may have hidden more."""
+    found = suite(replace(CRASH, reason="the limit of 9 states was reached"))
+    assert counts(found) == ("2", "1", "1")
+    assert "further violations of linux-060aa16f: the limit" in ET.tostring(found, "unicode")

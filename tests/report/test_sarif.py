@@ -51,6 +51,13 @@ def test_no_violation_no_result(verdict: object, level: str) -> None:
     assert note["level"] == level
 
 
+def test_further_violations_that_are_open_are_a_warning() -> None:
+    """Beside the results found, a notification warns that a limit may have hidden more."""
+    (run,) = sarif_log(replace(CRASH, reason="the limit of 9 states was reached"))["runs"]
+    levels = [note["level"] for note in run["invocations"][0]["toolExecutionNotifications"]]
+    assert (len(run["results"]), levels) == (1, ["note", "warning"])
+
+
 def test_files_below_the_working_directory_are_relative(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

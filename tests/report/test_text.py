@@ -47,6 +47,16 @@ def test_confirmation_and_figures_are_told() -> None:
     assert " scenario: 1 CPU, 2 tasks, 2 longs; plain events" in text
 
 
+@pytest.mark.parametrize("headline_only", [False, True])
+def test_open_ends_of_a_search_for_all_are_told(headline_only: bool) -> None:
+    """A report of several violations says if a limit may have hidden more, also with -q."""
+    verdict = replace(review_story(), also=(CRASH,), reason="the limit of 9 states was reached")
+    text = texts(report(verdict, headline_only=headline_only))
+    line = "UNDETERMINED: further violations of linux-v2-06: the limit of 9 states was reached"
+    assert line in text.splitlines()
+    assert "stopped at the shortest violation" not in text
+
+
 def test_unconfirmed_schedule_is_not_called_confirmed() -> None:
     """A violation that was not replayed at full size says so."""
     verdict = review_story()

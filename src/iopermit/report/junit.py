@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from iopermit.report.text import report
-from iopermit.report.words import bounds, events, headline, subject
+from iopermit.report.words import bounds, events, headline, subject, what_is_open
 
 if TYPE_CHECKING:
     from iopermit.system.results import Verdict
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 def junit_xml(verdict: Verdict) -> str:
     """Return a test suite with one test case for each violation, or one that passed or gave up."""
     cases = [_case(one) for one in (verdict, *verdict.also)]
+    if left := what_is_open(verdict):
+        cases.append(_open(ET.Element("testcase", classname=subject(verdict), name="all"), left))
     suite = ET.Element(
         "testsuite",
         name="iopermit",
@@ -43,6 +45,10 @@ def _case(verdict: Verdict) -> ET.Element:
         failure.set("message", headline(verdict))
         failure.text = "\n".join(line.text for line in report(replace(verdict, also=())))
     elif verdict.verdict == "undetermined":
-        error = ET.SubElement(case, "error", type="undetermined", message=headline(verdict))
-        error.text = verdict.reason
+        _open(case, headline(verdict))
+    return case
+
+
+def _open(case: ET.Element, what: str) -> ET.Element:
+    ET.SubElement(case, "error", type="undetermined", message=what)
     return case

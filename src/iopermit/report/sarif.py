@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 import iopermit
-from iopermit.report.words import KINDS, headline
+from iopermit.report.words import KINDS, headline, what_is_open
 
 if TYPE_CHECKING:
     from iopermit.system.results import TraceStep, Verdict
@@ -48,8 +48,15 @@ def _driver() -> Object:
 
 def _invocation(verdict: Verdict) -> Object:
     level = "warning" if verdict.verdict == "undetermined" else "note"
-    note = {"level": level, "message": {"text": headline(verdict)}}
-    return {"executionSuccessful": True, "toolExecutionNotifications": [note]}
+    notes = [(level, headline(verdict))]
+    if left := what_is_open(verdict):
+        notes.append(("warning", left))
+    return {
+        "executionSuccessful": True,
+        "toolExecutionNotifications": [
+            {"level": level, "message": {"text": text}} for level, text in notes
+        ],
+    }
 
 
 def _result(verdict: Verdict) -> Object:

@@ -54,9 +54,13 @@ def report(
     for one in (verdict, *verdict.also):
         if lines and not headline_only:
             lines.append(Line(""))
-        lines += _headline(one)
+        lines += _headline(words.headline(one), one.verdict)
         if not headline_only and one.violation is not None:
             lines += _violated(one, one.violation, steps=steps)
+    left = words.what_is_open(verdict)
+    if left:
+        lines += [] if headline_only else [Line("")]
+        lines += _headline(left, "undetermined")
     if not headline_only:
         if verdict.violation is not None:
             lines.append(Line(""))
@@ -65,11 +69,9 @@ def report(
     return [Line(line.text.rstrip(), line.style) for line in lines]
 
 
-def _headline(verdict: Verdict) -> list[Line]:
-    parts = textwrap.wrap(
-        words.headline(verdict), WIDTH, subsequent_indent="     ", break_on_hyphens=False
-    )
-    return [Line(part, _STYLES[verdict.verdict]) for part in parts]
+def _headline(text: str, outcome: str) -> list[Line]:
+    parts = textwrap.wrap(text, WIDTH, subsequent_indent="     ", break_on_hyphens=False)
+    return [Line(part, _STYLES[outcome]) for part in parts]
 
 
 def _violated(verdict: Verdict, violation: Violation, *, steps: bool) -> Iterator[Line]:
@@ -133,7 +135,7 @@ def _footer(verdict: Verdict) -> Iterator[Line]:
     search, uncovered = verdict.search, verdict.uncovered
     if search.exhausted:
         end = "exhausted: every reachable state was visited"
-    elif verdict.verdict == "violated":
+    elif verdict.verdict == "violated" and not verdict.reason:
         end = "stopped at the shortest violation"
     else:
         end = "not exhausted: this says nothing about the states that were not visited"

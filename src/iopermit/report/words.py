@@ -35,6 +35,13 @@ def headline(verdict: Verdict) -> str:
     return f"UNDETERMINED: {where}: {verdict.reason}"
 
 
+def what_is_open(verdict: Verdict) -> str:
+    """Return what a search for every violation that ended early leaves open, or nothing."""
+    if verdict.violation is None or not verdict.reason:
+        return ""
+    return f"UNDETERMINED: further violations of {subject(verdict)}: {verdict.reason}"
+
+
 def subject(verdict: Verdict) -> str:
     """Return the design's id with the switches that are set."""
     return " --option ".join((verdict.subject, *verdict.options))

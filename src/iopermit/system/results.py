@@ -146,7 +146,7 @@ class Verdict:
     scenario: Scenario
     verdict: Literal["holds", "violated", "undetermined"]
     reason: str
-    """Why it is undetermined (which limit was reached), else empty."""
+    """Why it, or whether there is any further violation, is undetermined; else empty."""
     violation: Violation | None
     trace: tuple[TraceStep, ...] | None
     search: SearchStatistics
