@@ -1,6 +1,7 @@
 """Tests of the ends of a search: limits, threads, interruption, coverage, confirmation."""
 
 import math
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,7 @@ from iopermit.designs import find
 from iopermit.search.check import Search, Settings, check
 from iopermit.search.explore import Limits, Progress
 from iopermit.system.scenario import PLAIN_EVENTS, Event, Scenario
+from iopermit.translate.load import load_design
 from iopermit.translate.reductions import NO_REDUCTIONS, Reductions
 
 SMALL = Scenario(1, 2, 1, PLAIN_EVENTS - {Event.PREEMPT})
@@ -75,6 +77,17 @@ def test_an_interrupted_search_tells_how_far_it_came(monkeypatch: pytest.MonkeyP
     assert verdict.search.depth >= 4
 
 
+def test_objects_that_the_model_has_no_room_for_leave_the_verdict_open() -> None:
+    """A design that keeps more objects than the model has slots for is neither safe nor wrong."""
+    design = load_design(f"{Path(__file__).with_name('hoarding_design.py')}:Hoarding")
+    verdict = check(design, Scenario(1, 1, 1, frozenset({Event.IOPERM})))
+    assert verdict.verdict == "undetermined"
+    assert verdict.reason == (
+        "hoarding_design.py:37 needs a Block more than the 2 that the model has room for"
+    )
+    assert not verdict.search.exhausted
+
+
 def test_what_could_not_happen_is_reported_as_uncovered() -> None:
     """With one task slot nothing forks; without a #GP handler or VMs all else is covered."""
     verdict = check(find(HOLDS), Scenario(1, 1, 1, PLAIN_EVENTS))
@@ -102,3 +115,17 @@ def test_every_violation_is_confirmed_at_full_size(reductions: Reductions) -> No
     assert {v.violation.kind for v in every if v.violation} == {"crash", "leak", "loss"}
     assert all(v.search.confirmed_full_size for v in every)
     assert all(v.trace for v in every)
+
+
+def test_a_limit_leaves_further_violations_open() -> None:
+    """With --all, a limit that ends a search after its first violation is told with it."""
+    design = find("linux-v2-06")
+    complete = check(design, LEAKY, every=True)
+    limits = Limits(max_states=complete.search.states - 1)
+    cut = check(design, LEAKY, every=True, limits=limits)
+    assert (complete.verdict, cut.verdict) == ("violated", "violated")
+    assert not complete.reason
+    assert "limit of" in cut.reason
+    assert cut.reason.endswith(" states was reached (1 CPU, 2 tasks, 2 longs)")
+    assert not any(also.reason for also in cut.also)
+    assert not check(design, LEAKY, limits=limits).reason

@@ -6,14 +6,19 @@ import pytest
 from tests.search.lockstep import Lockstep, with_each_option
 
 from iopermit.designs import designs, find
+from iopermit.system.heap import Pool
 from iopermit.system.options import with_options
 from iopermit.system.scenario import ALL_EVENTS, Event, Scenario
+from iopermit.system.simulation import System
 
 SWITCHED = [
     (name, option) for name, design in designs().items() for option in with_each_option(design)
 ]
 HOMEBOUND = Scenario(2, 2, 3, ALL_EVENTS - {Event.MIGRATE}, unprivileged=True)
 """Every task stays on its CPU, and the first has no privilege."""
+
+LOSING = frozenset({Event.IOPERM, Event.FORK, Event.FORK_FAILS, Event.EXIT})
+"""What it takes to lose a map."""
 
 
 @pytest.mark.parametrize("name", designs())
@@ -26,6 +31,25 @@ def test_ten_thousand_random_steps_agree(name: str) -> None:
     rare = {"step", "switch", "ioperm", "iopl", "fork", "exit", "exec", "io-thread", "fork-fails"}
     assert rare <= default.events.keys()
     assert homebound.verdicts["none"] > 2000
+
+
+@pytest.mark.parametrize(
+    "name", ["linux-2.6.8", "linux-2.6.9", "linux-2.6.10-L1", "linux-2.6.10", "fixture-xen-iopl"]
+)
+def test_random_steps_agree_beyond_garbage(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where garbage is no violation it makes room for other objects, in both readings."""
+    reclaimed: list[int] = []
+    is_lost = System._is_lost
+
+    def noted(system: System, pool: Pool, slot: int) -> bool:
+        reclaimed.append(slot)
+        return is_lost(system, pool, slot)
+
+    monkeypatch.setattr(System, "_is_lost", noted)
+    scenario = Scenario(1, 2, 2, LOSING, garbage=False)
+    walk = Lockstep(find(name), scenario).walk(4000, random.Random(name))
+    assert "garbage" not in walk.verdicts
+    assert reclaimed
 
 
 @pytest.mark.parametrize(("name", "option"), [s for s in SWITCHED if s[1]], ids=str)

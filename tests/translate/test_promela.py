@@ -185,7 +185,9 @@ def test_a_rule_without_a_program_counter_goes_nowhere(printer: Printer) -> None
 @pytest.mark.parametrize("choice", range(3))
 def test_outcomes_are_simplified_without_changing_them(choice: int) -> None:
     """The guard of an allocation, specialised to one slot, means what it meant."""
-    guard = Select(equal(Context("choice"), 2), Const(1), candidate("Map", 2, Context("choice")))
+    guard = Select(
+        equal(Context("choice"), 2), Const(1), candidate(Mask("free", "Map"), 2, Context("choice"))
+    )
     simple = with_choice(guard, choice)
     assert "choice" not in str(simple)
     for free in range(4):

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from iopermit.search.explore import (
     AGAIN,
+    FULL,
     Exploration,
     Limits,
     Native,
     Progress,
     explore,
 )
+from iopermit.search.interruption import Interruption
 from iopermit.system.results import Saving, SearchStatistics, Uncovered, Verdict
 from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
 from iopermit.translate.environment import build
 from iopermit.translate.initial import initial_values
-from iopermit.translate.ir import VERDICTS, Field, Model
+from iopermit.translate.ir import NO_ROOM, VIOLATIONS, Check, Field, Model, statements
 from iopermit.translate.jit import Compiled, compile_model
 from iopermit.translate.native_labels import SWITCH_RULE, THREAD_RULE, USER_RULE
 from iopermit.translate.reductions import NO_REDUCTIONS, REDUCTIONS, Reductions
@@ -35,6 +39,9 @@ ProgressCallback = Callable[[Progress], None]
 _SMALL = ((1, 1, 1), (1, 2, 1), (1, 2, 2), (2, 2, 1), (2, 2, 2), (2, 3, 2))
 _QUICK = ((1, 1, 1), (1, 1, 2), (1, 2, 1), (1, 2, 2), (2, 1, 1))
 """CPUs, tasks and longs of scenarios for which optimising takes longer than searching."""
+
+_MOST_BEYOND = 1 << 22
+"""States visited beyond garbage if no limit is given: lost references can be counted for long."""
 
 
 @dataclass(frozen=True)
@@ -87,24 +94,41 @@ def check(  # noqa: PLR0913 - the interface of the verb
     without each reduction (:func:`savings`), each time within the limits.
     """
     settings = Settings(limits, reductions, threads, progress, every)
-    started = time.monotonic()
+    scenarios = [scenario] if scenario is not None else ladder(every=every)
+    with Interruption():
+        verdict = _checked(design, scenarios, settings)
+        if with_savings:
+            saved = tuple(savings(design, verdict.scenario, replace(settings, every=False)))
+            verdict = replace(verdict, search=replace(verdict.search, savings=saved))
+    return replace(
+        verdict,
+        options=options,
+        also=tuple(replace(also, options=options) for also in verdict.also),
+    )
+
+
+def _checked(design: type[Design], scenarios: Iterable[Scenario], settings: Settings) -> Verdict:
+    """Return the verdict about ``design`` after one scenario or several."""
+    started, every = time.monotonic(), settings.every
     verdicts: list[Verdict] = []
-    for each in [scenario] if scenario is not None else ladder(every=every):
-        remaining = replace(settings, limits=limits.after(started))
-        verdicts.append(replace(check_once(design, each, remaining), options=options))
+    for each in scenarios:
+        remaining = replace(settings, limits=settings.limits.after(started))
+        verdicts.append(check_once(design, each, remaining))
         if every and _has_garbage(verdicts[-1]):
-            # Schedules end at the garbage; what else comes of it shows only beyond.
-            beyond = check_once(design, replace(each, garbage=False), remaining)
-            verdicts.append(replace(beyond, options=options))
+            verdicts.append(_beyond_garbage(design, each, remaining))
         if verdicts[-1].verdict == "undetermined" or (
             verdicts[-1].verdict == "violated" and not every
         ):
             break
-    verdict = _different(verdicts) if every else _with_smaller(verdicts)
-    if with_savings:
-        saved = tuple(savings(design, verdict.scenario, replace(settings, every=False)))
-        verdict = replace(verdict, search=replace(verdict.search, savings=saved))
-    return verdict
+    return _different(verdicts) if every else _with_smaller(verdicts)
+
+
+def _beyond_garbage(design: type[Design], scenario: Scenario, settings: Settings) -> Verdict:
+    """Return what else comes of garbage: schedules end at it, so that it shows only beyond."""
+    limits = settings.limits
+    if limits.max_states is None:
+        limits = replace(limits, max_states=_MOST_BEYOND)
+    return check_once(design, replace(scenario, garbage=False), replace(settings, limits=limits))
 
 
 def _has_garbage(verdict: Verdict) -> bool:
@@ -133,8 +157,9 @@ def _different(verdicts: list[Verdict]) -> Verdict:
                 found.setdefault((each.violation.kind, each.violation.site), replace(each, also=()))
     if not found:
         return verdicts[-1]
-    first, *rest = found.values()
-    return replace(first, also=tuple(rest))
+    first, *rest = (replace(each, reason="") for each in found.values())
+    cut = [f"{each.reason} ({each.scenario.size})" for each in verdicts if each.reason]
+    return replace(first, also=tuple(rest), reason=cut[0] if cut else "")
 
 
 def check_once(design: type[Design], scenario: Scenario, settings: Settings) -> Verdict:
@@ -163,7 +188,7 @@ class Search:
         self.compile_seconds = 0.0
 
     def explore(
-        self, *, stop: bool = True, goals: frozenset[str] = frozenset(VERDICTS)
+        self, *, stop: bool = True, goals: frozenset[str] = VIOLATIONS
     ) -> tuple[Exploration, Native]:
         """Explore; with reductions, again without an assumption that turned out wrong."""
         model = build(self.design, self.scenario, blame=self.settings.every)
@@ -183,7 +208,7 @@ class Search:
                 progress=self._progress(),
             )
             broken = broken_assumptions(compiled, result)
-            limited = result.reason not in {"", AGAIN}
+            limited = result.reason not in {"", AGAIN, FULL}
             if not broken or (stop and result.found) or limited:
                 return result, native
             trusted = tuple(f for f in trusted if f not in broken)
@@ -217,6 +242,8 @@ class Search:
     def verdict(self) -> Verdict:
         """Explore and report."""
         result, native = self.explore(stop=not self.settings.every)
+        if result.full is not None:
+            result.reason = what_has_no_room(native, result.full)
         uncovered = what_was_not_covered(native.compiled.model, result, self.scenario)
         if not result.found:
             if result.exhausted:
@@ -256,12 +283,17 @@ class Search:
 
     def _needs_privilege(self, statement: int) -> bool | None:
         """Return whether no task without CAP_SYS_RAWIO from the start gains ports this way."""
-        scenario = replace(self.scenario, unprivileged=True)
-        without = Search(self.design, scenario, self.settings)
-        result, _ = without.explore(stop=not self.settings.every, goals=frozenset({"leak"}))
+        result = self._unprivileged
         if any(found == statement for _, found in result.found):
             return False
         return True if result.exhausted else None
+
+    @functools.cached_property
+    def _unprivileged(self) -> Exploration:
+        """The leaks to tasks that never have the privilege: one search for all of them."""
+        scenario = replace(self.scenario, unprivileged=True)
+        search = Search(self.design, scenario, self.settings)
+        return search.explore(stop=not self.settings.every, goals=frozenset({"leak"}))[0]
 
     def _verdict(
         self,
@@ -285,7 +317,7 @@ class Search:
             self.design.id or self.design.__name__,
             self.scenario,
             verdict,
-            result.reason if verdict == "undetermined" else "",
+            result.reason if verdict == "undetermined" or self.settings.every else "",
             None,
             None,
             statistics,
@@ -298,6 +330,20 @@ def broken_assumptions(compiled: Compiled, result: Exploration) -> frozenset[Fie
     """Return the trusted fields that were written while others could see the object."""
     flags = result.covered[compiled.watch_base :]
     return frozenset(f for f, flag in zip(compiled.trusted, flags, strict=False) if flag)
+
+
+def what_has_no_room(native: Native, state: Words) -> str:
+    """Return which statement needed more than the model has room for, in the last state."""
+    model = native.compiled.model
+    values = native.compiled.packing.values(native.unpack(state))
+    for pc in (*values["cpu", "pc"], *values["task", "pc"]):
+        step = model.steps.get(pc)
+        checks = [s for s in statements(step.body) if isinstance(s, Check)] if step else []
+        for check in checks:
+            if check.verdict == NO_ROOM and step is not None and step.site is not None:
+                where = f"{Path(step.site.file).name}:{step.site.line}"
+                return f"{where} needs {check.message}"
+    return FULL
 
 
 def what_was_not_covered(model: Model, result: Exploration, scenario: Scenario) -> Uncovered:

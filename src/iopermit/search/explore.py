@@ -14,7 +14,7 @@ from iopermit.search.engine import home
 from iopermit.search.interruption import Interruption
 from iopermit.search.memory import Words, address, zeroes
 from iopermit.search.partition import LINK, Partition
-from iopermit.translate.ir import VERDICTS
+from iopermit.translate.ir import NO_ROOM, VERDICTS, VIOLATIONS
 from iopermit.translate.native_labels import VERDICT_SPAN
 
 if TYPE_CHECKING:
@@ -25,9 +25,12 @@ if TYPE_CHECKING:
     from iopermit.translate.jit import Compiled
 
 _PROGRESS_SECONDS = 0.5
-_INTERRUPTED = "interrupted"
+INTERRUPTED = "interrupted"
+"""Reason of a search that Ctrl-C ended."""
 _WORTH_FINISHING = 1 << 20
 """States up to which a search goes on after a broken assumption: a violation would be real."""
+FULL = "the model has no room for what the design keeps"
+"""Reason of a search some schedules of which end for want of slots."""
 AGAIN = "an assumption of a reduction turned out wrong"
 """Reason of a search that has to be repeated without it."""
 
@@ -79,6 +82,8 @@ class Exploration:
     """Number of violating states per verdict."""
     found: dict[tuple[str, int], list[Words]] = field(default_factory=dict)
     """Stored states from the initial one to the first violation of each kind and statement."""
+    full: Words | None = None
+    """A stored state from which a schedule cannot go on for want of slots."""
     covered: bytes = b""
     """What was executed: a byte for each step, rule and trusted field."""
 
@@ -108,7 +113,7 @@ class Explorer:
         initial: Words,
         *,
         stop: bool = True,
-        goals: frozenset[str] = frozenset(VERDICTS),
+        goals: frozenset[str] = VIOLATIONS,
         progress: Callable[[Progress], None] | None = None,
     ) -> Exploration:
         """Explore from a stored state; stop at the depth of the first violation if asked.
@@ -119,7 +124,7 @@ class Explorer:
         self._insert_initial(initial)
         last_report = self._started
         pool = _pool(self.threads) if self.threads > 1 else None
-        with self._interruption:
+        with self._interruption as self._interruption:
             try:
                 while self._goes_on(stop=stop):
                     self._level(pool, stop=stop)
@@ -128,7 +133,7 @@ class Explorer:
                         last_report = now
                         progress(self.progress())
             except KeyboardInterrupt:
-                self.result.reason = _INTERRUPTED
+                self.result.reason = INTERRUPTED
             finally:
                 if pool is not None:
                     pool.shutdown()
@@ -196,7 +201,7 @@ class Explorer:
 
     def _check_limits(self) -> None:
         if self._interruption.requested:
-            self.result.reason = _INTERRUPTED
+            self.result.reason = INTERRUPTED
         elif self._is_in_vain():
             self.result.reason = AGAIN
         elif (
@@ -222,15 +227,22 @@ class Explorer:
 
     def _finish(self, *, stop: bool) -> Exploration:
         result = self.result
+        if result.reason == AGAIN and self._interruption.requested:
+            # Ctrl-C has come since the last look at the limits: nothing is repeated now.
+            result.reason = INTERRUPTED
         result.states, result.memory = self._states(), sum(p.memory for p in self.partitions)
         result.transitions = sum(p.record.transitions for p in self.partitions)
         result.seconds = time.monotonic() - self._started
         result.exhausted = not self._frontier() and not result.reason
         result.covered = bytes(map(max, zip(*(p.covered for p in self.partitions), strict=True)))
-        for number, name in enumerate(VERDICTS):
-            total = sum(sum(p.totals[number::VERDICT_SPAN]) for p in self.partitions)
-            if total:
-                result.violations[name] = total
+        totals = {
+            name: sum(sum(p.totals[number::VERDICT_SPAN]) for p in self.partitions)
+            for number, name in enumerate(VERDICTS)
+        }
+        result.violations = {name: n for name, n in totals.items() if n and name in VIOLATIONS}
+        if totals[VERDICTS[NO_ROOM]] and not result.reason:
+            result.reason, result.exhausted = FULL, False
+            result.full = self._state_without_room()
         if result.reason != AGAIN:
             self._paths()
         if stop and result.found:
@@ -249,6 +261,10 @@ class Explorer:
                 known = self.result.found.get(key)
                 if known is None or len(path) < len(known):
                     self.result.found[key] = path
+
+    def _state_without_room(self) -> Words:
+        states = (p.state(p.lowest[NO_ROOM] - 1) for p in self.partitions if p.lowest[NO_ROOM])
+        return next(states)
 
     def _path(self, index: int, number: int) -> list[Words]:
         path: list[Words] = []
@@ -345,7 +361,7 @@ def explore(
     threads: int = 1,
     *,
     stop: bool = True,
-    goals: frozenset[str] = frozenset(VERDICTS),
+    goals: frozenset[str] = VIOLATIONS,
     progress: Callable[[Progress], None] | None = None,
 ) -> Exploration:
     """Explore from the initial values (see :meth:`Explorer.run`).
@@ -362,5 +378,5 @@ def explore(
             return result
         hidden.restart()
         result.found.clear()
-        if result.reason not in {"", AGAIN}:
+        if result.reason not in {"", AGAIN, FULL}:
             return result

@@ -309,6 +309,8 @@ def replay(saved: dict[str, Any]) -> Verdict:
                 result.trace,
                 statistics,
                 design_file=saved["design"]["file"],
+                options=tuple(saved["design"]["options"]),
+                also=tuple(replay(other) for other in saved["also"]),
             )
     message = f"the schedule no longer shows: {wanted['message']}"
     raise ReplayError(message)

@@ -48,7 +48,8 @@ def exact(layout: TssLayout, longs: int) -> Concretion:
 
     Every port of a long is in the range or none is, so that full-size state corresponds one to
     one to the state of the search. The first block is a single long, because a search for the
-    last allowed port that never gives less than one long gives one real long.
+    last allowed port that never gives less than one long gives one real long. (A single scenario
+    long stands for all real ones: there the search takes such a one long for the whole map.)
     """
     real = layout.map_ports // layout.long_bits
     geometry = layout.geometry((*range(longs), real))

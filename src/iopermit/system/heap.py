@@ -93,7 +93,9 @@ class Pool:
         """Yield the objects in use, lowest slot first."""
         return (record for record, used in zip(self.objects, self.used, strict=True) if used)
 
-    def candidates(self, referenced: Collection[int], below: int | None = None) -> list[int]:
+    def candidates(
+        self, referenced: Collection[int], below: int | None = None, *, reclaimed: bool = False
+    ) -> list[int]:
         """Return the free slots (among the first `below`) that an allocator may hand out.
 
         These are the slots that something still refers to, so that a dangling pointer can meet
@@ -102,8 +104,13 @@ class Pool:
         Args:
             referenced: `id()` of every record that something refers to.
             below: how many slots to consider; all if None.
+            reclaimed: slots in use that nothing refers to count as free.
         """
-        free = [slot for slot, used in enumerate(self.used[:below]) if not used]
+        free = [
+            slot
+            for slot, used in enumerate(self.used[:below])
+            if not used or (reclaimed and id(self.objects[slot]) not in referenced)
+        ]
         reused = [slot for slot in free if id(self.objects[slot]) in referenced]
         return sorted(reused + [slot for slot in free if slot not in reused][:1])
 

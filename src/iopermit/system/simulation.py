@@ -91,6 +91,9 @@ class System:
             choice = next(iter(self.choices(cls.__name__)))
         if choice == self.heap_slots:
             return None
+        if pool.used[choice] and not self.scenario.garbage and self._is_lost(pool, choice):
+            # Where garbage is no violation, it makes room for others.
+            pool.release(pool.objects[choice])
         if pool.used[choice]:
             message = f"more than {self.heap_slots} objects of {cls.__name__} are alive"
             raise HeapExhaustedError(message)
@@ -146,6 +149,16 @@ class System:
         """Note that a granted port was finally refused."""
         self.refused = thread
 
+    def _is_lost(self, pool: Pool, slot: int) -> bool:
+        """Return whether no field refers to an object in use.
+
+        A local variable may, which nothing reads any more, of a function that has not yet returned:
+        were it still to be read, the search would not have chosen the slot.
+        """
+        lost = pool.objects[slot]
+        held = (target for record in self.records() for target in referenced_records(record))
+        return all(target is not lost for target in held)
+
     # State.
 
     def current(self, processor: Processor) -> Thread:
@@ -176,7 +189,8 @@ class System:
         Slot numbers in ascending order, then `heap_slots` for failure. With no slot left, slot
         0 stands for the attempt, which raises HeapExhaustedError.
         """
-        slots = self.pools[name].candidates(self.referenced()) or [0]
+        pool, referenced = self.pools[name], self.referenced()
+        slots = pool.candidates(referenced, reclaimed=not self.scenario.garbage) or [0]
         fails = self.scenario.has(Event.ALLOCATION_FAILS)
         return slots + [self.heap_slots] * fails
 

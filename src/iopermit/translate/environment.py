@@ -323,7 +323,7 @@ class Environment:
                 body += [Store(child, TASK, const(slot + 1)), Store(fails, TASK, const(failing))]
                 if not has(Event.MIGRATE):
                     body.append(Store(self.home, at, Load(self.home, TASK)))
-                guard = candidate("task", self.scenario.tasks, at)
+                guard = candidate(Mask("free", "task"), self.scenario.tasks, at)
                 if wanted:
                     self._rule(name, body, entry, {"child": slot}, guard)
                 if wanted and thread:

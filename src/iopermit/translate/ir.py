@@ -87,11 +87,12 @@ class Binary:
 class Mask:
     """A bit mask over the slots of a pool (bit = slot), or over counter values (bit = value).
 
-    ``free``: slots not in use; ``referenced``: slots that some field refers to; ``counters``:
-    counter values that some field holds.
+    ``free``: slots not in use; ``referenced``: slots that some field refers to; ``available``:
+    slots that are free or that no field refers to; ``counters``: counter values that some field
+    holds.
     """
 
-    what: Literal["free", "referenced", "counters"]
+    what: Literal["free", "referenced", "available", "counters"]
     record: RecordName = ""
 
 
@@ -138,10 +139,11 @@ class Store:
 
 @dataclass(frozen=True)
 class Check:
-    """Crash if ``bad`` is not 0."""
+    """Crash if ``bad`` is not 0, or end with another verdict (see VERDICTS)."""
 
     bad: Expr
     message: str
+    verdict: int = 1
 
 
 @dataclass(frozen=True)
@@ -251,9 +253,11 @@ class Model:
         return next(f for f in self.fields if f.record == record and f.name == name)
 
 
-NO_VIOLATION, CRASH, LEAK, LOSS, GARBAGE = range(5)
-VERDICTS = ("none", "crash", "leak", "loss", "garbage")
-"""Names of the values of ``verdict``."""
+NO_VIOLATION, CRASH, NO_ROOM, LOSS, LEAK, GARBAGE = range(6)
+VERDICTS = ("none", "crash", "no-room", "loss", "leak", "garbage")
+"""Names of the values of ``verdict``. A step can find those up to LOSS, which fit into two bits."""
+VIOLATIONS = frozenset(VERDICTS) - {"none", "no-room"}
+"""What the specification forbids. That the model has no room for an object says nothing."""
 
 
 # Small constructors, so that rules read well.
@@ -329,19 +333,26 @@ def bit_of(mask: Expr, index: Expr) -> Expr:
     return binary("and", binary("shr", mask, index), Const(1))
 
 
-def candidate(record: RecordName, slots: int, slot: Expr) -> Expr:
+def candidate(free: Mask, slots: int, slot: Expr) -> Expr:
     """Return whether an allocator may hand out ``slot``.
 
     Free slots that something still refers to (address reuse), and the lowest free slot that
     nothing refers to: all others differ from that one only in name.
     """
     every_slot = Const((1 << slots) - 1)
-    referenced = binary("and", Mask("referenced", record), every_slot)
-    fresh = binary("and", Mask("free", record), binary("xor", referenced, every_slot))
+    referenced = binary("and", Mask("referenced", free.record), every_slot)
+    fresh = binary("and", free, binary("xor", referenced, every_slot))
     below = binary("sub", binary("shl", Const(1), slot), Const(1))
     lowest = equal(binary("and", fresh, below), 0)
-    return binary(
-        "and", bit_of(Mask("free", record), slot), binary("or", bit_of(referenced, slot), lowest)
+    return binary("and", bit_of(free, slot), binary("or", bit_of(referenced, slot), lowest))
+
+
+def free_slots(step: Step) -> Mask:
+    """Return the slots that an allocation may take."""
+    return next(
+        e
+        for e in subexpressions(step.guard)
+        if isinstance(e, Mask) and e.what in ("free", "available")
     )
 
 

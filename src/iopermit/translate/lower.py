@@ -12,6 +12,7 @@ from iopermit.system.scenario import Event, Scenario
 from iopermit.translate.bulk import BULK, BulkOperations
 from iopermit.translate.expressions import Expressions, Scope
 from iopermit.translate.ir import (
+    NO_ROOM,
     Check,
     Clear,
     Const,
@@ -589,18 +590,21 @@ class Lowering:
             and f is not in_use
             and self.expressions.records.defaults.get((f.record, f.name))
         ]
-        success = [Store(in_use, choice, const(1)), *defaults]
+        # Where garbage is no violation, an object that nothing refers to makes room.
+        free = Mask("free" if self.scenario.garbage else "available", record)
+        lost: list[Stmt] = [] if self.scenario.garbage else [Clear(record, choice)]
+        success = [*lost, Store(in_use, choice, const(1)), *defaults]
         ok = self.store(node, target, Value(binary("add", choice, Const(1)), kind))
         failed = self.store(node, target, Value(Const(0), kind))
         full = Check(
-            negate(Mask("free", record)), f"iopermit: no free slot for {record} in the model"
+            negate(free), f"a {record} more than the {slots} that the model has room for", NO_ROOM
         )
         self.expressions.out.append(full)
         body = [If(equal(choice, slots), tuple(failed), (*success, *ok))]
         fails = const(self.scenario.has(Event.ALLOCATION_FAILS))
-        exhausted = every(equal(choice, 0), negate(Mask("free", record)))
+        exhausted = every(equal(choice, 0), negate(free))
         possible = Select(
-            equal(choice, slots), fails, either(candidate(record, slots, choice), exhausted)
+            equal(choice, slots), fails, either(candidate(free, slots, choice), exhausted)
         )
         self.emit(
             at, node, body, then, choices=slots + 1, guard=possible, label=f"allocate {record}"
@@ -627,7 +631,13 @@ class Lowering:
         for value in range(values, 0, -1):
             taken = binary("and", binary("shr", used, Const(value)), Const(1))
             out.append(If(negate(taken), (Let(fresh, Const(value)),)))
-        out.append(Check(equal(fresh, 0), "iopermit: no free counter value in the model"))
+        out.append(
+            Check(
+                equal(fresh, 0),
+                f"a number more than the {values} that the model has room for",
+                NO_ROOM,
+            )
+        )
         self.emit(
             at, node, self.store(node, target, Value(fresh, Type("counter", 1, values))), then
         )

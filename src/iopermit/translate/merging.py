@@ -33,6 +33,7 @@ from iopermit.translate.ir import (
     differ,
     equal,
     every,
+    free_slots,
     slot_of,
     statements,
     subexpressions,
@@ -141,10 +142,9 @@ class Merging:
 
     def _allocation(self, step: Step) -> Expr:
         """Return when it does not matter which slot is taken: nothing dangles, none is lacking."""
-        record = next(e.record for e in subexpressions(step.guard) if isinstance(e, Mask))
-        slots = Const((1 << self.model.counts[record]) - 1)
-        free = Mask("free", record)
-        dangling = binary("and", binary("and", Mask("referenced", record), slots), free)
+        free = free_slots(step)
+        slots = Const((1 << self.model.counts[free.record]) - 1)
+        dangling = binary("and", binary("and", Mask("referenced", free.record), slots), free)
         return every(equal(dangling, 0), differ(free, 0))
 
     def _undisturbed(self, step: Step) -> bool:

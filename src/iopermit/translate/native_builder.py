@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from llvmlite import ir as llvm
 
 from iopermit.translate.ir import (
-    CRASH,
     FREE,
     Binary,
     Check,
@@ -109,7 +108,7 @@ class Code:
         self.contexts: dict[str, LlvmValue] = {}
         self.on_goto: Callable[[int], None] = lambda _: None
         self.on_access: Callable[[Field], None] = lambda _: None
-        self.on_failure: Callable[[], LlvmValue] = self._no_failure
+        self.on_failure: Callable[[int], LlvmValue] = self._no_failure
         """Gives the block to go to where a check of the current block fails."""
         self.on_heap_write: Callable[[Field | None, RecordName, Expr], None] = lambda *_: None
         self._temps: dict[str, LlvmValue] = {}
@@ -189,6 +188,12 @@ class Code:
         """Return a mask over slots or counter values."""
         if mask.what == "free":
             return self._free(mask.record)
+        if mask.what == "available":
+            slots = (1 << self.model.counts[mask.record]) - 1
+            others = self.builder.xor(self.mask(Mask("referenced", mask.record)), number(slots))
+            return self.builder.or_(
+                self._free(mask.record), self.builder.and_(others, number(slots))
+            )
         kind = "ref" if mask.what == "referenced" else "counter"
         total = number(0)
         for record, place in self.packing.zones(kind, mask.record if kind == "ref" else ""):
@@ -261,8 +266,8 @@ class Code:
                 if declared.record in self.model.heap:
                     self.on_heap_write(declared, declared.record, index)
                 self.put(declared.record, self.value(index), self.place(declared), computed)
-            case Check(bad, _):
-                self._check(bad)
+            case Check(bad, _, verdict):
+                self._check(bad, verdict)
             case If():
                 self._if(statement)
             case Goto(target):
@@ -274,18 +279,18 @@ class Code:
                 for word in range(self.packing.words_per_slot[record]):
                     self.builder.store(number(0), self.word_pointer(record, slot, word))
 
-    def _check(self, bad: Expr) -> None:
+    def _check(self, bad: Expr, verdict: int) -> None:
         failed = self.truth(bad)
         fine = self.builder.append_basic_block("fine")
-        self.builder.cbranch(failed, self.on_failure(), fine)
+        self.builder.cbranch(failed, self.on_failure(verdict), fine)
         self.builder.position_at_end(fine)
 
-    def crash(self) -> None:
-        """Mark the state as crashed."""
+    def fail(self, verdict: int) -> None:
+        """Mark the state as crashed, or as what another verdict says."""
         bad = self.model.field("globals", "bad")
-        self.put("globals", number(0), self.place(bad), number(CRASH))
+        self.put("globals", number(0), self.place(bad), number(verdict))
 
-    def _no_failure(self) -> LlvmValue:
+    def _no_failure(self, _: int) -> LlvmValue:
         raise AssertionError("only steps have checks")
 
     def _if(self, statement: If) -> None:

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 from llvmlite import ir as llvm
 
 from iopermit.translate.ir import (
+    VERDICTS,
     Const,
     Context,
     Expr,
     Field,
     Load,
-    Mask,
     Model,
     Step,
+    free_slots,
     slot_of,
-    subexpressions,
 )
 from iopermit.translate.native_builder import (
     BYTES,
@@ -100,7 +100,7 @@ class Steps:
         switching = builder.icmp_unsigned("!=", own, number(0))
         task_pc = code.value(Load(self.model.field("task", "pc"), Context("task")))
         dispatch = builder.switch(builder.select(switching, own, task_pc), ends[1])
-        self._crashes: dict[str, LlvmValue] = {}
+        self._failures: dict[tuple[str, int], LlvmValue] = {}
         self._blocks = {
             pc: self.function.append_basic_block(f"step{pc}") for pc in self.model.steps
         }
@@ -159,8 +159,7 @@ class Steps:
         builder.cbranch(first, go, ends[0])
         builder.position_at_end(go)
         builder.store(number(1), chosen)
-        record = next(e.record for e in subexpressions(step.guard) if isinstance(e, Mask))
-        lowest = builder.cttz(code.mask(Mask("free", record)), llvm.Constant(I1, 0))
+        lowest = builder.cttz(code.mask(free_slots(step)), llvm.Constant(I1, 0))
         fails = builder.icmp_unsigned("!=", outcome, number(0))
         builder.store(builder.select(fails, number(step.choices - 1), lowest), picked)
         builder.branch(self._blocks[step.pc])
@@ -172,8 +171,8 @@ class Steps:
         own = self.model.field(step.context, "pc")
         slot = Context(step.context)
 
-        def crash() -> LlvmValue:
-            crashed = self._crashed(code, step, done)
+        def fail(verdict: int) -> LlvmValue:
+            crashed = self._failed(code, step, verdict, done)
             crashed.add_incoming(number(step.pc), builder.block)
             return crashed.parent
 
@@ -183,24 +182,25 @@ class Steps:
             code.put(step.context, code.value(slot), code.place(own), number(target))
             self._go_on(code, step, target, done)
 
-        code.on_failure, code.on_goto = crash, goto
+        code.on_failure, code.on_goto = fail, goto
         code.on_heap_write = lambda field, record, index: self._watch(
             code, step, covered, (field, record, index)
         )
         code.body(step.body)
 
-    def _crashed(self, code: Code, step: Step, done: LlvmValue) -> LlvmValue:
-        """Return the step that crashed, a phi at the start of what all crashes have in common."""
-        if step.context not in self._crashes:
+    def _failed(self, code: Code, step: Step, verdict: int, done: LlvmValue) -> LlvmValue:
+        """Return the step that failed, a phi at the start of what all such failures share."""
+        key = step.context, verdict
+        if key not in self._failures:
             builder = code.builder
-            block = self.function.append_basic_block(f"{step.context}_crashed")
+            block = self.function.append_basic_block(f"{step.context}_{VERDICTS[verdict]}")
             with builder.goto_block(block):
-                self._crashes[step.context] = crashed = builder.phi(I64)
-                code.crash()
+                self._failures[key] = crashed = builder.phi(I64)
+                code.fail(verdict)
                 own = code.place(self.model.field(step.context, "pc"))
                 code.put(step.context, code.contexts[step.context], own, crashed)
                 builder.branch(done)
-        return self._crashes[step.context]
+        return self._failures[key]
 
     def _choose_ports(self, code: Code, late: LateArguments) -> None:
         """Give an open ioperm() call the ports that the caller of ``step`` wants."""

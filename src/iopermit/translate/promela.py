@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from iopermit.translate.ir import FIRST_STEP, VERDICTS, Field, Model, RecordName
 from iopermit.translate.promela_names import field_names
 from iopermit.translate.promela_process import Process
-from iopermit.translate.promela_statements import TASK_STATES, temporaries
+from iopermit.translate.promela_statements import TASK_STATES, constant, temporaries
 
 if TYPE_CHECKING:
     from iopermit.translate.initial import InitialValues
@@ -75,7 +75,7 @@ def export(model: Model, initial: InitialValues, *, title: str = "") -> str:
 
 def _constants() -> str:
     """Number the states of tasks and the verdicts."""
-    named = [*enumerate(TASK_STATES), *enumerate(verdict.upper() for verdict in VERDICTS)]
+    named = [*enumerate(TASK_STATES), *enumerate(map(constant, VERDICTS))]
     return "".join(f"#define {name} {number}\n" for number, name in named)
 
 
@@ -119,6 +119,9 @@ class _Declarations:
             held = [f for f in self.model.fields if f.kind == "ref" and f.target == record]
             lines.append(f"#define free_{record} ({self._free(record)})")
             lines.append(f"#define referenced_{record} (({self._held(held)}) >> 1)")
+            every = (1 << self.model.counts[record]) - 1
+            others = f"~referenced_{record} & {every}"
+            lines.append(f"#define available_{record} (free_{record} | ({others}))")
         counters = [field for field in self.model.fields if field.kind == "counter"]
         lines.append(f"#define counters ({self._held(counters)})")
         return "\n".join(lines) + "\n"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from iopermit.translate.ir import (
     FIRST_STEP,
+    VERDICTS,
     Binary,
     Check,
     Clear,
@@ -142,7 +143,7 @@ class Printer:
         for number, statement in enumerate(body):
             rest = body[number + 1 :]
             if isinstance(statement, Check):
-                return lines + self._checks(body[number:])
+                return lines + self._checks(statement, rest)
             lines += self._statement(statement)
             inner = tuple(statements((statement,)))
             if rest and targets((statement,)):
@@ -152,18 +153,23 @@ class Printer:
                 return lines + _choice(failed, [":: else ->", *_indent(self._statements(rest))])
         return lines
 
-    def _checks(self, body: Sequence[Stmt]) -> list[str]:
+    def _checks(self, first: Check, others: Sequence[Stmt]) -> list[str]:
         """Print consecutive checks as one condition; what follows happens if all are passed."""
-        count = next((i for i, s in enumerate(body) if not isinstance(s, Check)), len(body))
-        checks = [s for s in body[:count] if isinstance(s, Check)]
+        checks, verdict = [first], first.verdict
+        for statement in others:
+            if not isinstance(statement, Check) or statement.verdict != verdict:
+                break
+            checks.append(statement)
         last = len(checks) - 1
         lines = [
             f"{':: ' if i == 0 else '   '}{self._failure(check, alone=last == 0)}"
             f"{' ->' if i == last else ' ||'} {comment(check.message)}"
             for i, check in enumerate(checks)
         ]
-        passed = self._statements(body[count:])
-        return _choice([*lines, "   globals_bad = CRASH"], _option("else", passed))
+        passed = self._statements(others[last:])
+        return _choice(
+            [*lines, f"   globals_bad = {constant(VERDICTS[verdict])}"], _option("else", passed)
+        )
 
     def _failure(self, check: Check, *, alone: bool) -> str:
         return self._bare(check.bad) if alone else self.value(check.bad)
@@ -185,7 +191,7 @@ class Printer:
                 yes = _option(self._bare(condition), self._statements(then))
                 return _choice(yes, _option("else", self._statements(otherwise)))
             case Check():
-                return self._checks([statement])
+                return self._checks(statement, ())
 
     def _goto(self, target: int) -> str:
         if self.goes_on is None:
@@ -231,6 +237,11 @@ def temporaries(body: tuple[Stmt, ...]) -> list[str]:
 def comment(text: str) -> str:
     """Return a Promela comment."""
     return "/* " + text.replace("*/", "* /").replace("/*", "/ *") + " */"
+
+
+def constant(verdict: str) -> str:
+    """Return the name of the constant that stands for a verdict."""
+    return verdict.upper().replace("-", "_")
 
 
 def _option(guard: str, lines: list[str]) -> list[str]:
