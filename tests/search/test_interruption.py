@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import signal
+from typing import TYPE_CHECKING
 
 import pytest
 
+from iopermit.designs import find
+from iopermit.search.check import check
+from iopermit.search.compare import Settings, Subject, compare, empty_matrix
+from iopermit.search.explore import Explorer
 from iopermit.search.interruption import Interruption
+from iopermit.system.scenario import PLAIN_EVENTS, Scenario
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from iopermit.search.explore import Exploration, Progress
 
 
 def test_the_first_is_noted_and_the_second_raised() -> None:
@@ -36,3 +48,88 @@ def test_the_handler_of_a_program_is_left_alone() -> None:
         assert (called, interruption.requested) == ([signal.SIGINT], False)
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_contexts_within_another_share_its_note() -> None:
+    """A Ctrl-C between two searches is seen by the second, if a context is open around both."""
+    with Interruption() as around:
+        with Interruption() as first:
+            assert not first.requested
+        signal.raise_signal(signal.SIGINT)
+        with Interruption() as second:
+            assert second.requested
+        assert around.requested
+    with Interruption() as later:
+        assert not later.requested
+
+
+@pytest.mark.parametrize("name", ["linux-2.6.8", "linux-2.6.10-L1"])
+def test_a_search_to_be_repeated_is_interrupted(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C between finding that an assumption is wrong and the next search is not lost."""
+    in_vain = Explorer._is_in_vain
+    found: list[int] = []
+
+    def interrupted(explorer: Explorer) -> bool:
+        if not in_vain(explorer):
+            return False
+        found.append(explorer.progress().states)
+        signal.raise_signal(signal.SIGINT)
+        return True
+
+    monkeypatch.setattr("iopermit.search.explore._WORTH_FINISHING", 0)
+    monkeypatch.setattr(Explorer, "_is_in_vain", interrupted)
+    verdict = check(find(name), Scenario(1, 2, 1, PLAIN_EVENTS))
+    assert (verdict.verdict, verdict.reason) == ("undetermined", "interrupted")
+    assert found == [verdict.search.states]
+
+
+def test_no_larger_scenario_follows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C when a scenario is exhausted ends the check, which tells what was exhausted."""
+    finish = Explorer._finish
+    ended: list[Explorer] = []
+
+    def interrupted(explorer: Explorer, *, stop: bool) -> Exploration:
+        if not ended:
+            signal.raise_signal(signal.SIGINT)
+        ended.append(explorer)
+        return finish(explorer, stop=stop)
+
+    monkeypatch.setattr(Explorer, "_finish", interrupted)
+    verdict = check(find("linux-5.4"))
+    assert verdict.verdict == "undetermined"
+    expected = "interrupted; exhausted without a violation: 1 CPU, 1 task, 1 long"
+    assert (verdict.reason, len(ended)) == (expected, 2)
+
+
+def test_no_other_cell_is_searched() -> None:
+    """Ctrl-C ends a comparison; the cells searched until then are kept."""
+    rows = [Subject(find(name)) for name in ("linux-5.4", "linux-060aa16f")]
+    matrix = empty_matrix(rows, ["plain", "all"], (1, 1, 1))
+    compare(
+        rows, matrix, [(1, 1, 1)], Settings(), filled=lambda _: signal.raise_signal(signal.SIGINT)
+    )
+    searched = [len(cell.rungs) for cells in matrix.values() for cell in cells.values()]
+    assert searched == [1, 0, 0, 0]
+
+
+def test_an_interrupted_cell_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cell whose search Ctrl-C ends says so, and is not handed out to be saved."""
+    monkeypatch.setattr("iopermit.search.explore._PROGRESS_SECONDS", -math.inf)
+    rows = [Subject(find("linux-5.4"))]
+    matrix = empty_matrix(rows, ["plain"], (1, 2, 1))
+    saved: list[object] = []
+    interrupting = Settings(progress=_interrupt_once())
+    compare(rows, matrix, [(1, 1, 1), (1, 2, 1)], interrupting, filled=saved.append)
+    (rung,) = matrix["linux-5.4"]["plain"].rungs
+    assert (rung.outcome, rung.message, saved) == ("undetermined", "interrupted", [])
+
+
+def _interrupt_once() -> Callable[[Progress], None]:
+    called: list[Progress] = []
+
+    def interrupt(progress: Progress) -> None:
+        if not called:
+            signal.raise_signal(signal.SIGINT)
+        called.append(progress)
+
+    return interrupt

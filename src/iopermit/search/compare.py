@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
 from iopermit.search.check import check
-from iopermit.search.explore import Limits
+from iopermit.search.explore import INTERRUPTED, Limits
+from iopermit.search.interruption import Interruption
 from iopermit.search.replay import ReplayError
 from iopermit.system.options import with_options
 from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
@@ -136,28 +138,29 @@ def compare(
 ) -> None:
     """Search what the matrix lacks, the smallest scenarios of all rows first.
 
-    A cell ends with the first scenario that shows a violation or that reaches a limit.
+    A cell ends with the first scenario that shows a violation or that reaches a limit. Ctrl-C
+    ends the search that runs, as a limit does, and nothing more is searched.
 
     Args:
         rows: the designs; each must have a row in `matrix`.
         matrix: receives the verdicts; cells that have some go on behind them.
         ladder: scenarios, small ones first.
         settings: limits of each single search.
-        filled: called after each search.
+        filled: called after each search that was not interrupted.
 
     Raises:
         DesignError: a design cannot be translated.
     """
-    for bounds in ladder:
-        for row in rows:
+    with Interruption() as interruption:
+        for bounds, row in itertools.product(ladder, rows):
             cells = matrix[row.name]
             for name, cell in cells.items():
                 known = any(rung.bounds == bounds for rung in cell.rungs)
-                if known or cell.finished:
+                if known or cell.finished or interruption.requested:
                     continue
                 rung = search(row, bounds, EVENT_SETS[name], settings)
                 cells[name] = Cell((*cell.rungs, rung), cell.largest)
-                if filled is not None:
+                if filled is not None and rung.message != INTERRUPTED:
                     filled(matrix)
 
 
