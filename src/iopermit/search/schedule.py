@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from iopermit.search.renaming import representatives
 from iopermit.system.execution import Action
 from iopermit.translate.ir import FIRST_STEP, Model, Step
 from iopermit.translate.late_arguments import EVENT
@@ -52,17 +53,23 @@ def concrete_schedule(
     verdict = plain.judge(initial)[0]
     if verdict != "none":
         return [], verdict
-    return _Follower(path, reduced, plain).follow(initial)
+    targets = [frozenset((state.tobytes(),)) for state in path]
+    try:
+        return _Follower(targets, reduced, plain).follow(initial)
+    except ScheduleError:
+        # With its own names the schedule may come to other representatives of the same states.
+        targets = [representatives(reduced, state) for state in path]
+        return _Follower(targets, reduced, plain).follow(initial)
 
 
 class _Follower:
-    """Looks for single steps along a path, depth first.
+    """Looks for single steps along a path of states, any of some at each position, depth first.
 
     A state of the path can stand for several, such as an ioperm() call whose ports nothing has
     looked at yet. Which of them was meant shows later, so it may be necessary to go back.
     """
 
-    def __init__(self, path: list[Words], reduced: Native, plain: Native) -> None:
+    def __init__(self, path: list[frozenset[bytes]], reduced: Native, plain: Native) -> None:
         self.path, self.reduced, self.plain = path, reduced, plain
         self.seen: set[tuple[int, bytes]] = set()
 
@@ -99,13 +106,13 @@ class _Follower:
             return
         self.seen.add(key)
         target = self.path[position + 1]
-        labels = [name for name, s in self.reduced.successors(state) if s == target]
+        labels = [n for n, s in self.reduced.successors(state) if s.tobytes() in target]
         for label in dict.fromkeys(labels):
             yield from _micro_steps(state, label, target, self.reduced, self.plain)
 
 
 def _micro_steps(
-    state: Words, label: int, target: Words, reduced: Native, plain: Native
+    state: Words, label: int, target: frozenset[bytes], reduced: Native, plain: Native
 ) -> Iterator[Steps]:
     """Yield the sequences of single steps that a merged transition may be."""
     cpu = label >> CPU_SHIFT
@@ -118,7 +125,7 @@ def _micro_steps(
             return
         steps = stack.pop()
         last = steps[-1][1]
-        if reduced.canonical(last) == target or plain.judge(last)[0] != "none":
+        if reduced.canonical(last).tobytes() in target or plain.judge(last)[0] != "none":
             yield steps
             continue
         following = [
