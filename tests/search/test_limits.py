@@ -1,16 +1,26 @@
 """Tests of the ends of a search: limits, threads, interruption, coverage, confirmation."""
 
+from __future__ import annotations
+
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from iopermit.designs import find
+from iopermit.search import compare
 from iopermit.search.check import Search, Settings, check
 from iopermit.search.explore import Limits, Progress
-from iopermit.system.scenario import PLAIN_EVENTS, Event, Scenario
+from iopermit.search.replay import ReplayError
+from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
 from iopermit.translate.load import load_design
+from iopermit.translate.mutate import mutations
 from iopermit.translate.reductions import NO_REDUCTIONS, Reductions
+
+if TYPE_CHECKING:
+    from iopermit.system.design import Design
+    from iopermit.system.results import Verdict
 
 SMALL = Scenario(1, 2, 1, PLAIN_EVENTS - {Event.PREEMPT})
 HOLDS = "linux-v2-06-reviewed+prev_max"
@@ -86,6 +96,78 @@ def test_objects_that_the_model_has_no_room_for_leave_the_verdict_open() -> None
         "hoarding_design.py:37 needs a Block more than the 2 that the model has room for"
     )
     assert not verdict.search.exhausted
+
+
+@pytest.fixture
+def forgetful(tmp_path: Path) -> type[Design]:
+    """Give linux-2.6.9 without noting in ioperm() whose map the TSS has.
+
+    Two tasks that got a map and denied all of it again keep one real long of it, which is the
+    whole map if there is one long in the search.
+    """
+    mutant = next(
+        m
+        for m in mutations(find("linux-2.6.9"))
+        if m.key == ("ioperm", "cpu.tss.owner = task", "removed")
+    )
+    mutant.write(tmp_path / "mutant.py")
+    return load_design(f"{tmp_path / 'mutant.py'}:Mutant")
+
+
+def test_what_full_size_does_not_confirm_is_not_shown(forgetful: type[Design]) -> None:
+    """Where one long stands for more than the design means by one, more longs are asked for."""
+    events = ALL_EVENTS - {Event.PREEMPT, Event.ALLOCATION_FAILS}
+    one = check(forgetful, Scenario(2, 2, 1, events), every=True)
+    two = check(forgetful, Scenario(2, 2, 2, events), every=True)
+    assert (one.longs_needed, two.longs_needed, two.reason) == (2, 0, "")
+    expected = (
+        "what was found with 2 CPUs, 2 tasks, 1 long is no violation at full size; "
+        "search with --longs 2 (2 CPUs, 2 tasks, 1 long)"
+    )
+    assert one.reason == expected
+    assert all(v.search.confirmed_full_size for v in (one, *one.also, two, *two.also))
+
+
+@pytest.fixture
+def unconfirmed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let full size confirm nothing that is found with one long."""
+    violated = Search._violated
+
+    def only_with_more(search: Search, *arguments: Any) -> Verdict:  # noqa: ANN401 - passed on
+        if search.scenario.longs == 1:
+            raise ReplayError("it shows no violation")
+        return violated(search, *arguments)
+
+    monkeypatch.setattr(Search, "_violated", only_with_more)
+
+
+@pytest.mark.usefixtures("unconfirmed")
+def test_the_search_goes_on_with_more_longs() -> None:
+    """linux-5.4 names a number of real longs: what one long shows is looked for with two."""
+    verdict = check(find("linux-5.4"))
+    assert (verdict.verdict, verdict.scenario.longs) == ("violated", 2)
+    alone = check(find("linux-5.4"), Scenario(1, 2, 1, ALL_EVENTS))
+    assert (alone.verdict, alone.longs_needed) == ("undetermined", 2)
+    assert alone.reason.endswith("is no violation at full size; search with --longs 2")
+    assert not alone.search.exhausted
+
+
+@pytest.mark.usefixtures("unconfirmed")
+def test_a_comparison_goes_on_with_more_longs() -> None:
+    """A scenario with too few longs to tell does not end a cell, unless it is the largest."""
+    rows = [compare.Subject(find("linux-5.4"))]
+    for largest, outcomes in (((1, 2, 2), ["violated"]), ((1, 2, 1), ["undetermined"])):
+        matrix = compare.empty_matrix(rows, ["all"], largest)
+        compare.compare(rows, matrix, [(1, 2, 1), largest], compare.Settings())
+        rungs = matrix["linux-5.4"]["all"].rungs
+        assert [(rung.outcome, rung.bounds) for rung in rungs] == [(o, largest) for o in outcomes]
+
+
+@pytest.mark.usefixtures("unconfirmed")
+def test_elsewhere_a_violation_must_be_confirmed() -> None:
+    """Where the search is exact, full size not confirming a violation is an error of iopermit."""
+    with pytest.raises(ReplayError):
+        check(find("linux-5.5"), Scenario(1, 2, 1, ALL_EVENTS))
 
 
 def test_what_could_not_happen_is_reported_as_uncovered() -> None:

@@ -116,9 +116,9 @@ def _checked(design: type[Design], scenarios: Iterable[Scenario], settings: Sett
         verdicts.append(check_once(design, each, remaining))
         if every and _has_garbage(verdicts[-1]):
             verdicts.append(_beyond_garbage(design, each, remaining))
-        if verdicts[-1].verdict == "undetermined" or (
-            verdicts[-1].verdict == "violated" and not every
-        ):
+        last = verdicts[-1]
+        limited = last.verdict == "undetermined" and not last.longs_needed
+        if limited or (last.verdict == "violated" and not every):
             break
     return _different(verdicts) if every else _with_smaller(verdicts)
 
@@ -158,7 +158,12 @@ def _different(verdicts: list[Verdict]) -> Verdict:
     if not found:
         return verdicts[-1]
     first, *rest = (replace(each, reason="") for each in found.values())
-    cut = [f"{each.reason} ({each.scenario.size})" for each in verdicts if each.reason]
+    longs = max(verdict.scenario.longs for verdict in verdicts)
+    cut = [
+        f"{each.reason} ({each.scenario.size})"
+        for each in verdicts
+        if each.reason and (not each.longs_needed or longs < each.longs_needed)
+    ]
     return replace(first, also=tuple(rest), reason=cut[0] if cut else "")
 
 
@@ -249,12 +254,40 @@ class Search:
             if result.exhausted:
                 return self._verdict("holds", result, uncovered, confirmed=False)
             return self._verdict("undetermined", result, uncovered, confirmed=False)
-        found = sorted(result.found.items(), key=lambda item: (len(item[1]), item[0]))
-        verdicts = [
-            self._violated(statement, path, result, native, uncovered)
-            for (_, statement), path in found
-        ]
-        return replace(verdicts[0], also=tuple(verdicts[1:]))
+        verdicts = self._all_confirmed(result, native, uncovered)
+        needed = native.compiled.model.real_longs + 1 if len(verdicts) < len(result.found) else 0
+        if not verdicts:
+            undetermined = self._verdict("undetermined", result, uncovered, confirmed=False)
+            return replace(undetermined, longs_needed=needed)
+        reason = result.reason if self.settings.every else ""
+        return replace(verdicts[0], also=tuple(verdicts[1:]), reason=reason, longs_needed=needed)
+
+    def _all_confirmed(
+        self, result: Exploration, native: Native, uncovered: Uncovered
+    ) -> list[Verdict]:
+        """Return a verdict for each violation found that full size confirms.
+
+        A design may name a number of real longs, of which a long stands for more where there are
+        few. What such a search finds need not be a violation. Else each must be confirmed.
+        """
+        from iopermit.search.replay import ReplayError  # noqa: PLC0415 - only violations need it
+
+        verdicts = []
+        needed = native.compiled.model.real_longs + 1
+        for (_, statement), path in sorted(
+            result.found.items(), key=lambda item: (len(item[1]), item[0])
+        ):
+            try:
+                verdicts.append(self._violated(statement, path, result, native, uncovered))
+            except ReplayError:
+                if self.scenario.longs >= needed:
+                    raise
+                result.exhausted = False
+                result.reason = (
+                    f"what was found with {self.scenario.size} is no violation at full size; "
+                    f"search with --longs {needed}"
+                )
+        return verdicts
 
     def _violated(
         self,

@@ -66,6 +66,8 @@ class Rung:
     """The violation in one sentence, or why the search ended early."""
     needs_privilege: bool | None = None
     """For a leak: whether only tasks that have CAP_SYS_RAWIO at some time can gain ports."""
+    too_few_longs: bool = False
+    """Whether only a scenario with more longs can tell."""
 
 
 @dataclass(frozen=True)
@@ -159,6 +161,8 @@ def compare(
                 if known or cell.finished or interruption.requested:
                     continue
                 rung = search(row, bounds, EVENT_SETS[name], settings)
+                if rung.too_few_longs and bounds != cell.largest:
+                    continue
                 cells[name] = Cell((*cell.rungs, rung), cell.largest)
                 if filled is not None and rung.message != INTERRUPTED:
                     filled(matrix)
@@ -186,7 +190,8 @@ def search(row: Subject, bounds: Bounds, events: frozenset[Event], settings: Set
 def _rung(bounds: Bounds, verdict: Verdict) -> Rung:
     states = verdict.search.states
     if verdict.violation is None:
-        return Rung(bounds, verdict.verdict, states, message=verdict.reason)
+        coarse = bool(verdict.longs_needed)
+        return Rung(bounds, verdict.verdict, states, message=verdict.reason, too_few_longs=coarse)
     found = [each.violation for each in (verdict, *verdict.also) if each.violation is not None]
     kinds = tuple(dict.fromkeys(violation.kind for violation in found))
     violation = verdict.violation

@@ -157,3 +157,5 @@ class Verdict:
     options: tuple[str, ...] = ()
     kernel: KernelSubject | None = None
     """The kernel tree, if it is about one."""
+    longs_needed: int = 0
+    """Longs with which to search again: with fewer, a violation was found that is none."""

@@ -68,9 +68,14 @@ class BulkOperations:
             raise self.lowering.error(call, "too many arguments")
         value = self.lowering.expressions.value(arguments[0])
         if isinstance(value.expr, Const):  # a number of real longs: scenario longs cannot be fewer
+            self._note(value.expr.value)
             few = min(value.expr.value, self.lowering.scenario.longs)
             return Value(Const(few), Type("int", few, few))
         return value
+
+    def _note(self, real_longs: int) -> None:
+        lowered = self.lowering.lowered
+        lowered.real_longs = max(lowered.real_longs, real_longs)
 
     def _pin(self, node: ast.AST, prefix: str, bitmap: Value) -> tuple[list[Stmt], Value]:
         """Keep the address of a bitmap over the steps of an operation, as a register would."""
@@ -154,6 +159,7 @@ class BulkOperations:
         lowering = self.lowering
         assert isinstance(call.func, ast.Attribute)  # noqa: S101 - narrowed by the caller
         least = _least(call)
+        self._note(least)
         bitmap = self._bitmap(call.func.value)
         keep, bitmap = self._pin(node, f"{self._prefix(node)}.of", bitmap)
         every = lowering.scenario.longs

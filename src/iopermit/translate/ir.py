@@ -243,6 +243,8 @@ class Model:
     """Values of the fields of a TSS after ``bring_up``."""
     preemptible_end: int = FIRST_STEP
     """Steps below this one can be preempted; at the others preemption or interrupts are off."""
+    real_longs: int = 0
+    """The largest number of real longs that the design names; with more, the model is exact."""
 
     def fields_of(self, record: RecordName) -> list[Field]:
         """Return the fields of a record in declaration order."""
