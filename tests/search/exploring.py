@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from iopermit.designs import find
-from iopermit.search.explore import Exploration, Explorer, Limits, Native, initial_state
+from iopermit.search.explore import Exploration, Explorer, Limits
+from iopermit.search.native import Native, initial_state
 from iopermit.translate.environment import build
 from iopermit.translate.initial import InitialValues, initial_values
 from iopermit.translate.jit import compile_model

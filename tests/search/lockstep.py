@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from iopermit.search.explore import Native
 from iopermit.search.memory import Words
+from iopermit.search.native import Native
 from iopermit.search.schedule import transition_of
 from iopermit.system import specification
 from iopermit.system.concretion import exact

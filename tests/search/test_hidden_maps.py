@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from iopermit.designs import find
-from iopermit.search.check import Search, Settings, check
-from iopermit.search.explore import Exploration, Native, initial_state
+from iopermit.search.check import check
+from iopermit.search.native import Native, initial_state
+from iopermit.search.one_scenario import Search, Settings
 from iopermit.system.scenario import PLAIN_EVENTS, Event, Scenario
 from iopermit.translate.environment import build
 from iopermit.translate.initial import initial_values
 from iopermit.translate.jit import compile_model
 from iopermit.translate.reductions import NO_REDUCTIONS, Reductions
+
+if TYPE_CHECKING:
+    from iopermit.search.explore import Exploration
 
 ONLY = replace(NO_REDUCTIONS, hidden=True, merging=True, counters=True)
 """Forgetting hidden maps, and what it needs: merging, and renaming of sequence numbers."""

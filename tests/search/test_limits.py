@@ -10,8 +10,9 @@ import pytest
 
 from iopermit.designs import find
 from iopermit.search import compare
-from iopermit.search.check import Search, Settings, check
+from iopermit.search.check import check
 from iopermit.search.explore import Limits, Progress
+from iopermit.search.one_scenario import Search, Settings
 from iopermit.search.replay import ReplayError
 from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
 from iopermit.translate.load import load_design

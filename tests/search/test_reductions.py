@@ -7,8 +7,8 @@ from typing import NamedTuple
 import pytest
 
 from iopermit.designs import designs, find
-from iopermit.search.check import Search, Settings
 from iopermit.search.explore import Exploration
+from iopermit.search.one_scenario import Search, Settings
 from iopermit.system.design import Design
 from iopermit.system.options import with_options
 from iopermit.system.scenario import ALL_EVENTS, Event, Scenario

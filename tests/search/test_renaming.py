@@ -9,7 +9,7 @@ import pytest
 
 from iopermit.designs import find
 from iopermit.search.check import check
-from iopermit.search.explore import Native, initial_state
+from iopermit.search.native import Native, initial_state
 from iopermit.search.renaming import _permuted, representatives
 from iopermit.system.scenario import ALL_EVENTS, Event, Scenario
 from iopermit.translate.environment import build

@@ -16,7 +16,7 @@ from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from iopermit.search.check import ProgressCallback
+    from iopermit.search.one_scenario import ProgressCallback
     from iopermit.system.design import Design
     from iopermit.system.results import Verdict
 

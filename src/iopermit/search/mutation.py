@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from iopermit.search.check import Search, Settings
-from iopermit.search.explore import Limits, Native
+from iopermit.search.explore import Limits
+from iopermit.search.native import Native
+from iopermit.search.one_scenario import Search, Settings
 from iopermit.search.replay import confirm
 from iopermit.search.schedule import ScheduleError, concrete_schedule
 from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from iopermit.search.explore import Native
     from iopermit.search.memory import Words
+    from iopermit.search.native import Native
 
 
 def representatives(native: Native, state: Words) -> frozenset[bytes]:

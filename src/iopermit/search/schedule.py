@@ -14,8 +14,8 @@ from iopermit.translate.native_labels import CPU_SHIFT, STEP, SWITCH_RULE, THREA
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from iopermit.search.explore import Native
     from iopermit.search.memory import Words
+    from iopermit.search.native import Native
     from iopermit.translate.initial import InitialValues
 
 Steps = list[tuple["Transition", "Words"]]

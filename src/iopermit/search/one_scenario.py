@@ -1,0 +1,272 @@
+"""Searches one scenario of one design: translates, compiles, explores, confirms, reports."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from iopermit.search.explore import (
+    AGAIN,
+    FULL,
+    Exploration,
+    Limits,
+    Progress,
+    explore,
+)
+from iopermit.search.native import Native
+from iopermit.system.results import SearchStatistics, Uncovered, Verdict
+from iopermit.system.scenario import ALL_EVENTS, Event, Scenario
+from iopermit.translate.environment import build
+from iopermit.translate.initial import initial_values
+from iopermit.translate.ir import NO_ROOM, VIOLATIONS, Check, Field, Model, statements
+from iopermit.translate.jit import Compiled, compile_model
+from iopermit.translate.native_labels import SWITCH_RULE, THREAD_RULE, USER_RULE
+from iopermit.translate.reductions import NO_REDUCTIONS, Reductions
+from iopermit.translate.trusted import trustworthy
+
+if TYPE_CHECKING:
+    from iopermit.search.memory import Words
+    from iopermit.system.design import Design
+
+
+ProgressCallback = Callable[[Progress], None]
+_QUICK = ((1, 1, 1), (1, 1, 2), (1, 2, 1), (1, 2, 2), (2, 1, 1))
+"""CPUs, tasks and longs of scenarios for which optimising takes longer than searching."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to search."""
+
+    limits: Limits = field(default_factory=Limits)
+    reductions: Reductions = field(default_factory=Reductions)
+    threads: int = 1
+    progress: ProgressCallback | None = None
+    every: bool = False
+    """Whether to go on to every different violation."""
+
+
+class Search:
+    """One scenario of one design: translated, compiled, explored."""
+
+    def __init__(self, design: type[Design], scenario: Scenario, settings: Settings) -> None:
+        """Prepare; nothing is compiled yet."""
+        self.design, self.scenario, self.settings = design, scenario, settings
+        self.compile_seconds = 0.0
+
+    def explore(
+        self, *, stop: bool = True, goals: frozenset[str] = VIOLATIONS
+    ) -> tuple[Exploration, Native]:
+        """Explore; with reductions, again without an assumption that turned out wrong."""
+        model = build(self.design, self.scenario, blame=self.settings.every)
+        trusted = trustworthy(model) if self.settings.reductions.merging else ()
+        initial = initial_values(self.design, self.scenario, model)
+        started = time.monotonic()
+        while True:
+            compiled = self.compile(model, trusted)
+            native = Native(compiled)
+            result = explore(
+                native,
+                initial,
+                self.settings.limits.after(started),
+                self.settings.threads,
+                stop=stop,
+                goals=goals,
+                progress=self._progress(),
+            )
+            broken = broken_assumptions(compiled, result)
+            limited = result.reason not in {"", AGAIN, FULL}
+            if not broken or (stop and result.found) or limited:
+                return result, native
+            trusted = tuple(f for f in trusted if f not in broken)
+
+    def compile(self, model: Model, trusted: tuple[Field, ...]) -> Compiled:
+        """Compile, and keep account of the time."""
+        started = time.monotonic()
+        compiled = compile_model(
+            model, self.settings.reductions, trusted, optimised=not self._is_small
+        )
+        self.compile_seconds += time.monotonic() - started
+        return compiled
+
+    @property
+    def _is_small(self) -> bool:
+        """Whether the search is over before optimised machine code would be ready."""
+        scenario = self.scenario
+        bounds = (scenario.cpus, scenario.tasks, scenario.longs)
+        if self.settings.reductions.merging:
+            return bounds in (*_QUICK, (2, 2, 1))
+        few_steps = scenario.tasks == 1 or not scenario.has(Event.PREEMPT)
+        return few_steps and bounds in _QUICK
+
+    def _progress(self) -> ProgressCallback | None:
+        callback = self.settings.progress
+        if callback is None:
+            return None
+        name = self.scenario.size
+        return lambda progress: callback(replace(progress, scenario=name))
+
+    def verdict(self) -> Verdict:
+        """Explore and report."""
+        result, native = self.explore(stop=not self.settings.every)
+        if result.full is not None:
+            result.reason = what_has_no_room(native, result.full)
+        uncovered = what_was_not_covered(native.compiled.model, result, self.scenario)
+        if not result.found:
+            if result.exhausted:
+                return self._verdict("holds", result, uncovered, confirmed=False)
+            return self._verdict("undetermined", result, uncovered, confirmed=False)
+        verdicts = self._all_confirmed(result, native, uncovered)
+        needed = native.compiled.model.real_longs + 1 if len(verdicts) < len(result.found) else 0
+        if not verdicts:
+            undetermined = self._verdict("undetermined", result, uncovered, confirmed=False)
+            return replace(undetermined, longs_needed=needed)
+        reason = result.reason if self.settings.every else ""
+        return replace(verdicts[0], also=tuple(verdicts[1:]), reason=reason, longs_needed=needed)
+
+    def _all_confirmed(
+        self, result: Exploration, native: Native, uncovered: Uncovered
+    ) -> list[Verdict]:
+        """Return a verdict for each violation found that full size confirms.
+
+        A design may name a number of real longs, of which a long stands for more where there are
+        few. What such a search finds need not be a violation. Else each must be confirmed.
+        """
+        from iopermit.search.replay import ReplayError  # noqa: PLC0415 - only violations need it
+
+        verdicts = []
+        needed = native.compiled.model.real_longs + 1
+        for (_, statement), path in sorted(
+            result.found.items(), key=lambda item: (len(item[1]), item[0])
+        ):
+            try:
+                verdicts.append(self._violated(statement, path, result, native, uncovered))
+            except ReplayError:
+                if self.scenario.longs >= needed:
+                    raise
+                result.exhausted = False
+                result.reason = (
+                    f"what was found with {self.scenario.size} is no violation at full size; "
+                    f"search with --longs {needed}"
+                )
+        return verdicts
+
+    def _violated(
+        self,
+        statement: int,
+        path: list[Words],
+        result: Exploration,
+        native: Native,
+        uncovered: Uncovered,
+    ) -> Verdict:
+        """Return the verdict for one violation, confirmed at full size."""
+        # Imported only now: a design that holds needs neither.
+        from iopermit.search.replay import confirm  # noqa: PLC0415
+        from iopermit.search.schedule import concrete_schedule  # noqa: PLC0415
+
+        model = native.compiled.model
+        plain = Native(compile_model(model, NO_REDUCTIONS, optimised=False))
+        values = initial_values(self.design, self.scenario, model)
+        initial = plain.pack(plain.compiled.packing.working(values))
+        schedule, kind = concrete_schedule(path, native, plain, initial)
+        replayed = confirm(self.design, self.scenario, schedule, kind)
+        violation = replayed.violation
+        if kind == "leak" and not self.scenario.unprivileged:
+            violation = replace(violation, needs_privilege=self._needs_privilege(statement))
+        verdict = self._verdict("violated", result, uncovered, confirmed=True)
+        return replace(verdict, violation=violation, trace=replayed.trace)
+
+    def _needs_privilege(self, statement: int) -> bool | None:
+        """Return whether no task without CAP_SYS_RAWIO from the start gains ports this way."""
+        result = self._unprivileged
+        if any(found == statement for _, found in result.found):
+            return False
+        return True if result.exhausted else None
+
+    @functools.cached_property
+    def _unprivileged(self) -> Exploration:
+        """The leaks to tasks that never have the privilege: one search for all of them."""
+        scenario = replace(self.scenario, unprivileged=True)
+        search = Search(self.design, scenario, self.settings)
+        return search.explore(stop=not self.settings.every, goals=frozenset({"leak"}))[0]
+
+    def _verdict(
+        self,
+        verdict: Literal["holds", "violated", "undetermined"],
+        result: Exploration,
+        uncovered: Uncovered,
+        *,
+        confirmed: bool,
+    ) -> Verdict:
+        statistics = SearchStatistics(
+            result.states,
+            result.transitions,
+            result.depth,
+            result.seconds,
+            result.exhausted,
+            confirmed,
+            result.memory,
+            self.compile_seconds,
+        )
+        return Verdict(
+            self.design.id or self.design.__name__,
+            self.scenario,
+            verdict,
+            result.reason if verdict == "undetermined" or self.settings.every else "",
+            None,
+            None,
+            statistics,
+            uncovered,
+            design_file=inspect.getfile(self.design),
+        )
+
+
+def broken_assumptions(compiled: Compiled, result: Exploration) -> frozenset[Field]:
+    """Return the trusted fields that were written while others could see the object."""
+    flags = result.covered[compiled.watch_base :]
+    return frozenset(f for f, flag in zip(compiled.trusted, flags, strict=False) if flag)
+
+
+def what_has_no_room(native: Native, state: Words) -> str:
+    """Return which statement needed more than the model has room for, in the last state."""
+    model = native.compiled.model
+    values = native.compiled.packing.values(native.unpack(state))
+    for pc in (*values["cpu", "pc"], *values["task", "pc"]):
+        step = model.steps.get(pc)
+        checks = [s for s in statements(step.body) if isinstance(s, Check)] if step else []
+        for check in checks:
+            if check.verdict == NO_ROOM and step is not None and step.site is not None:
+                where = f"{Path(step.site.file).name}:{step.site.line}"
+                return f"{where} needs {check.message}"
+    return FULL
+
+
+def what_was_not_covered(model: Model, result: Exploration, scenario: Scenario) -> Uncovered:
+    """Return the statements that no schedule reached and the events that never happened."""
+    reached = {s.site for pc, s in model.steps.items() if result.covered[pc]}
+    missing = {s.site for s in model.steps.values() if s.site is not None} - reached
+    base = len(model.steps) + 8
+    happened: set[str] = set()
+    rules = (
+        (USER_RULE, model.user_rules),
+        (THREAD_RULE, model.thread_rules),
+        (SWITCH_RULE, model.switch_rules),
+    )
+    for kind, of_kind in rules:
+        happened |= {
+            rule.event
+            for number, rule in enumerate(of_kind)
+            if result.covered[base + kind + number]
+        }
+    flags = {"allocation-fails", "preempt", "migrate"}
+    events = tuple(sorted(e.value for e in scenario.events if e.value not in happened | flags))
+    statements = tuple(
+        sorted((s for s in missing if s is not None), key=lambda s: (s.file, s.line, s.column))
+    )
+    not_asked = tuple(sorted(e.value for e in ALL_EVENTS - scenario.events))
+    return Uncovered(statements, events, not_asked)
