@@ -9,7 +9,7 @@ import pytest
 
 from iopermit.designs import designs, find
 from iopermit.report.json import to_text, verdict_json
-from iopermit.search.check import check
+from iopermit.search.check import check, check_once
 from iopermit.search.compare import Subject, subjects
 from iopermit.search.explore import Limits
 from iopermit.search.replay import replay
@@ -17,6 +17,8 @@ from iopermit.system.options import with_options
 from iopermit.system.scenario import ALL_EVENTS, Scenario
 
 if TYPE_CHECKING:
+    from iopermit.search.one_scenario import Settings
+    from iopermit.system.design import Design
     from iopermit.system.results import Verdict
 
 FAMILY = Scenario(1, 2, 1, ALL_EVENTS)
@@ -42,6 +44,22 @@ def test_every_violation_is_confirmed_and_replayed(row: Subject) -> None:
     replayed = replay(json.loads(to_text(verdict_json(verdict))))
     assert messages(replayed) == messages(verdict)
     assert replayed.options == row.options
+
+
+def test_a_limit_beyond_garbage_ends_no_other_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a search beyond garbage that finds nothing in time, larger scenarios follow."""
+    searched: list[tuple[int, bool]] = []
+
+    def noted(design: type[Design], scenario: Scenario, settings: Settings) -> Verdict:
+        searched.append((scenario.longs, scenario.garbage))
+        return check_once(design, scenario, settings)
+
+    monkeypatch.setattr("iopermit.search.check._MOST_BEYOND", 10)
+    monkeypatch.setattr("iopermit.search.check.check_once", noted)
+    assert "limit of 10 states" in check(find("linux-2.6.9"), every=True).reason
+    plain, under_all_events = searched[:2], searched[2:]
+    assert plain == [(1, True), (2, True)]
+    assert under_all_events == [(1, True), (1, False), (2, True), (2, False)]
 
 
 def test_what_comes_of_garbage_is_found() -> None:

@@ -81,10 +81,11 @@ def _checked(design: type[Design], scenarios: Iterable[Scenario], settings: Sett
     verdicts: list[Verdict] = []
     for each in scenarios:
         remaining = replace(settings, limits=settings.limits.after(started))
-        verdicts.append(check_once(design, each, remaining))
-        if every and _has_garbage(verdicts[-1]):
+        last = check_once(design, each, remaining)
+        verdicts.append(last)
+        if every and _has_garbage(last):
+            # A limit that ends this search ends none of the others.
             verdicts.append(_beyond_garbage(design, each, remaining))
-        last = verdicts[-1]
         limited = last.verdict == "undetermined" and not last.longs_needed
         if limited or (last.verdict == "violated" and not every):
             break
