@@ -28,12 +28,14 @@ SCENARIOS = {
     "preempted": Scenario(1, 2, 1, FEW | {Event.PREEMPT, Event.ALLOCATION_FAILS}),
     "pinned": Scenario(2, 2, 1, frozenset({Event.IOPERM})),
     "unprivileged": Scenario(1, 2, 1, FEW | {Event.FORK}, unprivileged=True),
+    "beyond-garbage": Scenario(1, 2, 1, frozenset({Event.IOPERM, Event.FORK_FAILS}), garbage=False),
 }
 CASES = [
     *((design_id, name) for name in ("one-task", "family") for design_id in designs()),
     *(("linux-6.16", name) for name in ("two-cpus", "two-longs", "pinned", "unprivileged")),
     *(("linux-v2-06", name) for name in ("two-cpus", "two-longs", "preempted", "unprivileged")),
     *(("linux-2.6.10", name) for name in ("two-cpus", "two-longs", "preempted", "pinned")),
+    *((design_id, "beyond-garbage") for design_id in ("linux-2.6.8", "linux-2.6.9", "linux-5.5")),
 ]
 
 
