@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from iopermit.arch import format_ranges
@@ -76,7 +75,7 @@ class Row:
     def _after(self) -> str:
         """Return behind which statement of the design the line ends."""
         sites = [step.source for step in self.steps if step.source is not None]
-        return f" after {Path(sites[-1].file).name}:{sites[-1].line}" if sites else ""
+        return f" after {sites[-1].short}" if sites else ""
 
 
 def _granted(operation: Operation) -> str:

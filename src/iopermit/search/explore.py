@@ -86,6 +86,15 @@ class Exploration:
     covered: bytes = b""
     """What was executed: a byte for each step, rule and trusted field."""
 
+    @property
+    def limited(self) -> bool:
+        """Whether a limit or Ctrl-C ended it: it would end a repetition as well."""
+        return self.reason not in {"", AGAIN, FULL}
+
+    def shortest_first(self) -> list[tuple[tuple[str, int], list[Words]]]:
+        """Return what was found, the shortest schedule first."""
+        return sorted(self.found.items(), key=lambda item: (len(item[1]), item[0]))
+
 
 class Explorer:
     """One breadth-first exploration."""
@@ -314,5 +323,5 @@ def explore(
             return result
         hidden.restart()
         result.found.clear()
-        if result.reason not in {"", AGAIN, FULL}:
+        if result.limited:
             return result

@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Final
 from iopermit.search.explore import Limits
 from iopermit.search.native import Native
 from iopermit.search.one_scenario import Search, Settings
-from iopermit.search.replay import confirm
-from iopermit.search.schedule import ScheduleError, concrete_schedule
+from iopermit.search.schedule import ScheduleError
 from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
-from iopermit.translate.initial import initial_values
 from iopermit.translate.jit import Compiled, compile_model
 from iopermit.translate.load import load_design
 from iopermit.translate.reductions import NO_REDUCTIONS, Reductions
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from iopermit.search.explore import Exploration
-    from iopermit.search.memory import Words
+    from iopermit.search.replay import Confirmation
     from iopermit.translate.ir import Field, Model
     from iopermit.translate.mutate import Mutation
 
@@ -114,7 +112,7 @@ class _MutantSearch(Search):
         self, bounds: Bounds, states: int, result: Exploration, native: Native | None
     ) -> Outcome:
         """Return the shortest violation found, replayed at full size if `native` is given."""
-        (kind, _), path = min(result.found.items(), key=lambda item: (len(item[1]), item[0]))
+        (kind, _), path = result.shortest_first()[0]
         length = len(path) - 1
         if native is None or not length:
             message = "" if length else "the initial state violates"
@@ -123,7 +121,7 @@ class _MutantSearch(Search):
             )
         try:
             plain = Native(_compile_for_once(native.compiled.model, NO_REDUCTIONS, ()))
-            return self._replayed(bounds, states, kind, path, (native, plain))
+            return self._outcome_of(states, self.replayed(path, native, plain))
         except ScheduleError:
             return self._confirmed(bounds, states)
 
@@ -135,29 +133,17 @@ class _MutantSearch(Search):
         result, plain = search.explore()
         if not result.found:
             raise UndeterminedError(f"{bounds} without reductions: {result.reason}")
-        (kind, _), path = min(result.found.items(), key=lambda item: (len(item[1]), item[0]))
-        return self._replayed(bounds, states, kind, path, (plain, plain))
+        _, path = result.shortest_first()[0]
+        return self._outcome_of(states, self.replayed(path, plain, plain))
 
-    def _replayed(
-        self,
-        bounds: Bounds,
-        states: int,
-        kind: str,
-        path: list[Words],
-        natives: tuple[Native, Native],
-    ) -> Outcome:
-        plain = natives[1]
-        values = initial_values(self.design, self.scenario, plain.compiled.model)
-        initial = plain.pack(plain.compiled.packing.working(values))
-        schedule, kind = concrete_schedule(path, *natives, initial)
-        replayed = confirm(self.design, self.scenario, schedule, kind)
-        message = "" if replayed.violation is None else replayed.violation.message
+    def _outcome_of(self, states: int, replayed: Confirmation) -> Outcome:
+        scenario = self.scenario
         return Outcome(
             found=True,
-            scenario=bounds,
-            kind=kind,
+            scenario=(scenario.cpus, scenario.tasks, scenario.longs),
+            kind=replayed.violation.kind,
             steps=len(replayed.trace),
-            message=message,
+            message=replayed.violation.message,
             states=states,
         )
 

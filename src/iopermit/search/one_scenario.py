@@ -7,18 +7,16 @@ import inspect
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from iopermit.search.explore import (
-    AGAIN,
     FULL,
     Exploration,
     Limits,
     Progress,
     explore,
 )
-from iopermit.search.native import Native
+from iopermit.search.native import Native, initial_state
 from iopermit.system.results import SearchStatistics, Uncovered, Verdict
 from iopermit.system.scenario import ALL_EVENTS, Event, Scenario
 from iopermit.translate.environment import build
@@ -31,6 +29,7 @@ from iopermit.translate.trusted import trustworthy
 
 if TYPE_CHECKING:
     from iopermit.search.memory import Words
+    from iopermit.search.replay import Confirmation
     from iopermit.system.design import Design
 
 
@@ -80,8 +79,7 @@ class Search:
                 progress=self._progress(),
             )
             broken = broken_assumptions(compiled, result)
-            limited = result.reason not in {"", AGAIN, FULL}
-            if not broken or (stop and result.found) or limited:
+            if not broken or (stop and result.found) or result.limited:
                 return result, native
             trusted = tuple(f for f in trusted if f not in broken)
 
@@ -122,7 +120,8 @@ class Search:
                 return self._verdict("holds", result, uncovered, confirmed=False)
             return self._verdict("undetermined", result, uncovered, confirmed=False)
         verdicts = self._all_confirmed(result, native, uncovered)
-        needed = native.compiled.model.real_longs + 1 if len(verdicts) < len(result.found) else 0
+        exact_longs = native.compiled.model.exact_longs
+        needed = exact_longs if len(verdicts) < len(result.found) else 0
         if not verdicts:
             undetermined = self._verdict("undetermined", result, uncovered, confirmed=False)
             return replace(undetermined, longs_needed=needed)
@@ -140,43 +139,42 @@ class Search:
         from iopermit.search.replay import ReplayError  # noqa: PLC0415 - only violations need it
 
         verdicts = []
-        needed = native.compiled.model.real_longs + 1
-        for (_, statement), path in sorted(
-            result.found.items(), key=lambda item: (len(item[1]), item[0])
-        ):
+        model = native.compiled.model
+        plain = Native(compile_model(model, NO_REDUCTIONS, optimised=False))
+        for (_, statement), path in result.shortest_first():
             try:
-                verdicts.append(self._violated(statement, path, result, native, uncovered))
+                replayed = self.replayed(path, native, plain)
+                verdicts.append(self._violated(statement, replayed, result, uncovered))
             except ReplayError:
-                if self.scenario.longs >= needed:
+                if self.scenario.longs >= model.exact_longs:
                     raise
                 result.exhausted = False
                 result.reason = (
                     f"what was found with {self.scenario.size} is no violation at full size; "
-                    f"search with --longs {needed}"
+                    f"search with --longs {model.exact_longs}"
                 )
         return verdicts
 
-    def _violated(
-        self,
-        statement: int,
-        path: list[Words],
-        result: Exploration,
-        native: Native,
-        uncovered: Uncovered,
-    ) -> Verdict:
-        """Return the verdict for one violation, confirmed at full size."""
+    def replayed(self, path: list[Words], native: Native, plain: Native) -> Confirmation:
+        """Replay the path to a violation at full size; ``plain`` has no reductions.
+
+        Raises ScheduleError if the path cannot be followed, ReplayError if it shows no violation.
+        """
         # Imported only now: a design that holds needs neither.
         from iopermit.search.replay import confirm  # noqa: PLC0415
         from iopermit.search.schedule import concrete_schedule  # noqa: PLC0415
 
-        model = native.compiled.model
-        plain = Native(compile_model(model, NO_REDUCTIONS, optimised=False))
-        values = initial_values(self.design, self.scenario, model)
-        initial = plain.pack(plain.compiled.packing.working(values))
+        values = initial_values(self.design, self.scenario, plain.compiled.model)
+        initial = initial_state(plain, values)
         schedule, kind = concrete_schedule(path, native, plain, initial)
-        replayed = confirm(self.design, self.scenario, schedule, kind)
+        return confirm(self.design, self.scenario, schedule, kind)
+
+    def _violated(
+        self, statement: int, replayed: Confirmation, result: Exploration, uncovered: Uncovered
+    ) -> Verdict:
+        """Return the verdict for one violation, confirmed at full size."""
         violation = replayed.violation
-        if kind == "leak" and not self.scenario.unprivileged:
+        if violation.kind == "leak" and not self.scenario.unprivileged:
             violation = replace(violation, needs_privilege=self._needs_privilege(statement))
         verdict = self._verdict("violated", result, uncovered, confirmed=True)
         return replace(verdict, violation=violation, trace=replayed.trace)
@@ -238,11 +236,11 @@ def what_has_no_room(native: Native, state: Words) -> str:
     values = native.compiled.packing.values(native.unpack(state))
     for pc in (*values["cpu", "pc"], *values["task", "pc"]):
         step = model.steps.get(pc)
-        checks = [s for s in statements(step.body) if isinstance(s, Check)] if step else []
-        for check in checks:
-            if check.verdict == NO_ROOM and step is not None and step.site is not None:
-                where = f"{Path(step.site.file).name}:{step.site.line}"
-                return f"{where} needs {check.message}"
+        if step is None or step.site is None:
+            continue
+        for statement in statements(step.body):
+            if isinstance(statement, Check) and statement.verdict == NO_ROOM:
+                return f"{step.site.short} needs {statement.message}"
     return FULL
 
 

@@ -29,8 +29,7 @@ def _renamed(native: Native, words: list[int]) -> Iterator[list[int]]:
     """Yield a state in working form under all names of its tasks and CPUs."""
     model = native.compiled.model
     cpus = [tuple(range(model.counts["cpu"]))]
-    if not any((f.record, f.name) == ("task", "home") for f in model.fields):
-        # Otherwise a task's CPU is a number, which renaming leaves alone.
+    if model.cpus_alike:
         cpus = list(itertools.permutations(cpus[0]))
     for tasks, order in itertools.product(itertools.permutations(range(model.tasks)), cpus):
         idle = tuple(model.tasks + cpu for cpu in order)

@@ -156,8 +156,7 @@ class System:
         were it still to be read, the search would not have chosen the slot.
         """
         lost = pool.objects[slot]
-        held = (target for record in self.records() for target in referenced_records(record))
-        return all(target is not lost for target in held)
+        return all(target is not lost for target in self._in_fields())
 
     # State.
 
@@ -176,9 +175,14 @@ class System:
         for pool in self.pools.values():
             yield from pool.in_use()
 
+    def _in_fields(self) -> Iterator[object]:
+        """Yield what fields refer to."""
+        for record in self.records():
+            yield from referenced_records(record)
+
     def referenced(self) -> dict[int, object]:
         """Return, by `id()`, what fields and live local variables refer to."""
-        held = [target for record in self.records() for target in referenced_records(record)]
+        held = list(self._in_fields())
         for context in (*self.threads, *self.processors):
             held += [target for frame in context.stack for target in frame.references]
         return {id(target): target for target in held}

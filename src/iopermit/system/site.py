@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePath
 
 
 @dataclass(frozen=True)
@@ -22,3 +23,8 @@ class Site:
     column: int
     text: str
     function: str
+
+    @property
+    def short(self) -> str:
+        """The place as ``file:line``, without directories."""
+        return f"{PurePath(self.file).name}:{self.line}"

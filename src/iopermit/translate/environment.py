@@ -571,7 +571,7 @@ class Environment:
             for s in order
         }
         model.preemptible_end = preemptible_end
-        model.real_longs = lowering.lowered.real_longs
+        model.exact_longs = lowering.lowered.real_longs + 1
         model.preemption = self.scenario.has(Event.PREEMPT) and self.design.preemptible
         model.idle = {
             name: value

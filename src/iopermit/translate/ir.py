@@ -137,13 +137,20 @@ class Store:
     value: Expr
 
 
+NO_VIOLATION, CRASH, NO_ROOM, LOSS, LEAK, GARBAGE = range(6)
+VERDICTS = ("none", "crash", "no-room", "loss", "leak", "garbage")
+"""Names of the values of ``verdict``. A step can find those up to LOSS, which fit into two bits."""
+VIOLATIONS = frozenset(VERDICTS) - {"none", "no-room"}
+"""What the specification forbids. That the model has no room for an object says nothing."""
+
+
 @dataclass(frozen=True)
 class Check:
     """Crash if ``bad`` is not 0, or end with another verdict (see VERDICTS)."""
 
     bad: Expr
     message: str
-    verdict: int = 1
+    verdict: int = CRASH
 
 
 @dataclass(frozen=True)
@@ -243,8 +250,13 @@ class Model:
     """Values of the fields of a TSS after ``bring_up``."""
     preemptible_end: int = FIRST_STEP
     """Steps below this one can be preempted; at the others preemption or interrupts are off."""
-    real_longs: int = 0
-    """The largest number of real longs that the design names; with more, the model is exact."""
+    exact_longs: int = 1
+    """Longs from which on the model is exact: more than any number of real ones in the design."""
+
+    @property
+    def cpus_alike(self) -> bool:
+        """Whether CPUs can be renamed: a task's home is a number, which renaming leaves alone."""
+        return not any((f.record, f.name) == ("task", "home") for f in self.fields)
 
     def fields_of(self, record: RecordName) -> list[Field]:
         """Return the fields of a record in declaration order."""
@@ -253,13 +265,6 @@ class Model:
     def field(self, record: RecordName, name: str) -> Field:
         """Return one field by name."""
         return next(f for f in self.fields if f.record == record and f.name == name)
-
-
-NO_VIOLATION, CRASH, NO_ROOM, LOSS, LEAK, GARBAGE = range(6)
-VERDICTS = ("none", "crash", "no-room", "loss", "leak", "garbage")
-"""Names of the values of ``verdict``. A step can find those up to LOSS, which fit into two bits."""
-VIOLATIONS = frozenset(VERDICTS) - {"none", "no-room"}
-"""What the specification forbids. That the model has no room for an object says nothing."""
 
 
 # Small constructors, so that rules read well.

@@ -72,9 +72,6 @@ class _Renaming:
             r: self.packing.zones("ref", r) for r in ("task", "cpu", "tss", *self.model.heap)
         }
         self.counters = self.packing.zones("counter")
-        self.cpus_alike = not any(
-            f.record == "task" and f.name == "home" for f in self.model.fields
-        )
 
     # Hashes.
 
@@ -212,7 +209,7 @@ class _Renaming:
         hashes = self._hashes()
         tasks = self._order([hashes["task", t] for t in range(self.model.tasks)])
         cpus = [number(c) for c in range(self.model.counts["cpu"])]
-        if self.cpus_alike:
+        if self.model.cpus_alike:
             cpus = self._order([hashes["cpu", c] for c in range(self.model.counts["cpu"])])
         idle = [self.builder.add(c, number(self.model.tasks)) for c in cpus]
         self._permute("task", [*tasks, *idle])

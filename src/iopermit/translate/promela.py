@@ -8,9 +8,18 @@ A state that violates the specification fails an assertion and has no successors
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
-from iopermit.translate.ir import FIRST_STEP, VERDICTS, Field, Model, RecordName
+from iopermit.translate.ir import (
+    FIRST_STEP,
+    VERDICTS,
+    Field,
+    Mask,
+    Model,
+    RecordName,
+    subexpressions,
+)
 from iopermit.translate.promela_names import field_names
 from iopermit.translate.promela_process import Process
 from iopermit.translate.promela_statements import TASK_STATES, constant, temporaries
@@ -115,13 +124,16 @@ class _Declarations:
     def masks(self) -> str:
         """Define the masks of free slots, of slots referred to, and of counter values in use."""
         lines = ["/* Bit masks over slots, and over counter values. */"]
+        guards = [subexpressions(step.guard) for step in self.model.steps.values()]
+        used = set(itertools.chain.from_iterable(guards))
         for record in ("task", *self.model.heap):
             held = [f for f in self.model.fields if f.kind == "ref" and f.target == record]
             lines.append(f"#define free_{record} ({self._free(record)})")
             lines.append(f"#define referenced_{record} (({self._held(held)}) >> 1)")
-            every = (1 << self.model.counts[record]) - 1
-            others = f"~referenced_{record} & {every}"
-            lines.append(f"#define available_{record} (free_{record} | ({others}))")
+            if Mask("available", record) in used:
+                every = (1 << self.model.counts[record]) - 1
+                others = f"~referenced_{record} & {every}"
+                lines.append(f"#define available_{record} (free_{record} | ({others}))")
         counters = [field for field in self.model.fields if field.kind == "counter"]
         lines.append(f"#define counters ({self._held(counters)})")
         return "\n".join(lines) + "\n"
