@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from benchmarks import spin
 from benchmarks.subjects import UNREDUCED, UNREDUCED_OPTIONS, Subject, check_command
 from benchmarks.timing import Run, empty_caches, load, medians, run
-from iopermit.translate.reductions import Reductions
+from iopermit.translate.analyses.reductions import Reductions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -10,11 +10,11 @@ from iopermit.designs import find
 from iopermit.search.explore import Exploration, Limits, explore
 from iopermit.search.native import Native
 from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
-from iopermit.translate.environment import build
-from iopermit.translate.initial import initial_values
-from iopermit.translate.jit import compile_model
-from iopermit.translate.promela import export
-from iopermit.translate.reductions import NO_REDUCTIONS, Reductions
+from iopermit.translate.analyses.reductions import NO_REDUCTIONS, Reductions
+from iopermit.translate.environment.environment import build
+from iopermit.translate.model.initial_state import initial_values
+from iopermit.translate.native.jit import compile_model
+from iopermit.translate.promela.export import export
 
 UNREDUCED = NO_REDUCTIONS
 """Every reduction off."""

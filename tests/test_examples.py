@@ -6,7 +6,7 @@ import pytest
 
 from iopermit.search.check import check
 from iopermit.system.scenario import PLAIN_EVENTS, Scenario
-from iopermit.translate.load import load_design
+from iopermit.translate.frontend.load import load_design
 
 FILE = Path(__file__).resolve().parent.parent / "examples" / "smallest_change.py"
 SCENARIO = Scenario(1, 2, 2, PLAIN_EVENTS)

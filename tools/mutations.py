@@ -18,7 +18,7 @@ from typing import Final
 from iopermit.designs import find
 from iopermit.search.mutation import HOLDS_UNDER, SMALL, Bounds, Outcome, UndeterminedError, judge
 from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event
-from iopermit.translate.mutate import Mutation, mutations
+from iopermit.translate.frontend.mutate import Mutation, mutations
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 DOCUMENT: Final = ROOT / "docs" / "mutations.md"

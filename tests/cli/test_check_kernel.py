@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.cli.command import run, start
 from tests.conftest import shared_cache
+from tests.kernel.build.test_tree import make_tree
 from tests.kernel.faults import FAULTS, REPAIR, unified_diff
-from tests.kernel.test_tree import make_tree
 from tests.kernel.trees import require_tree, unchanged
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tests.kernel.faults import FAULTS, HARMLESS, REPAIR, Edit, unified_diff
 from tests.kernel.trees import build_cache, require_tree
 
-from iopermit.kernel.build import build
+from iopermit.kernel.build.builder import build
 from iopermit.kernel.check import check_tree
 from iopermit.kernel.loading import LoadedTree, load_built
 from iopermit.system.scenario import Event, Scenario

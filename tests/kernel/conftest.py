@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.kernel.trees import VERSIONS, build_cache, require_tree
 
-from iopermit.kernel.build import BuiltTree, build
+from iopermit.kernel.build.builder import BuiltTree, build
 
 if TYPE_CHECKING:
     from pathlib import Path

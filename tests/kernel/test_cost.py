@@ -13,7 +13,7 @@ from tests.kernel.trees import build_cache, require_tree
 from iopermit.cli import main
 from iopermit.cli.exit_codes import ExitCode
 from iopermit.designs import find
-from iopermit.kernel.build import build
+from iopermit.kernel.build.builder import build
 from iopermit.kernel.cost import _LTR, KernelCost, costs_of_tree
 from iopermit.system.cost import COLUMNS, PATHS, costs_of
 from iopermit.system.counting import Cost
@@ -21,7 +21,7 @@ from iopermit.system.counting import Cost
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from iopermit.kernel.build import BuiltTree
+    from iopermit.kernel.build.builder import BuiltTree
 
 LARGEST_MOVE = 32
 """Bytes that the kernel's memcpy() moves at once: it may write some bytes twice."""

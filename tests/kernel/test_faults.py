@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.kernel.faults import FAULTS, HARMLESS, REPAIR, unified_diff
 
-from iopermit.kernel.patch import apply_patches
-from iopermit.kernel.source import Source
+from iopermit.kernel.build.patch import apply_patches
+from iopermit.kernel.build.source import Source
 
 if TYPE_CHECKING:
     from pathlib import Path

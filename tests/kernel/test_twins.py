@@ -10,8 +10,8 @@ from tests.kernel.faults import FAULTS
 from tests.kernel.test_check import EVERYTHING
 
 from iopermit.search.check import check
-from iopermit.translate.load import load_design
-from iopermit.translate.mutate import mutations
+from iopermit.translate.frontend.load import load_design
+from iopermit.translate.frontend.mutate import mutations
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from iopermit.machine.cpu.kvm_api import VirtualMachine
 from iopermit.machine.errors import MachineError
-from iopermit.machine.kvm_api import VirtualMachine
-from iopermit.machine.memory import PhysicalMemory
+from iopermit.machine.memory.physical import PhysicalMemory
 
 
 def require_kvm() -> None:

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 for _name in (
     "iopermit.cli.app",
     "iopermit.machine.devices.clock",
-    "iopermit.machine.kvm_cpu",
+    "iopermit.machine.cpu.kvm_cpu",
     "iopermit.machine.run",
-    "iopermit.machine.unicorn_cpu",
-    "iopermit.translate.load",
+    "iopermit.machine.cpu.unicorn_cpu",
+    "iopermit.translate.frontend.load",
 ):
     # What the verb imports only when it needs it: once here, not in every child.
     importlib.import_module(_name)

@@ -14,7 +14,7 @@ from iopermit.system.scenario import PLAIN_EVENTS, Scenario
 from iopermit.system.simulation import System
 from iopermit.system.site import Site
 from iopermit.system.specification import judge
-from iopermit.translate.stepping import steps
+from iopermit.translate.stepping.generators import steps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,7 @@ from iopermit.designs import designs
 from iopermit.report.json import design_name, place, schema, to_text, verdict_json
 from iopermit.system.results import Verdict
 from iopermit.system.site import Site
-from iopermit.translate.load import load_design
+from iopermit.translate.frontend.load import load_design
 
 EVERY = [review_story(), HOLDS, UNDETERMINED, CRASH, GARBAGE]
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from iopermit.designs import find
 from iopermit.search.explore import Exploration, Explorer, Limits
 from iopermit.search.native import Native, initial_state
-from iopermit.translate.environment import build
-from iopermit.translate.initial import InitialValues, initial_values
-from iopermit.translate.jit import compile_model
-from iopermit.translate.reductions import NO_REDUCTIONS
+from iopermit.translate.analyses.reductions import NO_REDUCTIONS
+from iopermit.translate.environment.environment import build
+from iopermit.translate.model.initial_state import InitialValues, initial_values
+from iopermit.translate.native.jit import compile_model
 
 if TYPE_CHECKING:
     from iopermit.system.scenario import Scenario
-    from iopermit.translate.ir import Model
+    from iopermit.translate.model.ir import Model
 
 PLAIN = NO_REDUCTIONS
 """Every reduction off."""

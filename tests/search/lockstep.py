@@ -19,12 +19,12 @@ from iopermit.system.rules import enabled
 from iopermit.system.scenario import Scenario
 from iopermit.system.simulation import System
 from iopermit.system.site import Site
-from iopermit.translate import stepping
-from iopermit.translate.environment import build
-from iopermit.translate.initial import InitialValues, initial_values
-from iopermit.translate.ir import DEAD, EMBRYO, FREE, KERNEL_THREAD, USER
-from iopermit.translate.jit import compile_model
-from iopermit.translate.reductions import NO_REDUCTIONS
+from iopermit.translate.analyses.reductions import NO_REDUCTIONS
+from iopermit.translate.environment.environment import build
+from iopermit.translate.model.initial_state import InitialValues, initial_values
+from iopermit.translate.model.ir import DEAD, EMBRYO, FREE, KERNEL_THREAD, USER
+from iopermit.translate.native.jit import compile_model
+from iopermit.translate.stepping import generators as stepping
 
 _MODES = {FREE: None, USER: "user", KERNEL_THREAD: "kernel thread", EMBRYO: "embryo", DEAD: "dead"}
 _WEIGHTS = {"step": 8.0, "switch": 1.0, "exit": 0.4, "drop-privilege": 0.1, "ioperm": 0.5}

@@ -11,7 +11,7 @@ from tests.search.exploring import explore, subject
 
 from iopermit.designs import designs
 from iopermit.system.scenario import ALL_EVENTS, Event, Scenario
-from iopermit.translate.promela import export
+from iopermit.translate.promela.export import export
 
 if TYPE_CHECKING:
     from collections.abc import Callable

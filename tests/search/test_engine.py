@@ -8,8 +8,8 @@ from tests.search.exploring import subject
 from iopermit.search.engine import Engine, home
 from iopermit.search.memory import address
 from iopermit.system.scenario import PLAIN_EVENTS, Scenario
-from iopermit.translate.jit import compile_model
-from iopermit.translate.reductions import NO_REDUCTIONS
+from iopermit.translate.analyses.reductions import NO_REDUCTIONS
+from iopermit.translate.native.jit import compile_model
 
 _ALL = (1 << 64) - 1
 

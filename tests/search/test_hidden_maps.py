@@ -12,10 +12,10 @@ from iopermit.search.check import check
 from iopermit.search.native import Native, initial_state
 from iopermit.search.one_scenario import Search, Settings
 from iopermit.system.scenario import PLAIN_EVENTS, Event, Scenario
-from iopermit.translate.environment import build
-from iopermit.translate.initial import initial_values
-from iopermit.translate.jit import compile_model
-from iopermit.translate.reductions import NO_REDUCTIONS, Reductions
+from iopermit.translate.analyses.reductions import NO_REDUCTIONS, Reductions
+from iopermit.translate.environment.environment import build
+from iopermit.translate.model.initial_state import initial_values
+from iopermit.translate.native.jit import compile_model
 
 if TYPE_CHECKING:
     from iopermit.search.explore import Exploration

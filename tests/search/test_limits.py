@@ -15,9 +15,9 @@ from iopermit.search.explore import Limits, Progress
 from iopermit.search.one_scenario import Search, Settings
 from iopermit.search.replay import ReplayError
 from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
-from iopermit.translate.load import load_design
-from iopermit.translate.mutate import mutations
-from iopermit.translate.reductions import NO_REDUCTIONS, Reductions
+from iopermit.translate.analyses.reductions import NO_REDUCTIONS, Reductions
+from iopermit.translate.frontend.load import load_design
+from iopermit.translate.frontend.mutate import mutations
 
 if TYPE_CHECKING:
     from iopermit.system.design import Design

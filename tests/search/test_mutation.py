@@ -9,8 +9,8 @@ from tools import mutations as tool
 
 from iopermit.designs import find
 from iopermit.search.mutation import HOLDS_UNDER, SMALL, Bounds, judge
-from iopermit.translate.load import load_design
-from iopermit.translate.mutate import mutations
+from iopermit.translate.frontend.load import load_design
+from iopermit.translate.frontend.mutate import mutations
 
 FAST: dict[str, tuple[Bounds, ...]] = {
     "linux-2.6.8": SMALL,

@@ -12,7 +12,7 @@ from iopermit.search.one_scenario import Search, Settings
 from iopermit.system.design import Design
 from iopermit.system.options import with_options
 from iopermit.system.scenario import ALL_EVENTS, Event, Scenario
-from iopermit.translate.reductions import NO_REDUCTIONS, Reductions
+from iopermit.translate.analyses.reductions import NO_REDUCTIONS, Reductions
 
 EVENTS = ALL_EVENTS - {Event.PREEMPT}
 TASKS = Scenario(1, 2, 1, EVENTS)

@@ -12,10 +12,10 @@ from iopermit.search.check import check
 from iopermit.search.native import Native, initial_state
 from iopermit.search.renaming import _permuted, representatives
 from iopermit.system.scenario import ALL_EVENTS, Event, Scenario
-from iopermit.translate.environment import build
-from iopermit.translate.initial import initial_values
-from iopermit.translate.jit import compile_model
-from iopermit.translate.reductions import Reductions
+from iopermit.translate.analyses.reductions import Reductions
+from iopermit.translate.environment.environment import build
+from iopermit.translate.model.initial_state import initial_values
+from iopermit.translate.native.jit import compile_model
 
 UNLIKE = Scenario(2, 3, 1, ALL_EVENTS - {Event.FORK_FAILS})
 

@@ -11,7 +11,7 @@ from iopermit.system.execution import Action, Mode, action
 from iopermit.system.machine_state import TssLayout
 from iopermit.system.scenario import ALL_EVENTS, Event, Scenario
 from iopermit.system.simulation import System
-from iopermit.translate.stepping import steps
+from iopermit.translate.stepping.generators import steps
 
 STEP = Action(0, "step")
 ALL_ON = action(0, "ioperm", first=0, end=2, turn_on=1)

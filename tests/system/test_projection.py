@@ -14,8 +14,8 @@ from iopermit.system.projection import ProjectionError, snapshot
 from iopermit.system.running import Runner
 from iopermit.system.scenario import Scenario
 from iopermit.system.simulation import System
-from iopermit.translate.declare import declare
-from iopermit.translate.stepping import steps
+from iopermit.translate.frontend.declare import declare
+from iopermit.translate.stepping.generators import steps
 
 
 def make(name: str, longs: int = 2) -> System:

@@ -15,7 +15,7 @@ from iopermit.system.rules import enabled
 from iopermit.system.scenario import ALL_EVENTS, Event, Scenario
 from iopermit.system.simulation import System
 from iopermit.system.specification import judge
-from iopermit.translate.stepping import steps
+from iopermit.translate.stepping.generators import steps
 
 
 class NotPreemptible(Tiny):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from iopermit.translate.ir import (
+from iopermit.translate.model.ir import (
     CRASH,
     FIRST_STEP,
     FREE,
@@ -36,7 +36,7 @@ from iopermit.translate.ir import (
 )
 
 if TYPE_CHECKING:
-    from iopermit.translate.initial import InitialValues
+    from iopermit.translate.model.initial_state import InitialValues
 
 State = tuple[int, ...]
 

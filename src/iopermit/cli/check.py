@@ -135,7 +135,7 @@ def check_design(  # noqa: PLR0913 - one parameter per option
     if patch or keep_build:
         raise BadInputError("--patch and --keep-build need --kernel TREE")
 
-    from iopermit.translate.load import load_design  # noqa: PLC0415 - imports every design
+    from iopermit.translate.frontend.load import load_design  # noqa: PLC0415 - imports every design
 
     scenario = bounds.scenario(events, without, cpus, tasks, longs)
     memory = bounds.memory_size(max_memory)
@@ -144,7 +144,7 @@ def check_design(  # noqa: PLR0913 - one parameter per option
 
     from iopermit.search.check import check  # noqa: PLC0415 - imports LLVM
     from iopermit.search.explore import Limits  # noqa: PLC0415 - as above
-    from iopermit.translate.reductions import Reductions  # noqa: PLC0415 - only now needed
+    from iopermit.translate.analyses.reductions import Reductions  # noqa: PLC0415 - only now needed
 
     reductions = Reductions(
         symmetry=not no_symmetry,

@@ -60,7 +60,7 @@ def compare(  # noqa: PLR0913 - one parameter per option
     verdict is undetermined.
     """
     from iopermit.designs import designs as known  # noqa: PLC0415 - imports numpy
-    from iopermit.translate.load import load_design  # noqa: PLC0415 - as above
+    from iopermit.translate.frontend.load import load_design  # noqa: PLC0415 - as above
 
     loaded = [load_design(name) for name in designs or known()]
     memory = shared.memory_size(max_memory)

@@ -49,7 +49,7 @@ def cost(
     from iopermit.report.cost import cost_json, cost_text  # noqa: PLC0415 - as above
     from iopermit.report.json import to_text  # noqa: PLC0415 - as above
     from iopermit.system.cost import costs_of  # noqa: PLC0415 - as above
-    from iopermit.translate.load import load_design  # noqa: PLC0415 - as above
+    from iopermit.translate.frontend.load import load_design  # noqa: PLC0415 - as above
 
     if plot is not None:
         check_writable(plot)
@@ -70,7 +70,7 @@ def _cost_of_trees(
         raise BadInputError(f"--kernel excludes {'--plot' if plot else 'designs'}")
     if patches and len(trees) != 1:
         raise BadInputError("--patch needs exactly one --kernel TREE")
-    from iopermit.kernel.build import build  # noqa: PLC0415 - imports Unicorn
+    from iopermit.kernel.build.builder import build  # noqa: PLC0415 - imports Unicorn
     from iopermit.kernel.cost import costs_of_tree  # noqa: PLC0415 - as above
     from iopermit.report.json import to_text  # noqa: PLC0415 - as above
     from iopermit.report.kernel_cost import (  # noqa: PLC0415 - as above

@@ -12,7 +12,7 @@ from iopermit.cli.exit_codes import ExitCode
 from iopermit.cli.output import OutputError, complain, give_up_stdout
 from iopermit.designs import UnknownDesignError
 from iopermit.kernel.errors import KernelTreeError
-from iopermit.translate.source import DesignError
+from iopermit.translate.frontend.source import DesignError
 
 _REPORT_HINT = (
     "  This is a fault of iopermit. Please report it with the command line and with what the\n"

@@ -41,10 +41,10 @@ def promela(  # noqa: PLR0913 - one parameter per option
 ) -> ExitCode:
     """Print the model as Promela, the language of Spin."""
     from iopermit.report.json import scenario_json, to_text  # noqa: PLC0415 - takes its time
-    from iopermit.translate.environment import build  # noqa: PLC0415 - as above
-    from iopermit.translate.initial import initial_values  # noqa: PLC0415 - as above
-    from iopermit.translate.load import load_design  # noqa: PLC0415 - as above
-    from iopermit.translate.promela import export  # noqa: PLC0415 - as above
+    from iopermit.translate.environment.environment import build  # noqa: PLC0415 - as above
+    from iopermit.translate.frontend.load import load_design  # noqa: PLC0415 - as above
+    from iopermit.translate.model.initial_state import initial_values  # noqa: PLC0415 - as above
+    from iopermit.translate.promela.export import export  # noqa: PLC0415 - as above
 
     if output is not None:
         check_writable(output)

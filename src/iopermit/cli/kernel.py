@@ -15,7 +15,7 @@ from iopermit.system.scenario import Event, Scenario
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from iopermit.kernel.exploring import Exploration
+    from iopermit.kernel.search.exploration import Exploration
     from iopermit.system.results import Verdict
 
 

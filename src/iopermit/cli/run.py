@@ -19,8 +19,8 @@ from iopermit.cli.output import check_writable, complain, write_file
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from iopermit.machine.bus import Bus
     from iopermit.machine.clock import Clock
+    from iopermit.machine.devices.bus import Bus
     from iopermit.machine.run import Result
 
 SCHEMA = "iopermit/run/1"
@@ -78,15 +78,15 @@ def run(  # noqa: PLR0913 - one argument for each option
         if file is not None:
             check_writable(file)
 
-    from iopermit.machine.elf import LoadError  # noqa: PLC0415 - takes its time
     from iopermit.machine.errors import MachineError  # noqa: PLC0415 - as above
     from iopermit.machine.kernel import (  # noqa: PLC0415 - as above
         MEMORY,
         SMALLEST_MEMORY,
         Options,
     )
+    from iopermit.machine.program.elf import LoadError  # noqa: PLC0415 - takes its time
     from iopermit.machine.run import Command, run_program  # noqa: PLC0415 - as above
-    from iopermit.translate.load import load_design  # noqa: PLC0415 - as above
+    from iopermit.translate.frontend.load import load_design  # noqa: PLC0415 - as above
 
     chosen = load_design(design)
     size = scenario.memory_size(memory) or MEMORY
@@ -125,8 +125,8 @@ def _find(program: str) -> str:
 
 def _bus_maker(log: TextIO | None, serial: BinaryIO) -> Callable[[Clock], Bus]:
     """Return a function that connects the devices, once the machine has a clock."""
-    from iopermit.machine.bus import Bus  # noqa: PLC0415 - takes its time
     from iopermit.machine.devices import standard  # noqa: PLC0415 - as above
+    from iopermit.machine.devices.bus import Bus  # noqa: PLC0415 - takes its time
     from iopermit.machine.devices.clock import PolledTime  # noqa: PLC0415 - as above
 
     return lambda clock: Bus(standard(serial, PolledTime(clock)), log)

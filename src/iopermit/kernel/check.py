@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from iopermit.kernel.accesses import Points
-from iopermit.kernel.boot import bring_up
-from iopermit.kernel.exploring import Bounds, Exploration, Explorer
-from iopermit.kernel.parallel import started
-from iopermit.kernel.replaying import Replay, Replayer
-from iopermit.kernel.schedule import Scheduled, concrete_schedule, scheduled
+from iopermit.kernel.execution.accesses import Points
+from iopermit.kernel.execution.boot import bring_up
+from iopermit.kernel.search.exploration import Bounds, Exploration, Explorer
+from iopermit.kernel.search.parallel import started
+from iopermit.kernel.search.replaying import Replay, Replayer
+from iopermit.kernel.search.schedule import Scheduled, concrete_schedule, scheduled
 from iopermit.system.results import SearchStatistics, Uncovered, Verdict
 from iopermit.system.scenario import Event, Scenario
 

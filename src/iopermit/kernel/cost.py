@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Final
 
-from iopermit.kernel import memory_map as at
-from iopermit.kernel.boot import bring_up, load_image
+from iopermit.kernel.execution.boot import bring_up, load_image
+from iopermit.kernel.image import memory_map as at
 from iopermit.system.bitmap import PORTS, PortRange
 from iopermit.system.cost import COLUMNS, PATHS
 from iopermit.system.counting import Cost
@@ -17,8 +17,8 @@ from iopermit.system.scenario import Event, Scenario
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from iopermit.kernel.build import BuiltTree
-    from iopermit.kernel.image import Image
+    from iopermit.kernel.build.builder import BuiltTree
+    from iopermit.kernel.image.linker import Image
 
 _FIRST, _SECOND, _ORDINARY, _CHILD = range(4)
 _PORT: Final = (PORTS, PORTS + 1)

@@ -7,16 +7,16 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from iopermit.kernel.boot import load_image
-from iopermit.kernel.build import BuiltTree, build
-from iopermit.kernel.lines import Lines
+from iopermit.kernel.build.builder import BuiltTree, build
+from iopermit.kernel.execution.boot import load_image
+from iopermit.kernel.image.lines import Lines
 from iopermit.system.results import KernelSubject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from iopermit.kernel.image import Image
+    from iopermit.kernel.image.linker import Image
 
 _WITH_LINES: Final = ("ioport.o", "process.o", "process_64.o", "iopermit_shim.o", "common.o")
 

@@ -10,11 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TextIO
 
 from iopermit import arch
-from iopermit.machine import elf
-from iopermit.machine.address_space import AddressSpace
-from iopermit.machine.areas import BadAddressError
 from iopermit.machine.clock import KERNEL_ENTRY, Clock
-from iopermit.machine.cpu import (
+from iopermit.machine.cpu.interface import (
     R8,
     R9,
     R10,
@@ -30,15 +27,25 @@ from iopermit.machine.cpu import (
     CpuBackend,
     RegisterFile,
 )
+from iopermit.machine.cpu.tables import ProcessorTables
 from iopermit.machine.errors import Blocked, KernelError
-from iopermit.machine.files import FileTable, HostStream
-from iopermit.machine.futexes import Futexes
-from iopermit.machine.kernel_ids import identity
-from iopermit.machine.memory import OutOfMemoryError, PhysicalMemory
-from iopermit.machine.process import Credentials, Process, SignalHandlers, SignalInfo, State, Task
+from iopermit.machine.files.open_files import FileTable, HostStream
+from iopermit.machine.memory.address_space import AddressSpace
+from iopermit.machine.memory.areas import BadAddressError
+from iopermit.machine.memory.physical import OutOfMemoryError, PhysicalMemory
+from iopermit.machine.program import elf
 from iopermit.machine.strace import Strace
 from iopermit.machine.syscalls import QUIET, SERVICES, Call
-from iopermit.machine.tables import ProcessorTables
+from iopermit.machine.tasks.futexes import Futexes
+from iopermit.machine.tasks.identity import identity
+from iopermit.machine.tasks.process import (
+    Credentials,
+    Process,
+    SignalHandlers,
+    SignalInfo,
+    State,
+    Task,
+)
 from iopermit.system.bitmap import PORTS
 from iopermit.system.concretion import Concretion
 from iopermit.system.execution import Mode
@@ -49,7 +56,7 @@ from iopermit.system.simulation import System
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from iopermit.machine.bus import Bus
+    from iopermit.machine.devices.bus import Bus
     from iopermit.system.bitmap import PortRange
     from iopermit.system.design import Design
     from iopermit.system.machine_state import TssLayout
@@ -109,7 +116,7 @@ class Kernel:
             KernelCrash: the design crashes when it brings up a CPU.
             MachineError: the CPU back end cannot be used.
         """
-        from iopermit.machine.backends import make_backend  # noqa: PLC0415 - imports Unicorn
+        from iopermit.machine.cpu.backends import make_backend  # noqa: PLC0415 - imports Unicorn
 
         self.options = options
         self.clock = Clock()

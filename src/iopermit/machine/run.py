@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Final, TextIO
 
 from iopermit.machine.errors import MachineError
 from iopermit.machine.kernel import Kernel, Options
-from iopermit.machine.scheduler import Scheduler, TimeoutExpiredError
+from iopermit.machine.tasks.scheduler import Scheduler, TimeoutExpiredError
 from iopermit.system.crash import HeapExhaustedError, KernelCrash
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from iopermit.machine.bus import Bus
     from iopermit.machine.clock import Clock
+    from iopermit.machine.devices.bus import Bus
 
 _NUDGE: Final = 0.05
 """Seconds between attempts to stop the CPU after the time is over."""

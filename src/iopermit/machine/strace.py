@@ -7,11 +7,11 @@ import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TextIO
 
-from iopermit.machine.areas import BadAddressError
+from iopermit.machine.memory.areas import BadAddressError
 
 if TYPE_CHECKING:
-    from iopermit.machine.process import SignalInfo, Task
     from iopermit.machine.syscalls.registry import Service
+    from iopermit.machine.tasks.process import SignalInfo, Task
 
 _NUMBERS: Final = frozenset(
     [

@@ -67,7 +67,7 @@ def schema() -> Object:
 
 
 def design_name(verdict: Verdict) -> str:
-    """Return what :func:`iopermit.translate.load.load_design` takes to find the design again.
+    """Return what ``load_design`` takes to find the design again.
 
     A user's file may have kept the id of the design that it was copied from; so an id counts
     only together with the file.

@@ -11,7 +11,7 @@ from iopermit.search.interruption import Interruption
 from iopermit.search.one_scenario import ProgressCallback, Search, Settings
 from iopermit.system.results import Saving, Verdict
 from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Scenario
-from iopermit.translate.reductions import REDUCTIONS, Reductions
+from iopermit.translate.analyses.reductions import REDUCTIONS, Reductions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ctypes
 from typing import TYPE_CHECKING
 
-from iopermit.translate.native_record import Record
+from iopermit.translate.native.record import Record
 
 if TYPE_CHECKING:
-    from iopermit.translate.jit import Compiled
+    from iopermit.translate.native.jit import Compiled
 
 _NUMBER = ctypes.c_uint64
 _ADDRESS = ctypes.c_void_p
@@ -16,7 +16,7 @@ _RECORD = ctypes.POINTER(Record)
 
 
 class Engine:
-    """The functions of :mod:`iopermit.translate.native_engine` for one model."""
+    """The functions of :mod:`iopermit.translate.native.engine` for one model."""
 
     def __init__(self, compiled: Compiled) -> None:
         """Find the functions."""

@@ -13,15 +13,15 @@ from iopermit.search.interruption import Interruption
 from iopermit.search.memory import Words, address
 from iopermit.search.native import Native, initial_state
 from iopermit.search.partition import Partition
-from iopermit.translate.ir import NO_ROOM, VERDICTS, VIOLATIONS
-from iopermit.translate.native_labels import VERDICT_SPAN
+from iopermit.translate.model.ir import NO_ROOM, VERDICTS, VIOLATIONS
+from iopermit.translate.native.labels import VERDICT_SPAN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import ThreadPoolExecutor
 
-    from iopermit.translate.initial import InitialValues
-    from iopermit.translate.jit import Compiled
+    from iopermit.translate.model.initial_state import InitialValues
+    from iopermit.translate.native.jit import Compiled
 
 _PROGRESS_SECONDS = 0.5
 INTERRUPTED = "interrupted"

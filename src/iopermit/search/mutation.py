@@ -12,17 +12,17 @@ from iopermit.search.native import Native
 from iopermit.search.one_scenario import Search, Settings
 from iopermit.search.schedule import ScheduleError
 from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
-from iopermit.translate.jit import Compiled, compile_model
-from iopermit.translate.load import load_design
-from iopermit.translate.reductions import NO_REDUCTIONS, Reductions
+from iopermit.translate.analyses.reductions import NO_REDUCTIONS, Reductions
+from iopermit.translate.frontend.load import load_design
+from iopermit.translate.native.jit import Compiled, compile_model
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from iopermit.search.explore import Exploration
     from iopermit.search.replay import Confirmation
-    from iopermit.translate.ir import Field, Model
-    from iopermit.translate.mutate import Mutation
+    from iopermit.translate.frontend.mutate import Mutation
+    from iopermit.translate.model.ir import Field, Model
 
 Bounds = tuple[int, int, int]
 """CPUs, tasks, longs."""

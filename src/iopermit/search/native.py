@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from iopermit.search.memory import Words, address, zeroes
 from iopermit.search.partition import LINK
-from iopermit.translate.ir import VERDICTS
+from iopermit.translate.model.ir import VERDICTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from iopermit.translate.initial import InitialValues
-    from iopermit.translate.jit import Compiled
+    from iopermit.translate.model.initial_state import InitialValues
+    from iopermit.translate.native.jit import Compiled
 
 
 class Native:

@@ -19,13 +19,13 @@ from iopermit.search.explore import (
 from iopermit.search.native import Native, initial_state
 from iopermit.system.results import SearchStatistics, Uncovered, Verdict
 from iopermit.system.scenario import ALL_EVENTS, Event, Scenario
-from iopermit.translate.environment import build
-from iopermit.translate.initial import initial_values
-from iopermit.translate.ir import NO_ROOM, VIOLATIONS, Check, Field, Model, statements
-from iopermit.translate.jit import Compiled, compile_model
-from iopermit.translate.native_labels import SWITCH_RULE, THREAD_RULE, USER_RULE
-from iopermit.translate.reductions import NO_REDUCTIONS, Reductions
-from iopermit.translate.trusted import trustworthy
+from iopermit.translate.analyses.assumptions import trustworthy
+from iopermit.translate.analyses.reductions import NO_REDUCTIONS, Reductions
+from iopermit.translate.environment.environment import build
+from iopermit.translate.model.initial_state import initial_values
+from iopermit.translate.model.ir import NO_ROOM, VIOLATIONS, Check, Field, Model, statements
+from iopermit.translate.native.jit import Compiled, compile_model
+from iopermit.translate.native.labels import SWITCH_RULE, THREAD_RULE, USER_RULE
 
 if TYPE_CHECKING:
     from iopermit.search.memory import Words

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 from iopermit.search.engine import Engine
 from iopermit.search.memory import WORD, Memory, Words, address, zeroes
-from iopermit.translate.native_labels import VERDICT_SPAN
-from iopermit.translate.native_record import Record
+from iopermit.translate.native.labels import VERDICT_SPAN
+from iopermit.translate.native.record import Record
 
 if TYPE_CHECKING:
-    from iopermit.translate.jit import Compiled
+    from iopermit.translate.native.jit import Compiled
 
 _CHUNK: Final = 1 << 15
 """States that are expanded before what they lead to is inserted."""

@@ -17,9 +17,9 @@ from iopermit.system.rules import enabled
 from iopermit.system.scenario import Event, Scenario
 from iopermit.system.simulation import System
 from iopermit.system.site import Site
-from iopermit.translate import stepping
-from iopermit.translate.native_labels import CPU_SHIFT, STEP
-from iopermit.translate.source import find_method
+from iopermit.translate.frontend.source import find_method
+from iopermit.translate.native.labels import CPU_SHIFT, STEP
+from iopermit.translate.stepping import generators as stepping
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -271,7 +271,7 @@ def replay(saved: dict[str, Any]) -> Verdict:
     Raises DesignError or UnknownDesignError if the design cannot be loaded any more, and
     ReplayError if the schedule no longer leads to the violation.
     """
-    from iopermit.translate.load import load_design  # noqa: PLC0415 - imports every design
+    from iopermit.translate.frontend.load import load_design  # noqa: PLC0415 - imports every design
 
     design = load_design(saved["design"]["name"], tuple(saved["design"]["options"]))
     bounds = saved["scenario"]

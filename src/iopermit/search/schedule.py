@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 from iopermit.search.renaming import representatives
 from iopermit.system.execution import Action
-from iopermit.translate.ir import FIRST_STEP, Model, Step
-from iopermit.translate.late_arguments import EVENT
-from iopermit.translate.native_labels import CPU_SHIFT, STEP, SWITCH_RULE, THREAD_RULE, USER_RULE
+from iopermit.translate.analyses.late_arguments import EVENT
+from iopermit.translate.model.ir import FIRST_STEP, Model, Step
+from iopermit.translate.native.labels import CPU_SHIFT, STEP, SWITCH_RULE, THREAD_RULE, USER_RULE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from iopermit.search.memory import Words
     from iopermit.search.native import Native
-    from iopermit.translate.initial import InitialValues
+    from iopermit.translate.model.initial_state import InitialValues
 
 Steps = list[tuple["Transition", "Words"]]
 """Single steps, each with the state after it."""

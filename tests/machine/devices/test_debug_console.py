@@ -2,7 +2,7 @@
 
 import io
 
-from iopermit.machine.bus import Bus
+from iopermit.machine.devices.bus import Bus
 from iopermit.machine.devices.debug_console import DebugConsole
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from iopermit.machine.bus import Bus
+from iopermit.machine.devices.bus import Bus
 from iopermit.machine.devices.pci import PciConfiguration
 from iopermit.machine.devices.topology import Q35
 

@@ -1,6 +1,6 @@
 """Tests of the port for POST codes."""
 
-from iopermit.machine.bus import Bus
+from iopermit.machine.devices.bus import Bus
 from iopermit.machine.devices.post import PostCode
 
 

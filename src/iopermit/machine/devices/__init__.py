@@ -13,7 +13,7 @@ from iopermit.machine.devices.topology import Q35
 from iopermit.machine.devices.uart import Uart
 
 if TYPE_CHECKING:
-    from iopermit.machine.bus import PortDevice
+    from iopermit.machine.devices.bus import PortDevice
     from iopermit.machine.devices.clock import Now
     from iopermit.machine.devices.output import ByteSink
 

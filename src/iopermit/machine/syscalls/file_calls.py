@@ -8,13 +8,13 @@ import struct
 from typing import TYPE_CHECKING, Final
 
 from iopermit.machine.errors import KernelError
-from iopermit.machine.files import O_NONBLOCK, HostStream
-from iopermit.machine.pipes import Pipe, PipeReader, PipeWriter
-from iopermit.machine.process import SignalInfo
+from iopermit.machine.files.open_files import O_NONBLOCK, HostStream
+from iopermit.machine.files.pipes import Pipe, PipeReader, PipeWriter
 from iopermit.machine.syscalls.registry import Call, call
+from iopermit.machine.tasks.process import SignalInfo
 
 if TYPE_CHECKING:
-    from iopermit.machine.files import OpenFile
+    from iopermit.machine.files.open_files import OpenFile
 
 SIGPIPE: Final = 13
 _MOST: Final = 1 << 20

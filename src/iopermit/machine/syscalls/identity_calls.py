@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Final
 
 from iopermit.machine.errors import KernelError
-from iopermit.machine.process import ALL_CAPABILITIES, Credentials, Process
 from iopermit.machine.syscalls.registry import Call, call
+from iopermit.machine.tasks.process import ALL_CAPABILITIES, Credentials, Process
 
 CAP_SETGID, CAP_SETUID = 6, 7
 _KEEP: Final = -1

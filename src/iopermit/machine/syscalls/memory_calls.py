@@ -7,7 +7,10 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from iopermit.machine.areas import (
+from iopermit.machine.errors import KernelError
+from iopermit.machine.files.open_files import HostFile
+from iopermit.machine.files.special_files import Zero
+from iopermit.machine.memory.areas import (
     LOWEST_ADDRESS,
     PROT_READ,
     PROT_WRITE,
@@ -15,15 +18,12 @@ from iopermit.machine.areas import (
     FilePages,
     SharedPages,
 )
-from iopermit.machine.elf import mmap_base
-from iopermit.machine.errors import KernelError
-from iopermit.machine.files import HostFile
-from iopermit.machine.memory import PAGE
-from iopermit.machine.special_files import Zero
+from iopermit.machine.memory.physical import PAGE
+from iopermit.machine.program.elf import mmap_base
 from iopermit.machine.syscalls.registry import Call, call
 
 if TYPE_CHECKING:
-    from iopermit.machine.address_space import AddressSpace
+    from iopermit.machine.memory.address_space import AddressSpace
 
 MAP_SHARED, MAP_PRIVATE, MAP_FIXED, MAP_ANONYMOUS = 1, 2, 0x10, 0x20
 MAP_32BIT, MAP_FIXED_NOREPLACE = 0x40, 0x10_0000

@@ -8,14 +8,14 @@ import stat
 import struct
 from typing import TYPE_CHECKING, Final
 
-from iopermit.machine import paths
 from iopermit.machine.errors import KernelError
-from iopermit.machine.files import Directory, FileStatus
+from iopermit.machine.files import paths
+from iopermit.machine.files.open_files import Directory, FileStatus
 from iopermit.machine.syscalls.file_calls import O_CLOEXEC, file_of
 from iopermit.machine.syscalls.registry import Call, call
 
 if TYPE_CHECKING:
-    from iopermit.machine.files import OpenFile
+    from iopermit.machine.files.open_files import OpenFile
 
 AT_FDCWD: Final = -100
 AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH = 0x100, 0x1000

@@ -6,8 +6,8 @@ import struct
 from typing import Final
 
 from iopermit.machine.errors import Blocked, KernelError
-from iopermit.machine.files import HostStream
-from iopermit.machine.pipes import PipeReader, PipeWriter
+from iopermit.machine.files.open_files import HostStream
+from iopermit.machine.files.pipes import PipeReader, PipeWriter
 from iopermit.machine.syscalls.registry import Call, call
 from iopermit.machine.syscalls.time_calls import read_time
 

@@ -8,17 +8,18 @@ import struct
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from iopermit.machine import elf, exits
-from iopermit.machine.cpu import FS_BASE, GS_BASE, RAX, RIP, RSP
+from iopermit.machine.cpu.interface import FS_BASE, GS_BASE, RAX, RIP, RSP
+from iopermit.machine.cpu.tables import TLS_ENTRIES
 from iopermit.machine.errors import Blocked, KernelError
-from iopermit.machine.kernel_ids import identity
-from iopermit.machine.process import Action, Process, SignalHandlers, State, Task
+from iopermit.machine.program import elf
 from iopermit.machine.syscalls.path_calls import AT_FDCWD, resolve
 from iopermit.machine.syscalls.registry import Call, call
-from iopermit.machine.tables import TLS_ENTRIES
+from iopermit.machine.tasks import exits
+from iopermit.machine.tasks.identity import identity
+from iopermit.machine.tasks.process import Action, Process, SignalHandlers, State, Task
 
 if TYPE_CHECKING:
-    from iopermit.machine.elf import Program
+    from iopermit.machine.program.elf import Program
 
 CLONE_VM, CLONE_FILES, CLONE_SIGHAND, CLONE_VFORK, CLONE_PARENT = (
     0x100,

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from iopermit.machine.address_space import AddressSpace
     from iopermit.machine.kernel import Kernel
-    from iopermit.machine.process import Process, Task
+    from iopermit.machine.memory.address_space import AddressSpace
+    from iopermit.machine.tasks.process import Process, Task
 
 WIDE: Final = 64
 """The ABI of SYSCALL; 32 is that of INT 0x80."""

@@ -9,7 +9,7 @@ from iopermit.machine.errors import KernelError
 from iopermit.machine.syscalls.registry import Call, call
 
 if TYPE_CHECKING:
-    from iopermit.machine.process import Task
+    from iopermit.machine.tasks.process import Task
 
 
 def _task(call: Call, tid: int) -> Task:

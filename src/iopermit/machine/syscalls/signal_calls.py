@@ -6,16 +6,16 @@ import errno
 import struct
 from typing import TYPE_CHECKING, Final
 
-from iopermit.machine.areas import BadAddressError
-from iopermit.machine.cpu import RAX
+from iopermit.machine.cpu.interface import RAX
 from iopermit.machine.errors import Blocked, KernelError
-from iopermit.machine.exits import end_process
-from iopermit.machine.process import SIGNALS, Action, SignalInfo
-from iopermit.machine.signal_frames import pop_frame, siginfo
+from iopermit.machine.memory.areas import BadAddressError
 from iopermit.machine.syscalls.registry import Call, call
+from iopermit.machine.tasks.exits import end_process
+from iopermit.machine.tasks.process import SIGNALS, Action, SignalInfo
+from iopermit.machine.tasks.signal_frames import pop_frame, siginfo
 
 if TYPE_CHECKING:
-    from iopermit.machine.process import Process, Task
+    from iopermit.machine.tasks.process import Process, Task
 
 SIGKILL, SIGSEGV, SIGSTOP = 9, 11, 19
 _UNBLOCKABLE: Final = 1 << SIGKILL - 1 | 1 << SIGSTOP - 1

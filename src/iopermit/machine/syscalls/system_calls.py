@@ -7,8 +7,8 @@ import struct
 from typing import Final
 
 from iopermit.machine.clock import SECOND
-from iopermit.machine.files import FileTable
-from iopermit.machine.memory import PAGE
+from iopermit.machine.files.open_files import FileTable
+from iopermit.machine.memory.physical import PAGE
 from iopermit.machine.syscalls.registry import Call, call
 
 _UTSNAME: Final = 65

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from iopermit.machine.clock import EPOCH, SECOND
 from iopermit.machine.errors import Blocked, KernelError
-from iopermit.machine.exits import child_info
-from iopermit.machine.signal_frames import siginfo
 from iopermit.machine.syscalls.registry import Call, call
+from iopermit.machine.tasks.exits import child_info
+from iopermit.machine.tasks.signal_frames import siginfo
 
 if TYPE_CHECKING:
-    from iopermit.machine.process import Process
+    from iopermit.machine.tasks.process import Process
 
 WNOHANG, WUNTRACED, WEXITED, WNOWAIT = 1, 2, 4, 0x0100_0000
 P_ALL, P_PID, P_PGID = 0, 1, 2

@@ -1,0 +1,207 @@
+"""Runs the tree's own Kbuild in the overlay: the configuration, then the wanted objects."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from iopermit.kernel.errors import KernelTreeError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from pathlib import Path
+
+    from iopermit.kernel.build.toolchain import Toolchain
+
+CONFIGURATION = """\
+CONFIG_64BIT=y
+CONFIG_SMP=y
+CONFIG_EXPERT=y
+CONFIG_PREEMPT=y
+CONFIG_X86_IOPL_IOPERM=y
+CONFIG_PRINTK=y
+CONFIG_BUG=y
+CONFIG_DEBUG_KERNEL=y
+CONFIG_DEBUG_INFO=y
+CONFIG_DEBUG_INFO_DWARF4=y
+CONFIG_UNWINDER_FRAME_POINTER=y
+CONFIG_INIT_STACK_NONE=y
+"""
+"""What is on beyond `allnoconfig`; Kconfig ignores a symbol that the tree does not have."""
+
+_WANTED = ("64BIT", "SMP", "PREEMPT", "DEBUG_INFO")
+
+# objtool checks objects and prepares them for booting. These are executed unlinked and need none of
+# it, nor libelf, with which objtool is built.
+_WITHOUT_OBJTOOL = ("CONFIG_OBJTOOL=", "CONFIG_STACK_VALIDATION=", "objtool=true")
+
+# Variables of the caller's own builds, which must not change what is built here.
+_FOREIGN = re.compile(
+    r"(MAKE.*|MFLAGS|GNUMAKEFLAGS|KBUILD.*|KCONFIG.*|K[CAR].*FLAGS|[CA]FLAGS.*|LDFLAGS.*|ARCH|SUBARCH"
+    r"|[OVWCM]|LOCALVERSION.*|INSTALL.*|CONFIG_.*|HOST.*|C_INCLUDE_PATH|CPATH|GCC_.*|LANG.*|LC_.*)"
+)
+_FAILED = re.compile(r"\*\*\* \[(?:[^\]]*: )?([^\]:]+)\] Error")
+_NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What stopped make.
+
+    Attributes:
+        target: The file that could not be made; empty if make failed before.
+        message: What the compiler, or make, says; paths are relative to the tree.
+        command: The command that failed; empty if it is not known.
+    """
+
+    target: str
+    message: str
+    command: str
+
+
+@dataclass(frozen=True)
+class Kbuild:
+    """The tree's build system, set up for one overlay and one directory of products.
+
+    Attributes:
+        source: The overlay.
+        output: Where it builds.
+        toolchain: With what.
+    """
+
+    source: Path
+    output: Path
+    toolchain: Toolchain
+
+    def configure(self) -> Failure | None:
+        """Make the configuration.
+
+        Returns:
+            What failed, if something did.
+
+        Raises:
+            KernelTreeError: There is no space.
+        """
+        wanted = self.output / "iopermit.config"
+        wanted.write_text(CONFIGURATION)
+        failure = self._make([f"KCONFIG_ALLCONFIG={wanted}", "allnoconfig"])
+        if failure:
+            return failure
+        enabled = (self.output / ".config").read_text().splitlines()
+        missing = [name for name in _WANTED if f"CONFIG_{name}=y" not in enabled]
+        if not missing:
+            return None
+        asked = " ".join(CONFIGURATION.split())
+        return Failure(
+            ".config", f"Kconfig does not allow CONFIG_{missing[0]}=y besides {asked}", ""
+        )
+
+    def build(self, objects: Sequence[str]) -> Failure | None:
+        """Build all objects that can be built.
+
+        Returns:
+            What failed first, if something did; other objects may have been built.
+
+        Raises:
+            KernelTreeError: There is no space.
+        """
+        maps = f"-fdebug-prefix-map={self.source}/= -fdebug-prefix-map={self.output}=."
+        return self._make(["-k", f"KCFLAGS={maps}", f"KAFLAGS={maps}", *_WITHOUT_OBJTOOL, *objects])
+
+    def forget(self, target: str) -> None:
+        """Remove an object and what Kbuild has noted about it."""
+        directory, _, name = target.rpartition("/")
+        for path in (target, f"{directory}/.{name}.cmd"):
+            (self.output / path).unlink(missing_ok=True)
+
+    def unpatched(self, target: str, changed: Collection[str]) -> str | None:
+        """Return a changed file of which an object includes the old form, by a link and `..`."""
+        directory, _, name = target.rpartition("/")
+        noted = (self.output / directory / f".{name}.cmd").read_text()
+        for path in re.findall(rf"(?<=\s){re.escape(str(self.source))}/(\S*\.\.\S*)", noted):
+            wanted: str = os.path.normpath(path)
+            if wanted in changed and not (self.source / path).samefile(self.source / wanted):
+                return wanted
+        return None
+
+    def _make(self, arguments: Sequence[str]) -> Failure | None:
+        command = [
+            *("make", "-C", str(self.source), f"O={self.output}", "ARCH=x86_64", "V=1"),
+            *(f"-j{len(os.sched_getaffinity(0))}", "--output-sync=target", "--no-print-directory"),
+            *(*self.toolchain.make_arguments, *arguments),
+        ]
+        temporary = self.output / "tmp"
+        temporary.mkdir(exist_ok=True)
+        environment = {k: v for k, v in os.environ.items() if not _FOREIGN.fullmatch(k)}
+        status, output = run(command, environment | {"LC_ALL": "C", "TMPDIR": str(temporary)})
+        if _NO_SPACE.search(output):
+            raise no_space(self.output)
+        if status == 0:
+            return None
+        return self._failure(output.splitlines(), " ".join(command))
+
+    def _failure(self, lines: Sequence[str], make: str) -> Failure:
+        """Find what failed first; make has kept the lines of a target together."""
+        for end, line in enumerate(lines):
+            match = _FAILED.search(line)
+            if match is None:
+                continue
+            begin = end - 1
+            while begin >= 0 and not (lines[begin].startswith("  ") and match[1] in lines[begin]):
+                begin -= 1
+            if begin < 0:
+                return Failure(match[1], self._in_tree(lines[max(0, end - 20) : end]), make)
+            # The command goes on behind the semicolon with what Kbuild notes about it.
+            command = lines[begin].split(";")[0].strip().replace(f"{self.source}/", "../source/")
+            return Failure(match[1], self._in_tree(lines[begin + 1 : end]), command)
+        return Failure("", self._in_tree(lines[-20:]), make)
+
+    def _in_tree(self, lines: Sequence[str]) -> str:
+        """Return what the compiler says, with paths relative to the tree."""
+        return "\n".join(lines).replace(f"{self.source}/", "")
+
+
+def no_space(directory: Path) -> KernelTreeError:
+    """Return the error that says where there is no space left."""
+    return KernelTreeError(
+        f"no space left in {directory}; make room (a build takes about 50 MB, what is kept of it "
+        f"5 MB), or set XDG_CACHE_HOME to a directory on another file system"
+    )
+
+
+def run(command: Sequence[str], environment: dict[str, str]) -> tuple[int, str]:
+    """Run a program; when this function ends, also by an exception, all its descendants are dead.
+
+    Returns:
+        The exit status, and what it wrote to stdout and stderr.
+    """
+    # A program started must not be lost to a Ctrl-C that comes before it is known here.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            # A process group of its own: Ctrl-C does not reach it, but all of it can be killed.
+            start_new_session=True,
+            encoding="utf-8",
+            errors="replace",
+        )
+        with process:
+            try:
+                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+                output, _ = process.communicate()
+            except BaseException:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                raise
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    return process.returncode, output

@@ -1,0 +1,80 @@
+"""What the system calls and the way back to user mode may write, and what they must not."""
+
+from __future__ import annotations
+
+import bisect
+from typing import TYPE_CHECKING, Final
+
+from iopermit.kernel.image import memory_map as at
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from iopermit.kernel.execution.classifying import Who
+    from iopermit.kernel.state.memory import Memory
+
+GUARDED: Final = frozenset({"ioperm", "iopl", "return", "vm-exit"})
+"""Events whose writes are restricted. Others write much that is no part of the subsystem: fork and
+exec whole task structures, a context switch debug and speculation control."""
+_BASE_FIELD: Final = 0x66
+"""Offset of the I/O map base in the hardware's TSS."""
+_PER_CPU: Final = ("gdt_page", "__tss_limit_invalid", "__preempt_count", "pcpu_hot")
+_TASK_FIELDS: Final = (
+    "task_io_bitmap",
+    "task_iopl_emul",
+    "task_io_bitmap_ptr",
+    "task_io_bitmap_max",
+    "task_iopl",
+)
+_DATA: Final = ("io_bitmap_sequence", ".data.once")
+
+
+class Guard:
+    """Tells for each write of a guarded event whether it stays inside the subsystem's objects."""
+
+    def __init__(self, memory: Memory) -> None:
+        """Find out where the subsystem's objects are."""
+        self._memory = memory
+        layout, image = memory.layout, memory.emulator.image
+        self._per_cpu = [(layout.tss + _BASE_FIELD, layout.tss_end)]
+        for name in _PER_CPU:
+            if name in image.symbols:
+                start = image.symbols[name]
+                self._per_cpu.append((start, start + max(8, image.sizes.get(name, 8))))
+        flags = layout.task_flags
+        self._task = {flags & ~7}
+        # thread_info.status, which the way back to user mode clears.
+        self._task.add((flags + 8) & ~7)
+        for name in _TASK_FIELDS:
+            offset = layout.get(f"offsetof_{name}")
+            if offset is not None:
+                self._task.add(offset & ~7)
+        self._symbols = sorted((address, name) for name, address in image.symbols.items())
+
+    def of(self, who: Who) -> Callable[[int], str]:
+        """Return what judges the writes of a segment."""
+        return lambda address: self._outside(who, address)
+
+    def _outside(self, who: Who, address: int) -> str:
+        if address >= at.HEAP:
+            return ""
+        if address >= at.TASK:
+            slot, offset = divmod(address - at.TASK, at.TASK_STRIDE)
+            if slot != who.slot:
+                return "another task's structure"
+            return "" if offset & ~7 in self._task else f"byte {offset} of the task's structure"
+        if address >= at.PER_CPU:
+            cpu, offset = divmod(address - at.PER_CPU, at.PER_CPU_STRIDE)
+            if cpu != who.cpu:
+                return f"CPU {cpu}'s {self._named(offset)}"
+            inside = any(start <= offset < end for start, end in self._per_cpu)
+            return "" if inside else self._named(offset)
+        name = self._named(address)
+        return "" if any(one in name for one in _DATA) else name
+
+    def _named(self, address: int) -> str:
+        index = bisect.bisect_right(self._symbols, (address, "\x7f")) - 1
+        if index < 0:
+            return f"{address:#x}"
+        start, name = self._symbols[index]
+        return f"{name.rpartition(':')[2]}+{address - start:#x}"

@@ -1,0 +1,248 @@
+"""What the rest of the kernel would do: host implementations of functions and data.
+
+Each function has a documented meaning, which is all of it: nothing else happens. `FUNCTIONS` maps
+the kernel's names to them. They get the emulated machine's host interface and the arguments
+as the System V ABI passes them, and return what goes into RAX.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+from iopermit.kernel.image.linker import HostData
+
+POISON: Final = 0x6B
+"""What a fresh object's bytes are, as the slab allocator's poison (POISON_FREE)."""
+_ZEROED: Final = 0x100
+"""__GFP_ZERO, the same bit in every supported tree."""
+
+
+class HostInterface(Protocol):
+    """What host functions can do to the emulated machine."""
+
+    def allocate(self, size: int) -> int:
+        """Return the address of a heap object, 0 if the allocation fails in this schedule."""
+
+    def free(self, address: int) -> None:
+        """Free a heap object; a double free or a wild pointer is a crash of the kernel."""
+
+    def read(self, address: int, size: int) -> bytes:
+        """Return bytes of memory."""
+
+    def write(self, address: int, data: bytes) -> None:
+        """Change bytes of memory."""
+
+    def crash(self, message: str) -> None:
+        """End the run: the kernel would crash, or has noticed that its state is broken."""
+
+    @property
+    def privileged(self) -> bool:
+        """Whether the current task has CAP_SYS_RAWIO."""
+
+
+Implementation = Callable[[HostInterface, Sequence[int]], int]
+
+
+def _fill(host: HostInterface, address: int, size: int, value: int) -> int:
+    if address:
+        host.write(address, bytes([value]) * size)
+    return address
+
+
+def _kmalloc(host: HostInterface, arguments: Sequence[int]) -> int:
+    """Allocate (size, flags): an address that was freed may be handed out again."""
+    size, flags = arguments[0], arguments[1]
+    return _fill(host, host.allocate(size), size, 0 if flags & _ZEROED else POISON)
+
+
+def _kmalloc_cache(host: HostInterface, arguments: Sequence[int]) -> int:
+    """Allocate (cache, flags, size) as kmalloc does; the cache is not looked at."""
+    return _kmalloc(host, (arguments[2], arguments[1]))
+
+
+def _kmalloc_cache_node(host: HostInterface, arguments: Sequence[int]) -> int:
+    """Allocate (cache, flags, node, size) as kmalloc does."""
+    return _kmalloc(host, (arguments[3], arguments[1]))
+
+
+def _kmemdup(host: HostInterface, arguments: Sequence[int]) -> int:
+    """Allocate a copy of (source, size, flags)."""
+    source, size = arguments[0], arguments[1]
+    address = host.allocate(size)
+    if address:
+        host.write(address, host.read(source, size))
+    return address
+
+
+def _kfree(host: HostInterface, arguments: Sequence[int]) -> int:
+    """Free an object; NULL is allowed."""
+    if arguments[0]:
+        host.free(arguments[0])
+    return 0
+
+
+def _capable(host: HostInterface, _: Sequence[int]) -> int:
+    """Tell whether the current task has the capability: CAP_SYS_RAWIO is the only one asked."""
+    return int(host.privileged)
+
+
+def _refcount_warning(host: HostInterface, arguments: Sequence[int]) -> int:
+    """Report a reference count that saturates (enum refcount_saturation_type)."""
+    kinds = (
+        "refcount_t: increment from zero or overflow; use after free",
+        "refcount_t: saturated; leaking memory",
+        "refcount_t: addition on 0; use-after-free",
+        "refcount_t: underflow; use-after-free",
+        "refcount_t: decrement hit 0; leaking memory",
+    )
+    kind = arguments[1]
+    host.crash(kinds[kind] if kind < len(kinds) else "refcount_t: saturated")
+    return 0
+
+
+def _warning(host: HostInterface, _: Sequence[int]) -> int:
+    """Report a WARN() with a message."""
+    host.crash("WARNING: a WARN() of the kernel")
+    return 0
+
+
+def _panic(host: HostInterface, _: Sequence[int]) -> int:
+    """Report a panic()."""
+    host.crash("the kernel panics")
+    return 0
+
+
+def _memcpy(host: HostInterface, arguments: Sequence[int]) -> int:
+    """Copy (to, from, size), for trees whose own memcpy is not built."""
+    host.write(arguments[0], host.read(arguments[1], arguments[2]))
+    return arguments[0]
+
+
+def _memset(host: HostInterface, arguments: Sequence[int]) -> int:
+    """Fill (to, byte, size), for trees whose own memset is not built."""
+    return _fill(host, arguments[0], arguments[2], arguments[1] & 0xFF)
+
+
+def _nothing(_: HostInterface, __: Sequence[int]) -> int:
+    """Do nothing and return 0."""
+    return 0
+
+
+def _entry_area(_: HostInterface, arguments: Sequence[int]) -> int:
+    """Return the address of a CPU's entry area, which is never mapped: the GDT stays direct."""
+    return 0x3700_0000 + 0x10_0000 * arguments[0]
+
+
+FUNCTIONS: Final[dict[str, Implementation]] = {
+    **dict.fromkeys(
+        (
+            "__kmalloc",
+            "__kmalloc_noprof",
+            "__kmalloc_large_noprof",
+            "kmalloc_large",
+            "kmalloc_large_noprof",
+            "__kmalloc_large_node_noprof",
+            "kmalloc_order",
+            "kmalloc_order_trace",
+            "__kmalloc_node",
+            "__kmalloc_node_noprof",
+            "__kmalloc_track_caller",
+            "__kmalloc_node_track_caller",
+            "__kmalloc_node_track_caller_noprof",
+            "__kmalloc_track_caller_noprof",
+        ),
+        _kmalloc,
+    ),
+    **dict.fromkeys(
+        (
+            "kmalloc_trace",
+            "__kmalloc_cache_noprof",
+            "kmem_cache_alloc_trace",
+            "kmalloc_trace_noprof",
+        ),
+        _kmalloc_cache,
+    ),
+    **dict.fromkeys(("__kmalloc_cache_node_noprof", "kmalloc_node_trace"), _kmalloc_cache_node),
+    **dict.fromkeys(("kmemdup", "kmemdup_noprof"), _kmemdup),
+    **dict.fromkeys(("kfree", "kvfree"), _kfree),
+    **dict.fromkeys(("capable", "ns_capable"), _capable),
+    "refcount_warn_saturate": _refcount_warning,
+    "__warn_printk": _warning,
+    "warn_slowpath_fmt": _warning,
+    "panic": _panic,
+    "memcpy": _memcpy,
+    "__memcpy": _memcpy,
+    "memset": _memset,
+    "get_cpu_entry_area": _entry_area,
+    "memcpy_and_pad": _memcpy,
+    **dict.fromkeys(
+        (
+            "_printk",
+            "add_taint",
+            "debug_locks_off",
+            "flush_ptrace_hw_breakpoint",
+            "fpregs_assert_state_consistent",
+            "fpu__clear_user_states",
+            "fpu__drop",
+            "fpu_clone",
+            "fpu_flush_thread",
+            "local_touch_nmi",
+            "preempt_schedule",
+            "preempt_schedule_notrace",
+            "preempt_schedule_notrace_thunk",
+            "preempt_schedule_thunk",
+            "printk",
+            "security_locked_down",
+            "switch_fpu_return",
+            "update_spec_ctrl_cond",
+            "_raw_spin_lock",
+            "_raw_spin_unlock",
+            "fire_user_return_notifiers",
+        ),
+        _nothing,
+    ),
+}
+"""Host implementations by the kernel's name. `_nothing` stands for what neither touches port
+permissions nor decides about them here: messages, the FPU, speculation control, breakpoints,
+spinlocks of data that one CPU uses alone, lockdown (off), and preemption points, which the
+search places itself."""
+
+
+DATA: Final[dict[str, HostData]] = {
+    "__preempt_count": HostData(4, per_cpu=True),
+    "kmalloc_caches": HostData(0x1000),
+    "current_task": HostData(8, per_cpu=True),
+    "cpu_number": HostData(4, per_cpu=True),
+    "this_cpu_off": HostData(8, per_cpu=True),
+    "cpu_current_top_of_stack": HostData(8, per_cpu=True),
+    "cpu_tlbstate": HostData(512, per_cpu=True),
+    "cpu_info": HostData(1024, per_cpu=True),
+    "pcpu_hot": HostData(64, per_cpu=True),
+    "fpu_fpregs_owner_ctx": HostData(8, per_cpu=True),
+    "x86_spec_ctrl_current": HostData(8, per_cpu=True),
+    "x86_ibpb_exit_to_user": HostData(1, per_cpu=True),
+    "__per_cpu_offset": HostData(8 * 64),
+    "boot_cpu_data": HostData(1024),
+    "nr_cpu_ids": HostData(4),
+    "init_task": HostData(0x4000),
+    "arch_task_struct_size": HostData(4),
+    "switch_to_cond_stibp": HostData(16),
+    "x86_spec_ctrl_base": HostData(8),
+    "x86_amd_ls_cfg_base": HostData(8),
+    "x86_amd_ls_cfg_ssbd_mask": HostData(8),
+    "debug_locks_silent": HostData(4),
+    "oops_in_progress": HostData(4),
+    "__fpu_state_size_dynamic": HostData(16),
+    "static_key_initialized": HostData(1),
+    "ret_from_fork": HostData(16),
+    "ret_from_fork_asm": HostData(16),
+    "x86_pred_cmd": HostData(8),
+    "smp_ops": HostData(256),
+    "cpu_buf_idle_clear": HostData(16),
+    "mds_idle_clear": HostData(16),
+    "cpu_feature_keys": HostData(64),
+    "randomize_kstack_offset": HostData(16),
+}
+"""Variables of the rest of the kernel, all zero but where the loader sets them: no optional CPU
+feature, no mitigation, and this CPU's own values in `struct pcpu_hot` or what was there before."""

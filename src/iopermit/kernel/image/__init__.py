@@ -1,0 +1,1 @@
+"""The built objects as one image in memory, with its debug information."""

@@ -1,0 +1,187 @@
+"""Executes a schedule again, on a fresh machine, and tells C line by C line what happens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from iopermit.kernel.execution.boot import bring_up
+from iopermit.kernel.search.specification import Judge
+from iopermit.kernel.search.violations import crash_of, task_name, violation_of
+from iopermit.kernel.search.watching import TssWatch
+from iopermit.system.event_texts import EVENT_TEXTS
+from iopermit.system.results import TraceStep, TssState, Violation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from iopermit.kernel.execution.accesses import Points
+    from iopermit.kernel.execution.driver import Outcome
+    from iopermit.kernel.image.lines import Lines
+    from iopermit.kernel.image.linker import Image
+    from iopermit.kernel.search.schedule import Scheduled
+    from iopermit.kernel.state.state import State
+    from iopermit.system.execution import Action
+    from iopermit.system.scenario import Scenario
+    from iopermit.system.site import Site
+
+_ERRORS: Final = {1: "EPERM", 12: "ENOMEM", 22: "EINVAL", 38: "ENOSYS"}
+_FIRST_ERROR: Final = (1 << 64) - 4095
+"""Results from here on are negated error numbers (MAX_ERRNO)."""
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A schedule executed again."""
+
+    trace: tuple[TraceStep, ...]
+    violation: Violation | None
+
+
+class Replayer:
+    """A machine that executes one schedule."""
+
+    def __init__(
+        self,
+        image: Image,
+        lines: Lines,
+        scenario: Scenario,
+        points: Points,
+        suspects: frozenset[tuple[str, int]] = frozenset(),
+    ) -> None:
+        """Bring the machine up.
+
+        Args:
+            image: the tree's code.
+            lines: its line tables.
+            scenario: how many CPUs and tasks there are, and which events.
+            points: where segments end; those of the search.
+            suspects: file and number of lines that a patch changed, to be blamed first.
+        """
+        self.image, self.lines, self.scenario = image, lines, scenario
+        self.driver, self.state = bring_up(image, scenario)
+        self.driver.contexts.watch(points)
+        self.judge = Judge(self.driver)
+        self.trace: list[TraceStep] = []
+        self.violation: Violation | None = None
+        self.watch = TssWatch(self.driver, lines, self._line)
+        self.suspects = suspects
+        self._last_writer: dict[int, Site] = {}
+        self._preempted: Site | None = None
+        self._suspect: Site | None = None
+        self._site: Site | None = None
+        self._now: tuple[int, str, int] = (0, "", 0)
+
+    def run(self, schedule: Sequence[Scheduled]) -> Replay:
+        """Execute a schedule up to the first violation.
+
+        Raises:
+            ValueError: an action is not possible, or does not do what it did.
+        """
+        for number, one in enumerate(schedule):
+            self._apply(one, number)
+            if self.violation is not None:
+                break
+        return Replay(tuple(self.trace), self.violation)
+
+    def _apply(self, one: Scheduled, number: int) -> None:
+        action, state, driver = one.action, self.state, self.driver
+        slot = driver.current(state, action.cpu)
+        who = task_name(slot)
+        if action.event == "switch":
+            who = f"{who} to {self._name_of(action['following'])}"
+            self._note_preemption(state, slot)
+        elif driver.cpu_meta(state, action.cpu).switching:
+            named = state.cpus[action.cpu][1][1]
+            who = f"{who} to {task_name(driver.slot_of(named))}"
+        self._now = (action.cpu, who, number)
+        if action.event != "step":
+            self._event(action)
+        self.watch.begin(state, action.cpu)
+        outcome, _ = driver.execute_once(state, action, one.choices)
+        stopped = outcome.crash is None and outcome.result is None
+        self.watch.end(stopped=stopped)
+        if outcome.crash is not None:
+            site = self._site
+            self.violation = crash_of(outcome.crash, self.image, slot, action.cpu, site)
+        elif outcome.state is not None:
+            self._ended(outcome)
+            self.state = outcome.state
+            self._judge()
+
+    def _name_of(self, slot: int) -> str:
+        return task_name(slot if slot < self.scenario.tasks else None)
+
+    def _note_preemption(self, state: State, slot: int | None) -> None:
+        task = state.tasks[slot] if slot is not None else None
+        if task is not None and self.driver.task_meta(task).mode == "kernel":
+            self._preempted = self._site
+
+    def _event(self, action: Action) -> None:
+        text = EVENT_TEXTS.get(action.event, action.event)
+        if action.event == "ioperm":
+            ports = self.driver.ports[action["first"], action["end"]]
+            text = f"ioperm({ports.first}, {ports.count}, {action['turn_on']})"
+        elif action.event == "iopl":
+            text = f"iopl({action['level']})"
+        self._add(action.event, dict(action.arguments), text, None)
+
+    def _add(
+        self,
+        event: str,
+        arguments: dict[str, int],
+        text: str,
+        site: Site | None,
+        error: str = "",
+        tss: tuple[TssState, ...] | None = None,
+    ) -> None:
+        cpu, who, label = self._now
+        states = tss or self.watch.states(self.state)
+        number = len(self.trace) + 1
+        self.trace.append(
+            TraceStep(number, cpu, who, event, arguments, text, site, states, label, error)
+        )
+
+    def _line(self, site: Site, changed: bool, tss: tuple[TssState, ...]) -> None:  # noqa: FBT001
+        """Note that a line was executed, and whether it changed the TSS."""
+        self._site = site
+        if changed:
+            self._last_writer[self._now[0]] = site
+        if (site.file, site.line) in self.suspects:
+            self._suspect = site
+        self._add("step", {}, site.text, site, tss=tss)
+
+    def _ended(self, outcome: Outcome) -> None:
+        if outcome.result is None or outcome.state is None:
+            return
+        self.state = outcome.state
+        error = ""
+        if outcome.result >= _FIRST_ERROR:
+            number = (1 << 64) - outcome.result
+            error = _ERRORS.get(number, f"error {number}")
+        text = "the next task runs" if " to " in self._now[1] else "the call returns"
+        self._add("step", {}, text, None, error)
+
+    def _first_suspect(self) -> Site | None:
+        """Return the first line that a patch changed so that it has no code: it removed some.
+
+        Changed lines that have code are blamed if they were executed, and only then.
+        """
+        without = [place for place in self.suspects if not self._has_code(*place)]
+        return self.lines.place(*min(without)) if without else None
+
+    def _has_code(self, file: str, line: int) -> bool:
+        return not self.lines.place(file, line).text or self.lines.has_code(file, line)
+
+    def _judge(self) -> None:
+        found = self.judge.finding(self.state)
+        if found is None:
+            return
+        blamed = (
+            self._suspect
+            or self._preempted
+            or self._first_suspect()
+            or (self._last_writer.get(found.cpu) if found.slot >= 0 else None)
+            or self._site
+        )
+        self.violation = violation_of(found, self.driver, self.state, blamed)

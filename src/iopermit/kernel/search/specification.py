@@ -1,0 +1,127 @@
+"""Judges a state: what the CPU allows each task in user mode, against what it was granted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from iopermit import arch
+from iopermit.kernel.state.contents import CPU, HEAP, NAMES, address_of, kind_of, name
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from iopermit.kernel.execution.driver import Driver
+    from iopermit.kernel.state.state import State
+
+Ranges = tuple[tuple[int, int], ...]
+_MOST_IMAGE = 0x1_0000 + 0x100
+"""Bytes behind the TSS base that an I/O map base of 16 bits and a map can reach."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong in a state.
+
+    Attributes:
+        kind: leak, loss or garbage.
+        slot: the task concerned; -1 for garbage.
+        cpu: its CPU.
+        ports, allowed, granted: as ranges of ports.
+    """
+
+    kind: Literal["leak", "loss", "garbage"]
+    slot: int = -1
+    cpu: int = 0
+    ports: Ranges = ()
+    allowed: Ranges = ()
+    granted: Ranges = ()
+
+
+class Judge:
+    """Remembers what it decided about equal TSSs and grants."""
+
+    def __init__(self, driver: Driver) -> None:
+        """Judge states of `driver`."""
+        self.driver = driver
+        self._allowed: dict[tuple[int, int], NDArray[np.bool_]] = {}
+        self._known: dict[tuple[int, int, int], tuple[str, Ranges, Ranges, Ranges] | None] = {}
+        self._iopl: dict[int, int] = {}
+
+    def finding(self, state: State) -> Finding | None:
+        """Return what is wrong in a state, or None."""
+        for cpu in range(len(state.cpus)):
+            found = self._judge_cpu(state, cpu)
+            if found is not None:
+                return found
+        return self._garbage(state)
+
+    def _judge_cpu(self, state: State, cpu: int) -> Finding | None:
+        slot = self.driver.current(state, cpu)
+        if slot is None:
+            return None
+        task = state.tasks[slot]
+        assert task is not None  # noqa: S101 - it is a task of the switch
+        meta = self.driver.task_meta(task)
+        if meta.mode != "user":
+            return None
+        iopl = self._iopl_of(task[0])
+        key = (state.cpus[cpu][0], meta.grants, iopl)
+        if key not in self._known:
+            self._known[key] = self._compare(state, cpu, meta.grants, iopl)
+        known = self._known[key]
+        if known is None:
+            return None
+        kind, ports, allowed, granted = known
+        return Finding(kind, slot, cpu, ports, allowed, granted)  # type: ignore[arg-type]
+
+    def _compare(
+        self, state: State, cpu: int, grants: int, iopl: int
+    ) -> tuple[str, Ranges, Ranges, Ranges] | None:
+        allowed = self.allowed(state, cpu, iopl)
+        granted = self.driver.grants.grants(grants).allowed
+        leaked, lost = allowed & ~granted, granted & ~allowed
+        for kind, ports in (("leak", leaked), ("loss", lost)):
+            if np.any(ports):
+                return kind, _ranges(ports), _ranges(allowed), _ranges(granted)
+        return None
+
+    def allowed(self, state: State, cpu: int, iopl: int) -> NDArray[np.bool_]:
+        """Return for each port whether the processor would let user code on a CPU use it."""
+        return arch.permitted_ports(
+            1, cpl=3, iopl=iopl, vm86=False, protected=True, tss=self.tss(state, cpu)
+        )
+
+    def tss(self, state: State, cpu: int) -> arch.Tss:
+        """Return the TSS of a CPU, in the bytes of its memory, with the cached limit."""
+        driver = self.driver
+        meta = driver.cpu_meta(state, cpu)
+        data = driver.contents.data_of(state.cpus[cpu], name(CPU, cpu), address_of)
+        start = meta.tr[1] - driver.emulator.image.per_cpu_link
+        image = data[start : start + _MOST_IMAGE]
+        return arch.Tss(arch.TssFormat.TSS64, image, meta.limit)
+
+    def _iopl_of(self, content: int) -> int:
+        """Return the IOPL in the flags with which a task executes user code."""
+        if content not in self._iopl:
+            start = (self.driver.layout.task_size + 7) & ~7
+            data = self.driver.contents[content].data
+            self._iopl[content] = int.from_bytes(data[start : start + 8], "little") >> 12 & 3
+        return self._iopl[content]
+
+    @staticmethod
+    def _garbage(state: State) -> Finding | None:
+        used = {slot for slot, component in enumerate(state.heap) if component is not None}
+        if not used:
+            return None
+        for component in state.components():
+            for named in component[1]:
+                if kind_of(named) == HEAP:
+                    used.discard(named % NAMES)
+        return Finding("garbage") if used else None
+
+
+def _ranges(ports: NDArray[np.bool_]) -> Ranges:
+    return tuple(arch.as_ranges(ports))

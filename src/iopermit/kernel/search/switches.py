@@ -1,0 +1,186 @@
+"""Context switches, executed once for each thing that they look at.
+
+A switch looks at the CPU, at a few words of the two tasks (their flags), and not at what the tasks
+were doing in the kernel. The words that switches access are observed; a switch that accesses
+anything else, or stops in between, is left to `iopermit.kernel.search.transition_cache`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from iopermit.kernel.state.contents import NAMES, SEQUENCE, TASK, Component
+from iopermit.kernel.state.state import State, TaskMeta, slot_of
+
+if TYPE_CHECKING:
+    from iopermit.kernel.execution.crashes import Crash
+    from iopermit.kernel.execution.driver import Driver
+    from iopermit.kernel.search.rules import Move
+    from iopermit.system.execution import Action
+
+_FIRST_SEQUENCE: Final = SEQUENCE * NAMES
+_FIRST_TASK: Final = TASK * NAMES
+_PREVIOUS: Final = -1
+_FOLLOWING: Final = -2
+
+Words = tuple[tuple[int, bytes], ...]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What an action leads to: a state, or a crash."""
+
+    state: State | None
+    crash: Crash | None = None
+
+
+@dataclass(frozen=True)
+class _Effect:
+    """What a switch does: the CPU afterwards, and words of the tasks that it changed."""
+
+    cpu: Component
+    previous: Words
+    following: Words
+
+
+class Switches:
+    """Remembers what switches do."""
+
+    def __init__(self, driver: Driver) -> None:
+        """Execute with `driver` what is not known yet."""
+        self.driver = driver
+        self.executed = 0
+        """Switches executed since somebody looked."""
+        self._words: tuple[int, ...] = ()
+        self._values: dict[int, Words | None] = {}
+        self._known: dict[object, _Effect | None] = {}
+        self._metas: dict[int, TaskMeta] = {}
+        self._changed: dict[tuple[int, Words], int | None] = {}
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._values.clear()
+        self._known.clear()
+
+    def step(self, state: State, move: Move) -> Step | None:
+        """Return what a switch leads to, or None if it has to be executed as a whole."""
+        action = move.action
+        previous = slot_of(state.cpus[action.cpu][1][0])
+        target = move.target if move.target >= 0 else None
+        before, after = self._looked_at(state, previous), self._looked_at(state, target)
+        if before is None or after is None:
+            return None
+        names = self._names(state, action.cpu, previous, target)
+        cpu = state.cpus[action.cpu]
+        local = cpu[0], tuple([names.get(n, n) for n in cpu[1]])
+        key = (local, before, after, previous is None, target is None, state.data[0])
+        if key not in self._known:
+            effect = self._execute(state, action, names)
+            if self._observe():
+                return None
+            self._known[key] = effect
+        effect = self._known[key]
+        return None if effect is None else self._apply(state, move, effect, names)
+
+    def _names(
+        self, state: State, cpu: int, previous: int | None, target: int | None
+    ) -> dict[int, int]:
+        names = {}
+        if target is not None:
+            names[_FIRST_TASK + target] = _FOLLOWING
+        if previous is not None:
+            names[_FIRST_TASK + previous] = _PREVIOUS
+        numbers = sorted({n for n in state.cpus[cpu][1] if n >= _FIRST_SEQUENCE})
+        names.update((n, _FIRST_SEQUENCE + rank) for rank, n in enumerate(numbers))
+        return names
+
+    def _looked_at(self, state: State, slot: int | None) -> Words | None:
+        """Return the words of a task that switches look at; None if one is a pointer."""
+        task = state.tasks[slot] if slot is not None else None
+        if task is None:
+            return ()
+        if task[0] not in self._values:
+            content = self.driver.contents[task[0]]
+            pointers = {8 * index for index in (*content.places, *content.own)}
+            usable = pointers.isdisjoint(self._words)
+            words = tuple([(o, content.data[o : o + 8]) for o in self._words])
+            self._values[task[0]] = words if usable else None
+        return self._values[task[0]]
+
+    def _observe(self) -> bool:
+        """Take note of the words that switches access; return whether there are new ones."""
+        seen = self.driver.contexts.accesses.seen.tasks
+        words = tuple(sorted(seen.other_reads | seen.other_writes))
+        if words == self._words:
+            return False
+        self._words = words
+        self.clear()
+        return True
+
+    def _execute(self, state: State, action: Action, names: dict[int, int]) -> _Effect | None:
+        outcomes = self.driver.execute(state, action)
+        self.executed += 1
+        after = outcomes[0].state
+        first = outcomes[0]
+        if len(outcomes) > 1 or after is None or first.foreign or first.heap:
+            return None
+        if after.data != state.data or self.driver.cpu_meta(after, action.cpu).switching:
+            return None
+        following = action["following"]
+        target = following if following < len(state.tasks) else None
+        previous = slot_of(state.cpus[action.cpu][1][0])
+        changes = [self._changes(state, after, slot) for slot in (previous, target)]
+        cpu = after.cpus[action.cpu]
+        known = all(n in names for n in cpu[1] if n >= _FIRST_SEQUENCE)
+        if not known or changes[0] is None or changes[1] is None:
+            return None
+        local = cpu[0], tuple([names.get(n, n) for n in cpu[1]])
+        return _Effect(local, changes[0], changes[1])
+
+    def _changes(self, before: State, after: State, slot: int | None) -> Words | None:
+        """Return the words of a task that a switch changed; None if they cannot be told."""
+        one = before.tasks[slot] if slot is not None else None
+        other = after.tasks[slot] if slot is not None else None
+        if one is None or other is None:
+            return ()
+        old, new = self.driver.contents[one[0]], self.driver.contents[other[0]]
+        if (old.places, old.own, one[1]) != (new.places, new.own, other[1]):
+            return None
+        if len(old.data) != len(new.data):
+            return None
+        return tuple(
+            [
+                (o, new.data[o : o + 8])
+                for o in self._words
+                if old.data[o : o + 8] != new.data[o : o + 8]
+            ]
+        )
+
+    def _apply(self, state: State, move: Move, effect: _Effect, names: dict[int, int]) -> Step:
+        back = {local: named for named, local in names.items()}
+        cpus, tasks = list(state.cpus), list(state.tasks)
+        cpu = effect.cpu
+        cpus[move.cpu] = cpu[0], tuple([back.get(n, n) for n in cpu[1]])
+        previous = slot_of(state.cpus[move.cpu][1][0])
+        if previous is not None:
+            tasks[previous] = self._left(tasks[previous], effect.previous)
+        if move.target >= 0:
+            tasks[move.target] = self._left(tasks[move.target], effect.following)
+        return Step(State(tuple(cpus), tuple(tasks), state.heap, state.data))
+
+    def _left(self, task: Component | None, words: Words) -> Component | None:
+        """Return what becomes of a task that is switched away from, or to."""
+        assert task is not None  # noqa: S101 - it is a task of the switch
+        key = (task[0], words)
+        if key not in self._changed:
+            meta = self.driver.task_meta(task)
+            if meta.mode == "dead":
+                self._changed[key] = None
+            else:
+                mode = "return" if meta.mode == "user" else meta.mode
+                self._changed[key] = self.driver.contents.changed(
+                    task[0], meta._replace(mode=mode), words
+                )
+        number = self._changed[key]
+        return None if number is None else (number, task[1])

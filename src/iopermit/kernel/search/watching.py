@@ -1,0 +1,126 @@
+"""Watches the C lines that a segment executes, and the TSS after each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from iopermit import arch
+from iopermit.kernel.execution.segment import VM_EXIT_LIMIT
+from iopermit.kernel.state.contents import CPU, address_of, name
+from iopermit.system.results import TssState
+from iopermit.system.site import Site
+
+if TYPE_CHECKING:
+    from iopermit.kernel.execution.driver import Driver
+    from iopermit.kernel.image.lines import Lines
+    from iopermit.kernel.state.state import State
+
+Report = Callable[[Site, bool, tuple[TssState, ...]], None]
+_BRACES = ("", "{", "}")
+_BASE = 102
+"""Offset of the I/O map base in the TSS (SDM vol. 3)."""
+
+
+class TssWatch:
+    """Tells of each line of a segment once, and again when it changes the TSS."""
+
+    def __init__(self, driver: Driver, lines: Lines, report: Report) -> None:
+        """Watch what `driver` executes.
+
+        Args:
+            driver: the machine; its code is watched from now on.
+            lines: the line tables.
+            report: gets each line, whether it changed the TSS, and the TSSs after it.
+        """
+        self.driver, self.lines, self._report = driver, lines, report
+        self._cpu = 0
+        self._active = False
+        self._site: Site | None = None
+        self._seen: set[Site] = set()
+        self._memory = b""
+        self._states: tuple[TssState, ...] = ()
+        self._sites: dict[int, Site | None] = {}
+        self._instructions = 0
+        """Executed since the line was begun."""
+        driver.emulator.on_instruction(self._instruction)
+
+    def begin(self, state: State, cpu: int) -> None:
+        """Begin with a segment of a CPU."""
+        self._states = self.states(state)
+        self._cpu, self._active, self._site, self._memory = cpu, True, None, b""
+        self._seen.clear()
+
+    def end(self, *, stopped: bool) -> None:
+        """End with the segment; if it stopped, the last instruction was not executed."""
+        if stopped and self._instructions == 1:
+            self._site = None
+        self._finish_line()
+        self._active = False
+
+    def _instruction(self, address: int, _: int) -> None:
+        if not self._active:
+            return
+        if address not in self._sites:
+            found = self.lines.site(address)
+            # Entering and leaving a function is nothing that C has a statement for.
+            self._sites[address] = None if found and found.text in _BRACES else found
+        site = self._sites[address]
+        if site is None or site == self._site:
+            self._instructions += 1
+            return
+        self._finish_line()
+        self._site, self._instructions = site, 1
+
+    def _finish_line(self) -> None:
+        memory = self._read()
+        changed = bool(self._memory) and memory != self._memory
+        self._memory = memory
+        if changed:
+            states = list(self._states)
+            states[self._cpu] = self._state_of(memory)
+            self._states = tuple(states)
+        if self._site is not None and (changed or self._site not in self._seen):
+            self._seen.add(self._site)
+            self._report(self._site, changed, self._states)
+
+    def _read(self) -> bytes:
+        layout, memory = self.driver.layout, self.driver.memory
+        start = memory.gs_base(self._cpu) + layout.tss
+        size = layout.tss_end - layout.tss
+        limit = self.driver.emulator.task_register()[2]
+        data = bytearray(self.driver.emulator.read(start, size))
+        # What the kernel keeps between the hardware's part and the map is not looked at.
+        first = layout.tss_bitmap - layout.tss
+        data[arch.TSS_SIZE : first] = bytes(first - arch.TSS_SIZE)
+        return bytes(data) + limit.to_bytes(4, "little")
+
+    def states(self, state: State) -> tuple[TssState, ...]:
+        """Return the TSS of every CPU in a state."""
+        driver, layout = self.driver, self.driver.layout
+        result = []
+        for cpu, component in enumerate(state.cpus):
+            data = driver.contents.data_of(component, name(CPU, cpu), address_of)
+            start = layout.tss - driver.emulator.image.per_cpu_link
+            limit = driver.cpu_meta(state, cpu).limit
+            size = layout.tss_end - layout.tss
+            result.append(self._state_of(data[start : start + size] + limit.to_bytes(4, "little")))
+        return tuple(result)
+
+    def _state_of(self, memory: bytes) -> TssState:
+        """Return the state of a TSS from its bytes with the cached limit behind them."""
+        layout = self.driver.layout
+        limit = int.from_bytes(memory[-4:], "little")
+        base = int.from_bytes(memory[_BASE : _BASE + 2], "little")
+        start = layout.tss_bitmap - layout.tss
+        bits = np.frombuffer(memory, np.uint8, arch.PORT_COUNT // 8, start)
+        clear = np.unpackbits(~bits, bitorder="little").view(np.bool_)
+        mapall = layout.get("offsetof_tss_mapall")
+        tss_offset = layout["offsetof_tss_x86_tss"]
+        words = {start: "valid"}
+        if mapall is not None:
+            words[mapall - tss_offset] = "all ports"
+        text = words.get(base, "past limit" if base >= layout.limit else "other")
+        return TssState(text, tuple(arch.as_ranges(clear)), limit == VM_EXIT_LIMIT)

@@ -1,0 +1,1 @@
+"""The state of the emulated kernel between two segments, and its canonical form."""

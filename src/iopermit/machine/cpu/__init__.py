@@ -1,0 +1,1 @@
+"""The processors that programs run on: Unicorn and KVM behind one interface."""

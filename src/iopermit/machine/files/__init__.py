@@ -1,0 +1,1 @@
+"""Open files, names of files, pipes, and files that are not the host's."""

@@ -1,0 +1,1 @@
+"""Physical memory, page tables and address spaces."""

@@ -1,0 +1,1 @@
+"""Programs as they lie in files: ELF, and the first stack."""

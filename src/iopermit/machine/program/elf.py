@@ -1,0 +1,282 @@
+"""Loads ELF programs: what execve(2) does with the file, and the first stack.
+
+Sources: System V ABI (ELF), psABI for x86-64 and i386 ("Process Initialization"), getauxval(3).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from elftools.common.exceptions import ELFError, ELFParseError
+from elftools.construct import ConstructError
+from elftools.elf.elffile import ELFFile
+
+from iopermit.machine.memory.areas import PROT_EXEC, PROT_READ, PROT_WRITE, Area, FilePages
+from iopermit.machine.memory.physical import PAGE
+from iopermit.machine.program.first_stack import FirstStack
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Sequence
+
+    from elftools.elf.segments import Segment
+
+    from iopermit.machine.memory.address_space import AddressSpace
+
+_TOPS: Final = {64: 0x7FFF_FFFF_F000, 32: 0xFFFF_E000}
+_PIE_BASES: Final = {64: 0x5555_5555_4000, 32: 0x5655_5000}
+_STACK_SIZE: Final = 33 * PAGE
+_STACK_GAP: Final = 128 << 20
+"""Room that mappings leave below the end of the stack."""
+_ENDS: Final = {"EM_X86_64": 64, "EM_386": 32}
+_KINDS: Final = ("ET_EXEC", "ET_DYN")
+_MACHINES: Final = {"EM_ARM": "ARM", "EM_AARCH64": "AArch64", "EM_RISCV": "RISC-V"}
+
+AT_PHDR, AT_PHENT, AT_PHNUM, AT_PAGESZ, AT_BASE, AT_FLAGS, AT_ENTRY = 3, 4, 5, 6, 7, 8, 9
+AT_UID, AT_EUID, AT_GID, AT_EGID, AT_HWCAP, AT_CLKTCK, AT_SECURE = 11, 12, 13, 14, 16, 17, 23
+
+
+class LoadError(Exception):
+    """A file cannot be executed; `str()` says why and `errno` how execve(2) says it."""
+
+    def __init__(self, number: int, message: str) -> None:
+        self.errno = number
+        super().__init__(message)
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """A parsed ELF file."""
+
+    path: str
+    file: FilePages
+    bits: int
+    entry: int
+    program_headers: int
+    header_count: int
+    header_size: int
+    segments: tuple[Segment, ...]
+    interpreter: str | None
+    position_independent: bool
+
+    @property
+    def low(self) -> int:
+        """The first address that the file asks for."""
+        return min(s["p_vaddr"] for s in self.segments) // PAGE * PAGE
+
+    @property
+    def high(self) -> int:
+        """The end of the last page that the file asks for."""
+        return -(-max(s["p_vaddr"] + s["p_memsz"] for s in self.segments) // PAGE) * PAGE
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """A program in an address space, ready to start.
+
+    Attributes:
+        bits: 64 or 32.
+        path: the file.
+        space: its memory.
+        start: where execution begins.
+        stack: the first stack pointer.
+    """
+
+    bits: int
+    path: str
+    space: AddressSpace
+    start: int
+    stack: int
+
+
+@dataclass(frozen=True)
+class Identity:
+    """User and group ids as the auxiliary vector tells them."""
+
+    uid: int
+    euid: int
+    gid: int
+    egid: int
+
+
+def read_image(path: str) -> Image:
+    """Parse an executable file. Raises LoadError."""
+    descriptor = _open(path)
+    file = FilePages(descriptor, os.fstat(descriptor).st_size)
+    head = os.pread(descriptor, 20, 0)
+    if head[:4] != b"\x7fELF":
+        kind = (
+            "a script" if head[:2] == b"#!" else "an empty file" if not head else "not an ELF file"
+        )
+        raise LoadError(errno.ENOEXEC, f"{path} is {kind}; only ELF programs can be run")
+    try:
+        with os.fdopen(os.dup(descriptor), "rb") as stream:
+            return _parse(path, file, ELFFile(stream))
+    except (
+        ELFError,
+        ELFParseError,
+        ConstructError,
+        UnicodeDecodeError,
+        ValueError,
+        OSError,
+    ) as error:
+        raise LoadError(errno.ENOEXEC, f"{path} is a damaged or truncated ELF file") from error
+
+
+def _open(path: str) -> int:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        number = error.errno or errno.ENOENT
+        raise LoadError(number, f"cannot open {path}: {os.strerror(number)}") from error
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode) or not mode & 0o111:
+        os.close(descriptor)
+        what = "is not executable" if stat.S_ISREG(mode) else "is not a file"
+        raise LoadError(errno.EACCES, f"{path} {what}")
+    return descriptor
+
+
+def _parse(path: str, file: FilePages, elf: ELFFile) -> Image:
+    machine, kind = elf["e_machine"], elf["e_type"]
+    bits = _ENDS.get(machine)
+    if bits is None or elf.elfclass != bits:
+        name = _MACHINES.get(machine, str(machine).removeprefix("EM_"))
+        message = f"{path} is a program for {name}; only x86-64 and i386 programs can be run"
+        raise LoadError(errno.ENOEXEC, message)
+    if kind not in _KINDS:
+        raise LoadError(errno.ENOEXEC, f"{path} is an ELF file but not a program ({kind})")
+    segments = tuple(s for s in elf.iter_segments() if s["p_type"] == "PT_LOAD" and s["p_memsz"])
+    names = [s for s in elf.iter_segments() if s["p_type"] == "PT_INTERP"]
+    cut = any(s["p_offset"] + s["p_filesz"] > file.size for s in (*segments, *names))
+    if not segments or cut:
+        what = "truncated" if cut else "damaged: it has nothing to load"
+        raise LoadError(errno.ENOEXEC, f"{path} is {what}")
+    first = min(segments, key=lambda s: int(s["p_vaddr"]))
+    return Image(
+        path,
+        file,
+        bits,
+        elf["e_entry"],
+        elf["e_phoff"] + first["p_vaddr"] - first["p_offset"],
+        elf["e_phnum"],
+        elf["e_phentsize"],
+        segments,
+        _interpreter_name(names[0], file) if names else None,
+        kind == "ET_DYN",
+    )
+
+
+def load(
+    image: Image,
+    space: AddressSpace,
+    arguments: Sequence[bytes],
+    environment: Sequence[bytes],
+    identity: Identity,
+    randomness: random.Random,
+) -> Program:
+    """Put a program and its interpreter into an empty address space.
+
+    Args:
+        image: the program.
+        space: as `space_top` says.
+        arguments: argv.
+        environment: envp.
+        identity: for the auxiliary vector.
+        randomness: for AT_RANDOM.
+
+    Raises:
+        LoadError: the interpreter cannot be used, or the arguments are too long.
+    """
+    base = _PIE_BASES[image.bits] - image.low if image.position_independent else 0
+    _map(image, space, base)
+    space.break_start = space.break_end = base + image.high
+    space.program = image.path
+    start, interpreter_base = base + image.entry, 0
+    if image.interpreter is not None:
+        interpreter = _interpreter(image)
+        size = interpreter.high - interpreter.low
+        place = space.gap(size, mmap_base(image.bits))
+        if place is None:
+            raise LoadError(errno.ENOMEM, f"{image.path}: no room for {interpreter.path}")
+        interpreter_base = place - interpreter.low
+        _map(interpreter, space, interpreter_base)
+        start = interpreter_base + interpreter.entry
+    vector = {
+        AT_PAGESZ: PAGE,
+        AT_HWCAP: 0,
+        AT_CLKTCK: 100,
+        AT_PHDR: base + image.program_headers,
+        AT_PHENT: image.header_size,
+        AT_PHNUM: image.header_count,
+        AT_BASE: interpreter_base,
+        AT_FLAGS: 0,
+        AT_ENTRY: base + image.entry,
+        AT_UID: identity.uid,
+        AT_EUID: identity.euid,
+        AT_GID: identity.gid,
+        AT_EGID: identity.egid,
+        AT_SECURE: 0,
+    }
+    top = space_top(image.bits)
+    stack = Area(top - _STACK_SIZE, top, PROT_READ | PROT_WRITE, name="[stack]", grows_down=True)
+    space.add(stack)
+    texts = sum(len(text) + 1 for text in (*arguments, *environment))
+    if texts > _STACK_SIZE - 4 * PAGE:
+        message = f"the arguments and the environment of {image.path} are too long"
+        raise LoadError(errno.E2BIG, message)
+    first = FirstStack(space, image.bits)
+    pointer = first.fill(arguments, environment, image.path, vector, randomness)
+    return Program(image.bits, image.path, space, start, pointer)
+
+
+def space_top(bits: int) -> int:
+    """Return the first address that programs cannot have."""
+    return _TOPS[bits]
+
+
+def mmap_base(bits: int) -> int:
+    """Return the address below which mappings are placed."""
+    return _TOPS[bits] - _STACK_GAP
+
+
+def _interpreter(image: Image) -> Image:
+    path = image.interpreter or ""
+    try:
+        interpreter = read_image(path)
+    except LoadError as error:
+        message = f"{image.path} needs the interpreter {path}: {error}"
+        raise LoadError(error.errno, message) from error
+    if interpreter.bits != image.bits:
+        message = f"{image.path} needs the interpreter {path}, which has another word size"
+        raise LoadError(errno.ELIBBAD, message)
+    return interpreter
+
+
+def _interpreter_name(segment: Segment, file: FilePages) -> str:
+    name = os.pread(file.descriptor, segment["p_filesz"], segment["p_offset"])
+    return os.fsdecode(name.rstrip(b"\0"))
+
+
+def _map(image: Image, space: AddressSpace, base: int) -> None:
+    """Map the segments of a file; the rest of the last page of each is zero."""
+    for segment in image.segments:
+        address = base + segment["p_vaddr"]
+        start = address // PAGE * PAGE
+        end = -(-(address + segment["p_memsz"]) // PAGE) * PAGE
+        if start < PAGE or end > space.top:
+            raise LoadError(errno.ENOMEM, f"{image.path} asks for addresses that it cannot have")
+        flags = segment["p_flags"]
+        rights = (
+            PROT_READ * bool(flags & 4) | PROT_WRITE * bool(flags & 2) | PROT_EXEC * (flags & 1)
+        )
+        offset = segment["p_offset"] - (address - start)
+        file_end = segment["p_offset"] + segment["p_filesz"]
+        # What follows in the file is not seen in the last page if the segment is longer in memory.
+        if segment["p_memsz"] == segment["p_filesz"]:
+            file_end = -(-file_end // PAGE) * PAGE
+        space.add(Area(start, end, rights, image.file, offset, file_end, name=image.path))

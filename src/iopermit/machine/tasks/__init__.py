@@ -1,0 +1,1 @@
+"""Tasks and processes: identity, signals, futexes, traps, and the scheduler."""

@@ -1,0 +1,1 @@
+"""What is found out about a model before the search: each reduction rests on one of these."""

@@ -1,0 +1,185 @@
+"""Turns the declared records of a design into fields of the intermediate form."""
+
+from __future__ import annotations
+
+import enum
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from iopermit.system.bitmap import Bitmap
+from iopermit.system.records import (
+    MAX_REFCOUNT,
+    CounterUnit,
+    DeclarationError,
+    FieldDeclaration,
+    HeapObject,
+    LongsUnit,
+    Range,
+    Record,
+    RefcountUnit,
+    Reference,
+    declared_fields,
+)
+from iopermit.system.site import Site
+from iopermit.translate.frontend.source import DesignError
+from iopermit.translate.model.ir import Field, RecordName
+
+if TYPE_CHECKING:
+    from iopermit.system.design import Design
+    from iopermit.system.scenario import Scenario
+
+
+@dataclass(frozen=True)
+class Declarations:
+    """The records of a design: slots and fields of each, and the heap classes by name."""
+
+    counts: dict[RecordName, int]
+    fields: list[Field]
+    heap: dict[RecordName, type[HeapObject]]
+    counter_values: int
+    """How many different counter values can be held at once."""
+    defaults: dict[tuple[RecordName, str], int]
+    """Default values that are not 0, as numbers."""
+
+
+@dataclass(frozen=True)
+class _Context:
+    """Everything that the width of a field depends on."""
+
+    records: dict[RecordName, type[Record]]
+    counts: dict[RecordName, int]
+    scenario: Scenario
+    counter_values: int
+
+
+def heap_slots(scenario: Scenario) -> int:
+    """Return how many objects of one heap class can be alive at once.
+
+    A task holds at most its map and one more while it replaces it (linux-protocols.md 4.10,
+    ioperm step 3); an execution that needs more is reported, never cut off.
+    """
+    return 2 * scenario.tasks
+
+
+def declare(design: type[Design], scenario: Scenario) -> Declarations:
+    """Return the records of ``design``. Raises :class:`DesignError` for an unknown field type."""
+    records: dict[RecordName, type[Record]] = {
+        "task": design.Task,
+        "cpu": design.Cpu,
+        "tss": design.Tss,
+        "globals": design.Globals,
+    }
+    heap = _heap_classes(list(records.values()))
+    records |= heap
+    counts = {
+        "task": scenario.tasks + scenario.cpus,
+        "cpu": scenario.cpus,
+        "tss": scenario.cpus,
+        "globals": 1,
+    }
+    counts |= {name: heap_slots(scenario) for name in heap}
+    every = [(record, cls, d) for record, cls in records.items() for d in _declarations(cls)]
+    # One value per field that can hold one, one per task for a local variable, one to spare.
+    values = (
+        scenario.tasks
+        + 1
+        + sum(counts[r] for r, _, d in every if isinstance(d.marker, CounterUnit))
+    )
+    context = _Context(records, counts, scenario, values)
+    fields = [field for r, cls, d in every if (field := _field(r, cls, d, context)) is not None]
+    fields += [Field(name, "in_use", 1, "bool", high=1) for name in heap]
+    defaults = {(r, d.name): number for r, _, d in every if (number := _number(d.default))}
+    return Declarations(counts, fields, heap, values, defaults)
+
+
+def _number(default: object) -> int:
+    if isinstance(default, enum.Enum):
+        return int(default.value)
+    return int(default) if isinstance(default, int) else 0
+
+
+def _heap_classes(records: list[type[Record]]) -> dict[RecordName, type[HeapObject]]:
+    """Return the heap classes that the records refer to, directly or through one another."""
+    found: dict[RecordName, type[HeapObject]] = {}
+    for record in records:
+        for declaration in _declarations(record):
+            kind = declaration.type
+            if (
+                inspect.isclass(kind)
+                and issubclass(kind, HeapObject)
+                and kind.__name__ not in found
+            ):
+                found[kind.__name__] = kind
+                found |= _heap_classes([kind]) if record is not kind else {}
+    return found
+
+
+def _declarations(cls: type[Record]) -> tuple[FieldDeclaration, ...]:
+    try:
+        return declared_fields(cls)
+    except (DeclarationError, NameError) as error:
+        raise DesignError(_class_site(cls), str(error), "name: Type = default") from error
+
+
+def _class_site(cls: type) -> Site:
+    try:
+        lines, line = inspect.getsourcelines(cls)
+        return Site(inspect.getsourcefile(cls) or "?", line, 0, lines[0].strip(), cls.__name__)
+    except (OSError, TypeError):
+        return Site("?", 0, 0, "", cls.__name__)
+
+
+def _field(
+    record: RecordName, cls: type[Record], declaration: FieldDeclaration, context: _Context
+) -> Field | None:
+    name, marker, kind = declaration.name, declaration.marker, declaration.type
+    longs = context.scenario.longs
+    if marker == "this CPU's own TSS":
+        return None
+    if kind is Bitmap:
+        return Field(record, name, longs, "bitmap", declared=True, high=(1 << longs) - 1)
+    if kind is bool:
+        return Field(record, name, 1, "bool", declared=True, high=1)
+    if inspect.isclass(kind) and issubclass(kind, enum.Enum):
+        high = max(int(member.value) for member in kind)
+        return Field(record, name, bits(high), "enum", declared=True, high=high)
+    if isinstance(marker, Reference) and inspect.isclass(kind):
+        target = next(
+            (r for r, c in context.records.items() if issubclass(c, kind) or issubclass(kind, c)),
+            "",
+        )
+        if target:
+            high = context.counts[target]
+            return Field(record, name, bits(high), "ref", target, declared=True, high=high)
+    limits = _limits(marker, context)
+    if kind is int and limits is not None:
+        low, high = limits
+        return Field(record, name, bits(high), _kind(marker), low=low, high=high, declared=True)
+    raise DesignError(
+        _class_site(cls),
+        f"field {name!r} has the type {kind!r}, which the state of a design cannot have",
+        "bool, Longs, Sequence, Refcount, Annotated[int, Range(0, 7)], "
+        "an Enum, Bitmap or Ref[Class]",
+    )
+
+
+def _limits(marker: object, context: _Context) -> tuple[int, int] | None:
+    if isinstance(marker, LongsUnit):
+        return 0, context.scenario.longs
+    if isinstance(marker, RefcountUnit):
+        return 0, MAX_REFCOUNT
+    if isinstance(marker, Range):
+        return (marker.low, marker.high) if marker.low >= 0 else None
+    if isinstance(marker, CounterUnit):
+        return 0, context.counter_values
+    return None
+
+
+def _kind(marker: object) -> Literal["counter", "int"]:
+    return "counter" if isinstance(marker, CounterUnit) else "int"
+
+
+def bits(high: int) -> int:
+    """Return how many bits a value from 0 to ``high`` needs."""
+    return max(1, high.bit_length())

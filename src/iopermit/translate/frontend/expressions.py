@@ -1,0 +1,386 @@
+"""Lowers expressions of the design language: checks, short circuits, field accesses."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from iopermit.translate.frontend.source import Method, find_method
+from iopermit.translate.frontend.types import (
+    BOOL,
+    Type,
+    Value,
+    arithmetic,
+    constant,
+    field_value,
+    pointer,
+)
+from iopermit.translate.model.ir import (
+    FREE,
+    Check,
+    Const,
+    Context,
+    Expr,
+    Field,
+    If,
+    Let,
+    Load,
+    Stmt,
+    Temp,
+    binary,
+    differ,
+    either,
+    equal,
+    every,
+    negate,
+)
+
+if TYPE_CHECKING:
+    from iopermit.system.design import Design
+    from iopermit.translate.frontend.declare import Declarations
+
+_COMPARISONS: dict[type[ast.cmpop], tuple[str, bool]] = {
+    ast.Eq: ("eq", False),
+    ast.NotEq: ("ne", False),
+    ast.Is: ("eq", False),
+    ast.IsNot: ("ne", False),
+    ast.Lt: ("lt", False),
+    ast.LtE: ("le", False),
+    ast.Gt: ("lt", True),
+    ast.GtE: ("le", True),
+}
+
+
+@dataclass
+class Scope:
+    """The names that a piece of code can use: values and local variables."""
+
+    method: Method
+    names: dict[str, Value] = field(default_factory=dict)
+    """Parameters: values that never change."""
+    locals: dict[str, Field] = field(default_factory=dict)
+
+
+class Expressions:
+    """Lowers expressions of one design into statements of the step being built."""
+
+    def __init__(self, design: type[Design], declarations: Declarations) -> None:
+        """Prepare for ``design``."""
+        self.design = design
+        self.records = declarations
+        self.fields = {(f.record, f.name): f for f in declarations.fields}
+        self.out: list[Stmt] = []
+        self.context: Context = Context("task")
+        self.scope: Scope
+        self._temps = 0
+        self._shared: list[ast.AST] = []
+
+    # Entry points.
+
+    def value(self, node: ast.expr) -> Value:
+        """Lower a whole expression; shared state may be read once in it."""
+        self._shared = []
+        result = self._value(node)
+        if len(self._shared) > 1:
+            raise self.scope.method.error(
+                self._shared[1],
+                "a second access to shared state in one step (heap objects and globals are shared)",
+                "read the first one into a local variable in a statement of its own",
+            )
+        return result
+
+    def truth(self, node: ast.expr) -> Expr:
+        """Lower a condition."""
+        value = self.value(node)
+        return self._truth(node, value)
+
+    def folded(self, node: ast.expr) -> bool | None:
+        """Return the truth of a test on constants of the design, or None if it is not constant."""
+        names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+        calls = any(isinstance(n, ast.Call) for n in ast.walk(node))
+        own = [
+            n
+            for n in ast.walk(node)
+            if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)
+        ]
+        if calls or not names <= {"self"} or any(n.attr == "globals" for n in own):
+            return None
+        code = compile(ast.Expression(node), "<test>", "eval")
+        return bool(eval(code, {}, {"self": self.design}))  # noqa: S307 - constants of the design
+
+    # Expressions.
+
+    def _value(self, node: ast.expr) -> Value:  # noqa: PLR0911 - one per kind of expression
+        known = self._constant(node)
+        if known is not None:
+            return known
+        match node:
+            case ast.Name():
+                return self._name(node)
+            case ast.Attribute():
+                return self._attribute(node)
+            case ast.UnaryOp(op=ast.Not()):
+                return Value(negate(self._truth(node.operand, self._value(node.operand))), BOOL)
+            case ast.BoolOp():
+                return self._short_circuit(node)
+            case ast.Compare(ops=[operator]):
+                return self._compare(node, operator)
+            case ast.BinOp(op=ast.Add() | ast.Sub()):
+                return self._sum(node)
+            case ast.IfExp():
+                return self._conditional(node)
+            case ast.Call():
+                return self._call(node)
+        raise self._unsupported(node)
+
+    def _unsupported(self, node: ast.expr) -> Exception:
+        return self.scope.method.error(
+            node,
+            f"the design language has no {_describe(node)}",
+            "names, fields, + - max() min(), comparisons, and/or/not, `a if c else b`",
+        )
+
+    def _constant(self, node: ast.expr) -> Value | None:
+        if isinstance(node, ast.Constant):
+            return constant(node.value)
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            operand = self._constant(node.operand)
+            if operand is not None and isinstance(operand.expr, Const):
+                return Value(operand.expr, Type("result", 0, operand.expr.value))
+            return None
+        root = node
+        while isinstance(root, ast.Attribute):
+            root = root.value
+        if (
+            not isinstance(root, ast.Name)
+            or root.id in self.scope.names
+            or root.id in self.scope.locals
+        ):
+            return None
+        return self._evaluate(node, root.id)
+
+    def _evaluate(self, node: ast.expr, root: str) -> Value | None:
+        """Evaluate a constant of the design's class or module."""
+        module = vars(sys.modules[getattr(self.design, self.scope.method.name).__module__])
+        if root != "self" and root not in module:
+            return None
+        if ast.unparse(node).startswith("self.globals"):
+            return None
+        try:
+            result = eval(ast.unparse(node), module, {"self": self.design})  # noqa: S307 - the design's own constant
+        except AttributeError:
+            return None
+        return constant(result)
+
+    def _name(self, node: ast.Name) -> Value:
+        if node.id in self.scope.names:
+            return self.scope.names[node.id]
+        if node.id in self.scope.locals:
+            local = self.scope.locals[node.id]
+            return field_value(local, Load(local, self.context))
+        raise self.scope.method.error(
+            node,
+            f"{node.id!r} has no value here",
+            "a parameter, or a local variable assigned before",
+        )
+
+    def _attribute(self, node: ast.Attribute) -> Value:
+        if isinstance(node.value, ast.Name) and node.value.id == "self":
+            if node.attr == "globals":
+                return pointer("globals", Const(0))
+            raise self.scope.method.error(
+                node,
+                f"{self.design.__name__} has no constant {node.attr!r}",
+                "self.globals.field for state",
+            )
+        base = self._value(node.value)
+        if base.type.kind != "ref":
+            raise self.scope.method.error(
+                node, "only records have fields", "a field of a pointer to a record"
+            )
+        if base.type.target == "cpu" and node.attr == "tss":
+            return pointer("tss", base.pointed)
+        declared = self.fields.get((base.type.target, node.attr))
+        if declared is None:
+            raise self.scope.method.error(
+                node,
+                f"{base.type.target or 'NULL'} has no field {node.attr!r}",
+                "a field that the record declares",
+            )
+        self.check_pointer(node.value, base)
+        if base.type.target == "globals" or base.type.target in self.records.heap:
+            self._shared.append(node)
+        return field_value(declared, Load(declared, base.pointed))
+
+    def check_pointer(self, node: ast.expr, base: Value) -> None:
+        """Check that a pointer can be followed."""
+        if base.never_null:
+            return
+        text = ast.unparse(node)
+        self.out.append(Check(equal(base.expr, 0), f"null pointer dereference: {text} is NULL"))
+        if base.type.target in self.records.heap:
+            in_use = Load(self.fields[base.type.target, "in_use"], base.pointed)
+            self.out.append(Check(negate(in_use), f"use after free: {text} was freed"))
+        if base.type.target == "task":
+            pc = Load(self.fields["task", "pc"], base.pointed)
+            self.out.append(Check(equal(pc, FREE), f"use after free: the task {text} is gone"))
+
+    def _truth(self, node: ast.expr, value: Value) -> Expr:
+        if value.type.kind == "bool":
+            return value.expr
+        if value.type.kind in ("int", "result"):
+            return differ(value.expr, 0)
+        raise self.scope.method.error(
+            node, "this is no truth value", f"{ast.unparse(node)} is not NULL"
+        )
+
+    def temp(self) -> Temp:
+        """Return a new temporary of the step."""
+        self._temps += 1
+        return Temp(f"t{self._temps}")
+
+    def _short_circuit(self, node: ast.BoolOp) -> Value:
+        result = self.temp()
+        self.out.append(Let(result, self._truth(node.values[0], self._value(node.values[0]))))
+        go_on = result if isinstance(node.op, ast.And) else negate(result)
+        for operand in node.values[1:]:
+            outer, self.out = self.out, []
+            value = self._truth(operand, self._value(operand))
+            inner, self.out = self.out, outer
+            self.out.append(If(go_on, (*inner, Let(result, value))))
+        return Value(result, BOOL)
+
+    def _compare(self, node: ast.Compare, operator: ast.cmpop) -> Value:
+        if type(operator) not in _COMPARISONS:
+            raise self._unsupported(node)
+        name, swap = _COMPARISONS[type(operator)]
+        left, right = self._value(node.left), self._value(node.comparators[0])
+        self._check_comparable(node, operator, left.type, right.type)
+        if "result" in (left.type.kind, right.type.kind) and name in ("lt", "le"):
+            return Value(self._negative(node, operator, left, right), BOOL)
+        pair = (right.expr, left.expr) if swap else (left.expr, right.expr)
+        return Value(binary(name, *pair), BOOL)
+
+    def _negative(self, node: ast.Compare, operator: ast.cmpop, left: Value, right: Value) -> Expr:
+        if isinstance(operator, ast.Lt) and right.expr == Const(0):
+            return differ(left.expr, 0)
+        raise self.scope.method.error(
+            node, "an error number is compared", "result < 0, or result == -ENOMEM"
+        )
+
+    def _check_comparable(
+        self, node: ast.Compare, operator: ast.cmpop, left: Type, right: Type
+    ) -> None:
+        identity = isinstance(operator, ast.Is | ast.IsNot)
+        pointers = "ref" in (left.kind, right.kind)
+        if pointers and not identity:
+            raise self.scope.method.error(node, "pointers are compared with ==", "`is` or `is not`")
+        if identity and not pointers:
+            raise self.scope.method.error(node, "`is` compares pointers only", "== or !=")
+        ordered = not isinstance(operator, ast.Eq | ast.NotEq | ast.Is | ast.IsNot)
+        if ordered and "counter" in (left.kind, right.kind):
+            raise self.scope.method.error(
+                node, "the order of sequence numbers is compared", "== or !="
+            )
+        numbers = {"int", "result", "counter"}
+        if left.join(right) is None and not {left.kind, right.kind} <= numbers:
+            raise self.scope.method.error(
+                node, f"{left.kind} and {right.kind} are compared", "two values of the same kind"
+            )
+
+    def _sum(self, node: ast.BinOp) -> Value:
+        left, right = self._value(node.left), self._value(node.right)
+        if {left.type.kind, right.type.kind} - {"int"}:
+            raise self.scope.method.error(
+                node, "only numbers are added or subtracted", "a number on both sides"
+            )
+        if isinstance(node.op, ast.Sub) and left.type.low < right.type.high:
+            self.out.append(
+                Check(binary("lt", left.expr, right.expr), f"{ast.unparse(node)} is negative")
+            )
+        return arithmetic("add" if isinstance(node.op, ast.Add) else "sub", left, right)
+
+    def _conditional(self, node: ast.IfExp) -> Value:
+        condition = self._truth(node.test, self._value(node.test))
+        result = self.temp()
+        outer = self.out
+        branches: list[tuple[Value, tuple[Stmt, ...]]] = []
+        for branch in (node.body, node.orelse):
+            self.out = []
+            value = self._value(branch)
+            branches.append((value, (*self.out, Let(result, value.expr))))
+        self.out = outer
+        self.out.append(If(condition, branches[0][1], branches[1][1]))
+        joined = branches[0][0].type.join(branches[1][0].type)
+        if joined is None:
+            raise self.scope.method.error(node, "the two alternatives have different types")
+        return Value(result, joined)
+
+    def _call(self, node: ast.Call) -> Value:
+        match node.func:
+            case ast.Name(id="max" | "min" as which) if len(node.args) == 2 and not node.keywords:  # noqa: PLR2004 - of two
+                return self._extreme(node, which)
+            case ast.Attribute(attr="is_valid"):
+                ports = self._value(node.func.value)
+                if ports.type.kind == "ports":
+                    return Value(differ(ports.expr, 0), BOOL)
+            case ast.Attribute(value=ast.Name(id="self"), attr=name):
+                return self._pure_call(node, name)
+        raise self._unsupported(node)
+
+    def _extreme(self, node: ast.Call, which: str) -> Value:
+        left, right = self._value(node.args[0]), self._value(node.args[1])
+        a, b = left.type, right.type
+        result = self.temp()
+        first = (
+            binary("le", right.expr, left.expr)
+            if which == "max"
+            else binary("le", left.expr, right.expr)
+        )
+        self.out.append(If(first, (Let(result, left.expr),), (Let(result, right.expr),)))
+        pick: Any = max if which == "max" else min
+        return Value(result, Type("int", pick(a.low, b.low), pick(a.high, b.high)))
+
+    def _pure_call(self, node: ast.Call, name: str) -> Value:
+        method = find_method(self.design, name)
+        if method is None or method.expression is None:
+            raise self.scope.method.error(
+                node,
+                f"self.{name}() is called inside an expression",
+                f"x = self.{name}(...) as a statement of its own",
+            )
+        if node.keywords or len(node.args) != len(method.parameters):
+            raise self.scope.method.error(
+                node, f"self.{name}() takes {len(method.parameters)} arguments"
+            )
+        arguments = [self._value(a) for a in node.args]
+        outer = self.scope
+        self.scope = Scope(method, dict(zip(method.parameters, arguments, strict=True)))
+        try:
+            return self._value(method.expression)
+        finally:
+            self.scope = outer
+
+
+def _describe(node: ast.expr) -> str:
+    names = {
+        "Subscript": "indexing",
+        "Lambda": "lambda",
+        "ListComp": "list comprehension",
+        "Dict": "dictionary",
+        "List": "list",
+        "Set": "set",
+        "Tuple": "tuple",
+        "JoinedStr": "string formatting",
+        "Await": "await",
+        "NamedExpr": "assignment expression",
+        "Compare": "chained comparison",
+        "BinOp": f"operator {type(getattr(node, 'op', node)).__name__}",
+        "Call": f"call of {ast.unparse(node.func) if isinstance(node, ast.Call) else ''}()",
+    }
+    return names.get(type(node).__name__, type(node).__name__)
+
+
+__all__ = ["Expressions", "Scope", "either", "every"]

@@ -1,0 +1,267 @@
+"""Loads a design by its id, or from a user's own file, and refuses what is no design."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import hashlib
+import inspect
+import linecache
+import sys
+import traceback
+import types
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeGuard
+
+from iopermit.designs import designs, find
+from iopermit.system.design import Design
+from iopermit.system.machine_state import TssLayout
+from iopermit.system.options import with_options
+from iopermit.system.site import Site
+from iopermit.translate.frontend import source
+from iopermit.translate.frontend.source import DesignError, find_method, is_overridden
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+_MANDATORY: Final = {
+    "ioperm": "def ioperm(self, cpu: Cpu, task: Task, ports: PortRange, turn_on: bool) -> int:",
+    "iopl": "def iopl(self, cpu: Cpu, task: Task, level: int) -> int:",
+    "switch_to": "def switch_to(self, cpu: Cpu, previous: Task, following: Task) -> None:",
+}
+_OPTIONAL: Final = {
+    "bring_up": "def bring_up(self, cpu: Cpu) -> None:",
+    "return_to_user": "def return_to_user(self, cpu: Cpu, task: Task) -> None:",
+    "fork": "def fork(self, cpu: Cpu, task: Task, child: Task) -> int:",
+    "fork_failed": "def fork_failed(self, cpu: Cpu, task: Task, child: Task) -> None:",
+    "exit": "def exit(self, cpu: Cpu, task: Task) -> None:",
+    "execve": "def execve(self, cpu: Cpu, task: Task) -> None:",
+    "vm_exit": "def vm_exit(self, cpu: Cpu, task: Task) -> None:",
+    "general_protection": "def general_protection(self, cpu: Cpu, task: Task) -> bool:",
+}
+
+
+class LoadError(DesignError):
+    """A file that holds no design that iopermit can load; line 0 is the file as a whole."""
+
+    def _text(self) -> str:
+        site = self.site
+        place = f"{site.file}:{site.line}:{site.column + 1}" if site.line else site.file
+        lines = [f"{place}: error: {self.message}"]
+        if site.line and site.text.strip():
+            code = site.text.rstrip()
+            caret = "".join("\t" if c == "\t" else " " for c in code[: site.column])
+            lines += [f"    {code}", f"    {caret}^"]
+        return "\n".join([*lines, f"  remedy: {self.remedy}"])
+
+
+def load_design(text: str, options: Sequence[str] = ()) -> type[Design]:
+    """Return a design: `text` is an id, `file.py`, or `file.py:Class` (or `file.py:id`).
+
+    `options` are the switches to set (see `Design.options`). A class of a file that has no id
+    of its own gets its name as id.
+
+    Raises:
+        UnknownDesignError: there is no design with this id.
+        DesignError: the file is not a design, or the design lacks an option.
+    """
+    file, name = _file_and_class(text)
+    design = find(text) if file is None else _from_file(file, name)
+    return _with_options(design, options)
+
+
+def _file_and_class(text: str) -> tuple[str | None, str]:
+    if text in designs():
+        return None, ""
+    file, colon, name = text.rpartition(":")
+    if colon and (file.endswith(".py") or Path(file).is_file()):
+        return file, name
+    looks_like_file = text.endswith(".py") or "/" in text or Path(text).exists()
+    return (text, "") if looks_like_file else (None, "")
+
+
+# From a file.
+
+
+def _from_file(file: str, name: str) -> type[Design]:
+    tree, code = _compile(file, _read(file))
+    module = _execute(file, code)
+    found = {
+        node.name: (cls, _site(file, node))
+        for node in tree.body
+        if isinstance(node, ast.ClassDef) and _is_design(cls := vars(module).get(node.name))
+    }
+    design, site = _select(file, name, found, tree)
+    if "id" not in vars(design):
+        design.id = design.__name__
+    _check_complete(design, site)
+    return design
+
+
+def _is_design(value: object) -> TypeGuard[type[Design]]:
+    return inspect.isclass(value) and issubclass(value, Design) and value is not Design
+
+
+def _site(file: str, node: ast.AST) -> Site:
+    line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
+    return Site(file, line, column, linecache.getline(file, line), getattr(node, "name", ""))
+
+
+def _whole(file: str) -> Site:
+    return Site(file, 0, 0, "", "")
+
+
+def _read(file: str) -> str:
+    try:
+        return Path(file).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        message = f"not a text file: byte {error.start} is not UTF-8"
+        raise LoadError(_whole(file), message, "name a Python file, saved as UTF-8") from error
+    except OSError as error:
+        message = f"cannot read the file: {error.strerror}"
+        remedy = "name a readable Python file, or one of the ids that `iopermit list` shows"
+        raise LoadError(_whole(file), message, remedy) from error
+
+
+def _compile(file: str, text: str) -> tuple[ast.Module, types.CodeType]:
+    # The file may have changed since it was loaded before.
+    linecache.checkcache(file)
+    source._functions.cache_clear()  # noqa: SLF001 - what it remembers is this package's own
+    try:
+        tree = ast.parse(text, file)
+        return tree, compile(tree, file, "exec")
+    except SyntaxError as error:
+        line = error.lineno or 1
+        code = error.text or linecache.getline(file, line)
+        site = Site(file, line, max(0, (error.offset or 1) - 1), code, "")
+        message = f"not valid Python: {error.msg}"
+        remedy = "correct the syntax, or name a Python file with a design"
+        raise LoadError(site, message, remedy) from error
+    except ValueError as error:
+        remedy = "name a Python file with a design"
+        raise LoadError(_whole(file), f"not valid Python: {error}", remedy) from error
+
+
+def _execute(file: str, code: types.CodeType) -> types.ModuleType:
+    """Execute the file as a module of its own, which `inspect` and `typing` can find."""
+    digest = hashlib.sha256(str(Path(file).resolve()).encode()).hexdigest()[:12]
+    module = types.ModuleType(f"{Path(file).stem}_{digest}")
+    module.__file__ = file
+    sys.modules[module.__name__] = module
+    try:
+        with _siblings_importable(file):
+            # The user names this file in order to have it executed.
+            exec(code, vars(module))  # noqa: S102
+    except (Exception, SystemExit) as error:
+        site = _where_raised(file, error)
+        message = f"importing the file fails: {type(error).__name__}: {error}"
+        remedy = "correct this line, or install what it imports into the same environment"
+        raise LoadError(site, message, remedy) from error
+    return module
+
+
+@contextmanager
+def _siblings_importable(file: str) -> Iterator[None]:
+    """Let the file import modules that are beside it, as `python file.py` would."""
+    directory = str(Path(file).resolve().parent)
+    sys.path.insert(0, directory)
+    try:
+        yield
+    finally:
+        sys.path.remove(directory)
+
+
+def _where_raised(file: str, error: BaseException) -> Site:
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
+    if not frames or frames[-1].lineno is None:
+        return _whole(file)
+    last = frames[-1]
+    line = last.lineno or 1
+    return Site(file, line, last.colno or 0, linecache.getline(file, line), last.name)
+
+
+def _select(
+    file: str, name: str, found: Mapping[str, tuple[type[Design], Site]], tree: ast.Module
+) -> tuple[type[Design], Site]:
+    if name:
+        return _named(file, name, found, tree)
+    if not found:
+        remedy = "define a subclass of iopermit.system.design.Design (docs/writing-a-design.md)"
+        raise LoadError(_whole(file), "there is no design in this file", remedy)
+    complete = {n: entry for n, entry in found.items() if not _missing(entry[0])}
+    candidates = complete or found
+    if len(candidates) > 1:
+        site = list(candidates.values())[1][1]
+        message = f"the file has {len(candidates)} designs: {', '.join(candidates)}"
+        raise LoadError(site, message, f"name one of them, as in {file}:{next(iter(candidates))}")
+    return next(iter(candidates.values()))
+
+
+def _named(
+    file: str, name: str, found: Mapping[str, tuple[type[Design], Site]], tree: ast.Module
+) -> tuple[type[Design], Site]:
+    by_id = {vars(cls).get("id"): entry for entry in found.values() for cls in entry[:1]}
+    entry = found.get(name) or by_id.get(name)
+    if entry is not None:
+        return entry
+    known = f"name one of its designs: {', '.join(found)}" if found else "name another file"
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            message = f"{name} is no design: it is not a subclass of Design"
+            raise LoadError(_site(file, node), message, known)
+    close = difflib.get_close_matches(name, found, n=1)
+    remedy = f"did you mean {file}:{close[0]}?" if close else known
+    raise LoadError(_whole(file), f"there is no class {name!r} in this file", remedy)
+
+
+# What a design must have.
+
+
+def _missing(design: type[Design]) -> list[str]:
+    return [name for name in _MANDATORY if not is_overridden(design, name)]
+
+
+def _check_complete(design: type[Design], site: Site) -> None:
+    missing = _missing(design)
+    if missing:
+        message = f"{design.__name__} lacks the method {missing[0]}"
+        raise LoadError(site, message, f"add: {_MANDATORY[missing[0]]}")
+    if not isinstance(getattr(design, "layout", None), TssLayout):
+        remedy = (
+            "add: layout: ClassVar[TssLayout] = TssLayout(long_bits=64, bases={...}, limit=...)"
+        )
+        raise LoadError(site, f"{design.__name__} does not say where its map is", remedy)
+    for name, declaration in (_MANDATORY | _OPTIONAL).items():
+        if is_overridden(design, name):
+            _check_hook(design, name, declaration, site)
+    for name in design.options:
+        if not isinstance(getattr(design, name, None), bool):
+            message = f"option {name!r} of {design.__name__} is no boolean attribute of the class"
+            raise LoadError(site, message, f"add: {name}: ClassVar[bool] = False")
+
+
+def _check_hook(design: type[Design], name: str, declaration: str, site: Site) -> None:
+    method = find_method(design, name)
+    if method is None:
+        message = f"{design.__name__}.{name} is not a method that is written out in a file"
+        raise LoadError(site, message, f"write: {declaration}")
+    wanted = declaration.count(": ")
+    if len(method.parameters) != wanted or method.node.args.kwonlyargs:
+        message = f"{name}() must have {wanted} parameters besides self"
+        raise LoadError(_site(method.file, method.node), message, f"write: {declaration}")
+
+
+def _with_options(design: type[Design], options: Sequence[str]) -> type[Design]:
+    for name in options:
+        if name not in design.options:
+            close = difflib.get_close_matches(name, design.options, n=1)
+            known = ", ".join(design.options) or "it has none"
+            remedy = f"did you mean {close[0]}?" if close else f"use one of its options: {known}"
+            raise LoadError(_class_site(design), f"{design.id} has no option {name!r}", remedy)
+    return with_options(design, dict.fromkeys(options, True))
+
+
+def _class_site(design: type[Design]) -> Site:
+    lines, line = inspect.getsourcelines(design)
+    return Site(inspect.getsourcefile(design) or "?", line, 0, lines[0], design.__name__)

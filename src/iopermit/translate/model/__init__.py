@@ -1,0 +1,1 @@
+"""The intermediate form of a design: its nodes, and what can be read off them."""

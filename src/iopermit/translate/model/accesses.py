@@ -1,0 +1,42 @@
+"""Lists the accesses of steps to fields of records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from iopermit.translate.model.ir import (
+    Clear,
+    Expr,
+    Field,
+    Load,
+    Stmt,
+    Store,
+    expressions,
+    statements,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True)
+class Access:
+    """One field that a step touches."""
+
+    field: Field
+    slot: Expr
+    write: bool
+
+
+def accesses(body: tuple[Stmt, ...]) -> Iterator[Access]:
+    """Yield every field access of a body."""
+    for expr in expressions(body):
+        if isinstance(expr, Load):
+            yield Access(expr.field, expr.index, write=False)
+    for statement in statements(body):
+        if isinstance(statement, Store):
+            yield Access(statement.field, statement.index, write=True)
+        if isinstance(statement, Clear) and statement.record != "task":
+            name = Field(statement.record, "in_use", 1, "bool", high=1)
+            yield Access(name, statement.index, write=True)

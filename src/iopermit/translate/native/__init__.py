@@ -1,0 +1,1 @@
+"""Native code: a model as LLVM instructions, with the inner loops of the search."""

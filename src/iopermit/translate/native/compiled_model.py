@@ -1,0 +1,250 @@
+"""Prints a model as native code: successors of a packed state, and the verdict about it.
+
+The module has these functions that the search calls, with C calling convention, and those of
+:mod:`native_engine`:
+
+``expand(stored, successors, labels, covered) -> count`` writes all successors of a stored
+state; if the state violates the specification it returns ``-verdict``.
+``judge(stored, details) -> verdict`` writes CPU and longs of a violation to ``details``.
+``canonical(stored, stored)`` rewrites a state to the representative of its symmetry class.
+``unpack(stored, working)`` and ``pack(working, stored)`` convert between the two forms.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llvmlite import ir as llvm
+
+from iopermit.translate.analyses.dead_fields import DeadFields
+from iopermit.translate.analyses.hidden_maps import hidden_maps
+from iopermit.translate.analyses.late_arguments import LateArguments
+from iopermit.translate.analyses.merging import Merging
+from iopermit.translate.model.ir import (
+    KERNEL_THREAD,
+    LEAK,
+    LOSS,
+    USER,
+    Const,
+    Context,
+    Field,
+    Load,
+    Model,
+    Rule,
+    Select,
+    Temp,
+)
+from iopermit.translate.native.builder import (
+    BYTES,
+    I32,
+    I64,
+    LABELS,
+    STATE,
+    VOID,
+    Code,
+    LlvmValue,
+    new_function,
+    number,
+)
+from iopermit.translate.native.engine import emit_engine
+from iopermit.translate.native.hidden_maps import HiddenCode
+from iopermit.translate.native.labels import (
+    SWITCH_RULE,
+    THREAD_RULE,
+    USER_RULE,
+    VERDICT_SPAN,
+)
+from iopermit.translate.native.packing_code import Forms
+from iopermit.translate.native.sizes import max_successors
+from iopermit.translate.native.steps import Steps
+from iopermit.translate.native.successors import Successors
+from iopermit.translate.native.symmetry import emit_canonical
+
+if TYPE_CHECKING:
+    from iopermit.translate.analyses.reductions import Reductions
+    from iopermit.translate.native.packing import Packing
+
+_EXPAND_CPU = (STATE, I64, STATE, LABELS, I64, BYTES, STATE)
+"""Arguments: state, cpu, successors, labels, count, covered, touched."""
+
+
+class NativeModel:
+    """Builds the LLVM module of a model."""
+
+    def __init__(
+        self,
+        model: Model,
+        packing: Packing,
+        reductions: Reductions,
+        trusted: tuple[Field, ...] = (),
+    ) -> None:
+        """Emit everything; see :class:`Merging` for ``trusted``."""
+        self.model, self.packing, self.reductions = model, packing, reductions
+        self.merging = Merging(model, frozenset(trusted)) if reductions.merging else None
+        self.late = LateArguments(model) if reductions.arguments else None
+        if self.late is not None and not self.late.open:
+            self.late = None
+        self.module = llvm.Module("iopermit")
+        hidden = hidden_maps(model, reductions)
+        self.hidden = None if hidden is None else HiddenCode(self.module, packing, hidden)
+        forms = Forms(self.module, packing)
+        self.unpack, self.pack = forms.unpack, forms.pack
+        self.canonical = emit_canonical(
+            self.module,
+            model,
+            packing,
+            symmetry=reductions.symmetry,
+            counters=reductions.counters,
+            dead=DeadFields(model) if reductions.dead else None,
+            late=self.late,
+        )
+        self._stored_canonical()
+        self.step = Steps(
+            self.module, model, packing, self.merging, self.late, self.hidden, trusted
+        ).function
+        self._finish()
+        self._judge()
+        emit_engine(self.module, self._expand(), packing.stored_words)
+
+    @property
+    def can_fail(self) -> bool:
+        """Whether allocations can fail."""
+        failing = [
+            s for s in self.model.steps.values() if s.choices > 1 and isinstance(s.guard, Select)
+        ]
+        return any(s.guard.yes == Const(1) for s in failing if isinstance(s.guard, Select))
+
+    def _stored_canonical(self) -> None:
+        function, builder = new_function(self.module, "canonical_stored", VOID, STATE, STATE)
+        work = builder.alloca(I64, self.packing.words)
+        builder.call(self.unpack, [function.args[0], work])
+        self._make_canonical(builder, work)
+        builder.call(self.pack, [work, function.args[1]])
+        builder.ret_void()
+
+    def _make_canonical(self, builder: llvm.IRBuilder, state: LlvmValue) -> None:
+        if self.hidden is not None:
+            builder.call(self.hidden.hide, [state])
+        if self.reductions.canonical:
+            builder.call(self.canonical, [state])
+
+    def _finish(self) -> None:
+        """``finish(state, successors, label, labels, count)``: renames, stores, counts."""
+        self.finish, builder = new_function(
+            self.module, "finish", I64, STATE, STATE, I32, LABELS, I64
+        )
+        state, successors, label, labels, count = self.finish.args
+        self._make_canonical(builder, state)
+        offset = builder.mul(count, number(self.packing.stored_words))
+        builder.call(self.pack, [state, builder.gep(successors, [offset])])
+        builder.store(label, builder.gep(labels, [count]))
+        builder.ret(builder.add(count, number(1)))
+
+    # Verdict.
+
+    def _judge(self) -> None:
+        self.judge_working, builder = new_function(self.module, "judge_working", I64, STATE, STATE)
+        state, details = self.judge_working.args
+        code = Code(self.model, self.packing, builder, state)
+        code.body(self.model.judge)
+        for index, name in enumerate(("cpu", "longs")):
+            builder.store(code.value(Temp(name)), builder.gep(details, [number(index)]))
+        builder.ret(code.value(Temp("verdict")))
+        judge, builder = new_function(self.module, "judge", I64, STATE, STATE)
+        work = builder.alloca(I64, self.packing.words)
+        builder.call(self.unpack, [judge.args[0], work])
+        builder.ret(builder.call(self.judge_working, [work, judge.args[1]]))
+
+    # Successors.
+
+    def _expand(self) -> llvm.Function:
+        function, builder = new_function(self.module, "expand", I64, STATE, STATE, LABELS, BYTES)
+        stored, successors, labels, covered = function.args
+        state = builder.alloca(I64, self.packing.words)
+        details = builder.alloca(I64, 2)
+        builder.call(self.unpack, [stored, state])
+        verdict = builder.call(self.judge_working, [state, details])
+        bad, fine = function.append_basic_block("bad"), function.append_basic_block("fine")
+        builder.cbranch(builder.icmp_unsigned("!=", verdict, number(0)), bad, fine)
+        builder.position_at_end(bad)
+        builder.ret(builder.sub(number(0), self._with_blame(builder, state, details, verdict)))
+        builder.position_at_end(fine)
+        expand_cpu = self._expand_cpu()
+        expand_one = self._expand_and_try(expand_cpu) if self.hidden else expand_cpu
+        untouched = builder.alloca(I64)
+        count = number(0)
+        for cpu in range(self.model.counts["cpu"]):
+            count = builder.call(
+                expand_one, [state, number(cpu), successors, labels, count, covered, untouched]
+            )
+        builder.ret(count)
+        return function
+
+    def _expand_and_try(self, expand_cpu: llvm.Function) -> llvm.Function:
+        """Emit ``expand_and_try``: expand a CPU, and if a hidden map was touched try others."""
+        hidden = self.hidden
+        assert hidden is not None  # noqa: S101 - the caller knows
+        trial = hidden.emit_trial(expand_cpu, max_successors(self.model))
+        function, builder = new_function(self.module, "expand_and_try", I64, *_EXPAND_CPU)
+        state, cpu, successors, labels, count, covered, touched = function.args
+        is_hidden = builder.call(hidden.is_hidden, [state, cpu])
+        builder.store(builder.select(is_hidden, number(0), number(1)), touched)
+        after = builder.call(expand_cpu, [state, cpu, successors, labels, count, covered, touched])
+        read = builder.icmp_unsigned("!=", builder.load(touched, typ=I64), number(0))
+        with builder.if_then(builder.and_(is_hidden, read)):
+            first = builder.gep(successors, [builder.mul(count, number(self.packing.stored_words))])
+            builder.call(trial, [state, cpu, first, builder.sub(after, count), covered])
+        builder.ret(after)
+        return function
+
+    def _with_blame(
+        self, builder: llvm.IRBuilder, state: LlvmValue, details: LlvmValue, verdict: LlvmValue
+    ) -> LlvmValue:
+        """Add the number of the blamed statement, for a leak or loss, times VERDICT_SPAN."""
+        if not self.model.sites:
+            return verdict
+        code = Code(self.model, self.packing, builder, state)
+        cpu = builder.load(builder.gep(details, [number(0)]), typ=I64)
+        blame = code.get("cpu", cpu, code.place(self.model.field("cpu", "blame")))
+        ports = builder.or_(
+            builder.icmp_unsigned("==", verdict, number(LEAK)),
+            builder.icmp_unsigned("==", verdict, number(LOSS)),
+        )
+        span = builder.mul(builder.select(ports, blame, number(0)), number(VERDICT_SPAN))
+        return builder.add(verdict, span)
+
+    def _expand_cpu(self) -> llvm.Function:
+        function, builder = new_function(self.module, "expand_cpu", I64, *_EXPAND_CPU)
+        emitter = Successors(self, function, builder)
+        code, model = emitter.code, self.model
+        cpu_pc = code.value(Load(model.field("cpu", "pc"), Context("cpu")))
+        calm = builder.icmp_unsigned("==", cpu_pc, number(0))
+        with builder.if_else(calm) as (then, otherwise):
+            with then:
+                task = code.contexts["task"]
+                real = builder.icmp_unsigned("<", task, number(model.tasks))
+                with builder.if_then(real):
+                    pc = code.value(Load(model.field("task", "pc"), Context("task")))
+                    self._rules(
+                        emitter,
+                        builder.icmp_unsigned("==", pc, number(USER)),
+                        model.user_rules,
+                        USER_RULE,
+                    )
+                    threads = builder.icmp_unsigned("==", pc, number(KERNEL_THREAD))
+                    self._rules(emitter, threads, model.thread_rules, THREAD_RULE)
+                    emitter.steps("task")
+                for index, rule in enumerate(model.switch_rules):
+                    emitter.rule(rule, SWITCH_RULE + index)
+            with otherwise:
+                emitter.steps("cpu")
+        builder.ret(builder.load(emitter.count, typ=I64))
+        return function
+
+    def _rules(
+        self, emitter: Successors, condition: LlvmValue, rules: list[Rule], kind: int
+    ) -> None:
+        with emitter.builder.if_then(condition):
+            for index, rule in enumerate(rules):
+                if self.late is None or not self.late.is_redundant(rule):
+                    emitter.rule(rule, kind + index)

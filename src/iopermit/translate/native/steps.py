@@ -1,0 +1,255 @@
+"""Prints the steps of a model, and what follows each at once where steps are merged."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llvmlite import ir as llvm
+
+from iopermit.translate.model.ir import (
+    VERDICTS,
+    Const,
+    Context,
+    Expr,
+    Field,
+    Load,
+    Model,
+    Step,
+    free_slots,
+    slot_of,
+)
+from iopermit.translate.native.builder import (
+    BYTES,
+    I1,
+    I8,
+    I32,
+    I64,
+    STATE,
+    Code,
+    LlvmValue,
+    new_function,
+    number,
+)
+from iopermit.translate.native.sizes import watch_base
+
+if TYPE_CHECKING:
+    from iopermit.translate.analyses.late_arguments import LateArguments
+    from iopermit.translate.analyses.merging import Merging
+    from iopermit.translate.native.hidden_maps import HiddenCode
+    from iopermit.translate.native.packing import Packing
+
+_DONE = 2
+"""Value of ``chosen`` when the first step was an allocation."""
+
+
+def task_of(code: Code) -> LlvmValue:
+    """Return the slot of the task that a CPU executes or is switching away from."""
+    return code.value(slot_of(Load(code.model.field("cpu", "current"), Context("cpu"))))
+
+
+def watch_hidden(code: Code, hidden: HiddenCode | None, touched: LlvmValue) -> None:
+    """Let ``touched`` be set wherever the code reads or writes a part of a hidden map."""
+    if hidden is not None:
+        fields = hidden.hidden.fields
+        code.on_access = lambda field: (
+            code.builder.store(number(1), touched) if field in fields else None
+        )
+
+
+class Steps:
+    """Emits ``step``, which executes the next step of what runs on a CPU."""
+
+    def __init__(
+        self,
+        module: llvm.Module,
+        model: Model,
+        packing: Packing,
+        merging: Merging | None,
+        late: LateArguments | None,
+        hidden: HiddenCode | None,
+        trusted: tuple[Field, ...],
+    ) -> None:
+        """Emit it; without ``merging`` a step ends where the next one begins."""
+        self.module, self.model, self.packing = module, model, packing
+        self.merging, self.late, self.hidden, self.trusted = merging, late, hidden, trusted
+        self._step()
+
+    def _step(self) -> None:
+        """``step(state, cpu, choice, outcome, range, chosen, covered, touched)``: 1 if made.
+
+        ``choice`` is the outcome of the first step; ``outcome`` says whether an allocation
+        among the merged steps fails; ``chosen[0]`` is set if there was one. ``range`` is the
+        number of the ports that an open ioperm() call gets; ``chosen[1]`` is set if it got them.
+        ``touched`` is set if a field was read or written that may be part of a hidden map.
+        """
+        self.function, builder = new_function(
+            self.module, "step", I32, STATE, I64, I64, I64, I64, STATE, BYTES, STATE
+        )
+        state, cpu, choice, outcome, self._range, chosen, covered, touched = self.function.args
+        picked = builder.alloca(I64)
+        builder.store(choice, picked)
+        builder.store(number(0), chosen)
+        self._ports_chosen = builder.gep(chosen, [number(1)])
+        builder.store(number(0), self._ports_chosen)
+        code = Code(self.model, self.packing, builder, state)
+        code.contexts = {"cpu": cpu, "choice": choice}
+        code.contexts["task"] = task_of(code)
+        ends = self._ends()
+        watch_hidden(code, self.hidden, touched)
+        own = code.value(Load(self.model.field("cpu", "pc"), Context("cpu")))
+        switching = builder.icmp_unsigned("!=", own, number(0))
+        task_pc = code.value(Load(self.model.field("task", "pc"), Context("task")))
+        dispatch = builder.switch(builder.select(switching, own, task_pc), ends[1])
+        self._failures: dict[tuple[str, int], LlvmValue] = {}
+        self._blocks = {
+            pc: self.function.append_basic_block(f"step{pc}") for pc in self.model.steps
+        }
+        self._merged = dict(self._blocks)
+        for pc, step in self.model.steps.items():
+            if step.choices > 1:
+                self._merged[pc] = self._merged_allocation(
+                    code, step, (picked, outcome, chosen), ends
+                )
+                dispatch.add_case(
+                    number(pc), self._first_allocation(code, step, (picked, chosen), ends)
+                )
+            else:
+                dispatch.add_case(number(pc), self._blocks[pc])
+        for pc, step in self.model.steps.items():
+            builder.position_at_end(self._blocks[pc])
+            code.contexts["choice"] = builder.load(picked, typ=I64) if step.choices > 1 else choice
+            self._one_step(code, step, covered, ends[0])
+
+    def _ends(self) -> tuple[LlvmValue, LlvmValue]:
+        """Return the blocks that return 1 and 0."""
+        blocks = []
+        for value in (1, 0):
+            blocks.append(self.function.append_basic_block(f"return{value}"))
+            llvm.IRBuilder(blocks[-1]).ret(llvm.Constant(I32, value))
+        return blocks[0], blocks[1]
+
+    def _first_allocation(
+        self,
+        code: Code,
+        step: Step,
+        cells: tuple[LlvmValue, LlvmValue],
+        ends: tuple[LlvmValue, LlvmValue],
+    ) -> LlvmValue:
+        """Emit the entry of an allocation that is the first step: the caller chooses."""
+        block = self.function.append_basic_block(f"choose{step.pc}")
+        code.builder.position_at_end(block)
+        code.builder.store(number(_DONE), cells[1])
+        code.builder.cbranch(code.truth(step.guard), self._blocks[step.pc], ends[1])
+        return block
+
+    def _merged_allocation(
+        self,
+        code: Code,
+        step: Step,
+        cells: tuple[LlvmValue, LlvmValue, LlvmValue],
+        ends: tuple[LlvmValue, LlvmValue],
+    ) -> LlvmValue:
+        """Emit the entry of an allocation among merged steps: the lowest slot, or failure."""
+        builder, (picked, outcome, chosen) = code.builder, cells
+        block, go = (
+            self.function.append_basic_block(f"{name}{step.pc}") for name in ("merged", "allocate")
+        )
+        builder.position_at_end(block)
+        first = builder.icmp_unsigned("==", builder.load(chosen, typ=I64), number(0))
+        builder.cbranch(first, go, ends[0])
+        builder.position_at_end(go)
+        builder.store(number(1), chosen)
+        lowest = builder.cttz(code.mask(free_slots(step)), llvm.Constant(I1, 0))
+        fails = builder.icmp_unsigned("!=", outcome, number(0))
+        builder.store(builder.select(fails, number(step.choices - 1), lowest), picked)
+        builder.branch(self._blocks[step.pc])
+        return block
+
+    def _one_step(self, code: Code, step: Step, covered: LlvmValue, done: LlvmValue) -> None:
+        builder = code.builder
+        builder.store(llvm.Constant(I8, 1), builder.gep(covered, [number(step.pc)]))
+        own = self.model.field(step.context, "pc")
+        slot = Context(step.context)
+
+        def fail(verdict: int) -> LlvmValue:
+            crashed = self._failed(code, step, verdict, done)
+            crashed.add_incoming(number(step.pc), builder.block)
+            return crashed.parent
+
+        def goto(target: int) -> None:
+            if self.late is not None and self.late.chosen_between(step.pc, target):
+                self._choose_ports(code, self.late)
+            code.put(step.context, code.value(slot), code.place(own), number(target))
+            self._go_on(code, step, target, done)
+
+        code.on_failure, code.on_goto = fail, goto
+        code.on_heap_write = lambda field, record, index: self._watch(
+            code, step, covered, (field, record, index)
+        )
+        code.body(step.body)
+
+    def _failed(self, code: Code, step: Step, verdict: int, done: LlvmValue) -> LlvmValue:
+        """Return the step that failed, a phi at the start of what all such failures share."""
+        key = step.context, verdict
+        if key not in self._failures:
+            builder = code.builder
+            block = self.function.append_basic_block(f"{step.context}_{VERDICTS[verdict]}")
+            with builder.goto_block(block):
+                self._failures[key] = crashed = builder.phi(I64)
+                code.fail(verdict)
+                own = code.place(self.model.field(step.context, "pc"))
+                code.put(step.context, code.contexts[step.context], own, crashed)
+                builder.branch(done)
+        return self._failures[key]
+
+    def _choose_ports(self, code: Code, late: LateArguments) -> None:
+        """Give an open ioperm() call the ports that the caller of ``step`` wants."""
+        assert late.field is not None  # noqa: S101 - there are open calls
+        builder, task, place = code.builder, code.contexts["task"], code.place(late.field)
+        valid = builder.icmp_unsigned("!=", code.get("task", task, place), number(0))
+        with builder.if_then(valid):
+            ports = number(late.values[0])
+            for index, value in enumerate(late.values[1:], 1):
+                wanted = builder.icmp_unsigned("==", self._range, number(index))
+                ports = builder.select(wanted, number(value), ports)
+            code.put("task", task, place, ports)
+            builder.store(number(1), self._ports_chosen)
+
+    def _watch(
+        self, code: Code, step: Step, covered: LlvmValue, write: tuple[Field | None, str, Expr]
+    ) -> None:
+        """Note a write to a trusted field of an object that others refer to."""
+        field, record, index = write
+        affected = [
+            n
+            for n, f in enumerate(self.trusted)
+            if f == field or (field is None and f.record == record)
+        ]
+        if self.merging is None or not affected:
+            return
+        alone = code.truth(self.merging.unshared(step, record, index))
+        with code.builder.if_then(code.builder.not_(alone)):
+            for position in affected:
+                where = number(watch_base(self.model) + position)
+                code.builder.store(llvm.Constant(I8, 1), code.builder.gep(covered, [where]))
+
+    def _go_on(self, code: Code, step: Step, target: int, done: LlvmValue) -> None:
+        """End the step, or continue with the next one where that is sound."""
+        builder = code.builder
+        following = self.model.steps.get(target)
+        condition = self.merging.condition(target) if self.merging else Const(0)
+        if (
+            following is None
+            or following.context != step.context
+            or condition == Const(0)
+            or self._backward(step.pc, target)
+        ):
+            builder.branch(done)
+        elif condition == Const(1):
+            builder.branch(self._merged[target])
+        else:
+            builder.cbranch(code.truth(condition), self._merged[target], done)
+
+    def _backward(self, pc: int, target: int) -> bool:
+        """Return whether merging would close a cycle of merged steps."""
+        return self.merging is not None and self.merging.closes_cycle(pc, target)

@@ -1,0 +1,1 @@
+"""A model as Promela, so that Spin, an independent checker, can search it too."""

@@ -1,0 +1,1 @@
+"""A design as it stands, step by step: the plain Python reading."""

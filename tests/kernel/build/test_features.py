@@ -1,0 +1,75 @@
+"""What a tree offers, told from its headers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from iopermit.kernel.build.features import detect
+from iopermit.kernel.build.source import Source
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PROCESSOR = "arch/x86/include/asm/processor.h"
+CURRENT = "arch/x86/include/asm/current.h"
+TASK = "include/linux/sched/task.h"
+ENTRY = "arch/x86/include/asm/entry-common.h"
+
+
+def source(**files: bytes) -> dict[str, bytes | None]:
+    """Name the headers by short names."""
+    paths = {"processor": PROCESSOR, "current": CURRENT, "task": TASK, "entry": ENTRY}
+    return {paths[name]: text for name, text in files.items()}
+
+
+def test_debian_trees(tree: Path) -> None:
+    """Debian's trees share bitmaps and use the generic entry code; only 6.12 has pcpu_hot."""
+    features = detect(Source(tree))
+    assert features.io_bitmap_struct
+    assert features.tss_mapall
+    assert features.arch_exit_to_user_mode_prepare
+    assert features.copy_thread_args
+    assert features.x86_iopl_ioperm
+    assert not features.thread_io_bitmap_ptr
+    in_structure = {
+        features.pcpu_hot,
+        features.pcpu_hot_preempt_count,
+        features.pcpu_hot_cpu_number,
+    }
+    assert in_structure == {"-6.12-" in tree.name}
+
+
+def test_a_bitmap_that_the_task_owns(tmp_path: Path) -> None:
+    """The thread's own bitmap, as before v5.5, is told from the shared one."""
+    text = b"struct thread_struct {\n\tunsigned long *io_bitmap_ptr;\n};\n"
+    features = detect(Source(tmp_path, source(processor=text)))
+    assert features.thread_io_bitmap_ptr
+    assert not features.io_bitmap_struct
+    assert not features.x86_iopl_ioperm
+
+
+def test_the_forms_of_copy_thread(tmp_path: Path) -> None:
+    """The three forms of copy_thread() are told apart by their declaration."""
+    new = b"int copy_thread(struct task_struct *, const struct kernel_clone_args *);"
+    middle = b"int copy_thread(unsigned long, unsigned long, unsigned long, struct task_struct *);"
+    old = b"int copy_thread_tls(unsigned long, unsigned long, unsigned long, struct task_struct *);"
+    found = [detect(Source(tmp_path, source(task=text))) for text in (new, middle, old)]
+    assert [features.copy_thread_args for features in found] == [True, False, False]
+    assert [features.copy_thread_tls for features in found] == [False, False, True]
+
+
+def test_comments_do_not_count(tmp_path: Path) -> None:
+    """A function that is only mentioned in a comment is not there."""
+    text = b"/* no arch_exit_to_user_mode_prepare() here */\n// struct pcpu_hot {\n"
+    features = detect(Source(tmp_path, source(entry=text, current=text)))
+    assert not features.arch_exit_to_user_mode_prepare
+    assert not features.pcpu_hot
+
+
+def test_macros_name_what_is_there(tmp_path: Path) -> None:
+    """The shim is told of each thing that is there, and of nothing else."""
+    text = (
+        b"struct pcpu_hot {\n\tint x;\n\tstruct task_struct *current_task;\n};\nint cpu_number;\n"
+    )
+    features = detect(Source(tmp_path, source(current=text)))
+    assert features.macros() == ["-DIOPERMIT_HAS_PCPU_HOT"]

@@ -1,0 +1,138 @@
+"""Host functions: the allocator, and kernel code that calls what nobody defines."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.kernel.compiling import compiled
+
+from iopermit.kernel.errors import KernelTreeError
+from iopermit.kernel.execution.classifying import Heap, Who
+from iopermit.kernel.execution.contexts import FAILS, Contexts, Ending, HeapExhausted
+from iopermit.kernel.execution.emulator import Emulator
+from iopermit.kernel.execution.host import DATA, FUNCTIONS
+from iopermit.kernel.image import memory_map as at
+from iopermit.kernel.image.layout import Layout
+from iopermit.kernel.image.linker import Image, link
+from iopermit.kernel.state.memory import Memory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+SAMPLE = """
+typedef unsigned long u64;
+#define CONSTANT(name, value) const u64 iopermit_##name = value
+CONSTANT(sizeof_task, 256); CONSTANT(offsetof_task_thread_info_flags, 0);
+CONSTANT(stack_pt_regs, 0x3f58); CONSTANT(sizeof_pt_regs, 168); CONSTANT(THREAD_SIZE, 0x4000);
+CONSTANT(offsetof_tss_x86_tss, 0); CONSTANT(offsetof_tss_bitmap, 104);
+CONSTANT(sizeof_tss_bitmap, 8192); CONSTANT(KERNEL_TSS_LIMIT, 8296); CONSTANT(GDT_ENTRY_TSS, 8);
+__attribute__((section(".data..percpu"))) char cpu_tss_rw[8400];
+__attribute__((section(".data..percpu"))) u64 gdt_page[16];
+extern void *kmalloc_large(u64, unsigned), *kmemdup(void *, u64, unsigned);
+extern void kfree(void *), refcount_warn_saturate(void *, int), nobody(void);
+extern int capable(int);
+extern long absent;
+u64 *allocate(void) { return kmalloc_large(64, 0); }
+u64 *zeroed(void) { return kmalloc_large(64, 0x100); }
+u64 twice(void) { u64 *p = allocate(); kfree(p); kfree(p); return 0; }
+u64 after(void) { u64 *p = allocate(); kfree(p); return *(volatile u64 *)p; }
+u64 beyond(void) { volatile char *p = (char *)allocate(); return p[0x1800]; }
+u64 null(void) { return *(volatile u64 *)8; }
+u64 middle(void) { char *p = (char *)allocate(); kfree(p + 8); return 0; }
+u64 copied(void) { u64 *p = allocate(); *p = 77; u64 *q = kmemdup(p, 64, 0); return q ? *q : 1; }
+u64 warns(void) { refcount_warn_saturate(0, 3); return 0; }
+u64 bug(void) { __builtin_trap(); }
+u64 asks(void) { return capable(17); }
+u64 calls(void) { nobody(); return 0; }
+u64 reads(void) { return absent; }
+"""
+
+
+@pytest.fixture
+def image(require: Callable[[str], Path], tmp_path: Path) -> Image:
+    """Link the sample, which has just enough of a shim for the machine to be made."""
+    return link([compiled(tmp_path, SAMPLE, gcc=require("gcc"))], FUNCTIONS, DATA)
+
+
+def run(
+    image: Image, function: str, plan: Sequence[int] = (), *, privileged: bool = True
+) -> tuple[Ending, Contexts]:
+    """Call a function of the sample on a machine of its own."""
+    memory = Memory(Emulator(image), Layout(image), 1, 1, 2)
+    contexts = Contexts(memory, preempt=False, failures=True, header=16)
+    contexts.accesses.who = Who(0, 0, frozenset(), privileged)
+    contexts.accesses.heap = Heap({}, plan=plan)
+    stack = memory.registers_of(0)
+    return contexts.call(image.address(function), [], stack, interrupts=True), contexts
+
+
+def test_an_allocation_gives_the_first_free_slot_with_poison(image: Image) -> None:
+    """A fresh object holds no zeros, unless they were asked for."""
+    ending, contexts = run(image, "allocate")
+    assert ending.result == at.HEAP
+    assert contexts.read(at.HEAP, 64) == b"\x6b" * 64
+    ending, contexts = run(image, "zeroed")
+    assert contexts.read(ending.result, 64) == bytes(64)
+
+
+def test_an_allocation_can_fail(image: Image) -> None:
+    """Failure is one of the choices, and gives NULL."""
+    ending, contexts = run(image, "allocate", [FAILS])
+    assert ending.result == 0
+    assert contexts.accesses.heap.options == [[0, FAILS]]
+
+
+def test_a_copy_has_the_same_bytes(image: Image) -> None:
+    """kmemdup() copies its source into a fresh object."""
+    ending, contexts = run(image, "copied")
+    assert ending.result == 77
+    assert sorted(contexts.accesses.heap.used) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        ("twice", "double free"),
+        ("after", "use after free: read"),
+        ("beyond", "6144 bytes into an object: out of bounds"),
+        ("null", "null pointer dereference: read of address 0x8"),
+        ("middle", "no object"),
+        ("warns", "underflow"),
+        ("bug", r"WARN\(\) or BUG\(\)"),
+    ],
+)
+def test_crashes_are_noticed_where_they_happen(image: Image, function: str, message: str) -> None:
+    """Each way to crash is told from the others, and found in the right function."""
+    ending, _ = run(image, function)
+    assert ending.crash is not None
+    assert re.search(message, ending.crash.message)
+    found = image.function_at(ending.crash.address)
+    assert found is not None
+    assert found.name == function
+
+
+def test_capable_asks_the_task(image: Image) -> None:
+    """capable() is true for a task with CAP_SYS_RAWIO only."""
+    assert run(image, "asks")[0].result == 1
+    assert run(image, "asks", privileged=False)[0].result == 0
+
+
+@pytest.mark.parametrize(("function", "symbol"), [("calls", "nobody"), ("reads", "absent")])
+def test_an_undefined_symbol_is_named_when_it_is_reached(
+    image: Image, function: str, symbol: str
+) -> None:
+    """The error names the symbol and the function that wants it."""
+    with pytest.raises(KernelTreeError, match=rf"{function}\(\) in sample.o needs {symbol}"):
+        run(image, function)
+
+
+def test_a_heap_that_is_too_small_is_no_verdict(image: Image) -> None:
+    """More objects than slots end the search instead of failing the allocation."""
+    memory = Memory(Emulator(image), Layout(image), 1, 1, 1)
+    contexts = Contexts(memory, preempt=False, failures=False, header=16)
+    contexts.accesses.heap = Heap({0: 64})
+    with pytest.raises(HeapExhausted):
+        contexts.call(image.address("allocate"), [], memory.registers_of(0), interrupts=True)

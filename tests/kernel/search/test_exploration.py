@@ -1,0 +1,103 @@
+"""The search: what is remembered and renamed changes no verdict."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.kernel.checking import loaded
+from tests.kernel.faults import PROCESS, REPAIR, Edit, unified_diff
+from tests.kernel.trees import build_cache, require_tree
+
+from iopermit.kernel.build.builder import build
+from iopermit.kernel.execution.boot import bring_up
+from iopermit.kernel.loading import load_built
+from iopermit.kernel.search.exploration import Exploration, Explorer
+from iopermit.system.scenario import Event, Scenario
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from iopermit.kernel.loading import LoadedTree
+
+SMALL = Scenario(1, 2, 1, frozenset({Event.IOPERM, Event.PREEMPT}))
+ORDERED = Edit(
+    "copy only a map with a higher sequence number",
+    PROCESS,
+    r"tss->io_bitmap\.prev_sequence != iobm->sequence",
+    "tss->io_bitmap.prev_sequence < iobm->sequence",
+    "native_tss_update_io_bitmap",
+)
+
+
+def explorer(tree: LoadedTree, scenario: Scenario) -> Explorer:
+    """Return a search that has not begun."""
+    return Explorer(*bring_up(tree.image, scenario), scenario)
+
+
+def figures(result: Exploration) -> tuple[int, int, int, bool]:
+    """Return what does not depend on how the search was made."""
+    return result.states, result.transitions, result.depth, result.found is not None
+
+
+@pytest.fixture(scope="module")
+def usual() -> Exploration:
+    """Return the search of the repaired tree, as it is usually made."""
+    return explorer(loaded("6.1", "repair"), SMALL).run()
+
+
+def test_what_is_remembered_changes_nothing(
+    usual: Exploration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Executing every segment of every state again leads to the same states."""
+    search = explorer(loaded("6.1", "repair"), SMALL)
+    monkeypatch.setattr(search.memo.switches, "step", lambda *_: None)
+    monkeypatch.setattr(search.memo, "_known", _Forgetful())
+    assert figures(search.run()) == figures(usual)
+    assert search.result.executed > 2 * usual.executed
+
+
+class _Forgetful(dict[object, object]):
+    """A dictionary that finds nothing by `get`."""
+
+    def get(self, _: object, default: object = None) -> object:
+        return default
+
+
+def test_symmetry_changes_no_verdict(usual: Exploration) -> None:
+    """Telling tasks apart gives more states, and the same verdict."""
+    search = explorer(loaded("6.1", "repair"), SMALL)
+    search.canonical._sorted = lambda numbers: [tuple(range(len(numbers)))]  # type: ignore[method-assign]
+    result = search.run()
+    assert result.states > usual.states
+    assert (result.found, usual.found) == (None, None)
+
+
+def test_registers_that_are_dead_change_no_verdict(
+    usual: Exploration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keeping every register gives no fewer states, and the same verdict."""
+    search = explorer(loaded("6.1", "repair"), SMALL)
+    liveness = search.driver.contexts._liveness
+    monkeypatch.setattr(liveness, "clean", lambda registers: registers)
+    result = search.run()
+    assert result.states >= usual.states
+    assert result.found is None
+
+
+def test_the_trees_do_not_order_sequence_numbers() -> None:
+    """No segment of the repaired tree tells apart sequence numbers in reverse order."""
+    search = explorer(loaded("6.1", "repair"), SMALL)
+    search.run()
+    assert not search.memo.ordered
+
+
+def test_ordered_sequence_numbers_keep_their_order(tmp_path: Path) -> None:
+    """A tree that compares by order is noticed, and its fault found and followed."""
+    tree, patch = require_tree("6.1"), tmp_path / "ordered.patch"
+    patch.write_text(unified_diff(tree, REPAIR, ORDERED))
+    edited = load_built(build(tree, [patch], cache=build_cache()), [patch])
+    search = explorer(edited, Scenario(1, 2, 2, frozenset({Event.IOPERM})))
+    result = search.run()
+    assert search.memo.ordered
+    assert result.found is not None

@@ -1,0 +1,37 @@
+"""Searches in processes of their own."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+
+from iopermit.kernel.search.parallel import started
+
+
+def _forbidden() -> int:
+    message = "of a child"
+    raise ValueError(message)
+
+
+def test_results_come_in_order_of_the_tasks() -> None:
+    """Each function gives the result of its own task, computed in another process."""
+    with started([os.getpid, lambda: 7]) as results:
+        pid, seven = (result() for result in results)
+    assert seven == 7
+    assert pid != os.getpid() or (os.cpu_count() or 1) < 2
+
+
+def test_an_exception_is_raised_where_the_result_is_asked_for() -> None:
+    """What ends a task ends the one that waits for it, with the same exception."""
+    with started([_forbidden]) as results, pytest.raises(ValueError, match="of a child"):
+        results[0]()
+
+
+def test_what_still_runs_at_the_end_is_stopped() -> None:
+    """Leaving the block does not wait for tasks that nobody asked about."""
+    begun = time.monotonic()
+    with started([lambda: time.sleep(60)]):
+        pass
+    assert time.monotonic() - begun < 30

@@ -1,0 +1,21 @@
+"""Tests which fields of shared objects are assumed not to be written."""
+
+import pytest
+
+from iopermit.designs import find
+from iopermit.system.scenario import ALL_EVENTS, Scenario
+from iopermit.translate.analyses.assumptions import trustworthy
+from iopermit.translate.environment.environment import build
+
+
+@pytest.mark.parametrize(
+    ("name", "trusted"),
+    [
+        ("linux-2.6.8", {"in_use", "bitmap"}),
+        ("linux-6.16", {"in_use", "sequence", "max", "bitmap"}),
+    ],
+)
+def test_reference_counts_are_not_trusted(name: str, trusted: set[str]) -> None:
+    """Every field of a heap object is trusted but its count of references."""
+    model = build(find(name), Scenario(1, 1, 1, ALL_EVENTS))
+    assert {field.name for field in trustworthy(model)} == trusted

@@ -1,0 +1,158 @@
+"""Tests that what the design language lacks is refused: place, reason and remedy."""
+
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from iopermit.system.scenario import Scenario
+from iopermit.translate.environment.environment import build
+from iopermit.translate.frontend.load import load_design
+from iopermit.translate.frontend.source import DesignError
+
+DESIGN = '''
+import enum
+from typing import ClassVar
+
+from iopermit.designs.linux.base import LAYOUT_5_4
+from iopermit.system import machine_state
+from iopermit.system.bitmap import Bitmap, PortRange
+from iopermit.system.design import EINVAL, Design
+from iopermit.system.machine_state import IoMapBase, TssLayout
+from iopermit.system.records import NULL, HeapObject, Longs, Ref, Refcount, Sequence
+
+
+class Map(HeapObject):
+    """A map on the heap."""
+
+    refcnt: Refcount = 0
+    sequence: Sequence = 0
+    bitmap: Bitmap
+
+
+class Loose(HeapObject):
+    """A heap class that no field refers to."""
+
+
+class Small(Design):
+    """Denies everything."""
+
+    layout: ClassVar[TssLayout] = LAYOUT_5_4
+
+    class Task(machine_state.Task):
+        """A task."""
+
+        map: Ref[Map] = NULL
+        longs: Longs = 0
+        seen: Sequence = 0
+        ready: bool = False
+
+    def ioperm(self, cpu, task, ports: PortRange, turn_on: bool) -> int:
+        {body}
+        return -EINVAL
+
+    def iopl(self, cpu, task, level: int) -> int:
+        return -EINVAL
+
+    def switch_to(self, cpu, previous, following) -> None:
+        pass
+
+    def one(self, number) -> int:
+        task = number
+        return 0
+
+    def again(self, task) -> int:
+        result = self.again(task)
+        return result
+'''
+
+REFUSED = {
+    "a comprehension": ("x = [i for i in range(3)]", "no list comprehension", "["),
+    "a lambda": ("x = lambda: 1", "lambda", "lambda"),
+    "a product": ("x = task.longs * 2", "no operator Mult", "task.longs * 2"),
+    "an index": ("x = task.longs[0]", "no indexing", "task.longs[0]"),
+    "a chain of comparisons": (
+        "task.ready = 0 < task.longs < 2",
+        "no chained comparison",
+        "0 < task.longs < 2",
+    ),
+    "a string": ("x = 'text'", "no Constant", "'text'"),
+    "an exception": ("raise ValueError", "no statement of this kind (Raise)", "raise"),
+    "a try": ("try:\n    pass\nfinally:\n    pass", "no statement of this kind (Try)", "try"),
+    "a deletion": ("del task.longs", "no statement of this kind (Delete)", "del"),
+    "an import": ("import os", "no statement of this kind (Import)", "import"),
+    "an unpacking": ("x, y = 1, 2", "no tuple", "1, 2"),
+    "a second shared access": (
+        "x = task.map.sequence == task.map.sequence",
+        "a second access to shared state in one step",
+        "task.map.sequence",
+    ),
+    "a pointer in a number": ("task.longs = task.map", "a ref is assigned", "task.longs"),
+    "a variable of two types": ("x = 1\nx = task.map", "gets values of different types", "x"),
+    "a sum of pointers": ("x = task.map + 1", "only numbers are added", "task.map + 1"),
+    "recursion": ("x = self.again(task)", "again() calls itself", "self.again(task)"),
+    "too few arguments": ("x = self.one()", "one() takes (number)", "self.one()"),
+    "an assigned parameter": ("task = NULL", "the parameter 'task' is assigned", "task"),
+    "pointers compared with ==": ("x = task.map == NULL", "pointers are compared with ==", "task"),
+    "numbers compared with is": (
+        "x = task.longs is task.longs",
+        "`is` compares pointers only",
+        "task",
+    ),
+    "the order of counters": ("x = task.seen < 3", "the order of sequence numbers", "task.seen"),
+    "a number and a truth value": ("x = task.longs == task.ready", "are compared", "task.longs"),
+    "an unknown field": ("x = task.nothing", "task has no field 'nothing'", "task.nothing"),
+    "an unknown method": ("x = self.nothing(task)", "no method nothing()", "self.nothing"),
+    "an unknown name": ("x = nothing", "'nothing' has no value here", "nothing"),
+    "an unknown constant": ("x = self.NOTHING", "no constant 'NOTHING'", "self.NOTHING"),
+    "a loop over a list": ("for i in (1, 2):\n    pass", "something else than range(n)", "for"),
+    "an unbounded loop": (
+        "while True:\n    task.ready = True",
+        "an unbounded loop: nothing in it ends it",
+        "while",
+    ),
+    "a range of unknown length": ("for i in range(x):\n    pass", "'x' has no value here", "x"),
+    "the else of a loop": (
+        "while task.ready:\n    task.ready = False\nelse:\n    pass",
+        "no `else` of a loop",
+        "while",
+    ),
+    "another with": ("with open('f'):\n    pass", "an unknown `with`", "with"),
+    "a computed argument": (
+        "x = self.one(task.longs + 1)",
+        "an argument that is computed in the call",
+        "task.longs + 1",
+    ),
+    "a result in a field": ("task.longs = self.one(1)", "assigned to a field", "task.longs"),
+    "a class not on the heap": ("x = self.allocate(Loose)", "no heap class", "self.allocate"),
+    "a number freed": ("self.free(task.longs)", "is no heap object", "self.free"),
+    "a number as bitmap": ("cpu.tss.bitmap.copy_from(task.longs, 1)", "is no bitmap", "task.longs"),
+    "a pointer as truth value": ("if task.map:\n    pass", "this is no truth value", "task.map"),
+    "an unknown function": ("print(task)", "an unknown operation print()", "print"),
+    "super": ("super().ioperm(cpu, task, ports, turn_on)", "unknown operation super()", "super"),
+}
+
+
+def refusal(file: Path, statements: str) -> list[str]:
+    """Put statements into a design; return the lines of the message that refuses it."""
+    file.write_text(DESIGN.replace("{body}", textwrap.indent(statements, " " * 8).strip()))
+    with pytest.raises(DesignError) as error:
+        build(load_design(str(file)), Scenario(1, 1, 1))
+    return str(error.value).splitlines()
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_message_names_place_reason_and_remedy(case: str, tmp_path: Path) -> None:
+    """The message has file, line and column, the reason, the line, a caret, and a remedy."""
+    statements, reason, marked = REFUSED[case]
+    file = tmp_path / "small.py"
+    lines = refusal(file, statements)
+    place, text = lines[0].split(": error: ")
+    assert place.rsplit(":", 2)[0] == str(file)
+    line, column = map(int, place.rsplit(":", 2)[1:])
+    assert reason in text
+    source = file.read_text().splitlines()[line - 1]
+    assert lines[1] == "    " + source
+    assert lines[2] == "    " + " " * (column - 1) + "^"
+    assert source[column - 1 :].startswith(marked)
+    assert lines[3].startswith("  write instead: ")
