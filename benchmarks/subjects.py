@@ -7,7 +7,8 @@ import time
 from dataclasses import dataclass
 
 from iopermit.designs import find
-from iopermit.search.explore import Exploration, Limits, explore
+from iopermit.engine.limits import Limits
+from iopermit.search.explore import Exploration, explore
 from iopermit.search.native import Native
 from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
 from iopermit.translate.analyses.reductions import NO_REDUCTIONS, Reductions

@@ -6,8 +6,10 @@ from typing import NamedTuple
 import pytest
 from tools import generate_docs
 
+from iopermit.engine.comparison import EVENT_SETS, Rung
+from iopermit.engine.ladder import COMPARISON_LADDER
 from iopermit.report.cost_plot import described
-from iopermit.search.compare import EVENT_SETS, SMALL_LADDER, Rung, Settings, Subject, search
+from iopermit.search.compare import Settings, Subject, search
 
 MATRIX = generate_docs.read(generate_docs.MATRIX)
 FULL = generate_docs.read(generate_docs.FULL_MATRIX)
@@ -94,6 +96,6 @@ def test_larger_scenarios_only_go_on_from_small_ones() -> None:
     for subject, cells in FULL.items():
         for name, cell in cells.items():
             small = MATRIX[subject][name]
-            shared = tuple(rung for rung in cell.rungs if rung.bounds in SMALL_LADDER)
+            shared = tuple(rung for rung in cell.rungs if rung.bounds in COMPARISON_LADDER)
             assert small.outcome == "holds"
             assert shared == small.rungs

@@ -16,24 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from iopermit.designs import designs
+from iopermit.engine.comparison import EVENT_SETS, Cell, Matrix
+from iopermit.engine.ladder import COMPARISON_LADDER, FULL_COMPARISON_LADDER, Bounds
+from iopermit.engine.limits import Limits
 from iopermit.report.compare import cell_text, matrix_table
 from iopermit.report.compare_json import matrix_from_json, matrix_json
 from iopermit.report.cost import LEGEND, comparison_table, design_table, markdown
 from iopermit.report.cost_plot import plot
-from iopermit.search.compare import (
-    EVENT_SETS,
-    FULL_LADDER,
-    SMALL_LADDER,
-    Bounds,
-    Cell,
-    Matrix,
-    Settings,
-    Subject,
-    compare,
-    empty_matrix,
-    subjects,
-)
-from iopermit.search.explore import Limits
+from iopermit.search.compare import Settings, Subject, compare, empty_matrix, subjects
 from iopermit.system.cost import COLUMNS, PATHS, Costs, costs_of
 
 if TYPE_CHECKING:
@@ -137,7 +127,7 @@ def _full_table(full: Matrix) -> list[list[str]]:
 
 def was_continued(cell: Cell) -> bool:
     """Return whether scenarios beyond those of the small matrix were searched."""
-    return any(rung.bounds not in SMALL_LADDER for rung in cell.rungs)
+    return any(rung.bounds not in COMPARISON_LADDER for rung in cell.rungs)
 
 
 def all_costs() -> dict[str, Costs]:
@@ -159,14 +149,14 @@ def read(file: Path) -> Matrix:
 
 def search_small() -> None:
     """Search what the small matrix lacks."""
-    matrix = empty_matrix(rows(), list(EVENT_SETS), SMALL_LADDER[-1]) | read(MATRIX)
-    _search(matrix, SMALL_LADDER, _SMALL_LIMITS, MATRIX)
+    matrix = empty_matrix(rows(), list(EVENT_SETS), COMPARISON_LADDER[-1]) | read(MATRIX)
+    _search(matrix, COMPARISON_LADDER, _SMALL_LIMITS, MATRIX)
 
 
 def search_full() -> None:
     """Search larger scenarios where the small matrix says that the design holds."""
     known = read(FULL_MATRIX)
-    largest = FULL_LADDER[-1]
+    largest = FULL_COMPARISON_LADDER[-1]
     matrix: Matrix = {
         subject: {
             name: known.get(subject, {}).get(name) or Cell(cell.rungs, largest)
@@ -175,7 +165,7 @@ def search_full() -> None:
         }
         for subject, cells in read(MATRIX).items()
     }
-    _search(matrix, FULL_LADDER, _FULL_LIMITS, FULL_MATRIX)
+    _search(matrix, FULL_COMPARISON_LADDER, _FULL_LIMITS, FULL_MATRIX)
 
 
 def _search(matrix: Matrix, ladder: Sequence[Bounds], limits: Limits, file: Path) -> None:

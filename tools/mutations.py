@@ -13,12 +13,15 @@ import sys
 import tomllib
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from iopermit.designs import find
-from iopermit.search.mutation import HOLDS_UNDER, SMALL, Bounds, Outcome, UndeterminedError, judge
+from iopermit.search.mutation import HOLDS_UNDER, SMALL, Outcome, UndeterminedError, judge
 from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event
 from iopermit.translate.frontend.mutate import Mutation, mutations
+
+if TYPE_CHECKING:
+    from iopermit.engine.ladder import Bounds
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 DOCUMENT: Final = ROOT / "docs" / "mutations.md"

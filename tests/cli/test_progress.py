@@ -3,7 +3,7 @@
 import pytest
 
 from iopermit.cli import progress
-from iopermit.search.explore import Progress
+from iopermit.engine.progress import Progress
 
 AT = Progress(2000, 7, 300, 9000, 2.0, 64 << 20, "2 CPUs, 3 tasks, 2 longs")
 

@@ -16,7 +16,7 @@ from iopermit.kernel.loading import LoadedTree, load_built
 from iopermit.system.scenario import Event, Scenario
 
 if TYPE_CHECKING:
-    from iopermit.system.results import Verdict
+    from iopermit.engine.verdict import Verdict
 
 FEW = frozenset({Event.IOPERM, Event.IOPL, Event.FORK, Event.FORK_FAILS, Event.EXIT})
 """Events under which every planted fault shows, and which are searched in seconds."""

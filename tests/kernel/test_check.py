@@ -9,8 +9,10 @@ from tests.kernel.checking import KINDS, SMALL, loaded, verdict
 from tests.kernel.faults import FAULTS, HARMLESS, IOPORT, REPAIR, Edit, unified_diff
 from tests.kernel.trees import VERSIONS, build_cache, require_tree
 
+from iopermit.engine.errors import ReplayError
+from iopermit.engine.limits import Limits
 from iopermit.kernel.build.builder import build
-from iopermit.kernel.check import Limits, ReplayError, check_tree, replay_tree
+from iopermit.kernel.check import check_tree, replay_tree
 from iopermit.kernel.loading import load_built
 from iopermit.report.json import verdict_json
 from iopermit.system.scenario import ALL_EVENTS, Event, Scenario

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from iopermit import arch
 from iopermit.designs import find
+from iopermit.engine.trace import TraceStep, TssState, Violation
+from iopermit.engine.verdict import SearchStatistics, Verdict
 from iopermit.system.concretion import readable
 from iopermit.system.execution import Action, Context, Mode
-from iopermit.system.results import SearchStatistics, TraceStep, TssState, Verdict, Violation
 from iopermit.system.scenario import PLAIN_EVENTS, Scenario
 from iopermit.system.simulation import System
 from iopermit.system.site import Site

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from iopermit.engine.comparison import Cell, Rung
 from iopermit.report.compare import cell_text, matrix_table, matrix_text
 from iopermit.report.compare_json import matrix_from_json, matrix_json
-from iopermit.search.compare import Cell, Rung
 
 SMALL, LARGE = (1, 2, 1), (2, 2, 2)
 HOLDS = Rung(SMALL, "holds", 1234)

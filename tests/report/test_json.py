@@ -12,8 +12,8 @@ from tests.report.schedules import review_story
 from tests.report.verdicts import CRASH, GARBAGE, HOLDS, UNDETERMINED
 
 from iopermit.designs import designs
+from iopermit.engine.verdict import Verdict
 from iopermit.report.json import design_name, place, schema, to_text, verdict_json
-from iopermit.system.results import Verdict
 from iopermit.system.site import Site
 from iopermit.translate.frontend.load import load_design
 

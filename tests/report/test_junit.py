@@ -6,8 +6,8 @@ from xml.etree import ElementTree as ET
 from tests.report.schedules import review_story
 from tests.report.verdicts import CRASH, HOLDS, UNDETERMINED
 
+from iopermit.engine.verdict import Verdict
 from iopermit.report.junit import junit_xml
-from iopermit.system.results import Verdict
 
 
 def suite(verdict: Verdict) -> ET.Element:

@@ -7,8 +7,8 @@ import pytest
 from tests.report.schedules import review_story, texts
 from tests.report.verdicts import CRASH, GARBAGE, HOLDS, SITE, UNDETERMINED
 
+from iopermit.engine.verdict import Uncovered, Verdict
 from iopermit.report.text import WIDTH, report
-from iopermit.system.results import Uncovered, Verdict
 
 STORY = """\
 BUG: port leak in linux-v2-06: task B may use ports 192-65535, which only task A was granted

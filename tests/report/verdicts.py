@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from iopermit.system.results import SearchStatistics, Uncovered, Verdict, Violation
+from iopermit.engine.trace import Violation
+from iopermit.engine.verdict import SearchStatistics, Uncovered, Verdict
 from iopermit.system.scenario import ALL_EVENTS, Scenario
 from iopermit.system.site import Site
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from iopermit.designs import find
-from iopermit.search.explore import Exploration, Explorer, Limits
+from iopermit.engine.limits import Limits
+from iopermit.search.explore import Exploration, Explorer
 from iopermit.search.native import Native, initial_state
 from iopermit.translate.analyses.reductions import NO_REDUCTIONS
 from iopermit.translate.environment.environment import build

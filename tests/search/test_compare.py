@@ -1,69 +1,11 @@
 """The matrix: which scenarios are searched, and what a cell may claim."""
 
-import itertools
-
-import pytest
-
 from iopermit.designs import designs
-from iopermit.search.compare import (
-    EVENT_SETS,
-    FULL_LADDER,
-    SMALL_LADDER,
-    Bounds,
-    Cell,
-    Matrix,
-    Outcome,
-    Rung,
-    Settings,
-    Subject,
-    compare,
-    empty_matrix,
-    subjects,
-)
-from iopermit.search.explore import Limits
-from iopermit.system.scenario import Event, Scenario
+from iopermit.engine.comparison import Cell, Matrix, Rung
+from iopermit.engine.limits import Limits
+from iopermit.search.compare import Settings, Subject, compare, empty_matrix, subjects
 
 SMALL, MEDIUM, LARGE = (1, 1, 1), (1, 2, 1), (1, 2, 2)
-
-
-def rung(bounds: Bounds, outcome: Outcome) -> Rung:
-    """Return a verdict in one scenario."""
-    return Rung(bounds, outcome, 10)
-
-
-@pytest.mark.parametrize(
-    ("rungs", "outcome", "finished"),
-    [
-        ((), "undetermined", False),
-        ((rung(SMALL, "holds"),), "undetermined", False),
-        ((rung(SMALL, "holds"), rung(MEDIUM, "undetermined")), "undetermined", True),
-        ((rung(SMALL, "holds"), rung(MEDIUM, "violated")), "violated", True),
-        ((rung(SMALL, "undetermined"),), "undetermined", True),
-        ((rung(SMALL, "holds"), rung(LARGE, "holds")), "holds", True),
-    ],
-)
-def test_only_an_exhausted_largest_scenario_holds(
-    rungs: tuple[Rung, ...], outcome: str, finished: bool
-) -> None:
-    """A cell that stopped below the largest scenario never holds."""
-    cell = Cell(rungs, LARGE)
-    assert cell.outcome == outcome
-    assert cell.finished is finished
-
-
-def test_event_sets_come_with_and_without_preemption() -> None:
-    """Each of plain and all has a twin that lacks exactly preemption in the kernel."""
-    for name in ("plain", "all"):
-        assert EVENT_SETS[name] - EVENT_SETS[f"{name}-without-preempt"] == {Event.PREEMPT}
-
-
-def test_ladders_grow_to_the_default_scenario() -> None:
-    """Scenarios are ordered by what they contain; the last one is the default."""
-    default = Scenario()
-    assert FULL_LADDER[: len(SMALL_LADDER)] == SMALL_LADDER
-    assert FULL_LADDER[-1] == (default.cpus, default.tasks, default.longs)
-    for earlier, later in itertools.pairwise(FULL_LADDER):
-        assert not all(a >= b for a, b in zip(earlier, later, strict=True))
 
 
 def test_each_option_is_a_row() -> None:
@@ -91,7 +33,7 @@ def test_a_violation_ends_a_cell() -> None:
 def test_a_search_goes_on_where_it_stopped() -> None:
     """Scenarios that the matrix has are not searched again, and a limit ends a cell."""
     rows = [Subject(designs()["linux-2.6.8"])]
-    known = rung(SMALL, "holds")
+    known = Rung(SMALL, "holds", 10)
     matrix = {"linux-2.6.8": {"plain-without-preempt": Cell((known,), LARGE)}}
     settings = Settings(Limits(max_states=10))
     compare(rows, matrix, (SMALL, MEDIUM, LARGE), settings)

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from iopermit.designs import designs, find
+from iopermit.engine.limits import Limits
 from iopermit.report.json import to_text, verdict_json
 from iopermit.search.check import check, check_once
 from iopermit.search.compare import Subject, subjects
-from iopermit.search.explore import Limits
 from iopermit.search.replay import replay
 from iopermit.system.options import with_options
 from iopermit.system.scenario import ALL_EVENTS, Scenario
 
 if TYPE_CHECKING:
+    from iopermit.engine.verdict import Verdict
     from iopermit.search.one_scenario import Settings
     from iopermit.system.design import Design
-    from iopermit.system.results import Verdict
 
 FAMILY = Scenario(1, 2, 1, ALL_EVENTS)
 ENDLESS = {"linux-5.5 --option no_refcnt_reset"}

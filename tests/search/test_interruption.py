@@ -1,4 +1,4 @@
-"""Tests that Ctrl-C is noted and not lost."""
+"""Tests that Ctrl-C ends a search, a check and a comparison."""
 
 from __future__ import annotations
 
@@ -12,55 +12,13 @@ from iopermit.designs import find
 from iopermit.search.check import check
 from iopermit.search.compare import Settings, Subject, compare, empty_matrix
 from iopermit.search.explore import Explorer
-from iopermit.search.interruption import Interruption
 from iopermit.system.scenario import PLAIN_EVENTS, Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from iopermit.search.explore import Exploration, Progress
-
-
-def test_the_first_is_noted_and_the_second_raised() -> None:
-    """The first Ctrl-C sets a flag, the second raises KeyboardInterrupt."""
-    with Interruption() as interruption:
-        requested = [interruption.requested]
-        signal.raise_signal(signal.SIGINT)
-        assert [*requested, interruption.requested] == [False, True]
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
-
-
-def test_the_usual_handler_is_back_afterwards() -> None:
-    """After the context Ctrl-C raises KeyboardInterrupt again."""
-    with Interruption():
-        assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-
-
-def test_the_handler_of_a_program_is_left_alone() -> None:
-    """Where a program handles Ctrl-C itself, its handler stays."""
-    called: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: called.append(number))
-    try:
-        with Interruption() as interruption:
-            signal.raise_signal(signal.SIGINT)
-        assert (called, interruption.requested) == ([signal.SIGINT], False)
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def test_contexts_within_another_share_its_note() -> None:
-    """A Ctrl-C between two searches is seen by the second, if a context is open around both."""
-    with Interruption() as around:
-        with Interruption() as first:
-            assert not first.requested
-        signal.raise_signal(signal.SIGINT)
-        with Interruption() as second:
-            assert second.requested
-        assert around.requested
-    with Interruption() as later:
-        assert not later.requested
+    from iopermit.engine.progress import Progress
+    from iopermit.search.explore import Exploration
 
 
 @pytest.mark.parametrize("name", ["linux-2.6.8", "linux-2.6.10-L1"])

@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from iopermit.designs import find
+from iopermit.engine.errors import ReplayError
+from iopermit.engine.limits import Limits
 from iopermit.search import compare
 from iopermit.search.check import check
-from iopermit.search.explore import Limits, Progress
 from iopermit.search.one_scenario import Search, Settings
-from iopermit.search.replay import ReplayError
 from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
 from iopermit.translate.analyses.reductions import NO_REDUCTIONS, Reductions
 from iopermit.translate.frontend.load import load_design
 from iopermit.translate.frontend.mutate import mutations
 
 if TYPE_CHECKING:
+    from iopermit.engine.progress import Progress
+    from iopermit.engine.verdict import Verdict
     from iopermit.system.design import Design
-    from iopermit.system.results import Verdict
 
 SMALL = Scenario(1, 2, 1, PLAIN_EVENTS - {Event.PREEMPT})
 HOLDS = "linux-v2-06-reviewed+prev_max"

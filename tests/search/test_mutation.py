@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from tools import mutations as tool
 
 from iopermit.designs import find
-from iopermit.search.mutation import HOLDS_UNDER, SMALL, Bounds, judge
+from iopermit.search.mutation import HOLDS_UNDER, SMALL, judge
 from iopermit.translate.frontend.load import load_design
 from iopermit.translate.frontend.mutate import mutations
+
+if TYPE_CHECKING:
+    from iopermit.engine.ladder import Bounds
 
 FAST: dict[str, tuple[Bounds, ...]] = {
     "linux-2.6.8": SMALL,

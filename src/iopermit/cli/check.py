@@ -15,9 +15,10 @@ from iopermit.cli.exit_codes import ExitCode, exit_code
 from iopermit.cli.kernel import Request, check_kernel
 from iopermit.cli.output import OutputError, check_writable, print_result, write_file
 from iopermit.cli.progress import shown
+from iopermit.engine.limits import Limits
 
 if TYPE_CHECKING:
-    from iopermit.system.results import Verdict
+    from iopermit.engine.verdict import Verdict
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,6 @@ def check_design(  # noqa: PLR0913 - one parameter per option
     loaded = load_design(design, options)
 
     from iopermit.search.check import check  # noqa: PLC0415 - imports LLVM
-    from iopermit.search.explore import Limits  # noqa: PLC0415 - as above
     from iopermit.translate.analyses.reductions import Reductions  # noqa: PLC0415 - only now needed
 
     reductions = Reductions(

@@ -12,9 +12,12 @@ from iopermit.cli.errors import BadInputError
 from iopermit.cli.exit_codes import ExitCode
 from iopermit.cli.output import print_result
 from iopermit.cli.progress import shown
+from iopermit.engine.comparison import EVENT_SETS
+from iopermit.engine.ladder import COMPARISON_LADDER, FULL_COMPARISON_LADDER, Bounds
+from iopermit.engine.limits import Limits
 
 if TYPE_CHECKING:
-    from iopermit.search.compare import Bounds, Matrix
+    from iopermit.engine.comparison import Matrix
 
 
 def compare(  # noqa: PLR0913 - one parameter per option
@@ -66,13 +69,12 @@ def compare(  # noqa: PLR0913 - one parameter per option
     memory = shared.memory_size(max_memory)
     fixed = shared.scenario(None, None, cpus, tasks, longs)
 
-    from iopermit.report.compare import matrix_text  # noqa: PLC0415 - imports the search
+    from iopermit.report.compare import matrix_text  # noqa: PLC0415 - as above
     from iopermit.report.compare_json import matrix_json  # noqa: PLC0415 - as above
     from iopermit.report.json import to_text  # noqa: PLC0415 - as above
     from iopermit.search import compare as search  # noqa: PLC0415 - imports LLVM
-    from iopermit.search.explore import Limits  # noqa: PLC0415 - as above
 
-    ladder: tuple[Bounds, ...] = search.FULL_LADDER if full else search.SMALL_LADDER
+    ladder: tuple[Bounds, ...] = FULL_COMPARISON_LADDER if full else COMPARISON_LADDER
     if fixed is not None:
         ladder = ((fixed.cpus, fixed.tasks, fixed.longs),)
     rows = list(search.subjects(loaded, options=not no_options))
@@ -86,8 +88,6 @@ def compare(  # noqa: PLR0913 - one parameter per option
 
 
 def _event_sets(text: str) -> list[str]:
-    from iopermit.search.compare import EVENT_SETS  # noqa: PLC0415 - imports LLVM
-
     names = [name.strip() for name in text.split(",") if name.strip()]
     unknown = [name for name in names if name not in EVENT_SETS]
     if unknown or not names:

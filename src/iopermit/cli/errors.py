@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-import sys
 
 import typer
 
 from iopermit.cli.exit_codes import ExitCode
 from iopermit.cli.output import OutputError, complain, give_up_stdout
 from iopermit.designs import UnknownDesignError
+from iopermit.engine.errors import ReplayError
 from iopermit.kernel.errors import KernelTreeError
 from iopermit.translate.frontend.source import DesignError
 
@@ -41,7 +41,7 @@ def explain(error: Exception) -> ExitCode:
                 "iopermit: error: out of memory; lower --max-memory or check a smaller scenario"
             )
             return ExitCode.UNDETERMINED
-        case _ if _is_replay_error(error):
+        case ReplayError():
             return _internal(f"the replay at full size disagrees with the search: {error}", error)
         case BrokenPipeError():
             give_up_stdout()
@@ -56,12 +56,6 @@ def explain(error: Exception) -> ExitCode:
         case _:
             return _internal(f"{type(error).__name__}: {error}", error)
     return ExitCode.BAD_INPUT
-
-
-def _is_replay_error(error: Exception) -> bool:
-    """Tell without importing the search, which did not raise the error if it is not imported."""
-    module = sys.modules.get("iopermit.search.replay")
-    return module is not None and isinstance(error, module.ReplayError)
 
 
 def _usage(error: Exception, message: str) -> str:

@@ -10,13 +10,13 @@ from iopermit.cli import scenario as bounds
 from iopermit.cli.errors import BadInputError
 from iopermit.cli.output import complain
 from iopermit.cli.progress import shown
+from iopermit.engine.errors import ReplayError
+from iopermit.engine.ladder import TREE_LADDER
+from iopermit.engine.limits import Limits
 from iopermit.system.scenario import Event, Scenario
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from iopermit.kernel.search.exploration import Exploration
-    from iopermit.system.results import Verdict
+    from iopermit.engine.verdict import Verdict
 
 
 @dataclass(frozen=True)
@@ -36,29 +36,15 @@ class Request:
     quiet: bool = False
 
 
-@dataclass(frozen=True)
-class _Progress:
-    """How far a search is, as the progress line wants it."""
-
-    states: int
-    depth: int
-    frontier: int
-    seconds: float
-    memory: int
-    scenario: str
-
-
 def scenarios(request: Request) -> list[Scenario]:
     """Return the scenarios that a request asks for: one, or the ladder with its events.
 
     Raises:
         BadInputError: a bound makes no sense, or there is no event of that name.
     """
-    from iopermit.kernel.check import LADDER  # noqa: PLC0415 - imports the emulator
-
     numbers = (request.cpus, request.tasks, request.longs)
     if all(number is None for number in numbers):
-        return [_scenario(request, *each) for each in LADDER]
+        return [_scenario(request, *each) for each in TREE_LADDER]
     cpus = 1 if request.cpus is None else request.cpus
     tasks = 2 if request.tasks is None else request.tasks
     longs = request.longs if request.longs is not None else 2 if cpus == 1 else 1
@@ -78,33 +64,15 @@ def check_kernel(request: Request) -> Verdict:
         BadInputError: a bound makes no sense, or there is no event of that name.
         KernelTreeError: the tree, a patch or the build cannot be used.
     """
-    from iopermit.kernel.check import Limits, check_tree  # noqa: PLC0415 - imports the emulator
+    from iopermit.kernel.check import check_tree  # noqa: PLC0415 - imports the emulator
     from iopermit.kernel.loading import load_tree  # noqa: PLC0415 - as above
 
     wanted = scenarios(request)
     say = None if request.quiet else complain
     tree = load_tree(request.tree, request.patches, keep=request.keep_build, progress=say)
-    with shown(quiet=request.quiet) as show:
-        limits = Limits(request.max_states, request.timeout)
-        return check_tree(tree, wanted, limits=limits, progress=_reporter(show))
-
-
-def _reporter(
-    show: Callable[[Any], None] | None,
-) -> Callable[[Scenario, Exploration, int], None] | None:
-    if show is None:
-        return None
-
-    def report(scenario: Scenario, found: Exploration, frontier: int) -> None:
-        from iopermit.report.words import bounds as words  # noqa: PLC0415 - only now needed
-
-        show(
-            _Progress(
-                found.states, found.depth, frontier, found.seconds, found.memory, words(scenario)
-            )
-        )
-
-    return report
+    with shown(quiet=request.quiet) as progress:
+        limits = Limits(request.max_states, timeout=request.timeout)
+        return check_tree(tree, wanted, limits=limits, progress=progress)
 
 
 def replay_kernel(saved: dict[str, Any], file: Path) -> Verdict:
@@ -114,7 +82,7 @@ def replay_kernel(saved: dict[str, Any], file: Path) -> Verdict:
         BadInputError: the file is damaged, or the schedule no longer shows the violation.
         KernelTreeError: the tree, a patch or the build cannot be used any more.
     """
-    from iopermit.kernel.check import ReplayError, replay_tree  # noqa: PLC0415 - the emulator
+    from iopermit.kernel.check import replay_tree  # noqa: PLC0415 - the emulator
     from iopermit.kernel.loading import load_tree  # noqa: PLC0415 - as above
 
     problem = _problem_of(saved["kernel"])

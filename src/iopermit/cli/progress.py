@@ -5,41 +5,11 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator
-from typing import Final, Protocol
+from collections.abc import Iterator
+from typing import Final
 
 from iopermit.cli.output import complain
-
-
-class Progress(Protocol):
-    """How far a search is: of a design, or of a kernel tree."""
-
-    @property
-    def states(self) -> int:
-        """States visited."""
-
-    @property
-    def depth(self) -> int:
-        """Steps from the initial state."""
-
-    @property
-    def frontier(self) -> int:
-        """States to go on from."""
-
-    @property
-    def seconds(self) -> float:
-        """Time since the search began."""
-
-    @property
-    def memory(self) -> int:
-        """Bytes that the states take."""
-
-    @property
-    def scenario(self) -> str:
-        """The scenario, in words; may be empty."""
-
-
-Show = Callable[[Progress], None]
+from iopermit.engine.progress import Progress, ProgressCallback
 
 _FIRST_LINE: Final = 2.0
 """Seconds before the first line, where standard error is no terminal."""
@@ -48,7 +18,7 @@ _EVERY: Final = 10.0
 
 
 @contextlib.contextmanager
-def shown(*, quiet: bool) -> Iterator[Show | None]:
+def shown(*, quiet: bool) -> Iterator[ProgressCallback | None]:
     """Give what a search calls with its progress; None if nothing is to be shown."""
     if quiet:
         yield None
@@ -62,7 +32,7 @@ def shown(*, quiet: bool) -> Iterator[Show | None]:
         yield _lines()
 
 
-def _lines() -> Show:
+def _lines() -> ProgressCallback:
     due = time.monotonic() + _FIRST_LINE
 
     def show(progress: Progress) -> None:

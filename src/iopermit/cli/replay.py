@@ -11,6 +11,7 @@ import typer
 from iopermit.cli.check import Output, deliver
 from iopermit.cli.errors import BadInputError
 from iopermit.cli.exit_codes import ExitCode, exit_code
+from iopermit.engine.errors import ReplayError
 
 _SAVE_HINT = "write one with: iopermit check DESIGN --save FILE"
 
@@ -32,7 +33,7 @@ def replay_file(
         deliver(found, Output(as_json=as_json, steps=steps, replayed=file))
         return exit_code(found.verdict)
 
-    from iopermit.search.replay import ReplayError, replay  # noqa: PLC0415 - takes its time
+    from iopermit.search.replay import replay  # noqa: PLC0415 - takes its time
 
     try:
         verdict = replay(saved)

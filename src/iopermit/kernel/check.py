@@ -4,47 +4,37 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
+from iopermit.engine.errors import ReplayError
+from iopermit.engine.limits import Limits
+from iopermit.engine.progress import Progress, ProgressCallback
+from iopermit.engine.verdict import SearchStatistics, Uncovered, Verdict
 from iopermit.kernel.execution.accesses import Points
 from iopermit.kernel.execution.boot import bring_up
 from iopermit.kernel.search.exploration import Bounds, Exploration, Explorer
 from iopermit.kernel.search.parallel import started
-from iopermit.kernel.search.replaying import Replay, Replayer
+from iopermit.kernel.search.replaying import Replayer
 from iopermit.kernel.search.schedule import Scheduled, concrete_schedule, scheduled
-from iopermit.system.results import SearchStatistics, Uncovered, Verdict
 from iopermit.system.scenario import Event, Scenario
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from iopermit.engine.trace import Replay
     from iopermit.kernel.loading import LoadedTree
 
-Progress = Callable[[Scenario, Exploration, int], None]
 Executed = set[tuple[int, int]]
 """Address and size of the basic blocks that were executed."""
-LADDER: Final = ((1, 2, 2), (2, 2, 1))
-"""CPUs, tasks and longs of the scenarios of a check without explicit bounds."""
-
-
-class ReplayError(Exception):
-    """The schedule of a violation, executed again, does not show it."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """When to give up: states of one scenario, seconds in total."""
-
-    max_states: int | None = None
-    timeout: float | None = None
 
 
 def check_tree(
     tree: LoadedTree,
     scenarios: Sequence[Scenario],
     *,
-    limits: Limits = Limits(),
-    progress: Progress | None = None,
+    limits: Limits = Limits(),  # noqa: B008 - immutable
+    progress: ProgressCallback | None = None,
 ) -> Verdict:
     """Return the verdict about a tree: in the first scenario that does not hold, or the last.
 
@@ -55,7 +45,7 @@ def check_tree(
     deadline = None if limits.timeout is None else time.monotonic() + limits.timeout
     first, *others = scenarios
 
-    def search(scenario: Scenario, report: Progress | None) -> tuple[Verdict, Executed]:
+    def search(scenario: Scenario, report: ProgressCallback | None) -> tuple[Verdict, Executed]:
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
         return _check_once(tree, scenario, Bounds(limits.max_states, left), report)
 
@@ -99,15 +89,21 @@ def _check_once(
     tree: LoadedTree,
     scenario: Scenario,
     bounds: Bounds,
-    progress: Progress | None,
+    progress: ProgressCallback | None,
 ) -> tuple[Verdict, Executed]:
     driver, initial = bring_up(tree.image, scenario)
+
+    def report(found: Exploration, frontier: int) -> None:
+        if progress is not None:
+            figures = (found.states, found.depth, frontier, found.transitions)
+            progress(Progress(*figures, found.seconds, found.memory, scenario.size))
+
     explorer = Explorer(
         driver,
         initial,
         scenario,
         bounds=bounds,
-        progress=None if progress is None else lambda r, f: progress(scenario, r, f),
+        progress=report,
     )
     result = explorer.run()
     schedule: list[Scheduled] = []

@@ -7,10 +7,10 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from iopermit.engine.verdict import KernelSubject
 from iopermit.kernel.build.builder import BuiltTree, build
 from iopermit.kernel.execution.boot import load_image
 from iopermit.kernel.image.lines import Lines
-from iopermit.system.results import KernelSubject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -10,7 +10,8 @@ from iopermit.system.scenario import Scenario
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from iopermit.search.compare import Bounds, Cell, Matrix, Rung
+    from iopermit.engine.comparison import Cell, Matrix, Rung
+    from iopermit.engine.ladder import Bounds
 
 PRIVILEGE: Final[Mapping[bool | None, str]] = {
     True: "only with CAP_SYS_RAWIO at some time",

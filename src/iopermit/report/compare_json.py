@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from iopermit.search.compare import EVENT_SETS, Cell, Rung
+from iopermit.engine.comparison import EVENT_SETS, Cell, Rung
 
 if TYPE_CHECKING:
-    from iopermit.search.compare import Matrix
+    from iopermit.engine.comparison import Matrix
 
 SCHEMA: Final = "iopermit/compare/1"
 """Version of the format; another number means that a reader has to change."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from iopermit.report.operations import Operation, task_name
 
 if TYPE_CHECKING:
-    from iopermit.system.results import Ranges
+    from iopermit.engine.trace import Ranges
 
 PORTS: Final = 65536
 EVERY_PORT: Final = (1 << PORTS) - 1

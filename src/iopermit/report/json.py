@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from iopermit.designs import designs
 
 if TYPE_CHECKING:
-    from iopermit.system.results import KernelSubject, TraceStep, Uncovered, Verdict, Violation
+    from iopermit.engine.trace import TraceStep, Violation
+    from iopermit.engine.verdict import KernelSubject, Uncovered, Verdict
     from iopermit.system.scenario import Scenario
     from iopermit.system.site import Site
 

@@ -10,7 +10,7 @@ from iopermit.report.text import report
 from iopermit.report.words import bounds, events, headline, subject, what_is_open
 
 if TYPE_CHECKING:
-    from iopermit.system.results import Verdict
+    from iopermit.engine.verdict import Verdict
 
 
 def junit_xml(verdict: Verdict) -> str:

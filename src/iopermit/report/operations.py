@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from iopermit.system.results import TraceStep
+    from iopermit.engine.trace import TraceStep
 
 _FAILED: Final = re.compile(r"return -(E[A-Z]+)\b")
 

@@ -10,7 +10,8 @@ import iopermit
 from iopermit.report.words import KINDS, headline, what_is_open
 
 if TYPE_CHECKING:
-    from iopermit.system.results import TraceStep, Verdict
+    from iopermit.engine.trace import TraceStep
+    from iopermit.engine.verdict import Verdict
     from iopermit.system.site import Site
 
 Object = dict[str, Any]

@@ -13,8 +13,8 @@ from iopermit.report.timeline import timeline
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from iopermit.engine.trace import TraceStep, TssState
     from iopermit.report.timeline import Row
-    from iopermit.system.results import TraceStep, TssState
 
 _GAP: Final = "  "
 _LEAST_TEXT: Final = 30

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from iopermit.system.results import KernelSubject, Saving, Verdict, Violation
+    from iopermit.engine.trace import Violation
+    from iopermit.engine.verdict import KernelSubject, Saving, Verdict
     from iopermit.system.site import Site
 
 WIDTH: Final = 100

@@ -13,7 +13,7 @@ from iopermit.report.operations import Operation, operations, task_name
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from iopermit.system.results import TraceStep, TssState
+    from iopermit.engine.trace import TraceStep, TssState
 
 _INTO_TSS: Final = "tss.bitmap.copy_from("
 _COPIED: Final = re.compile(r"bytes \d+-(\d+) of (\d+)")

@@ -9,7 +9,7 @@ import iopermit
 from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
 
 if TYPE_CHECKING:
-    from iopermit.system.results import SearchStatistics, Verdict
+    from iopermit.engine.verdict import SearchStatistics, Verdict
     from iopermit.system.site import Site
 
 KINDS: Final = {

@@ -6,41 +6,23 @@ import time
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
-from iopermit.search.explore import Limits
-from iopermit.search.interruption import Interruption
-from iopermit.search.one_scenario import ProgressCallback, Search, Settings
-from iopermit.system.results import Saving, Verdict
-from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Scenario
+from iopermit.engine.interruption import Interruption
+from iopermit.engine.ladder import design_scenarios
+from iopermit.engine.limits import Limits
+from iopermit.engine.verdict import Saving, Verdict
+from iopermit.search.one_scenario import Search, Settings
 from iopermit.translate.analyses.reductions import REDUCTIONS, Reductions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from iopermit.engine.progress import ProgressCallback
     from iopermit.system.design import Design
+    from iopermit.system.scenario import Scenario
     from iopermit.system.site import Site
 
-_SMALL = ((1, 1, 1), (1, 2, 1), (1, 2, 2), (2, 2, 1), (2, 2, 2), (2, 3, 2))
 _MOST_BEYOND = 1 << 22
 """States visited beyond garbage if no limit is given: lost references can be counted for long."""
-
-
-def ladder(*, every: bool = False) -> Iterator[Scenario]:
-    """Yield scenarios from small to large, plain events before all, up to the default one.
-
-    To find every violation each scenario is searched to its end, so the large ones are left
-    out; they can be asked for with explicit bounds.
-    """
-    if every:
-        yield from (
-            Scenario(*bounds, events)
-            for events in (PLAIN_EVENTS, ALL_EVENTS)
-            for bounds in _SMALL[1:3]
-        )
-        return
-    for bounds in _SMALL[:-2]:
-        yield Scenario(*bounds, PLAIN_EVENTS)
-    for bounds in _SMALL:
-        yield Scenario(*bounds, ALL_EVENTS)
 
 
 def check(  # noqa: PLR0913 - the interface of the verb
@@ -62,7 +44,7 @@ def check(  # noqa: PLR0913 - the interface of the verb
     without each reduction (:func:`savings`), each time within the limits.
     """
     settings = Settings(limits, reductions, threads, progress, every)
-    scenarios = [scenario] if scenario is not None else ladder(every=every)
+    scenarios = [scenario] if scenario is not None else design_scenarios(every=every)
     with Interruption():
         verdict = _checked(design, scenarios, settings)
         if with_savings:

@@ -4,40 +4,24 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING
 
+from iopermit.engine.comparison import EVENT_SETS, Cell, Matrix, Rung
+from iopermit.engine.errors import ReplayError
+from iopermit.engine.interruption import Interruption
+from iopermit.engine.limits import Limits
 from iopermit.search.check import check
-from iopermit.search.explore import INTERRUPTED, Limits
-from iopermit.search.interruption import Interruption
-from iopermit.search.replay import ReplayError
+from iopermit.search.explore import INTERRUPTED
 from iopermit.system.options import with_options
-from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
+from iopermit.system.scenario import Event, Scenario
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from iopermit.search.one_scenario import ProgressCallback
+    from iopermit.engine.ladder import Bounds
+    from iopermit.engine.progress import ProgressCallback
+    from iopermit.engine.verdict import Verdict
     from iopermit.system.design import Design
-    from iopermit.system.results import Verdict
-
-Bounds = tuple[int, int, int]
-"""CPUs, tasks and longs of a scenario."""
-
-Outcome = Literal["holds", "violated", "undetermined"]
-
-EVENT_SETS: Final[Mapping[str, frozenset[Event]]] = {
-    "plain": PLAIN_EVENTS,
-    "plain-without-preempt": PLAIN_EVENTS - {Event.PREEMPT},
-    "all": ALL_EVENTS,
-    "all-without-preempt": ALL_EVENTS - {Event.PREEMPT},
-}
-"""The columns of the matrix, by their names on the command line."""
-
-SMALL_LADDER: Final[tuple[Bounds, ...]] = ((1, 1, 1), (1, 2, 1), (1, 2, 2), (2, 2, 1), (2, 2, 2))
-"""Scenarios from small to large, up to two of everything."""
-
-FULL_LADDER: Final[tuple[Bounds, ...]] = (*SMALL_LADDER, (2, 3, 1), (2, 3, 2))
-"""The same, up to the default scenario. The last ones have very many states."""
 
 
 @dataclass(frozen=True)
@@ -54,55 +38,6 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Rung:
-    """The verdict in one scenario."""
-
-    bounds: Bounds
-    outcome: Outcome
-    states: int
-    kinds: tuple[str, ...] = ()
-    """Kinds of the violations found, the one with the shortest schedule first."""
-    message: str = ""
-    """The violation in one sentence, or why the search ended early."""
-    needs_privilege: bool | None = None
-    """For a leak: whether only tasks that have CAP_SYS_RAWIO at some time can gain ports."""
-    too_few_longs: bool = False
-    """Whether only a scenario with more longs can tell."""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """The verdicts about one subject under one set of events, smallest scenario first."""
-
-    rungs: tuple[Rung, ...]
-    largest: Bounds
-    """The largest scenario that was asked for."""
-
-    @property
-    def decisive(self) -> Rung | None:
-        """The scenario that shows the violation, or else the largest exhausted one."""
-        decided = [rung for rung in self.rungs if rung.outcome != "undetermined"]
-        return decided[-1] if decided else None
-
-    @property
-    def outcome(self) -> Outcome:
-        """The verdict: "holds" only if the largest scenario was exhausted."""
-        decisive = self.decisive
-        if decisive is None:
-            return "undetermined"
-        if decisive.outcome == "holds" and decisive.bounds != self.largest:
-            return "undetermined"
-        return decisive.outcome
-
-    @property
-    def finished(self) -> bool:
-        """Whether no scenario is left to search."""
-        return bool(self.rungs) and (
-            self.rungs[-1].outcome != "holds" or self.rungs[-1].bounds == self.largest
-        )
-
-
-@dataclass(frozen=True)
 class Settings:
     """How to search one scenario."""
 
@@ -111,10 +46,6 @@ class Settings:
     every: bool = False
     """Whether to find every kind of violation, not only the one with the shortest schedule."""
     progress: ProgressCallback | None = None
-
-
-Matrix = dict[str, dict[str, Cell]]
-"""Cells by the subject's name and the name of the event set."""
 
 
 def subjects(designs: Iterable[type[Design]], *, options: bool = True) -> Iterator[Subject]:

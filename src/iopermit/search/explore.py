@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from iopermit.engine.interruption import Interruption
+from iopermit.engine.progress import Progress, ProgressCallback
 from iopermit.search import partition
 from iopermit.search.engine import home
-from iopermit.search.interruption import Interruption
 from iopermit.search.memory import Words, address
 from iopermit.search.native import Native, initial_state
 from iopermit.search.partition import Partition
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import ThreadPoolExecutor
 
+    from iopermit.engine.limits import Limits
     from iopermit.translate.model.initial_state import InitialValues
     from iopermit.translate.native.jit import Compiled
 
@@ -32,37 +34,6 @@ FULL = "the model has no room for what the design keeps"
 """Reason of a search some schedules of which end for want of slots."""
 AGAIN = "an assumption of a reduction turned out wrong"
 """Reason of a search that has to be repeated without it."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Where a search gives up; None is no limit."""
-
-    max_states: int | None = None
-    max_memory: int | None = None
-    """Bytes for states and their index."""
-    timeout: float | None = None
-    """Seconds."""
-
-    def after(self, started: float) -> Limits:
-        """Return what is left of the limits for work that began when the clock showed that."""
-        if self.timeout is None:
-            return self
-        left = self.timeout - (time.monotonic() - started)
-        return replace(self, timeout=max(0.0, left))
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a search is."""
-
-    states: int
-    depth: int
-    frontier: int
-    transitions: int
-    seconds: float
-    memory: int
-    scenario: str = ""
 
 
 @dataclass
@@ -122,7 +93,7 @@ class Explorer:
         *,
         stop: bool = True,
         goals: frozenset[str] = VIOLATIONS,
-        progress: Callable[[Progress], None] | None = None,
+        progress: ProgressCallback | None = None,
     ) -> Exploration:
         """Explore from a stored state; stop at the depth of the first violation if asked.
 
@@ -307,7 +278,7 @@ def explore(
     *,
     stop: bool = True,
     goals: frozenset[str] = VIOLATIONS,
-    progress: Callable[[Progress], None] | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Exploration:
     """Explore from the initial values (see :meth:`Explorer.run`).
 

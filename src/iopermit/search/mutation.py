@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from iopermit.search.explore import Limits
+from iopermit.engine.errors import ScheduleError
+from iopermit.engine.limits import Limits
 from iopermit.search.native import Native
 from iopermit.search.one_scenario import Search, Settings
-from iopermit.search.schedule import ScheduleError
 from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
 from iopermit.translate.analyses.reductions import NO_REDUCTIONS, Reductions
 from iopermit.translate.frontend.load import load_design
@@ -19,13 +19,11 @@ from iopermit.translate.native.jit import Compiled, compile_model
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from iopermit.engine.ladder import Bounds
     from iopermit.search.explore import Exploration
     from iopermit.search.replay import Confirmation
     from iopermit.translate.frontend.mutate import Mutation
     from iopermit.translate.model.ir import Field, Model
-
-Bounds = tuple[int, int, int]
-"""CPUs, tasks, longs."""
 
 SMALL: Final[tuple[Bounds, ...]] = ((1, 2, 1), (2, 2, 1), (1, 2, 2))
 """The scenarios in which a mutant is searched, until it is found."""

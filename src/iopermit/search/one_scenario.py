@@ -5,19 +5,13 @@ from __future__ import annotations
 import functools
 import inspect
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
-from iopermit.search.explore import (
-    FULL,
-    Exploration,
-    Limits,
-    Progress,
-    explore,
-)
+from iopermit.engine.limits import Limits
+from iopermit.engine.verdict import SearchStatistics, Uncovered, Verdict
+from iopermit.search.explore import FULL, Exploration, explore
 from iopermit.search.native import Native, initial_state
-from iopermit.system.results import SearchStatistics, Uncovered, Verdict
 from iopermit.system.scenario import ALL_EVENTS, Event, Scenario
 from iopermit.translate.analyses.assumptions import trustworthy
 from iopermit.translate.analyses.reductions import NO_REDUCTIONS, Reductions
@@ -28,12 +22,12 @@ from iopermit.translate.native.jit import Compiled, compile_model
 from iopermit.translate.native.labels import SWITCH_RULE, THREAD_RULE, USER_RULE
 
 if TYPE_CHECKING:
+    from iopermit.engine.progress import ProgressCallback
     from iopermit.search.memory import Words
     from iopermit.search.replay import Confirmation
     from iopermit.system.design import Design
 
 
-ProgressCallback = Callable[[Progress], None]
 _QUICK = ((1, 1, 1), (1, 1, 2), (1, 2, 1), (1, 2, 2), (2, 1, 1))
 """CPUs, tasks and longs of scenarios for which optimising takes longer than searching."""
 
@@ -136,7 +130,7 @@ class Search:
         A design may name a number of real longs, of which a long stands for more where there are
         few. What such a search finds need not be a violation. Else each must be confirmed.
         """
-        from iopermit.search.replay import ReplayError  # noqa: PLC0415 - only violations need it
+        from iopermit.engine.errors import ReplayError  # noqa: PLC0415 - only violations need it
 
         verdicts = []
         model = native.compiled.model

@@ -6,13 +6,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from iopermit import arch
+from iopermit.engine.errors import ReplayError
+from iopermit.engine.trace import Replay, TraceStep, TssState, Violation
+from iopermit.engine.verdict import SearchStatistics, Verdict
 from iopermit.system import specification
 from iopermit.system.concretion import Concretion, exact, readable
 from iopermit.system.crash import HeapExhaustedError, KernelCrash
 from iopermit.system.event_texts import EVENT_TEXTS
 from iopermit.system.execution import Action, Mode, Processor, Thread
 from iopermit.system.machine_state import IoMapBase
-from iopermit.system.results import SearchStatistics, TraceStep, TssState, Verdict, Violation
 from iopermit.system.rules import enabled
 from iopermit.system.scenario import Event, Scenario
 from iopermit.system.simulation import System
@@ -37,18 +39,6 @@ _BASES = {
     IoMapBase.ALL: "all ports",
     IoMapBase.LAZY: "lazy",
 }
-
-
-class ReplayError(Exception):
-    """The replay at full size disagrees with the search: an error in iopermit."""
-
-
-@dataclass(frozen=True)
-class Replay:
-    """A schedule executed at full size."""
-
-    trace: tuple[TraceStep, ...]
-    violation: Violation | None
 
 
 @dataclass(frozen=True)

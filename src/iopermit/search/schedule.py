@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from iopermit.engine.errors import ScheduleError
 from iopermit.search.renaming import representatives
 from iopermit.system.execution import Action
 from iopermit.translate.analyses.late_arguments import EVENT
@@ -36,10 +37,6 @@ class Transition:
     label: int
     task: int
     """The task slot that the CPU executes before it; idle tasks follow the tasks."""
-
-
-class ScheduleError(Exception):
-    """The path cannot be followed without reductions: an error in iopermit."""
 
 
 def concrete_schedule(
@@ -181,7 +178,6 @@ def transition_of(model: Model, values: InitialValues, label: int) -> Transition
 
 __all__ = [
     "FIRST_STEP",
-    "ScheduleError",
     "Transition",
     "concrete_schedule",
     "transition",

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from iopermit.engine.trace import Replay, TraceStep, TssState, Violation
 from iopermit.kernel.execution.boot import bring_up
 from iopermit.kernel.search.specification import Judge
 from iopermit.kernel.search.violations import crash_of, task_name, violation_of
 from iopermit.kernel.search.watching import TssWatch
 from iopermit.system.event_texts import EVENT_TEXTS
-from iopermit.system.results import TraceStep, TssState, Violation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,14 +27,6 @@ if TYPE_CHECKING:
 _ERRORS: Final = {1: "EPERM", 12: "ENOMEM", 22: "EINVAL", 38: "ENOSYS"}
 _FIRST_ERROR: Final = (1 << 64) - 4095
 """Results from here on are negated error numbers (MAX_ERRNO)."""
-
-
-@dataclass(frozen=True)
-class Replay:
-    """A schedule executed again."""
-
-    trace: tuple[TraceStep, ...]
-    violation: Violation | None
 
 
 class Replayer:

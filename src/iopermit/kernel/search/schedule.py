@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from iopermit.engine.errors import ScheduleError
 from iopermit.system.execution import Action
 
 if TYPE_CHECKING:
     from iopermit.kernel.search.exploration import Explorer, Found
     from iopermit.kernel.state.state import State
-
-
-class ScheduleError(Exception):
-    """A path cannot be followed again: an error in iopermit."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from iopermit import arch
-from iopermit.system.results import Violation
+from iopermit.engine.trace import Violation
 
 if TYPE_CHECKING:
     from iopermit.kernel.execution.crashes import Crash

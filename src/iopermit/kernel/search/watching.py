@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from iopermit import arch
+from iopermit.engine.trace import TssState
 from iopermit.kernel.execution.segment import VM_EXIT_LIMIT
 from iopermit.kernel.state.contents import CPU, address_of, name
-from iopermit.system.results import TssState
 from iopermit.system.site import Site
 
 if TYPE_CHECKING:

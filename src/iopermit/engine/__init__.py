@@ -1,0 +1,1 @@
+"""What the searches of designs and of kernel trees share: limits, progress, scenarios, results."""

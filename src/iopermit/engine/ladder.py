@@ -1,0 +1,46 @@
+"""The ladders: which scenarios are searched, from small to large, where none is asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Scenario
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Bounds = tuple[int, int, int]
+"""CPUs, tasks and longs of a scenario."""
+
+DESIGN_LADDER: Final[tuple[Bounds, ...]] = (
+    (1, 1, 1), (1, 2, 1), (1, 2, 2), (2, 2, 1), (2, 2, 2), (2, 3, 2),
+)  # fmt: skip
+"""For a design; the last one is the default scenario."""
+
+COMPARISON_LADDER: Final = DESIGN_LADDER[:-1]
+"""To compare designs: up to two of everything."""
+
+FULL_COMPARISON_LADDER: Final[tuple[Bounds, ...]] = (*COMPARISON_LADDER, (2, 3, 1), (2, 3, 2))
+"""The same, up to the default scenario. The last ones have very many states."""
+
+TREE_LADDER: Final[tuple[Bounds, ...]] = ((1, 2, 2), (2, 2, 1))
+"""For a kernel tree, whose code is executed for each transition."""
+
+
+def design_scenarios(*, every: bool = False) -> Iterator[Scenario]:
+    """Yield the scenarios of a design, plain events before all, up to the default one.
+
+    To find every violation each scenario is searched to its end, so the large ones are left
+    out; they can be asked for with explicit bounds.
+    """
+    if every:
+        yield from (
+            Scenario(*bounds, events)
+            for events in (PLAIN_EVENTS, ALL_EVENTS)
+            for bounds in DESIGN_LADDER[1:3]
+        )
+        return
+    for bounds in DESIGN_LADDER[:-2]:
+        yield Scenario(*bounds, PLAIN_EVENTS)
+    for bounds in DESIGN_LADDER:
+        yield Scenario(*bounds, ALL_EVENTS)

@@ -1,0 +1,41 @@
+"""Tests of what is known in a cell of a comparison."""
+
+import pytest
+
+from iopermit.engine.comparison import EVENT_SETS, Cell, Rung
+from iopermit.engine.ladder import Bounds
+from iopermit.engine.verdict import VerdictValue
+from iopermit.system.scenario import Event
+
+SMALL, MEDIUM, LARGE = (1, 1, 1), (1, 2, 1), (1, 2, 2)
+
+
+def rung(bounds: Bounds, outcome: VerdictValue) -> Rung:
+    """Return a verdict in one scenario."""
+    return Rung(bounds, outcome, 10)
+
+
+@pytest.mark.parametrize(
+    ("rungs", "outcome", "finished"),
+    [
+        ((), "undetermined", False),
+        ((rung(SMALL, "holds"),), "undetermined", False),
+        ((rung(SMALL, "holds"), rung(MEDIUM, "undetermined")), "undetermined", True),
+        ((rung(SMALL, "holds"), rung(MEDIUM, "violated")), "violated", True),
+        ((rung(SMALL, "undetermined"),), "undetermined", True),
+        ((rung(SMALL, "holds"), rung(LARGE, "holds")), "holds", True),
+    ],
+)
+def test_only_an_exhausted_largest_scenario_holds(
+    rungs: tuple[Rung, ...], outcome: str, finished: bool
+) -> None:
+    """A cell that stopped below the largest scenario never holds."""
+    cell = Cell(rungs, LARGE)
+    assert cell.outcome == outcome
+    assert cell.finished is finished
+
+
+def test_event_sets_come_with_and_without_preemption() -> None:
+    """Each of plain and all has a twin that lacks exactly preemption in the kernel."""
+    for name in ("plain", "all"):
+        assert EVENT_SETS[name] - EVENT_SETS[f"{name}-without-preempt"] == {Event.PREEMPT}
