@@ -2,6 +2,7 @@
 
 Prints ratios from one run on one machine. There is no pass or fail: only a disagreement with
 Spin about a model, with Unicorn about a result, or a program that is missing, ends with an error.
+With `--against REV` this tree is compared with another revision of iopermit instead.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import measurements, programs
+from benchmarks import against, measurements, programs, revisions
 from benchmarks.plan import FULL, QUICK, TINY, Plan
 from benchmarks.plot import plot
 from benchmarks.tables import SECTIONS
@@ -26,12 +27,15 @@ if TYPE_CHECKING:
     from benchmarks.measurements import Row
 
 _SCHEMA = "iopermit/performance/1"
+_SCHEMA_AGAINST = "iopermit/performance-against/1"
 _BAD_USAGE = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit status."""
-    options = _parser().parse_args(arguments)
+    options = _options(arguments)
+    if options.against is not None:
+        return _compare(options)
     needed = ("gcc",) if options.part == "programs" else ("spin", "gcc")
     missing = [tool for tool in needed if shutil.which(tool) is None]
     if missing:
@@ -51,12 +55,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
         title, show = SECTIONS[name]
         document[name] = rows
         print(f"\n## {title}\n\n{show(rows)}", end="", flush=True)
-        if options.json is not None:  # after every section: an interrupted run loses nothing
-            options.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        _write(options.json, document)
     print(f"\nload average at the end: {machine()['load_average']}")
     if options.plot is not None and "growth" in document:
         plot(document["growth"], options.plot)
     return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    """Measure this tree and another revision in turn."""
+    try:
+        commit = revisions.commit_of(options.against)
+    except revisions.UnknownRevisionError as error:
+        print(f"the benchmarks cannot compare: {error}", file=sys.stderr)
+        return _BAD_USAGE
+    plan = against.TINY if options.tiny else against.QUICK if options.quick else against.FULL
+    works = [work for work in plan if options.part in ("all", work.part)]
+    repeats = options.repeats or (1 if options.tiny else 3 if options.quick else 9)
+    document: dict[str, Any] = {"schema": _SCHEMA_AGAINST, "machine": machine(), "against": commit}
+    print(f"this tree against {options.against} ({commit[:12]}); above 1: this tree is slower\n")
+    rows: list[Row] = []
+    with revisions.here_and_at(commit) as (here, there):
+        for row in against.compare(works, here, there, repeats):
+            rows.append(row)
+            print(f"{row['part']}: {row['work']}", file=sys.stderr)
+            _write(options.json, document | {"pairs": rows})
+    print(against.comparison_table(rows), end="")
+    return 0
+
+
+def _write(file: Path | None, document: dict[str, Any]) -> None:
+    """Write what there is so far: an interrupted run loses nothing."""
+    if file is not None:
+        file.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 
 def _measure(plan: Plan, part: str) -> Iterator[tuple[str, list[Row]]]:
@@ -91,6 +122,18 @@ def _measure_search(plan: Plan) -> Iterator[tuple[str, list[Row]]]:
     yield "growth", list(measurements.growth(plan.growth, plan.timeout, plan.memory))
 
 
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.against is None and options.part in ("compile", "start-up"):
+        parser.error(f"--part {options.part} needs --against REV")
+    if options.against is not None and options.part == "programs":
+        parser.error("--against compares search, compile and start-up, not programs")
+    if options.against is not None and options.plot is not None:
+        parser.error("--against draws nothing: leave --plot out")
+    return options
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     size = parser.add_mutually_exclusive_group()
@@ -98,9 +141,13 @@ def _parser() -> argparse.ArgumentParser:
     size.add_argument("--tiny", action="store_true", help="only try whether the command works")
     parser.add_argument(
         "--part",
-        choices=("all", "search", "programs"),
+        choices=("all", "search", "programs", "compile", "start-up"),
         default="all",
-        help="measure the search of designs, or the running of programs, or both",
+        help="measure the search of designs, the running of programs, or all; with --against "
+        "search, compile, start-up, or all",
+    )
+    parser.add_argument(
+        "--against", metavar="REV", help="compare this tree with another revision, pair by pair"
     )
     parser.add_argument(
         "--repeats", type=_positive, metavar="N", help="measure N times, take the median"

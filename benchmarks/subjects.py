@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import dataclass
+from typing import Final
 
 from iopermit.designs import find
 from iopermit.engine.limits import Limits
@@ -28,6 +29,12 @@ UNREDUCED_OPTIONS = (
     "--no-hidden-maps",
 )
 """The same on the command line."""
+_IOPERMIT: Final = (
+    sys.executable,
+    "-c",
+    "import sys; from iopermit.cli import main; sys.exit(main())",
+)
+"""What the script `iopermit` does."""
 
 
 @dataclass(frozen=True)
@@ -82,15 +89,19 @@ class Subject:
 
     def command(self, *options: str) -> list[str]:
         """Return the command line that checks this design in this scenario."""
+        return [*_IOPERMIT, *self.arguments(), *options]
+
+    def arguments(self) -> list[str]:
+        """Return the same without the program, which may be that of another revision."""
         cpus, tasks, longs = map(str, self.bounds)
         bounds = ["--cpus", cpus, "--tasks", tasks, "--longs", longs]
         events = ["--events", event_list(self.scenario.events)]
-        return [*check_command(self.design), *bounds, *events, "--json", *options]
+        return ["check", self.design, *bounds, *events, "--json"]
 
 
 def check_command(design: str) -> list[str]:
     """Return the start of a command line that checks a design, as the script `iopermit` does."""
-    return [sys.executable, "-c", "from iopermit.cli import main; main()", "check", design]
+    return [*_IOPERMIT, "check", design]
 
 
 def event_list(events: frozenset[Event]) -> str:

@@ -28,6 +28,17 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert re.fullmatch(r"iopermit \d+\.\d+\.\d+\n", ran.out)
 
 
+def test_the_package_runs_as_a_module() -> None:
+    """`python -m iopermit` does what the script does, with its exit status and its name."""
+    module = [sys.executable, "-m", "iopermit"]
+    command = [*module, "check", "no-such-design"]
+    ran = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout) == (ExitCode.BAD_INPUT, "")
+    assert "no-such-design" in ran.stderr
+    shown = subprocess.run([*module, "--help"], capture_output=True, text=True, check=True).stdout
+    assert shown.startswith("Usage: iopermit ")
+
+
 @pytest.mark.parametrize("verb", [(), ("check",), ("list",), ("replay",), ("export", "promela")])
 def test_every_verb_has_help(capsys: pytest.CaptureFixture[str], verb: tuple[str, ...]) -> None:
     """--help of every verb goes to standard output, in plain ASCII."""
