@@ -79,13 +79,13 @@ def run(  # noqa: PLR0913 - one argument for each option
             check_writable(file)
 
     from iopermit.machine.errors import MachineError  # noqa: PLC0415 - as above
-    from iopermit.machine.kernel import (  # noqa: PLC0415 - as above
+    from iopermit.machine.program.elf import ExecError  # noqa: PLC0415 - takes its time
+    from iopermit.machine.run import Command, run_program  # noqa: PLC0415 - as above
+    from iopermit.machine.tasks.machine import (  # noqa: PLC0415 - as above
         MEMORY,
         SMALLEST_MEMORY,
         Options,
     )
-    from iopermit.machine.program.elf import LoadError  # noqa: PLC0415 - takes its time
-    from iopermit.machine.run import Command, run_program  # noqa: PLC0415 - as above
     from iopermit.translate.frontend.load import load_design  # noqa: PLC0415 - as above
 
     chosen = load_design(design)
@@ -106,7 +106,7 @@ def run(  # noqa: PLR0913 - one argument for each option
                 timeout=timeout,
                 strace=sys.stderr if strace else None,
             )
-    except (LoadError, MachineError, ValueError) as error:
+    except (ExecError, MachineError, ValueError) as error:
         raise BadInputError(str(error)) from error
     if json_file is not None:
         write_file(json_file, _summary(result, chosen.id))

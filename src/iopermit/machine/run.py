@@ -1,20 +1,23 @@
-"""Runs a program on a machine, with a limit of time; the entry point of the layer."""
+"""Runs a program on a machine: load, memory, tasks, loop; the entry point of the layer."""
 
 from __future__ import annotations
 
-import contextlib
 import enum
 import os
-import select
-import signal
-import threading
-import time
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TextIO
 
+from iopermit.machine.cpu.interface import RIP, RSP
+from iopermit.machine.credentials import Credentials
 from iopermit.machine.errors import MachineError
-from iopermit.machine.kernel import Kernel, Options
+from iopermit.machine.files.open_files import FileTable, HostStream
+from iopermit.machine.program import elf
+from iopermit.machine.syscalls.dispatch import Dispatcher
+from iopermit.machine.tasks.machine import Machine, Options
+from iopermit.machine.tasks.process import SignalHandlers, UserProcess, UserTask
 from iopermit.machine.tasks.scheduler import Scheduler, TimeoutExpiredError
+from iopermit.machine.watchdog import Watchdog
 from iopermit.system.crash import HeapExhaustedError, KernelCrash
 
 if TYPE_CHECKING:
@@ -23,11 +26,8 @@ if TYPE_CHECKING:
     from iopermit.machine.clock import Clock
     from iopermit.machine.devices.bus import Bus
 
-_NUDGE: Final = 0.05
-"""Seconds between attempts to stop the CPU after the time is over."""
 _SIGNALLED: Final = 128
-_OVER: Final = 0
-"""What ends the watch; no signal has this number."""
+_ORDINARY_UID: Final = 1000
 
 
 class End(enum.Enum):
@@ -94,24 +94,56 @@ def run_program(
         messages: where to say what is not served; standard error if None.
 
     Raises:
-        LoadError: the program cannot be loaded.
+        ExecError: the program cannot be loaded.
         MachineError: the CPU back end cannot be used.
     """
-    kernel = Kernel(options, make_bus, strace=strace, messages=messages)
+    machine = Machine(options, make_bus, strace=strace, messages=messages)
     try:
-        environment = command.environment
-        if environment is None:
-            environment = [key + b"=" + value for key, value in os.environb.items()]
-        arguments = [os.fsencode(argument) for argument in command.arguments]
-        kernel.start(command.path, arguments, environment)
-        return _run(kernel, timeout)
+        credentials = Credentials.of_user(_ORDINARY_UID) if options.user else Credentials()
+        image = elf.read_image(command.path)
+        program = _load(machine, image, command, credentials)
+        _start(machine, program, credentials)
+        return _loop(machine, timeout)
     finally:
-        kernel.backend.close()
+        machine.backend.close()
 
 
-def _run(kernel: Kernel, timeout: float | None) -> Result:
-    scheduler = Scheduler(kernel)
-    watchdog = _Watchdog(scheduler, timeout)
+def _load(
+    machine: Machine, image: elf.ElfImage, command: Command, credentials: Credentials
+) -> elf.Program:
+    """Return the program in fresh memory. Raises ExecError."""
+    environment = command.environment
+    if environment is None:
+        environment = [key + b"=" + value for key, value in os.environb.items()]
+    arguments = [os.fsencode(argument) for argument in command.arguments]
+    space = machine.new_space(image.bits)
+    return elf.load(image, space, arguments, environment, credentials, machine.entropy)
+
+
+def _start(machine: Machine, program: elf.Program, credentials: Credentials) -> None:
+    """Make the first process, whose task is about to execute its first instruction."""
+    files = FileTable()
+    for number, stream in enumerate((sys.__stdin__, sys.__stdout__, sys.__stderr__)):
+        if stream is not None:
+            files.add(HostStream(path=f"/dev/fd/{number}", descriptor=number))
+    pid = machine.new_pid()
+    process = UserProcess(
+        pid, None, program.space, files, SignalHandlers(), _working_directory(), program.path,
+        program.bits, group=pid, session=pid, name=os.path.basename(program.path),
+    )  # fmt: skip
+    context = machine.backend.new_context(program.bits)
+    context.registers[RIP], context.registers[RSP] = program.start, program.stack
+    task = UserTask(pid, 0, process, context, credentials)
+    task.affinity = frozenset(range(machine.options.cpus))
+    process.tasks.append(task)
+    machine.tasks[pid], machine.processes[pid], machine.init = task, process, process
+    machine.system.threads[0].record.privileged = credentials.raw_io
+
+
+def _loop(machine: Machine, timeout: float | None) -> Result:
+    """Let the tasks run until the first process ends, or something else ends the run."""
+    scheduler = Scheduler(machine, Dispatcher(machine).serve)
+    watchdog = Watchdog(scheduler, timeout)
     end, status, message = End.EXITED, 0, ""
     try:
         code = scheduler.run()
@@ -127,68 +159,24 @@ def _run(kernel: Kernel, timeout: float | None) -> Result:
         end, message = End.STUCK, f"{error}; a larger --max-tasks makes more room"
     except KernelCrash as crash:
         end = End.CRASHED
-        message = f"BUG: kernel crash in {kernel.options.design.id}: {crash}"
+        message = f"BUG: kernel crash in {machine.options.design.id}: {crash}"
     finally:
         watchdog.stop()
     return Result(
         end,
         status,
         message,
-        kernel.accesses,
-        kernel.leaks,
-        kernel.calls,
+        machine.ports.accesses,
+        machine.ports.leaks,
+        machine.calls,
         scheduler.switches,
-        kernel.clock.monotonic,
+        machine.clock.monotonic,
     )
 
 
-class _Watchdog:
-    """Stops a run when its time is over or the user interrupts it, whatever the program does.
-
-    Python handles a signal only between its own instructions, and the CPU back end is one call.
-    So a thread waits for the number of the signal, which Python writes to a pipe at once.
-    """
-
-    def __init__(self, scheduler: Scheduler, seconds: float | None) -> None:
-        self._scheduler = scheduler
-        self._deadline = None if seconds is None else time.monotonic() + seconds
-        self._reader, self._writer = os.pipe()
-        for end in (self._reader, self._writer):
-            os.set_blocking(end, False)
-        self._previous: int | None = None
-        with contextlib.suppress(ValueError):
-            # Outside the main thread there are no signals to wait for.
-            self._previous = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End the watch."""
-        if self._previous is not None:
-            signal.set_wakeup_fd(self._previous)
-        os.write(self._writer, bytes([_OVER]))
-        self._thread.join()
-        os.close(self._reader)
-        os.close(self._writer)
-
-    def _watch(self) -> None:
-        stopping = False
-        while True:
-            heard = self._wait(_NUDGE if stopping else None)
-            if _OVER in heard:
-                return
-            if self._deadline is not None and time.monotonic() >= self._deadline:
-                self._scheduler.expired = stopping = True
-            if signal.SIGINT in heard:
-                self._scheduler.interrupted = stopping = True
-            if stopping:
-                # Again and again: between two runs of the CPU it has no effect.
-                self._scheduler.kernel.backend.stop()
-
-    def _wait(self, most: float | None) -> bytes:
-        """Wait for a byte in the pipe, at most until the time is over; return what came."""
-        limits = [most] if most is not None else []
-        if self._deadline is not None and most is None:
-            limits.append(max(self._deadline - time.monotonic(), 0))
-        ready, _, _ = select.select([self._reader], [], [], min(limits, default=None))
-        return os.read(self._reader, 4096) if ready else b""
+def _working_directory() -> str:
+    """Return the host's working directory, or the root if it was removed."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return "/"

@@ -25,13 +25,13 @@ from iopermit.machine.cpu.interface import (
     RFLAGS,
     RIP,
     RSP,
-    Context,
-    Event,
-    Fault,
+    CpuEvent,
+    CpuFault,
     PortIn,
     PortOut,
     Preempted,
     Syscall,
+    UserContext,
 )
 from iopermit.machine.cpu.tables import ProcessorTables
 from iopermit.machine.memory.paging import PageTables
@@ -64,12 +64,12 @@ class Machine:
             self.tables.tss_image(cpu)[VALID:] = 0xFF
             self.tables.write_stack_pointer(cpu)
             self.set_base(cpu, INVALID)
-        self.cpu = make_backend(self.name, self.memory, self.tables, self.judge)
+        self.cpu = make_backend(self.name, self.memory, self.tables, self.permitted)
         for cpu in range(2):
             self.cpu.set_task_register(cpu, TSS_SIZE - 1)
 
-    def judge(self, cpu: int, port: int, width: int) -> bool:
-        """Judge by the model of the processor, for the back end that needs it."""
+    def permitted(self, cpu: int, port: int, width: int) -> bool:
+        """Check by the model of the processor, for the back end that needs it."""
         tss = arch.Tss(arch.TssFormat.TSS64, self.tables.tss_image(cpu), TSS_SIZE - 1)
         how = {"cpl": 3, "iopl": 0, "vm86": False, "protected": True}
         return arch.permitted(port, width, tss=tss, **how)  # type: ignore[arg-type]
@@ -83,7 +83,7 @@ class Machine:
         self.tables.tss_image(cpu)[VALID + port // 8] &= ~(1 << port % 8) & 0xFF
         self.set_base(cpu, VALID)
 
-    def load(self, code: str, bits: int = 64) -> Context:
+    def load(self, code: str, bits: int = 64) -> UserContext:
         """Write code (hexadecimal) and return a fresh context at its start."""
         octets = bytes.fromhex(code)
         self.memory.page(self.code)[: len(octets)] = octets
@@ -92,7 +92,7 @@ class Machine:
         context.registers[RIP], context.registers[RSP] = CODE, DATA + PAGE
         return context
 
-    def run(self, context: Context, cpu: int = 0, budget: int | None = None) -> Event:
+    def run(self, context: UserContext, cpu: int = 0, budget: int | None = None) -> CpuEvent:
         """Run until an event."""
         return self.cpu.run(cpu, context, self.space.root, budget)
 
@@ -148,7 +148,7 @@ def test_exceptions(machine: Machine, code: str, vector: int, offset: int) -> No
     for _ in range(3):  # The first exceptions are special to Unicorn.
         context = machine.load(code)
         event = machine.run(context)
-        assert isinstance(event, Fault)
+        assert isinstance(event, CpuFault)
         assert (event.vector, context.registers[RIP]) == (vector, CODE + offset)
 
 
@@ -167,7 +167,7 @@ def test_page_faults(machine: Machine, code: str, address: int, error: int) -> N
     """The address and the kind of access are told; the kernel's memory is out of reach."""
     context = machine.load(code)
     event = machine.run(context)
-    assert isinstance(event, Fault)
+    assert isinstance(event, CpuFault)
     assert (event.vector, event.address) == (PAGE_FAULT, address)
     assert event.error & 0x16 == error & 0x16
 
@@ -178,7 +178,7 @@ def test_ports_are_refused(machine: Machine) -> None:
         context = machine.load(code)
         context.registers[RDX], context.registers[RCX] = 0x80, 2
         event = machine.run(context)
-        assert event == Fault(GENERAL_PROTECTION)
+        assert event == CpuFault(GENERAL_PROTECTION)
         assert context.registers[RIP] == CODE + 1
         assert context.registers[RCX] == 2
 
@@ -213,7 +213,7 @@ def test_each_cpu_has_its_tss(machine: Machine) -> None:
     machine.allow(1, 0x80)
     context = machine.load("ee 90 0f05")
     context.registers[RDX] = 0x80
-    assert machine.run(context, cpu=0) == Fault(GENERAL_PROTECTION)
+    assert machine.run(context, cpu=0) == CpuFault(GENERAL_PROTECTION)
     assert machine.run(context, cpu=1) == PortOut(0x80, 1, (0,))
     assert machine.run(context, cpu=0) == Syscall(64)
 
@@ -225,7 +225,7 @@ def test_the_live_bitmap_counts(machine: Machine) -> None:
     machine.allow(0, 0x80)
     assert isinstance(machine.run(context), PortOut)
     machine.set_base(0, INVALID)
-    assert machine.run(context) == Fault(GENERAL_PROTECTION)
+    assert machine.run(context) == CpuFault(GENERAL_PROTECTION)
     machine.set_base(0, VALID)
     assert isinstance(machine.run(context), PortOut)
 
@@ -252,7 +252,7 @@ def test_string_input(machine: Machine) -> None:
         # KVM's instruction emulator reads the port first.
         machine.cpu.finish_in(0, context, [0])
         event = machine.run(context)
-    assert isinstance(event, Fault)
+    assert isinstance(event, CpuFault)
     assert (event.vector, event.address) == (PAGE_FAULT, 0x60_0000)
 
 
@@ -260,7 +260,7 @@ def test_code_behind_a_port_access_is_not_executed_early(machine: Machine) -> No
     """A refused access leaves the registers as they are in front of it, each time."""
     context = machine.load("ffc3 ee ffc3 ffc3 0f05")
     context.registers[RDX] = 0x80
-    assert machine.run(context) == Fault(GENERAL_PROTECTION)
+    assert machine.run(context) == CpuFault(GENERAL_PROTECTION)
     assert context.registers[RBX] == 1
     machine.allow(0, 0x80)
     assert isinstance(machine.run(context), PortOut)
@@ -271,7 +271,7 @@ def test_code_behind_a_port_access_is_not_executed_early(machine: Machine) -> No
 def test_other_code_at_the_address_of_a_port_access(machine: Machine) -> None:
     """An address that once had a port access can have anything else."""
     context = machine.load("ee 0f05")
-    assert machine.run(context) == Fault(GENERAL_PROTECTION)
+    assert machine.run(context) == CpuFault(GENERAL_PROTECTION)
     context = machine.load("ffc3 ffc3 0f05")
     assert machine.run(context) == Syscall(64)
     assert context.registers[RBX] == 2
@@ -312,7 +312,7 @@ def test_changed_page_tables_are_noticed(machine: Machine) -> None:
     machine.space.map(DATA // PAGE, machine.data, writable=False, executable=False)
     machine.cpu.flush()
     event = machine.run(context)
-    assert isinstance(event, Fault)
+    assert isinstance(event, CpuFault)
     assert (event.vector, event.address, event.error & 7) == (PAGE_FAULT, DATA, 7)
     other = machine.memory.allocate()
     machine.memory.page(other)[:4] = b"\x2a\0\0\0"

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from iopermit.machine.cpu.interface import FETCH_FAULT, WRITE_FAULT
 from iopermit.machine.memory.address_space import AddressSpace
 from iopermit.machine.memory.areas import (
     PROT_EXEC,
@@ -18,7 +17,13 @@ from iopermit.machine.memory.areas import (
     FilePages,
     SharedPages,
 )
-from iopermit.machine.memory.paging import KERNEL_BASE, PageTables, translate
+from iopermit.machine.memory.paging import (
+    FETCH_FAULT,
+    KERNEL_BASE,
+    WRITE_FAULT,
+    PageTables,
+    translate,
+)
 from iopermit.machine.memory.physical import PAGE, OutOfMemoryError, PhysicalMemory
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from iopermit.machine.errors import MachineError
 
 if TYPE_CHECKING:
-    from iopermit.machine.cpu.interface import CpuBackend, Judge
+    from iopermit.machine.cpu.interface import CpuBackend, PortCheck
     from iopermit.machine.cpu.tables import ProcessorTables
     from iopermit.machine.memory.physical import PhysicalMemory
 
@@ -15,7 +15,7 @@ NAMES = ("unicorn", "kvm")
 
 
 def make_backend(
-    name: str, memory: PhysicalMemory, tables: ProcessorTables, judge: Judge
+    name: str, memory: PhysicalMemory, tables: ProcessorTables, permitted: PortCheck
 ) -> CpuBackend:
     """Return a back end. Raises MachineError if it cannot be used here."""
     if name == "kvm":
@@ -25,6 +25,6 @@ def make_backend(
     from iopermit.machine.cpu.unicorn_cpu import UnicornCpu  # noqa: PLC0415 - as above
 
     try:
-        return UnicornCpu(memory, tables, judge)
+        return UnicornCpu(memory, tables, permitted)
     except RuntimeError as error:
         raise MachineError(str(error)) from error

@@ -26,11 +26,6 @@ FLAGS_IOPL: Final = 3 << IOPL_SHIFT
 DIVIDE_ERROR, DEBUG, BREAKPOINT, OVERFLOW, BOUND, INVALID_OPCODE = 0, 1, 3, 4, 5, 6
 GENERAL_PROTECTION, PAGE_FAULT, X87_ERROR, ALIGNMENT_CHECK, SIMD_ERROR = 13, 14, 16, 17, 19
 
-WRITE_FAULT: Final = 2
-"""Bit of a page fault's error code: it was a write."""
-FETCH_FAULT: Final = 16
-"""Bit of a page fault's error code: it was an instruction fetch."""
-
 
 def new_registers() -> RegisterFile:
     """Return registers that are all zero."""
@@ -38,7 +33,7 @@ def new_registers() -> RegisterFile:
 
 
 @dataclass(eq=False)
-class Context:
+class UserContext:
     """The user-mode state of a task.
 
     Attributes:
@@ -80,7 +75,7 @@ class PortOut:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class CpuFault:
     """The processor raised an exception; RIP is where the manuals say (the instruction)."""
 
     vector: int
@@ -94,10 +89,10 @@ class Preempted:
     """The budget is used up, or something asked the back end to stop."""
 
 
-Event: TypeAlias = Syscall | PortIn | PortOut | Fault | Preempted
+CpuEvent: TypeAlias = Syscall | PortIn | PortOut | CpuFault | Preempted
 
 
-class Judge(Protocol):
+class PortCheck(Protocol):
     """Tells whether the processor lets user code on a CPU use a port."""
 
     def __call__(self, cpu: int, port: int, width: int) -> bool:
@@ -109,19 +104,19 @@ class CpuBackend(Protocol):
 
     name: str
 
-    def new_context(self, bits: int) -> Context:
+    def new_context(self, bits: int) -> UserContext:
         """Return the state of a fresh program: all registers zero."""
 
-    def copy_context(self, context: Context) -> Context:
+    def copy_context(self, context: UserContext) -> UserContext:
         """Return a copy, for the child of a fork."""
 
-    def save_extended(self, context: Context) -> object:
+    def save_extended(self, context: UserContext) -> object:
         """Return a copy of the FPU and vector registers."""
 
-    def restore_extended(self, context: Context, saved: object) -> None:
+    def restore_extended(self, context: UserContext, saved: object) -> None:
         """Bring back what `save_extended` returned."""
 
-    def run(self, cpu: int, context: Context, root: int, budget: int | None) -> Event:
+    def run(self, cpu: int, context: UserContext, root: int, budget: int | None) -> CpuEvent:
         """Execute user code until an event.
 
         Args:
@@ -131,7 +126,7 @@ class CpuBackend(Protocol):
             budget: instructions after which the task is preempted; None: never.
         """
 
-    def finish_in(self, cpu: int, context: Context, values: list[int]) -> None:
+    def finish_in(self, cpu: int, context: UserContext, values: list[int]) -> None:
         """Complete the last PortIn with what the device answered."""
 
     def set_task_register(self, cpu: int, limit: int) -> None:

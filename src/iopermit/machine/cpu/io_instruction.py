@@ -9,7 +9,20 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from iopermit.machine.cpu.interface import RAX, RDX, RegisterFile
+from iopermit.machine.cpu.interface import (
+    FS_BASE,
+    GS_BASE,
+    MASK_32,
+    MASK_64,
+    RAX,
+    RCX,
+    RDI,
+    RDX,
+    RFLAGS,
+    RIP,
+    RSI,
+    RegisterFile,
+)
 
 MAX_LENGTH: Final = 15
 """Bytes of the longest instruction."""
@@ -24,6 +37,8 @@ _PORT_IN_DX: Final = 0x08
 _STRING: Final = range(0x6C, 0x70)
 _DIRECT: Final = (*range(0xE4, 0xE8), *range(0xEC, 0xF0))
 _CLI, _STI = 0xFA, 0xFB
+_DIRECTION: Final = 0x400
+"""RFLAGS.DF: string instructions count down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +76,35 @@ class IoInstruction:
         mask = (1 << 8 * self.width) - 1
         kept = 0 if self.width == 4 else registers[RAX] & ~mask
         registers[RAX] = kept | value & mask
+
+    def memory_operand(self, registers: RegisterFile) -> int:
+        """Return the address at which INS writes, or OUTS reads, the next element."""
+        offset = registers[self._index] & self._address_mask
+        if self.name == "outs" and self.segment in ("fs", "gs"):
+            base = FS_BASE if self.segment == "fs" else GS_BASE
+            return (offset + registers[base]) & MASK_64
+        return offset
+
+    def advance(self, registers: RegisterFile) -> None:
+        """Move index, count and RIP of INS or OUTS behind one element."""
+        mask, index = self._address_mask, self._index
+        step = -self.width if registers[RFLAGS] & _DIRECTION else self.width
+        upper = 0 if mask == MASK_32 else ~mask & MASK_64
+        registers[index] = registers[index] & upper | (registers[index] + step) & mask
+        if not self.repeated:
+            registers[RIP] += self.length
+            return
+        registers[RCX] = registers[RCX] & upper | (registers[RCX] - 1) & mask
+        if not registers[RCX] & mask:
+            registers[RIP] += self.length
+
+    @property
+    def _index(self) -> int:
+        return RDI if self.name == "ins" else RSI
+
+    @property
+    def _address_mask(self) -> int:
+        return (1 << self.address_bits) - 1
 
 
 def decode(  # noqa: C901, PLR0911, PLR0912 - one branch for each kind of prefix and opcode

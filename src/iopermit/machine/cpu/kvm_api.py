@@ -33,7 +33,7 @@ FPU_SIZE: Final = 416
 _IMMEDIATE_EXIT, _EXIT_REASON, _IO = 1, 8, 32
 
 
-class Segment(ctypes.Structure):
+class KvmSegment(ctypes.Structure):
     """struct kvm_segment."""
 
     _fields_ = (
@@ -67,7 +67,7 @@ class SpecialRegisters(ctypes.Structure):
     """struct kvm_sregs."""
 
     _fields_ = (
-        *((name, Segment) for name in ("cs", "ds", "es", "fs", "gs", "ss", "tr", "ldt")),
+        *((name, KvmSegment) for name in ("cs", "ds", "es", "fs", "gs", "ss", "tr", "ldt")),
         ("gdt", Table),
         ("idt", Table),
         *((name, ctypes.c_uint64) for name in ("cr0", "cr2", "cr3", "cr4", "cr8", "efer")),

@@ -1,4 +1,4 @@
-"""The CPU back end on the host's processor, which itself judges port accesses by the TSS.
+"""The CPU back end on the host's processor, which itself checks port accesses by the TSS.
 
 User code runs at CPL 3 in a virtual machine. Every entry point of its kernel is a HLT, which
 leaves the virtual machine, so that no code of ours but one instruction runs in it. Instructions
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from iopermit.machine.cpu import interface as model
-from iopermit.machine.cpu.interface import R11, RCX, RFLAGS, RIP, RSP, Context
+from iopermit.machine.cpu.interface import R11, RCX, RFLAGS, RIP, RSP, UserContext
 from iopermit.machine.cpu.kvm_api import (
     EXIT_HLT,
     EXIT_INTR,
@@ -64,7 +64,7 @@ class _State:
 
     segments: dict[str, bytes]
     fpu: bytes = field(default_factory=fresh_fpu)
-    fault: model.Fault | None = None
+    fault: model.CpuFault | None = None
     """An exception that the next run begins with."""
 
 
@@ -81,7 +81,7 @@ class KvmCpu:
             self._prepare()
         except OSError as error:
             raise MachineError(f"/dev/kvm cannot be used: {error.strerror}") from error
-        self._loaded: list[Context | None] = [None] * tables.cpus
+        self._loaded: list[UserContext | None] = [None] * tables.cpus
         self._limits = [0] * tables.cpus
         self._iopl = [0] * tables.cpus
         self._flushes = 0
@@ -90,35 +90,35 @@ class KvmCpu:
         self._shadow_paging = _has_shadow_paging()
         self._timer = Timer()
 
-    def new_context(self, bits: int) -> Context:
+    def new_context(self, bits: int) -> UserContext:
         """Return the state of a fresh program."""
-        context = Context(bits)
+        context = UserContext(bits)
         context.registers[RFLAGS] = model.FLAGS_FIXED
         context.private = _State(user_segments(bits))
         return context
 
-    def copy_context(self, context: Context) -> Context:
+    def copy_context(self, context: UserContext) -> UserContext:
         """Return a copy."""
-        result = Context(context.bits, tls=list(context.tls))
+        result = UserContext(context.bits, tls=list(context.tls))
         result.registers = type(context.registers)(*context.registers)
         result.private = self.save_extended(context)
         return result
 
-    def save_extended(self, context: Context) -> object:
+    def save_extended(self, context: UserContext) -> object:
         """Return a copy of segments, FPU and vector registers."""
         self._unload(context)
         return _State(dict(context.private.segments), context.private.fpu)
 
-    def restore_extended(self, context: Context, saved: object) -> None:
+    def restore_extended(self, context: UserContext, saved: object) -> None:
         """Bring them back."""
         self._unload(context)
         assert isinstance(saved, _State)
         context.private = _State(dict(saved.segments), saved.fpu)
 
-    def run(self, cpu: int, context: Context, root: int, budget: int | None) -> model.Event:
+    def run(self, cpu: int, context: UserContext, root: int, budget: int | None) -> model.CpuEvent:
         """Execute user code until an event."""
         virtual = self._machine.cpus[cpu]
-        fault: model.Fault | None = context.private.fault
+        fault: model.CpuFault | None = context.private.fault
         if fault is not None:
             context.private.fault = None
             return fault
@@ -137,7 +137,7 @@ class KvmCpu:
         context.registers[RFLAGS] &= ~model.FLAGS_IOPL
         return event
 
-    def finish_in(self, cpu: int, context: Context, values: list[int]) -> None:
+    def finish_in(self, cpu: int, context: UserContext, values: list[int]) -> None:
         """Hand over what ports returned."""
         virtual = self._machine.cpus[cpu]
         _, width, _, _ = virtual.port_access()
@@ -148,7 +148,7 @@ class KvmCpu:
         if exception is not None:
             # INS could not write. The registers are loaded again before KVM would deliver this.
             virtual.get_special()
-            context.private.fault = model.Fault(*exception, virtual.special.cr2)
+            context.private.fault = model.CpuFault(*exception, virtual.special.cr2)
 
     def set_task_register(self, cpu: int, limit: int) -> None:
         """Note the limit for the next entry."""
@@ -194,7 +194,7 @@ class KvmCpu:
             values = (_STAR, tables.syscall, tables.compat_syscall, _SYSCALL_MASK)
             self._msrs = dict(zip(_MSRS.values(), values, strict=True))
 
-    def _load(self, cpu: int, context: Context, root: int) -> None:
+    def _load(self, cpu: int, context: UserContext, root: int) -> None:
         """Make a context the one of a vCPU."""
         virtual, special = self._machine.cpus[cpu], self._machine.cpus[cpu].special
         if self._loaded[cpu] is not context:
@@ -227,7 +227,7 @@ class KvmCpu:
                 other.set_msrs(self._msrs)
             self._msrs = {}
 
-    def _unload(self, context: Context) -> None:
+    def _unload(self, context: UserContext) -> None:
         """Save the FPU of a context if some vCPU has it."""
         for cpu, loaded in enumerate(self._loaded):
             if loaded is context:
@@ -245,7 +245,7 @@ class KvmCpu:
             if virtual.special.cs.dpl and virtual.pending_exception() is None:
                 return reason
 
-    def _event(self, cpu: int, context: Context, reason: int) -> model.Event:
+    def _event(self, cpu: int, context: UserContext, reason: int) -> model.CpuEvent:
         virtual, registers = self._machine.cpus[cpu], context.registers
         virtual.get_general(registers)
         virtual.get_special()
@@ -258,7 +258,7 @@ class KvmCpu:
             raise MachineError(f"KVM stopped at {registers[RIP]:#x} for reason {reason}")
         return self._kernel_entry(cpu, context)
 
-    def _kernel_entry(self, cpu: int, context: Context) -> model.Event:
+    def _kernel_entry(self, cpu: int, context: UserContext) -> model.CpuEvent:
         """Return what brought the vCPU to the HLT of an entry point."""
         registers, tables = context.registers, self._tables
         if registers[RIP] in (tables.syscall + 1, tables.compat_syscall + 1):
@@ -267,7 +267,7 @@ class KvmCpu:
             if wide:
                 return model.Syscall(64)
             registers[RIP] -= _CALL_LENGTH
-            return model.Fault(model.INVALID_OPCODE)
+            return model.CpuFault(model.INVALID_OPCODE)
         vector = tables.vector(registers[RIP])
         if vector is None:
             raise MachineError(f"KVM halted at {registers[RIP]:#x}")
@@ -286,13 +286,13 @@ class KvmCpu:
         if vector == model.INVALID_OPCODE and self._code(cpu, rip)[:1] == _INT:
             # The same KVM lets INT raise #UD.
             return self._software_interrupt(cpu, context)
-        return model.Fault(vector, error, self._machine.cpus[cpu].special.cr2)
+        return model.CpuFault(vector, error, self._machine.cpus[cpu].special.cr2)
 
-    def _software_interrupt(self, cpu: int, context: Context) -> model.Event:
+    def _software_interrupt(self, cpu: int, context: UserContext) -> model.CpuEvent:
         """Do what INT does at CPL 3, where only INT 0x80 is allowed."""
         number = self._code(cpu, context.registers[RIP])[1]
         if number != INT80:
-            return model.Fault(model.GENERAL_PROTECTION, 8 * number + 2)
+            return model.CpuFault(model.GENERAL_PROTECTION, 8 * number + 2)
         context.registers[RIP] += _CALL_LENGTH
         return model.Syscall(32)
 
@@ -302,7 +302,7 @@ class KvmCpu:
         found = (translate(self._memory, root, address + i) for i in range(_CALL_LENGTH))
         return bytes(self._memory.view[at] for at in found if at is not None)
 
-    def _port_access(self, virtual: VirtualCpu, context: Context) -> model.Event:
+    def _port_access(self, virtual: VirtualCpu, context: UserContext) -> model.CpuEvent:
         is_out, width, port, count = virtual.port_access()
         if not is_out:
             return model.PortIn(port, width, count)
@@ -313,13 +313,13 @@ class KvmCpu:
         self._complete(virtual, context)
         return model.PortOut(port, width, values)
 
-    def _complete(self, virtual: VirtualCpu, context: Context) -> None:
+    def _complete(self, virtual: VirtualCpu, context: UserContext) -> None:
         virtual.complete()
         virtual.get_general(context.registers)
         context.registers[RFLAGS] &= ~model.FLAGS_IOPL
 
     @staticmethod
-    def _keep_segments(virtual: VirtualCpu, context: Context) -> None:
+    def _keep_segments(virtual: VirtualCpu, context: UserContext) -> None:
         """Note the segments that user code may have loaded; CS and SS if they are its own."""
         special = virtual.special
         names = _SEGMENTS if special.cs.dpl else ("ds", "es", "fs", "gs")

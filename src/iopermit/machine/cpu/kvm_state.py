@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from iopermit.machine.cpu.kvm_api import FPU_SIZE, Segment
+from iopermit.machine.cpu.kvm_api import FPU_SIZE, KvmSegment
 from iopermit.machine.cpu.tables import USER_CODE, USER_CODE_32, USER_DATA
 
 _RIGHTS: Final = {"present": 1, "dpl": 3, "s": 1, "g": 1, "limit": 0xFFFF_FFFF}
@@ -25,7 +25,7 @@ def fresh_fpu() -> bytes:
     return bytes(data)
 
 
-def set_segment(segment: Segment, **values: int) -> None:
+def set_segment(segment: KvmSegment, **values: int) -> None:
     """Set fields of a segment."""
     for name, value in values.items():
         setattr(segment, name, value)
@@ -34,7 +34,7 @@ def set_segment(segment: Segment, **values: int) -> None:
 def user_segments(bits: int) -> dict[str, bytes]:
     """Return the segment registers of a fresh program, as struct kvm_segment."""
     wide = bits == 64
-    code, data, null = Segment(), Segment(), Segment(unusable=1)
+    code, data, null = KvmSegment(), KvmSegment(), KvmSegment(unusable=1)
     set_segment(code, **_RIGHTS, selector=USER_CODE if wide else USER_CODE_32, type=11)
     code.l, code.db = int(wide), int(not wide)
     set_segment(data, **_RIGHTS, selector=USER_DATA, type=3, db=1)

@@ -1,4 +1,4 @@
-"""The CPU back end on Unicorn, where the model of the processor judges port accesses."""
+"""The CPU back end on Unicorn, where the model of the processor checks port accesses."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ from unicorn import unicorn_const as uc_const
 from iopermit.machine.cpu import interface as model
 from iopermit.machine.cpu.block_counter import BlockCounter
 from iopermit.machine.cpu.code_scan import port_accesses
-from iopermit.machine.cpu.interface import MASK_32, R11, RCX, RDI, RFLAGS, RIP, RSI, Context
-from iopermit.machine.cpu.io_instruction import MAX_LENGTH, IoInstruction, decode
+from iopermit.machine.cpu.interface import R11, RCX, RFLAGS, RIP, UserContext
+from iopermit.machine.cpu.io_instruction import (
+    MAX_LENGTH,
+    IoInstruction,
+    decode,
+)
 from iopermit.machine.cpu.tables import INT80
 from iopermit.machine.cpu.unicorn_engine import UnicornEngine
 from iopermit.machine.memory.paging import translate
@@ -23,8 +27,6 @@ if TYPE_CHECKING:
     from iopermit.machine.cpu.tables import ProcessorTables
     from iopermit.machine.memory.physical import PhysicalMemory
 
-_DIRECTION: Final = 0x400
-"""RFLAGS.DF: string instructions count down."""
 _CALL_LENGTH: Final = 2
 """Bytes of SYSCALL and INT."""
 
@@ -34,21 +36,23 @@ class UnicornCpu:
 
     name = "unicorn"
 
-    def __init__(self, memory: PhysicalMemory, tables: ProcessorTables, judge: model.Judge) -> None:
+    def __init__(
+        self, memory: PhysicalMemory, tables: ProcessorTables, permitted: model.PortCheck
+    ) -> None:
         """Start the engine.
 
         Args:
             memory: the machine's.
             tables: GDT, IDT and TSS of each CPU.
-            judge: decides about port accesses, by the TSS in memory.
+            permitted: the check of port accesses, by the TSS in memory.
 
         Raises:
             RuntimeError: the release of Unicorn cannot be used.
         """
-        self._memory, self._tables, self._judge = memory, tables, judge
+        self._memory, self._tables, self._permitted = memory, tables, permitted
         self._engine = UnicornEngine(memory, tables)
         self._counter: BlockCounter | None = None
-        self._context: Context | None = None
+        self._context: UserContext | None = None
         self._cpu, self._root = -1, 0
         self._exits: set[int] = set()
         self._used_exits: frozenset[int] = frozenset()
@@ -59,22 +63,22 @@ class UnicornCpu:
         hook = uc_const.UC_HOOK_EDGE_GENERATED
         self._engine.uc.hook_add(hook, self._on_block)
 
-    def new_context(self, bits: int) -> Context:
+    def new_context(self, bits: int) -> UserContext:
         """Return the state of a fresh program."""
         self._unload()
-        context = Context(bits)
+        context = UserContext(bits)
         context.registers[RFLAGS] = model.FLAGS_FIXED
         context.private = self._engine.template(bits)
         return context
 
-    def copy_context(self, context: Context) -> Context:
+    def copy_context(self, context: UserContext) -> UserContext:
         """Return a copy."""
-        result = Context(context.bits, tls=list(context.tls))
+        result = UserContext(context.bits, tls=list(context.tls))
         result.registers = type(context.registers)(*context.registers)
         result.private = self.save_extended(context)
         return result
 
-    def save_extended(self, context: Context) -> object:
+    def save_extended(self, context: UserContext) -> object:
         """Return a copy of the engine's state, which includes the FPU."""
         if self._context is not context:
             # Without `_load`: the page tables of that time may be gone.
@@ -82,13 +86,13 @@ class UnicornCpu:
             self._engine.uc.context_restore(context.private)
         return self._engine.uc.context_save()
 
-    def restore_extended(self, context: Context, saved: object) -> None:
+    def restore_extended(self, context: UserContext, saved: object) -> None:
         """Bring a state back."""
         if self._context is context:
             self._context = None
         context.private = saved
 
-    def run(self, cpu: int, context: Context, root: int, budget: int | None) -> model.Event:
+    def run(self, cpu: int, context: UserContext, root: int, budget: int | None) -> model.CpuEvent:
         """Execute user code until an event."""
         if self._memory.stale_code:
             self._engine.uc.ctl_flush_tb()
@@ -109,7 +113,7 @@ class UnicornCpu:
             event = self._event_after(context, status)
         return event
 
-    def finish_in(self, cpu: int, context: Context, values: list[int]) -> None:
+    def finish_in(self, cpu: int, context: UserContext, values: list[int]) -> None:
         """Write what a port returned to the accumulator or to memory."""
         instruction = self._pending
         if instruction is None:
@@ -120,18 +124,18 @@ class UnicornCpu:
             instruction.set_accumulator(registers, value)
             registers[RIP] += instruction.length
             return
-        address = self._index(instruction, registers, RDI)
+        address = instruction.memory_operand(registers)
         for i, octet in enumerate(value.to_bytes(instruction.width, "little")):
             physical = translate(self._memory, self._root, address + i, write=True)
             if physical is not None:
                 self._memory.view[physical] = octet
-        self._step_string(instruction, registers, RDI)
+        instruction.advance(registers)
 
     def set_task_register(self, cpu: int, limit: int) -> None:
-        """Do nothing: the judge knows the limit."""
+        """Do nothing: the check knows the limit."""
 
     def set_iopl(self, cpu: int, level: int) -> None:
-        """Let RFLAGS show the level; it decides about CLI and STI, the judge about ports."""
+        """Let RFLAGS show the level; it decides about CLI and STI, the check about ports."""
         self._iopl = level << model.IOPL_SHIFT
 
     def flush(self) -> None:
@@ -151,7 +155,7 @@ class UnicornCpu:
         """Let go of the engine."""
         self._context = None
 
-    def _load(self, context: Context, cpu: int, root: int) -> None:
+    def _load(self, context: UserContext, cpu: int, root: int) -> None:
         """Make a context the one in the engine, on a CPU and an address space."""
         if self._context is context and (cpu, root) == (self._cpu, self._root):
             return
@@ -169,7 +173,7 @@ class UnicornCpu:
             self._engine.uc.context_update(self._context.private)
             self._context = None
 
-    def _event_after(self, context: Context, status: int) -> model.Event | None:
+    def _event_after(self, context: UserContext, status: int) -> model.CpuEvent | None:
         """Return the event that ended an execution; None to go on."""
         engine, registers = self._engine, context.registers
         if engine.syscall:
@@ -179,14 +183,14 @@ class UnicornCpu:
             return model.Syscall(32)
         if engine.interrupt is not None and engine.interrupt >= 0x20:
             registers[RIP] -= _CALL_LENGTH
-            return model.Fault(model.GENERAL_PROTECTION, 8 * engine.interrupt + 2)
+            return model.CpuFault(model.GENERAL_PROTECTION, 8 * engine.interrupt + 2)
         if engine.interrupt in (model.BREAKPOINT, model.OVERFLOW):
-            return model.Fault(engine.interrupt)
+            return model.CpuFault(engine.interrupt)
         if status == uc_const.UC_ERR_INSN_INVALID:
-            return model.Fault(model.INVALID_OPCODE)
+            return model.CpuFault(model.INVALID_OPCODE)
         return self._other_event(context, status)
 
-    def _other_event(self, context: Context, status: int) -> model.Event | None:
+    def _other_event(self, context: UserContext, status: int) -> model.CpuEvent | None:
         rip = context.registers[RIP]
         if self._new_blocks:
             self._add_exits()
@@ -207,8 +211,8 @@ class UnicornCpu:
 
     # Port accesses.
 
-    def _at_exit(self, context: Context) -> model.Event | None:
-        """Judge the port access at RIP and return what follows from it."""
+    def _at_exit(self, context: UserContext) -> model.CpuEvent | None:
+        """Check the port access at RIP and return what follows from it."""
         registers = context.registers
         # Unicorn looks at the byte before a block that is empty because it begins with an exit.
         code = self._code(registers[RIP], MAX_LENGTH)
@@ -221,8 +225,8 @@ class UnicornCpu:
                 registers[RIP] += instruction.length
                 return None
         port, width = instruction.port(registers), instruction.width
-        if not self._judge(self._cpu, port, width):
-            return model.Fault(model.GENERAL_PROTECTION)
+        if not self._permitted(self._cpu, port, width):
+            return model.CpuFault(model.GENERAL_PROTECTION)
         if instruction.name == "in":
             self._pending = instruction
             return model.PortIn(port, width, 1)
@@ -232,48 +236,24 @@ class UnicornCpu:
         return self._string_access(instruction, context, port)
 
     def _string_access(
-        self, instruction: IoInstruction, context: Context, port: int
-    ) -> model.Event:
+        self, instruction: IoInstruction, context: UserContext, port: int
+    ) -> model.CpuEvent:
         registers, width = context.registers, instruction.width
         reads = instruction.name == "ins"
-        index = RDI if reads else RSI
-        address = self._index(instruction, registers, index)
+        address = instruction.memory_operand(registers)
         octets = bytearray()
         for at in range(address, address + width):
             physical = translate(self._memory, self._root, at, write=reads)
             if physical is None:
-                return model.Fault(model.PAGE_FAULT, 4 | 2 * reads, at)
+                return model.CpuFault(model.PAGE_FAULT, 4 | 2 * reads, at)
             octets.append(self._memory.view[physical])
         if reads:
             self._pending = instruction
             return model.PortIn(port, width, 1)
-        self._step_string(instruction, registers, index)
+        instruction.advance(registers)
         return model.PortOut(port, width, (int.from_bytes(octets, "little"),))
 
-    @staticmethod
-    def _index(instruction: IoInstruction, registers: model.RegisterFile, index: int) -> int:
-        """Return the address of the memory operand."""
-        offset = registers[index] & ((1 << instruction.address_bits) - 1)
-        if index == RSI and instruction.segment in ("fs", "gs"):
-            base = model.FS_BASE if instruction.segment == "fs" else model.GS_BASE
-            return (offset + registers[base]) & model.MASK_64
-        return offset
-
-    @staticmethod
-    def _step_string(instruction: IoInstruction, registers: model.RegisterFile, index: int) -> None:
-        """Advance index, count and RIP behind one element."""
-        mask = (1 << instruction.address_bits) - 1
-        step = -instruction.width if registers[RFLAGS] & _DIRECTION else instruction.width
-        upper = 0 if mask == MASK_32 else ~mask & model.MASK_64
-        registers[index] = registers[index] & upper | (registers[index] + step) & mask
-        if not instruction.repeated:
-            registers[RIP] += instruction.length
-            return
-        registers[RCX] = registers[RCX] & upper | (registers[RCX] - 1) & mask
-        if not registers[RCX] & mask:
-            registers[RIP] += instruction.length
-
-    def _step_over(self, context: Context) -> model.Event | None:
+    def _step_over(self, context: UserContext) -> model.CpuEvent | None:
         """Execute one instruction at an address that is an exit because of other code there."""
         rip = context.registers[RIP]
         self._use_exits(rip)

@@ -113,7 +113,7 @@ class UnicornEngine:
         status: int = self._library.uc_emu_start(self._handle, rip, 0, 0, count)
         return status
 
-    def fault(self, code: bytes, bits: int) -> cpu_module.Fault:
+    def fault(self, code: bytes, bits: int) -> cpu_module.CpuFault:
         """Return the exception that stopped the engine.
 
         Args:
@@ -127,7 +127,7 @@ class UnicornEngine:
         if vector is None or vector == _DOUBLE_FAULT:
             vector = cpu_module.PAGE_FAULT if address != _NO_ADDRESS else vector_of(code, bits)
         self.uc.reg_write(x86.UC_X86_REG_CR2, _NO_ADDRESS)
-        return cpu_module.Fault(vector, error, address)
+        return cpu_module.CpuFault(vector, error, address)
 
     def _on_interrupt(self, uc: unicorn.Uc, number: int, _: object) -> None:
         self.interrupt = number

@@ -13,7 +13,11 @@ PORT_COUNT: Final = 65536
 
 
 class PortDevice(Protocol):
-    """A device with I/O ports."""
+    """A device with I/O ports.
+
+    One that takes accesses of more than a byte as they are has `widths`, the widths in bytes that
+    it takes in one piece. One without it, or without the width, gets such an access byte by byte.
+    """
 
     ports: tuple[range, ...]
     """The ports that it answers."""
@@ -23,16 +27,6 @@ class PortDevice(Protocol):
 
     def write(self, port: int, width: int, value: int) -> None:
         """Take an OUT of `width` bytes (1, 2 or 4) at `port`."""
-
-
-class WideDevice(PortDevice, Protocol):
-    """A device that takes accesses of more than one byte as they are.
-
-    A device without `widths`, or without the width, gets such an access byte by byte.
-    """
-
-    widths: tuple[int, ...]
-    """The widths in bytes that it takes in one piece."""
 
 
 class Bus:

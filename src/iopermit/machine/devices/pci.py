@@ -35,7 +35,7 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Function:
+class PciFunction:
     """What a PCI function says of itself."""
 
     vendor: int
@@ -57,7 +57,7 @@ class Function:
 class ConfigurationSpace:
     """The 256 bytes of a function, and which of their bits can be written."""
 
-    def __init__(self, function: Function) -> None:
+    def __init__(self, function: PciFunction) -> None:
         """Lay the header out."""
         self.content, self._writable = bytearray(256), bytearray(256)
         bridge = function.buses is not None
@@ -96,7 +96,7 @@ class PciConfiguration:
     ports: tuple[range, ...] = (range(ADDRESS, DATA + 4),)
     widths: tuple[int, ...] = (2, 4)
 
-    def __init__(self, functions: Mapping[tuple[int, int, int], Function]) -> None:
+    def __init__(self, functions: Mapping[tuple[int, int, int], PciFunction]) -> None:
         """Connect functions, by bus, device and function number."""
         self._spaces = {
             bus << 16 | device << 11 | number << 8: ConfigurationSpace(function)

@@ -23,7 +23,7 @@ _LOW, _HIGH, _BOTH = 1, 2, 3
 _RATE_GENERATOR, _SQUARE_WAVE = 2, 3
 
 
-class Counter:
+class PitCounter:
     """One of the three counters."""
 
     def __init__(self, now: Now) -> None:
@@ -119,7 +119,7 @@ class IntervalTimer:
 
     def __init__(self, now: Now) -> None:
         """Count at the pace of `now`."""
-        self._counters = [Counter(now) for _ in range(3)]
+        self._counters = [PitCounter(now) for _ in range(3)]
         self._control = 0
         self._refresh = 0
 

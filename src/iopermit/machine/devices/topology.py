@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from typing import Final
 
-from iopermit.machine.devices.pci import Bar, Function
+from iopermit.machine.devices.pci import Bar, PciFunction
 
 _QEMU: Final = (0x1AF4, 0x1100)
 _IO, _PREFETCHABLE = 1, 8
 
-Q35: Final[dict[tuple[int, int, int], Function]] = {
-    (0, 0x00, 0): Function(0x8086, 0x29C0, 0x060000, subsystem=_QEMU),
-    (0, 0x01, 0): Function(
+Q35: Final[dict[tuple[int, int, int], PciFunction]] = {
+    (0, 0x00, 0): PciFunction(0x8086, 0x29C0, 0x060000, subsystem=_QEMU),
+    (0, 0x01, 0): PciFunction(
         *(0x1234, 0x1111, 0x030000),
         revision=2,
         subsystem=_QEMU,
         bars={0: Bar(0x1000000, 0xFD000000, _PREFETCHABLE), 2: Bar(0x1000, 0xFEB90000)},
     ),
-    (0, 0x1C, 0): Function(
+    (0, 0x1C, 0): PciFunction(
         *(0x8086, 0x2940, 0x060400), revision=2, interrupt=(10, 1), buses=(0, 1, 1)
     ),
-    (0, 0x1F, 0): Function(
+    (0, 0x1F, 0): PciFunction(
         *(0x8086, 0x2918, 0x060100), revision=2, subsystem=_QEMU, multi_function=True
     ),
-    (0, 0x1F, 2): Function(
+    (0, 0x1F, 2): PciFunction(
         *(0x8086, 0x2922, 0x010601),
         revision=2,
         subsystem=_QEMU,
@@ -31,7 +31,7 @@ Q35: Final[dict[tuple[int, int, int], Function]] = {
         interrupt=(10, 1),
         multi_function=True,
     ),
-    (0, 0x1F, 3): Function(
+    (0, 0x1F, 3): PciFunction(
         *(0x8086, 0x2930, 0x0C0500),
         revision=2,
         subsystem=_QEMU,
@@ -39,7 +39,7 @@ Q35: Final[dict[tuple[int, int, int], Function]] = {
         interrupt=(10, 1),
         multi_function=True,
     ),
-    (1, 0x00, 0): Function(
+    (1, 0x00, 0): PciFunction(
         *(0x8086, 0x10D3, 0x020000),
         subsystem=(0x8086, 0),
         bars={

@@ -6,7 +6,6 @@ import bisect
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from iopermit.machine.cpu.interface import FETCH_FAULT, WRITE_FAULT
 from iopermit.machine.memory.areas import (
     LOWEST_ADDRESS,
     PROT_EXEC,
@@ -14,7 +13,7 @@ from iopermit.machine.memory.areas import (
     Area,
     BadAddressError,
 )
-from iopermit.machine.memory.paging import PageTables
+from iopermit.machine.memory.paging import FETCH_FAULT, WRITE_FAULT, PageTables
 from iopermit.machine.memory.physical import PAGE
 
 if TYPE_CHECKING:

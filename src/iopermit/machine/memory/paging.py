@@ -21,6 +21,11 @@ LARGE: Final = 0x80
 NO_EXECUTE: Final = 1 << 63
 ADDRESS: Final = 0x000F_FFFF_FFFF_F000
 
+WRITE_FAULT: Final = 2
+"""Bit of a page fault's error code: it was a write."""
+FETCH_FAULT: Final = 16
+"""Bit of a page fault's error code: it was an instruction fetch."""
+
 KERNEL_BASE: Final = 0xFFFF_8000_0000_0000
 """Where every address space maps the kernel's part of physical memory, for CPL 0 only."""
 

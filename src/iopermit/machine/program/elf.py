@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from elftools.elf.segments import Segment
 
+    from iopermit.machine.credentials import Credentials
     from iopermit.machine.memory.address_space import AddressSpace
 
 _TOPS: Final = {64: 0x7FFF_FFFF_F000, 32: 0xFFFF_E000}
@@ -40,7 +41,7 @@ AT_PHDR, AT_PHENT, AT_PHNUM, AT_PAGESZ, AT_BASE, AT_FLAGS, AT_ENTRY = 3, 4, 5, 6
 AT_UID, AT_EUID, AT_GID, AT_EGID, AT_HWCAP, AT_CLKTCK, AT_SECURE = 11, 12, 13, 14, 16, 17, 23
 
 
-class LoadError(Exception):
+class ExecError(Exception):
     """A file cannot be executed; `str()` says why and `errno` how execve(2) says it."""
 
     def __init__(self, number: int, message: str) -> None:
@@ -49,7 +50,7 @@ class LoadError(Exception):
 
 
 @dataclass(frozen=True, eq=False)
-class Image:
+class ElfImage:
     """A parsed ELF file."""
 
     path: str
@@ -93,18 +94,8 @@ class Program:
     stack: int
 
 
-@dataclass(frozen=True)
-class Identity:
-    """User and group ids as the auxiliary vector tells them."""
-
-    uid: int
-    euid: int
-    gid: int
-    egid: int
-
-
-def read_image(path: str) -> Image:
-    """Parse an executable file. Raises LoadError."""
+def read_image(path: str) -> ElfImage:
+    """Parse an executable file. Raises ExecError."""
     descriptor = _open(path)
     file = FilePages(descriptor, os.fstat(descriptor).st_size)
     head = os.pread(descriptor, 20, 0)
@@ -112,7 +103,7 @@ def read_image(path: str) -> Image:
         kind = (
             "a script" if head[:2] == b"#!" else "an empty file" if not head else "not an ELF file"
         )
-        raise LoadError(errno.ENOEXEC, f"{path} is {kind}; only ELF programs can be run")
+        raise ExecError(errno.ENOEXEC, f"{path} is {kind}; only ELF programs can be run")
     try:
         with os.fdopen(os.dup(descriptor), "rb") as stream:
             return _parse(path, file, ELFFile(stream))
@@ -124,7 +115,7 @@ def read_image(path: str) -> Image:
         ValueError,
         OSError,
     ) as error:
-        raise LoadError(errno.ENOEXEC, f"{path} is a damaged or truncated ELF file") from error
+        raise ExecError(errno.ENOEXEC, f"{path} is a damaged or truncated ELF file") from error
 
 
 def _open(path: str) -> int:
@@ -132,32 +123,32 @@ def _open(path: str) -> int:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         number = error.errno or errno.ENOENT
-        raise LoadError(number, f"cannot open {path}: {os.strerror(number)}") from error
+        raise ExecError(number, f"cannot open {path}: {os.strerror(number)}") from error
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode) or not mode & 0o111:
         os.close(descriptor)
         what = "is not executable" if stat.S_ISREG(mode) else "is not a file"
-        raise LoadError(errno.EACCES, f"{path} {what}")
+        raise ExecError(errno.EACCES, f"{path} {what}")
     return descriptor
 
 
-def _parse(path: str, file: FilePages, elf: ELFFile) -> Image:
+def _parse(path: str, file: FilePages, elf: ELFFile) -> ElfImage:
     machine, kind = elf["e_machine"], elf["e_type"]
     bits = _ENDS.get(machine)
     if bits is None or elf.elfclass != bits:
         name = _MACHINES.get(machine, str(machine).removeprefix("EM_"))
         message = f"{path} is a program for {name}; only x86-64 and i386 programs can be run"
-        raise LoadError(errno.ENOEXEC, message)
+        raise ExecError(errno.ENOEXEC, message)
     if kind not in _KINDS:
-        raise LoadError(errno.ENOEXEC, f"{path} is an ELF file but not a program ({kind})")
+        raise ExecError(errno.ENOEXEC, f"{path} is an ELF file but not a program ({kind})")
     segments = tuple(s for s in elf.iter_segments() if s["p_type"] == "PT_LOAD" and s["p_memsz"])
     names = [s for s in elf.iter_segments() if s["p_type"] == "PT_INTERP"]
     cut = any(s["p_offset"] + s["p_filesz"] > file.size for s in (*segments, *names))
     if not segments or cut:
         what = "truncated" if cut else "damaged: it has nothing to load"
-        raise LoadError(errno.ENOEXEC, f"{path} is {what}")
+        raise ExecError(errno.ENOEXEC, f"{path} is {what}")
     first = min(segments, key=lambda s: int(s["p_vaddr"]))
-    return Image(
+    return ElfImage(
         path,
         file,
         bits,
@@ -172,11 +163,11 @@ def _parse(path: str, file: FilePages, elf: ELFFile) -> Image:
 
 
 def load(
-    image: Image,
+    image: ElfImage,
     space: AddressSpace,
     arguments: Sequence[bytes],
     environment: Sequence[bytes],
-    identity: Identity,
+    credentials: Credentials,
     randomness: random.Random,
 ) -> Program:
     """Put a program and its interpreter into an empty address space.
@@ -186,11 +177,11 @@ def load(
         space: as `space_top` says.
         arguments: argv.
         environment: envp.
-        identity: for the auxiliary vector.
+        credentials: for the auxiliary vector.
         randomness: for AT_RANDOM.
 
     Raises:
-        LoadError: the interpreter cannot be used, or the arguments are too long.
+        ExecError: the interpreter cannot be used, or the arguments are too long.
     """
     base = _PIE_BASES[image.bits] - image.low if image.position_independent else 0
     _map(image, space, base)
@@ -202,7 +193,7 @@ def load(
         size = interpreter.high - interpreter.low
         place = space.gap(size, mmap_base(image.bits))
         if place is None:
-            raise LoadError(errno.ENOMEM, f"{image.path}: no room for {interpreter.path}")
+            raise ExecError(errno.ENOMEM, f"{image.path}: no room for {interpreter.path}")
         interpreter_base = place - interpreter.low
         _map(interpreter, space, interpreter_base)
         start = interpreter_base + interpreter.entry
@@ -216,10 +207,10 @@ def load(
         AT_BASE: interpreter_base,
         AT_FLAGS: 0,
         AT_ENTRY: base + image.entry,
-        AT_UID: identity.uid,
-        AT_EUID: identity.euid,
-        AT_GID: identity.gid,
-        AT_EGID: identity.egid,
+        AT_UID: credentials.uid,
+        AT_EUID: credentials.euid,
+        AT_GID: credentials.gid,
+        AT_EGID: credentials.egid,
         AT_SECURE: 0,
     }
     top = space_top(image.bits)
@@ -228,7 +219,7 @@ def load(
     texts = sum(len(text) + 1 for text in (*arguments, *environment))
     if texts > _STACK_SIZE - 4 * PAGE:
         message = f"the arguments and the environment of {image.path} are too long"
-        raise LoadError(errno.E2BIG, message)
+        raise ExecError(errno.E2BIG, message)
     first = FirstStack(space, image.bits)
     pointer = first.fill(arguments, environment, image.path, vector, randomness)
     return Program(image.bits, image.path, space, start, pointer)
@@ -244,16 +235,16 @@ def mmap_base(bits: int) -> int:
     return _TOPS[bits] - _STACK_GAP
 
 
-def _interpreter(image: Image) -> Image:
+def _interpreter(image: ElfImage) -> ElfImage:
     path = image.interpreter or ""
     try:
         interpreter = read_image(path)
-    except LoadError as error:
+    except ExecError as error:
         message = f"{image.path} needs the interpreter {path}: {error}"
-        raise LoadError(error.errno, message) from error
+        raise ExecError(error.errno, message) from error
     if interpreter.bits != image.bits:
         message = f"{image.path} needs the interpreter {path}, which has another word size"
-        raise LoadError(errno.ELIBBAD, message)
+        raise ExecError(errno.ELIBBAD, message)
     return interpreter
 
 
@@ -262,14 +253,14 @@ def _interpreter_name(segment: Segment, file: FilePages) -> str:
     return os.fsdecode(name.rstrip(b"\0"))
 
 
-def _map(image: Image, space: AddressSpace, base: int) -> None:
+def _map(image: ElfImage, space: AddressSpace, base: int) -> None:
     """Map the segments of a file; the rest of the last page of each is zero."""
     for segment in image.segments:
         address = base + segment["p_vaddr"]
         start = address // PAGE * PAGE
         end = -(-(address + segment["p_memsz"]) // PAGE) * PAGE
         if start < PAGE or end > space.top:
-            raise LoadError(errno.ENOMEM, f"{image.path} asks for addresses that it cannot have")
+            raise ExecError(errno.ENOMEM, f"{image.path} asks for addresses that it cannot have")
         flags = segment["p_flags"]
         rights = (
             PROT_READ * bool(flags & 4) | PROT_WRITE * bool(flags & 2) | PROT_EXEC * (flags & 1)

@@ -1,6 +1,8 @@
 """The system calls that programs can make; each module enters its own in the table."""
 
 from iopermit.machine.syscalls import (
+    capability_calls,
+    exec_calls,
     file_calls,
     identity_calls,
     memory_calls,
@@ -15,13 +17,15 @@ from iopermit.machine.syscalls import (
     time_calls,
     wait_calls,
 )
-from iopermit.machine.syscalls.registry import QUIET, SERVICES, Call, Service
+from iopermit.machine.syscalls.registry import QUIET, SERVICES, Service, SystemCall
 
 __all__ = [
     "QUIET",
     "SERVICES",
-    "Call",
     "Service",
+    "SystemCall",
+    "capability_calls",
+    "exec_calls",
     "file_calls",
     "identity_calls",
     "memory_calls",

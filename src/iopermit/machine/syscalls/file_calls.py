@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 from iopermit.machine.errors import KernelError
 from iopermit.machine.files.open_files import O_NONBLOCK, HostStream
 from iopermit.machine.files.pipes import Pipe, PipeReader, PipeWriter
-from iopermit.machine.syscalls.registry import Call, call
-from iopermit.machine.tasks.process import SignalInfo
+from iopermit.machine.syscalls.registry import SystemCall, call
+from iopermit.machine.tasks.process import SignalInfo, post
 
 if TYPE_CHECKING:
     from iopermit.machine.files.open_files import OpenFile
@@ -27,23 +27,23 @@ TCGETS, TIOCGWINSZ, TIOCGPGRP, FIONREAD = 0x5401, 0x5413, 0x540F, 0x541B
 F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC = 0, 1, 2, 3, 4, 1030
 
 
-def file_of(call: Call, fd: int) -> OpenFile:
+def file_of(call: SystemCall, fd: int) -> OpenFile:
     """Return an open file. Raises KernelError (EBADF)."""
     return call.process.files.get(call.signed(fd, 32))
 
 
-def write_to(call: Call, file: OpenFile, data: bytes) -> int:
+def write_to(call: SystemCall, file: OpenFile, data: bytes) -> int:
     """Write; a pipe without readers raises SIGPIPE. Raises KernelError, Blocked."""
     try:
         return file.write(data)
     except KernelError as error:
         if error.errno == errno.EPIPE:
-            call.kernel.post(call.task, SignalInfo(SIGPIPE, 0, (call.process.pid, 0)))
+            post(call.task, SignalInfo(SIGPIPE, 0, (call.process.pid, 0)))
         raise
 
 
 @call("read", 0, 3, "fd buffer count")
-def read(call: Call, fd: int, buffer: int, count: int) -> int:
+def read(call: SystemCall, fd: int, buffer: int, count: int) -> int:
     """Read."""
     data = file_of(call, fd).read(min(count, _MOST))
     call.space.write(buffer, data)
@@ -51,13 +51,13 @@ def read(call: Call, fd: int, buffer: int, count: int) -> int:
 
 
 @call("write", 1, 4, "fd data count")
-def write(call: Call, fd: int, buffer: int, count: int) -> int:
+def write(call: SystemCall, fd: int, buffer: int, count: int) -> int:
     """Write to a pipe or to standard output or error."""
     return write_to(call, file_of(call, fd), call.space.read(buffer, min(count, _MOST)))
 
 
 @call("pread64", 17, None, "fd buffer count offset")
-def pread64(call: Call, fd: int, buffer: int, count: int, offset: int) -> int:
+def pread64(call: SystemCall, fd: int, buffer: int, count: int, offset: int) -> int:
     """Read from an offset."""
     data = file_of(call, fd).pread(min(count, _MOST), offset)
     call.space.write(buffer, data)
@@ -65,12 +65,12 @@ def pread64(call: Call, fd: int, buffer: int, count: int, offset: int) -> int:
 
 
 @call("pread64", None, 180, "fd buffer count low high")
-def pread64_32(call: Call, fd: int, buffer: int, count: int, low: int, high: int) -> int:
+def pread64_32(call: SystemCall, fd: int, buffer: int, count: int, low: int, high: int) -> int:
     """Read from an offset in two halves."""
     return pread64(call, fd, buffer, count, low | high << 32)
 
 
-def _vector(call: Call, address: int, count: int) -> list[tuple[int, int]]:
+def _vector(call: SystemCall, address: int, count: int) -> list[tuple[int, int]]:
     if count > _VECTORS:
         raise KernelError(errno.EINVAL)
     words = call.read_words(address, 2 * count)
@@ -78,7 +78,7 @@ def _vector(call: Call, address: int, count: int) -> list[tuple[int, int]]:
 
 
 @call("readv", 19, 145, "fd vector count")
-def readv(call: Call, fd: int, vector: int, count: int) -> int:
+def readv(call: SystemCall, fd: int, vector: int, count: int) -> int:
     """Read into several buffers."""
     parts = _vector(call, vector, count)
     data = file_of(call, fd).read(min(sum(size for _, size in parts), _MOST))
@@ -90,7 +90,7 @@ def readv(call: Call, fd: int, vector: int, count: int) -> int:
 
 
 @call("writev", 20, 146, "fd vector count")
-def writev(call: Call, fd: int, vector: int, count: int) -> int:
+def writev(call: SystemCall, fd: int, vector: int, count: int) -> int:
     """Write several buffers."""
     parts = _vector(call, vector, count)
     data = b"".join(call.space.read(address, size) for address, size in parts)
@@ -98,14 +98,14 @@ def writev(call: Call, fd: int, vector: int, count: int) -> int:
 
 
 @call("close", 3, 6, "fd")
-def close(call: Call, fd: int) -> int:
+def close(call: SystemCall, fd: int) -> int:
     """Close."""
     call.process.files.close(call.signed(fd, 32))
     return 0
 
 
 @call("close_range", 436, 436, "fd last flags")
-def close_range(call: Call, first: int, last: int, _flags: int) -> int:
+def close_range(call: SystemCall, first: int, last: int, _flags: int) -> int:
     """Close a range of descriptors."""
     for descriptor in call.process.files.descriptors():
         if first <= descriptor <= last:
@@ -114,7 +114,7 @@ def close_range(call: Call, first: int, last: int, _flags: int) -> int:
 
 
 @call("lseek", 8, 19, "fd offset whence")
-def lseek(call: Call, fd: int, offset: int, whence: int) -> int:
+def lseek(call: SystemCall, fd: int, offset: int, whence: int) -> int:
     """Move the position."""
     if whence > os.SEEK_END:
         return -errno.EINVAL
@@ -122,7 +122,7 @@ def lseek(call: Call, fd: int, offset: int, whence: int) -> int:
 
 
 @call("_llseek", None, 140, "fd high low result whence")
-def llseek(call: Call, fd: int, high: int, low: int, result: int, whence: int) -> int:
+def llseek(call: SystemCall, fd: int, high: int, low: int, result: int, whence: int) -> int:
     """Move the position by an offset in two halves."""
     offset = call.signed(high << 32 | low, 64)
     call.write_int(result, file_of(call, fd).seek(offset, whence), 8)
@@ -130,20 +130,20 @@ def llseek(call: Call, fd: int, high: int, low: int, result: int, whence: int) -
 
 
 @call("dup", 32, 41, "oldfd")
-def dup(call: Call, old: int) -> int:
+def dup(call: SystemCall, old: int) -> int:
     """Duplicate a descriptor."""
     return call.process.files.add(file_of(call, old))
 
 
 @call("dup2", 33, 63, "oldfd newfd")
-def dup2(call: Call, old: int, new: int) -> int:
+def dup2(call: SystemCall, old: int, new: int) -> int:
     """Duplicate a descriptor to a given number."""
     file, new = file_of(call, old), call.signed(new, 32)
     return new if new == old else call.process.files.add(file, at=new)
 
 
 @call("dup3", 292, 330, "oldfd newfd flags")
-def dup3(call: Call, old: int, new: int, flags: int) -> int:
+def dup3(call: SystemCall, old: int, new: int, flags: int) -> int:
     """Duplicate a descriptor to a given number, with flags."""
     if new == old or flags & ~O_CLOEXEC:
         return -errno.EINVAL
@@ -152,13 +152,13 @@ def dup3(call: Call, old: int, new: int, flags: int) -> int:
 
 
 @call("pipe", 22, 42, "fds")
-def pipe(call: Call, fds: int) -> int:
+def pipe(call: SystemCall, fds: int) -> int:
     """Make a pipe."""
     return pipe2(call, fds, 0)
 
 
 @call("pipe2", 293, 331, "fds flags")
-def pipe2(call: Call, fds: int, flags: int) -> int:
+def pipe2(call: SystemCall, fds: int, flags: int) -> int:
     """Make a pipe, with flags."""
     if flags & ~(O_CLOEXEC | O_NONBLOCK):
         return -errno.EINVAL
@@ -171,7 +171,7 @@ def pipe2(call: Call, fds: int, flags: int) -> int:
 
 
 @call("fcntl", 72, 55, "fd command argument", "duplicates, descriptor and status flags")
-def fcntl(call: Call, fd: int, command: int, argument: int) -> int:
+def fcntl(call: SystemCall, fd: int, command: int, argument: int) -> int:
     """Change a descriptor."""
     file, files = file_of(call, fd), call.process.files
     if command in (F_DUPFD, F_DUPFD_CLOEXEC):
@@ -192,13 +192,13 @@ def fcntl(call: Call, fd: int, command: int, argument: int) -> int:
 
 
 @call("fcntl64", None, 221, "fd command argument")
-def fcntl64(call: Call, fd: int, command: int, argument: int) -> int:
+def fcntl64(call: SystemCall, fd: int, command: int, argument: int) -> int:
     """Change a descriptor."""
     return fcntl(call, fd, command, argument)
 
 
 @call("ioctl", 16, 54, "fd request argument", "terminal attributes and size; ENOTTY otherwise")
-def ioctl(call: Call, fd: int, request: int, argument: int) -> int:
+def ioctl(call: SystemCall, fd: int, request: int, argument: int) -> int:
     """Tell about terminals."""
     file = file_of(call, fd)
     if not isinstance(file, HostStream) or not file.is_terminal():
@@ -215,21 +215,21 @@ def ioctl(call: Call, fd: int, request: int, argument: int) -> int:
 
 
 @call("fsync", 74, 118, "fd")
-def fsync(call: Call, fd: int) -> int:
+def fsync(call: SystemCall, fd: int) -> int:
     """Do nothing: there is nothing to write."""
     file_of(call, fd)
     return 0
 
 
 @call("flock", 73, 143, "fd operation")
-def flock(call: Call, fd: int, _operation: int) -> int:
+def flock(call: SystemCall, fd: int, _operation: int) -> int:
     """Do nothing: nobody else has the file."""
     file_of(call, fd)
     return 0
 
 
 @call("fadvise64", 221, 250, "fd offset length advice")
-def fadvise64(call: Call, fd: int, _offset: int, _length: int, _advice: int) -> int:
+def fadvise64(call: SystemCall, fd: int, _offset: int, _length: int, _advice: int) -> int:
     """Do nothing."""
     file_of(call, fd)
     return 0

@@ -20,7 +20,7 @@ from iopermit.machine.memory.areas import (
 )
 from iopermit.machine.memory.physical import PAGE
 from iopermit.machine.program.elf import mmap_base
-from iopermit.machine.syscalls.registry import Call, call
+from iopermit.machine.syscalls.registry import SystemCall, call
 
 if TYPE_CHECKING:
     from iopermit.machine.memory.address_space import AddressSpace
@@ -39,7 +39,7 @@ def _pages(size: int) -> int:
 
 
 @call("brk", 12, 45, "address")
-def brk(call: Call, address: int) -> int:
+def brk(call: SystemCall, address: int) -> int:
     """Move the end of the heap; return where it is."""
     space = call.space
     low, old, new = space.break_start, _pages(space.break_end), _pages(address)
@@ -57,7 +57,7 @@ def brk(call: Call, address: int) -> int:
 
 @call("mmap", 9, None, "address length protection flags fd offset", "files are mapped as they are")
 def mmap(
-    call: Call, address: int, length: int, protection: int, flags: int, fd: int, offset: int
+    call: SystemCall, address: int, length: int, protection: int, flags: int, fd: int, offset: int
 ) -> int:
     """Map a file or fresh memory."""
     if offset % PAGE:
@@ -67,21 +67,26 @@ def mmap(
 
 @call("mmap2", None, 192, "address length protection flags fd offset")
 def mmap2(
-    call: Call, address: int, length: int, protection: int, flags: int, fd: int, offset: int
+    call: SystemCall, address: int, length: int, protection: int, flags: int, fd: int, offset: int
 ) -> int:
     """Map a file or fresh memory; the offset is in pages."""
     return _map(call, address, length, protection, flags, (fd, offset * PAGE))
 
 
 @call("mmap", None, 90, "arguments")
-def old_mmap(call: Call, arguments: int) -> int:
+def old_mmap(call: SystemCall, arguments: int) -> int:
     """Map memory; the arguments are in a structure."""
     address, length, protection, flags, fd, offset = call.read_words(arguments, 6)
     return _map(call, address, length, protection, flags, (fd, offset))
 
 
 def _map(
-    call: Call, address: int, length: int, protection: int, flags: int, source: tuple[int, int]
+    call: SystemCall,
+    address: int,
+    length: int,
+    protection: int,
+    flags: int,
+    source: tuple[int, int],
 ) -> int:
     space, size = call.space, _pages(length)
     if not length or protection & ~_PROTECTIONS or not flags & (MAP_SHARED | MAP_PRIVATE):
@@ -99,7 +104,7 @@ def _map(
     return start
 
 
-def _place(call: Call, address: int, size: int, flags: int) -> int:
+def _place(call: SystemCall, address: int, size: int, flags: int) -> int:
     """Return where a mapping goes. Raises KernelError."""
     space = call.space
     if flags & (MAP_FIXED | MAP_FIXED_NOREPLACE):
@@ -126,7 +131,7 @@ def _gap(space: AddressSpace, size: int, below: int) -> int:
     return start
 
 
-def _file_area(call: Call, area: Area, flags: int, source: tuple[int, int]) -> Area:
+def _file_area(call: SystemCall, area: Area, flags: int, source: tuple[int, int]) -> Area:
     """Return an area with the pages of a file."""
     fd, offset = source
     file = call.process.files.get(call.signed(fd, 32))
@@ -143,7 +148,7 @@ def _file_area(call: Call, area: Area, flags: int, source: tuple[int, int]) -> A
 
 
 @call("munmap", 11, 91, "address length")
-def munmap(call: Call, address: int, length: int) -> int:
+def munmap(call: SystemCall, address: int, length: int) -> int:
     """Take mappings away."""
     if address % PAGE or not length or address + length > call.space.top:
         return -errno.EINVAL
@@ -152,7 +157,7 @@ def munmap(call: Call, address: int, length: int) -> int:
 
 
 @call("mprotect", 10, 125, "address length protection")
-def mprotect(call: Call, address: int, length: int, protection: int) -> int:
+def mprotect(call: SystemCall, address: int, length: int, protection: int) -> int:
     """Change rights."""
     end = address + _pages(length)
     if address % PAGE or protection & ~_PROTECTIONS & ~0x0300_0000:
@@ -170,7 +175,7 @@ def mprotect(call: Call, address: int, length: int, protection: int) -> int:
 
 @call("mremap", 25, 163, "address length newlength flags newaddress")
 def mremap(  # noqa: PLR0911 - one way out for each case
-    call: Call, address: int, old: int, new: int, flags: int, target: int
+    call: SystemCall, address: int, old: int, new: int, flags: int, target: int
 ) -> int:
     """Make a mapping smaller or larger, or move it."""
     space, old_size, new_size = call.space, _pages(old), _pages(new)
@@ -205,7 +210,7 @@ def mremap(  # noqa: PLR0911 - one way out for each case
 
 
 @call("madvise", 28, 219, "address length advice", "only MADV_DONTNEED does something")
-def madvise(call: Call, address: int, length: int, advice: int) -> int:
+def madvise(call: SystemCall, address: int, length: int, advice: int) -> int:
     """Forget the contents of memory for MADV_DONTNEED; otherwise do nothing."""
     if address % PAGE:
         return -errno.EINVAL
@@ -215,24 +220,24 @@ def madvise(call: Call, address: int, length: int, advice: int) -> int:
 
 
 @call("msync", 26, 144, "address length flags")
-def msync(_call: Call, _address: int, _length: int, _flags: int) -> int:
+def msync(_call: SystemCall, _address: int, _length: int, _flags: int) -> int:
     """Do nothing: no file is ever changed."""
     return 0
 
 
 @call("mlock", 149, 150, "address length")
-def mlock(_call: Call, _address: int, _length: int) -> int:
+def mlock(_call: SystemCall, _address: int, _length: int) -> int:
     """Do nothing: memory is never swapped out."""
     return 0
 
 
 @call("munlock", 150, 151, "address length")
-def munlock(_call: Call, _address: int, _length: int) -> int:
+def munlock(_call: SystemCall, _address: int, _length: int) -> int:
     """Do nothing."""
     return 0
 
 
 @call("mlockall", 151, 152, "flags")
-def mlockall(_call: Call, _flags: int) -> int:
+def mlockall(_call: SystemCall, _flags: int) -> int:
     """Do nothing."""
     return 0

@@ -9,10 +9,10 @@ import struct
 from typing import TYPE_CHECKING, Final
 
 from iopermit.machine.errors import KernelError
-from iopermit.machine.files import paths
 from iopermit.machine.files.open_files import Directory, FileStatus
 from iopermit.machine.syscalls.file_calls import O_CLOEXEC, file_of
-from iopermit.machine.syscalls.registry import Call, call
+from iopermit.machine.syscalls.registry import SystemCall, call
+from iopermit.machine.tasks import paths
 
 if TYPE_CHECKING:
     from iopermit.machine.files.open_files import OpenFile
@@ -25,7 +25,7 @@ _TYPES: Final = {
 }  # fmt: skip
 
 
-def resolve(call: Call, dirfd: int, path: str) -> str:
+def resolve(call: SystemCall, dirfd: int, path: str) -> str:
     """Return the absolute path of a name relative to a directory. Raises KernelError."""
     if not path:
         raise KernelError(errno.ENOENT)
@@ -39,33 +39,33 @@ def resolve(call: Call, dirfd: int, path: str) -> str:
     return os.path.join(base, path)
 
 
-def open_path(call: Call, path: str, flags: int) -> int:
+def open_path(call: SystemCall, path: str, flags: int) -> int:
     """Open an absolute path and return the descriptor. Raises KernelError."""
-    file: OpenFile = paths.open_file(call.kernel, call.task, path, flags)
+    file: OpenFile = paths.open_file(call.machine, call.task, path, flags)
     closes = bool(flags & O_CLOEXEC)
     return call.process.files.add(file, close_on_exec=closes)
 
 
 @call("open", 2, 5, "path flags mode", "for reading only; EROFS otherwise")
-def open_(call: Call, path: int, flags: int, _mode: int) -> int:
+def open_(call: SystemCall, path: int, flags: int, _mode: int) -> int:
     """Open a file for reading."""
     return open_path(call, resolve(call, AT_FDCWD, call.text(path)), flags)
 
 
 @call("openat", 257, 295, "dirfd path flags mode", "for reading only; EROFS otherwise")
-def openat(call: Call, dirfd: int, path: int, flags: int, _mode: int) -> int:
+def openat(call: SystemCall, dirfd: int, path: int, flags: int, _mode: int) -> int:
     """Open a file for reading."""
     return open_path(call, resolve(call, dirfd, call.text(path)), flags)
 
 
-def _status(call: Call, dirfd: int, path: int, flags: int) -> FileStatus:
+def _status(call: SystemCall, dirfd: int, path: int, flags: int) -> FileStatus:
     name = call.text(path) if path else ""
     if not name and flags & AT_EMPTY_PATH:
         if call.signed(dirfd, 32) == AT_FDCWD:
-            return paths.status(call.kernel, call.task, call.process.cwd, follow=True)
+            return paths.status(call.machine, call.task, call.process.cwd, follow=True)
         return file_of(call, dirfd).status()
     follow = not flags & AT_SYMLINK_NOFOLLOW
-    return paths.status(call.kernel, call.task, resolve(call, dirfd, name), follow=follow)
+    return paths.status(call.machine, call.task, resolve(call, dirfd, name), follow=follow)
 
 
 def _times(status: FileStatus) -> list[int]:
@@ -73,7 +73,7 @@ def _times(status: FileStatus) -> list[int]:
     return [number for pair in pairs for number in pair]
 
 
-def _pack_stat(call: Call, status: FileStatus) -> bytes:
+def _pack_stat(call: SystemCall, status: FileStatus) -> bytes:
     """Return struct stat of x86-64, or struct stat64 of i386."""
     times = _times(status)
     if call.abi == 64:
@@ -90,62 +90,62 @@ def _pack_stat(call: Call, status: FileStatus) -> bytes:
     )  # fmt: skip
 
 
-def _stat(call: Call, dirfd: int, path: int, buffer: int, flags: int) -> int:
+def _stat(call: SystemCall, dirfd: int, path: int, buffer: int, flags: int) -> int:
     call.space.write(buffer, _pack_stat(call, _status(call, dirfd, path, flags)))
     return 0
 
 
 @call("stat", 4, None, "path buffer")
-def stat_(call: Call, path: int, buffer: int) -> int:
+def stat_(call: SystemCall, path: int, buffer: int) -> int:
     """Tell about a file."""
     return _stat(call, AT_FDCWD, path, buffer, 0)
 
 
 @call("lstat", 6, None, "path buffer")
-def lstat(call: Call, path: int, buffer: int) -> int:
+def lstat(call: SystemCall, path: int, buffer: int) -> int:
     """Tell about a file or a symbolic link."""
     return _stat(call, AT_FDCWD, path, buffer, AT_SYMLINK_NOFOLLOW)
 
 
 @call("stat64", None, 195, "path buffer")
-def stat64(call: Call, path: int, buffer: int) -> int:
+def stat64(call: SystemCall, path: int, buffer: int) -> int:
     """Tell about a file."""
     return _stat(call, AT_FDCWD, path, buffer, 0)
 
 
 @call("lstat64", None, 196, "path buffer")
-def lstat64(call: Call, path: int, buffer: int) -> int:
+def lstat64(call: SystemCall, path: int, buffer: int) -> int:
     """Tell about a file or a symbolic link."""
     return _stat(call, AT_FDCWD, path, buffer, AT_SYMLINK_NOFOLLOW)
 
 
 @call("newfstatat", 262, None, "dirfd path buffer flags")
-def newfstatat(call: Call, dirfd: int, path: int, buffer: int, flags: int) -> int:
+def newfstatat(call: SystemCall, dirfd: int, path: int, buffer: int, flags: int) -> int:
     """Tell about a file."""
     return _stat(call, dirfd, path, buffer, flags)
 
 
 @call("fstatat64", None, 300, "dirfd path buffer flags")
-def fstatat64(call: Call, dirfd: int, path: int, buffer: int, flags: int) -> int:
+def fstatat64(call: SystemCall, dirfd: int, path: int, buffer: int, flags: int) -> int:
     """Tell about a file."""
     return _stat(call, dirfd, path, buffer, flags)
 
 
 @call("fstat", 5, None, "fd buffer")
-def fstat(call: Call, fd: int, buffer: int) -> int:
+def fstat(call: SystemCall, fd: int, buffer: int) -> int:
     """Tell about an open file."""
     call.space.write(buffer, _pack_stat(call, file_of(call, fd).status()))
     return 0
 
 
 @call("fstat64", None, 197, "fd buffer")
-def fstat64(call: Call, fd: int, buffer: int) -> int:
+def fstat64(call: SystemCall, fd: int, buffer: int) -> int:
     """Tell about an open file."""
     return fstat(call, fd, buffer)
 
 
 @call("statx", 332, 383, "dirfd path flags mask buffer")
-def statx(call: Call, dirfd: int, path: int, flags: int, _mask: int, buffer: int) -> int:
+def statx(call: SystemCall, dirfd: int, path: int, flags: int, _mask: int, buffer: int) -> int:
     """Tell about a file."""
     status = _status(call, dirfd, path, flags)
     times = _times(status)
@@ -167,26 +167,26 @@ def statx(call: Call, dirfd: int, path: int, flags: int, _mask: int, buffer: int
 
 
 @call("access", 21, 33, "path mode")
-def access(call: Call, path: int, mode: int) -> int:
+def access(call: SystemCall, path: int, mode: int) -> int:
     """Tell whether a file can be used; nothing can be written."""
     return _access(call, AT_FDCWD, path, mode)
 
 
 @call("faccessat", 269, 307, "dirfd path mode")
-def faccessat(call: Call, dirfd: int, path: int, mode: int) -> int:
+def faccessat(call: SystemCall, dirfd: int, path: int, mode: int) -> int:
     """Tell whether a file can be used."""
     return _access(call, dirfd, path, mode)
 
 
 @call("faccessat2", 439, 439, "dirfd path mode flags")
-def faccessat2(call: Call, dirfd: int, path: int, mode: int, _flags: int) -> int:
+def faccessat2(call: SystemCall, dirfd: int, path: int, mode: int, _flags: int) -> int:
     """Tell whether a file can be used."""
     return _access(call, dirfd, path, mode)
 
 
-def _access(call: Call, dirfd: int, path: int, mode: int) -> int:
+def _access(call: SystemCall, dirfd: int, path: int, mode: int) -> int:
     name = resolve(call, dirfd, call.text(path))
-    status = paths.status(call.kernel, call.task, name, follow=True)
+    status = paths.status(call.machine, call.task, name, follow=True)
     if mode & os.W_OK and not stat.S_ISCHR(status.mode):
         return -errno.EROFS
     if mode & os.R_OK and not paths.may_read(call.task.credentials, status):
@@ -197,13 +197,13 @@ def _access(call: Call, dirfd: int, path: int, mode: int) -> int:
 
 
 @call("readlink", 89, 85, "path buffer size")
-def readlink(call: Call, path: int, buffer: int, size: int) -> int:
+def readlink(call: SystemCall, path: int, buffer: int, size: int) -> int:
     """Return the target of a symbolic link."""
     return readlinkat(call, AT_FDCWD, path, buffer, size)
 
 
 @call("readlinkat", 267, 305, "dirfd path buffer size")
-def readlinkat(call: Call, dirfd: int, path: int, buffer: int, size: int) -> int:
+def readlinkat(call: SystemCall, dirfd: int, path: int, buffer: int, size: int) -> int:
     """Return the target of a symbolic link."""
     target = paths.read_link(call.task, resolve(call, dirfd, call.text(path)))
     data = os.fsencode(target)[:size]
@@ -212,7 +212,7 @@ def readlinkat(call: Call, dirfd: int, path: int, buffer: int, size: int) -> int
 
 
 @call("getcwd", 79, 183, "buffer size")
-def getcwd(call: Call, buffer: int, size: int) -> int:
+def getcwd(call: SystemCall, buffer: int, size: int) -> int:
     """Return the working directory."""
     data = os.fsencode(call.process.cwd) + b"\0"
     if len(data) > size:
@@ -222,17 +222,17 @@ def getcwd(call: Call, buffer: int, size: int) -> int:
 
 
 @call("chdir", 80, 12, "path")
-def chdir(call: Call, path: int) -> int:
+def chdir(call: SystemCall, path: int) -> int:
     """Change the working directory, of the process in the machine only."""
     name = resolve(call, AT_FDCWD, call.text(path))
-    if not stat.S_ISDIR(paths.status(call.kernel, call.task, name, follow=True).mode):
+    if not stat.S_ISDIR(paths.status(call.machine, call.task, name, follow=True).mode):
         return -errno.ENOTDIR
     call.process.cwd = os.path.normpath(name)
     return 0
 
 
 @call("fchdir", 81, 133, "fd")
-def fchdir(call: Call, fd: int) -> int:
+def fchdir(call: SystemCall, fd: int) -> int:
     """Change the working directory to an open one."""
     file = file_of(call, fd)
     if not isinstance(file, Directory):
@@ -242,7 +242,7 @@ def fchdir(call: Call, fd: int) -> int:
 
 
 @call("getdents64", 217, 220, "fd buffer count")
-def getdents64(call: Call, fd: int, buffer: int, count: int) -> int:
+def getdents64(call: SystemCall, fd: int, buffer: int, count: int) -> int:
     """Return entries of a directory."""
     file = file_of(call, fd)
     if not isinstance(file, Directory):
@@ -263,10 +263,10 @@ def getdents64(call: Call, fd: int, buffer: int, count: int) -> int:
 
 
 @call("statfs", 137, None, "path buffer")
-def statfs(call: Call, path: int, buffer: int) -> int:
+def statfs(call: SystemCall, path: int, buffer: int) -> int:
     """Tell about a file system: an empty one that is read-only."""
     name = resolve(call, AT_FDCWD, call.text(path))
-    paths.status(call.kernel, call.task, name, follow=True)
+    paths.status(call.machine, call.task, name, follow=True)
     call.space.write(
         buffer, struct.pack("<15Q", 0xEF53, 4096, 0, 0, 0, 0, 0, 0, 255, 4096, 1, *[0] * 4)
     )
@@ -274,7 +274,7 @@ def statfs(call: Call, path: int, buffer: int) -> int:
 
 
 @call("umask", 95, 60, "mode")
-def umask(call: Call, mode: int) -> int:
+def umask(call: SystemCall, mode: int) -> int:
     """Change the mask for new files, of which there are none."""
     old, call.process.umask = call.process.umask, mode & 0o777
     return old

@@ -8,14 +8,14 @@ from typing import Final
 from iopermit.machine.errors import Blocked, KernelError
 from iopermit.machine.files.open_files import HostStream
 from iopermit.machine.files.pipes import PipeReader, PipeWriter
-from iopermit.machine.syscalls.registry import Call, call
+from iopermit.machine.syscalls.registry import SystemCall, call
 from iopermit.machine.syscalls.time_calls import read_time
 
 _MICROSECOND: Final = 1_000
 POLLIN, POLLOUT, POLLERR, POLLHUP, POLLNVAL = 1, 4, 8, 16, 32
 
 
-def _poll_events(call: Call, fd: int, wanted: int) -> int:
+def _poll_events(call: SystemCall, fd: int, wanted: int) -> int:
     """Return what is true of a descriptor."""
     if fd < 0:
         return 0
@@ -35,13 +35,13 @@ def _poll_events(call: Call, fd: int, wanted: int) -> int:
     return events
 
 
-def poll_until(call: Call, fds: int, count: int, timeout: int | None) -> int:
+def poll_until(call: SystemCall, fds: int, count: int, timeout: int | None) -> int:
     """Serve poll(2); the timeout is in nanoseconds. Raises Blocked."""
     entries = [
         struct.unpack("<ihh", call.space.read(fds + 8 * i, 8)) for i in range(min(count, 1024))
     ]
     found = [_poll_events(call, fd, events) for fd, events, _ in entries]
-    now = call.kernel.clock.monotonic
+    now = call.machine.clock.monotonic
     if call.task.wait_data is None and timeout is not None:
         call.task.wait_data = now + timeout
     deadline: int | None = call.task.wait_data
@@ -62,13 +62,15 @@ def poll_until(call: Call, fds: int, count: int, timeout: int | None) -> int:
 
 
 @call("poll", 7, 168, "fds nfds timeout")
-def poll(call: Call, fds: int, count: int, timeout: int) -> int:
+def poll(call: SystemCall, fds: int, count: int, timeout: int) -> int:
     """Wait for readiness."""
     milliseconds = call.signed(timeout, 32)
     return poll_until(call, fds, count, None if milliseconds < 0 else milliseconds * 1_000_000)
 
 
-def select_until(call: Call, count: int, sets: tuple[int, int, int], timeout: int | None) -> int:
+def select_until(
+    call: SystemCall, count: int, sets: tuple[int, int, int], timeout: int | None
+) -> int:
     """Serve select(2); the timeout is in nanoseconds. Raises Blocked."""
     wanted = (POLLIN, POLLOUT, 0)
     size = -(-count // call.abi) * call.word
@@ -85,7 +87,7 @@ def select_until(call: Call, count: int, sets: tuple[int, int, int], timeout: in
             for mask, kind in zip(asked, wanted, strict=True)
         ]
 
-    found, now = ready(), call.kernel.clock.monotonic
+    found, now = ready(), call.machine.clock.monotonic
     if call.task.wait_data is None and timeout is not None:
         call.task.wait_data = now + timeout
     deadline: int | None = call.task.wait_data
@@ -102,26 +104,26 @@ def select_until(call: Call, count: int, sets: tuple[int, int, int], timeout: in
     return sum(mask.bit_count() for mask in found)
 
 
-def _timeout(call: Call, address: int) -> int | None:
+def _timeout(call: SystemCall, address: int) -> int | None:
     return read_time(call, address) if address and call.task.wait_data is None else None
 
 
 @call("ppoll", 271, 309, "fds nfds time mask size", "the mask is ignored")
-def ppoll(call: Call, fds: int, count: int, time: int, _mask: int, _size: int) -> int:
+def ppoll(call: SystemCall, fds: int, count: int, time: int, _mask: int, _size: int) -> int:
     """Wait for readiness."""
     return poll_until(call, fds, count, _timeout(call, time))
 
 
 @call("pselect6", 270, 308, "nfds read write except time mask", "the mask is ignored")
 def pselect6(
-    call: Call, count: int, reads: int, writes: int, others: int, time: int, _mask: int
+    call: SystemCall, count: int, reads: int, writes: int, others: int, time: int, _mask: int
 ) -> int:
     """Wait for readiness."""
     return select_until(call, count, (reads, writes, others), _timeout(call, time))
 
 
 @call("select", 23, 142, "nfds read write except time")
-def select_(call: Call, count: int, reads: int, writes: int, others: int, time: int) -> int:
+def select_(call: SystemCall, count: int, reads: int, writes: int, others: int, time: int) -> int:
     """Wait for readiness."""
     first = call.task.wait_data is None
     amount = read_time(call, time, unit=_MICROSECOND) if time and first else None

@@ -1,25 +1,23 @@
-"""Processes and threads: clone, execve, exit."""
+"""Processes and threads: clone and exit."""
 
 from __future__ import annotations
 
 import errno
-import os
 import struct
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from iopermit.machine.cpu.interface import FS_BASE, GS_BASE, RAX, RIP, RSP
+from iopermit.machine.cpu.interface import FS_BASE, GS_BASE, RAX, RSP
 from iopermit.machine.cpu.tables import TLS_ENTRIES
 from iopermit.machine.errors import Blocked, KernelError
-from iopermit.machine.program import elf
-from iopermit.machine.syscalls.path_calls import AT_FDCWD, resolve
-from iopermit.machine.syscalls.registry import Call, call
+from iopermit.machine.syscalls.registry import SystemCall, call
 from iopermit.machine.tasks import exits
-from iopermit.machine.tasks.identity import identity
-from iopermit.machine.tasks.process import Action, Process, SignalHandlers, State, Task
-
-if TYPE_CHECKING:
-    from iopermit.machine.program.elf import Program
+from iopermit.machine.tasks.kernel_entry import enter_for_fork
+from iopermit.machine.tasks.process import (
+    SignalHandlers,
+    UserProcess,
+    UserTask,
+)
 
 CLONE_VM, CLONE_FILES, CLONE_SIGHAND, CLONE_VFORK, CLONE_PARENT = (
     0x100,
@@ -32,38 +30,41 @@ CLONE_THREAD, CLONE_SETTLS, CLONE_PARENT_SETTID = 0x10000, 0x80000, 0x100000
 CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID = 0x200000, 0x1000000
 _NAMESPACES: Final = 0x7E02_0000
 _EXIT_SIGNAL: Final = 0xFF
-_MOST_ARGUMENTS: Final = 4096
 ARCH_SET_GS, ARCH_SET_FS, ARCH_GET_FS, ARCH_GET_GS = 0x1001, 0x1002, 0x1003, 0x1004
 
 
 @call("clone", 56, None, "flags stack parent_tid child_tid tls", "no namespaces")
-def clone(call: Call, flags: int, stack: int, parent_tid: int, child_tid: int, tls: int) -> int:
+def clone(
+    call: SystemCall, flags: int, stack: int, parent_tid: int, child_tid: int, tls: int
+) -> int:
     """Make a process or a thread."""
     return _clone(call, flags, stack, (parent_tid, child_tid), tls)
 
 
 @call("clone", None, 120, "flags stack parent_tid tls child_tid", "no namespaces")
-def clone_32(call: Call, flags: int, stack: int, parent_tid: int, tls: int, child_tid: int) -> int:
+def clone_32(
+    call: SystemCall, flags: int, stack: int, parent_tid: int, tls: int, child_tid: int
+) -> int:
     """Make a process or a thread."""
     return _clone(call, flags, stack, (parent_tid, child_tid), tls)
 
 
 @call("fork", 57, 2)
-def fork(call: Call) -> int:
+def fork(call: SystemCall) -> int:
     """Make a process."""
     return _clone(call, 17, 0, (0, 0), 0)
 
 
 @call("vfork", 58, 190)
-def vfork(call: Call) -> int:
+def vfork(call: SystemCall) -> int:
     """Make a process that uses the memory of its parent, which waits meanwhile."""
     return _clone(call, 17 | CLONE_VM | CLONE_VFORK, 0, (0, 0), 0)
 
 
 def _clone(  # noqa: C901, PLR0911 - one condition for each flag
-    call: Call, flags: int, stack: int, tids: tuple[int, int], tls: int
+    call: SystemCall, flags: int, stack: int, tids: tuple[int, int], tls: int
 ) -> int:
-    task, kernel = call.task, call.kernel
+    task, machine = call.task, call.machine
     if task.wait_data is not None:
         return _after_vfork(task)
     thread = bool(flags & CLONE_THREAD)
@@ -73,9 +74,9 @@ def _clone(  # noqa: C901, PLR0911 - one condition for each flag
         return -errno.EINVAL
     if task.process.ending is not None:
         return -errno.EAGAIN
-    kernel.enter_for_fork(task)
+    enter_for_fork(machine, task)
     try:
-        slot = kernel.runner.fork(task.slot)
+        slot = machine.runner.fork(task.slot)
     except ValueError:
         return -errno.EAGAIN
     if slot is None:
@@ -101,35 +102,35 @@ def _clone(  # noqa: C901, PLR0911 - one condition for each flag
     return child.tid
 
 
-def _after_vfork(task: Task) -> int:
+def _after_vfork(task: UserTask) -> int:
     """Return to the parent of a vfork, or wait on if a signal woke it too early."""
-    process: Process = task.wait_data
+    process: UserProcess = task.wait_data
     if not process.vfork_done:
         raise Blocked(lambda: process.vfork_done)
     return process.pid
 
 
-def _child(call: Call, slot: int, flags: int) -> Task:
+def _child(call: SystemCall, slot: int, flags: int) -> UserTask:
     """Make the task, and its process unless it is a thread."""
-    kernel, task = call.kernel, call.task
-    parent, tid = task.process, kernel.new_pid()
-    context = kernel.backend.copy_context(task.context)
+    machine, task = call.machine, call.task
+    parent, tid = task.process, machine.new_pid()
+    context = machine.backend.copy_context(task.context)
     if flags & CLONE_THREAD:
         process = parent
     else:
         process = _new_process(call, tid, flags)
-        kernel.processes[tid] = process
-    child = Task(tid, slot, process, context, replace(task.credentials))
+        machine.processes[tid] = process
+    child = UserTask(tid, slot, process, context, replace(task.credentials))
     child.affinity, child.mask, child.last_cpu = task.affinity, task.mask, task.last_cpu
     if not flags & CLONE_VM:
         child.alternate_stack = task.alternate_stack
     child.fpu_frames = dict(task.fpu_frames)
     process.tasks.append(child)
-    kernel.tasks[tid] = child
+    machine.tasks[tid] = child
     return child
 
 
-def _new_process(call: Call, pid: int, flags: int) -> Process:
+def _new_process(call: SystemCall, pid: int, flags: int) -> UserProcess:
     parent = call.process
     if flags & CLONE_VM:
         space = parent.space
@@ -142,7 +143,7 @@ def _new_process(call: Call, pid: int, flags: int) -> Process:
     else:
         files = parent.files.copy()
     handlers: SignalHandlers = parent.handlers if flags & CLONE_SIGHAND else parent.handlers.copy()
-    process = Process(
+    process = UserProcess(
         pid, parent, space, files, handlers, parent.cwd, parent.path, parent.bits,
         parent.umask, parent.group, parent.session, parent.name,
     )  # fmt: skip
@@ -154,7 +155,7 @@ def _new_process(call: Call, pid: int, flags: int) -> Process:
     return process
 
 
-def _set_tls(call: Call, child: Task, tls: int) -> None:
+def _set_tls(call: SystemCall, child: UserTask, tls: int) -> None:
     if call.abi == 64:
         child.context.registers[FS_BASE] = tls
         return
@@ -166,7 +167,7 @@ def _set_tls(call: Call, child: Task, tls: int) -> None:
     child.context.registers[GS_BASE] = descriptor >> 16 & 0xFF_FFFF | descriptor >> 56 << 24
 
 
-def _descriptor(call: Call, address: int) -> tuple[int, int]:
+def _descriptor(call: SystemCall, address: int) -> tuple[int, int]:
     """Return the entry number and the descriptor of a struct user_desc."""
     number, base, limit, flags = struct.unpack("<iIII", call.space.read(address, 16))
     wide, contents, read_only, pages, absent, usable = (
@@ -182,7 +183,7 @@ def _descriptor(call: Call, address: int) -> tuple[int, int]:
 
 
 @call("set_thread_area", None, 243, "descriptor")
-def set_thread_area(call: Call, address: int) -> int:
+def set_thread_area(call: SystemCall, address: int) -> int:
     """Set a thread-local segment."""
     number, descriptor = _descriptor(call, address)
     tls = call.task.context.tls
@@ -195,12 +196,12 @@ def set_thread_area(call: Call, address: int) -> int:
     if number not in TLS_ENTRIES:
         return -errno.EINVAL
     tls[number - TLS_ENTRIES.start] = descriptor
-    call.kernel.backend.flush()
+    call.machine.backend.flush()
     return 0
 
 
 @call("arch_prctl", 158, 384, "code address", "FS and GS base")
-def arch_prctl(call: Call, code: int, address: int) -> int:
+def arch_prctl(call: SystemCall, code: int, address: int) -> int:
     """Set or get the base of FS or GS."""
     registers = call.task.context.registers
     index = FS_BASE if code in (ARCH_SET_FS, ARCH_GET_FS) else GS_BASE
@@ -216,98 +217,29 @@ def arch_prctl(call: Call, code: int, address: int) -> int:
 
 
 @call("set_tid_address", 218, 258, "address")
-def set_tid_address(call: Call, address: int) -> int:
+def set_tid_address(call: SystemCall, address: int) -> int:
     """Set where the kernel writes zero when the thread ends."""
     call.task.clear_tid = address
     return call.task.tid
 
 
 @call("set_robust_list", 273, 311, "head size", "noted, never walked")
-def set_robust_list(_call: Call, _head: int, _size: int) -> int:
+def set_robust_list(_call: SystemCall, _head: int, _size: int) -> int:
     """Do nothing: no thread dies with a robust lock held that somebody else waits for."""
     return 0
 
 
 @call("exit", 60, 1, "status")
-def exit_(call: Call, status: int) -> int:
+def exit_(call: SystemCall, status: int) -> int:
     """End the thread."""
-    exits.end_task(call.kernel, call.task, (status & 0xFF) << 8)
+    exits.end_task(call.machine, call.task, (status & 0xFF) << 8)
     return 0
 
 
 @call("exit_group", 231, 252, "status")
-def exit_group(call: Call, status: int) -> int:
+def exit_group(call: SystemCall, status: int) -> int:
     """End the process."""
     code = (status & 0xFF) << 8
     exits.end_process(call.process, code)
-    exits.end_task(call.kernel, call.task, call.process.ending or code)
+    exits.end_task(call.machine, call.task, call.process.ending or code)
     return 0
-
-
-@call("execve", 59, 11, "path arguments environment")
-def execve(call: Call, path: int, arguments: int, environment: int) -> int:
-    """Execute another program."""
-    return _execve(call, resolve(call, AT_FDCWD, call.text(path)), arguments, environment)
-
-
-@call("execveat", 322, 358, "dirfd path arguments environment flags")
-def execveat(
-    call: Call, dirfd: int, path: int, arguments: int, environment: int, _flags: int
-) -> int:
-    """Execute another program, relative to a directory."""
-    return _execve(call, resolve(call, dirfd, call.text(path)), arguments, environment)
-
-
-def _strings(call: Call, address: int) -> list[bytes]:
-    result: list[bytes] = []
-    while address:
-        pointer = call.read_int(address + len(result) * call.word, call.word)
-        if not pointer:
-            break
-        result.append(call.space.read_string(pointer, 131072))
-        if len(result) > _MOST_ARGUMENTS:
-            raise KernelError(errno.E2BIG)
-    return result
-
-
-def _execve(call: Call, path: str, arguments: int, environment: int) -> int:
-    kernel, task = call.kernel, call.task
-    texts, variables = _strings(call, arguments), _strings(call, environment)
-    try:
-        image = elf.read_image(path)
-        space = kernel.new_space(image.bits)
-        try:
-            program = elf.load(
-                image, space, texts or [os.fsencode(path)], variables,
-                identity(task.credentials), kernel.entropy,
-            )  # fmt: skip
-        except BaseException:
-            space.release()
-            raise
-    except elf.LoadError as error:
-        raise KernelError(error.errno) from error
-    kernel.runner.execve(task.slot)
-    _replace(call, program)
-    return 0
-
-
-def _replace(call: Call, program: Program) -> None:
-    """Let the process go on in a new program; its other threads end."""
-    kernel, task, process = call.kernel, call.task, call.process
-    for other in [t for t in process.tasks if t is not task]:
-        exits.abandon(other)
-    exits.release_space(process)
-    process.space, process.path, process.bits = program.space, program.path, program.bits
-    process.name = os.path.basename(program.path)
-    process.vfork_done = True
-    if process.files.users > 1:
-        process.files.users -= 1
-        process.files = process.files.copy()
-    process.files.exec()
-    kept = {n: Action(1) for n, a in process.handlers.actions.items() if a.handler == 1}
-    process.handlers = SignalHandlers(kept)
-    context = kernel.backend.new_context(program.bits)
-    context.registers[RIP], context.registers[RSP] = program.start, program.stack
-    task.context, task.clear_tid, task.alternate_stack = context, 0, (0, 2, 0)
-    task.fpu_frames.clear()
-    task.state = State.RUNNABLE

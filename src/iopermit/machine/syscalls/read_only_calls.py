@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from typing import Final, TypeAlias
 
-from iopermit.machine.syscalls.registry import Call, call
+from iopermit.machine.syscalls.registry import SystemCall, call
 
 _Row: TypeAlias = tuple[str, int | None, int, str]
 
@@ -40,7 +40,7 @@ _CALLS: Final[tuple[_Row, ...]] = (
 )
 
 
-def _refuse(_call: Call, *_arguments: int) -> int:
+def _refuse(_call: SystemCall, *_arguments: int) -> int:
     return -errno.EROFS
 
 
@@ -64,11 +64,11 @@ _SOCKETS: Final[tuple[_Row, ...]] = (
 )
 
 
-def _no_attributes(_call: Call, *_arguments: int) -> int:
+def _no_attributes(_call: SystemCall, *_arguments: int) -> int:
     return -errno.EOPNOTSUPP
 
 
-def _no_sockets(_call: Call, *_arguments: int) -> int:
+def _no_sockets(_call: SystemCall, *_arguments: int) -> int:
     return -errno.EAFNOSUPPORT
 
 

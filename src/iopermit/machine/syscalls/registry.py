@@ -7,24 +7,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from iopermit.machine.kernel import Kernel
     from iopermit.machine.memory.address_space import AddressSpace
-    from iopermit.machine.tasks.process import Process, Task
+    from iopermit.machine.tasks.machine import Machine
+    from iopermit.machine.tasks.process import UserProcess, UserTask
 
 WIDE: Final = 64
 """The ABI of SYSCALL; 32 is that of INT 0x80."""
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class SystemCall:
     """A system call that is being served."""
 
-    kernel: Kernel
-    task: Task
+    machine: Machine
+    task: UserTask
     abi: int
 
     @property
-    def process(self) -> Process:
+    def process(self) -> UserProcess:
         """The process that makes it."""
         return self.task.process
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Final
 from iopermit.machine.cpu.interface import RAX
 from iopermit.machine.errors import Blocked, KernelError
 from iopermit.machine.memory.areas import BadAddressError
-from iopermit.machine.syscalls.registry import Call, call
+from iopermit.machine.syscalls.registry import SystemCall, call
 from iopermit.machine.tasks.exits import end_process
-from iopermit.machine.tasks.process import SIGNALS, Action, SignalInfo
+from iopermit.machine.tasks.process import SIGNALS, SignalAction, SignalInfo, post
 from iopermit.machine.tasks.signal_frames import pop_frame, siginfo
 
 if TYPE_CHECKING:
-    from iopermit.machine.tasks.process import Process, Task
+    from iopermit.machine.tasks.process import UserProcess, UserTask
 
 SIGKILL, SIGSEGV, SIGSTOP = 9, 11, 19
 _UNBLOCKABLE: Final = 1 << SIGKILL - 1 | 1 << SIGSTOP - 1
@@ -25,7 +25,7 @@ _SMALLEST_STACK: Final = 2048
 
 
 @call("rt_sigaction", 13, 174, "signal action old size")
-def rt_sigaction(call: Call, number: int, action: int, old: int, size: int) -> int:
+def rt_sigaction(call: SystemCall, number: int, action: int, old: int, size: int) -> int:
     """Set what a signal does."""
     if size != 8:
         return -errno.EINVAL
@@ -34,7 +34,7 @@ def rt_sigaction(call: Call, number: int, action: int, old: int, size: int) -> i
 
 
 @call("sigaction", None, 67, "signal action old")
-def sigaction(call: Call, number: int, action: int, old: int) -> int:
+def sigaction(call: SystemCall, number: int, action: int, old: int) -> int:
     """Set what a signal does, in the old structure."""
     if not 1 <= number <= SIGNALS:
         return -errno.EINVAL
@@ -44,7 +44,7 @@ def sigaction(call: Call, number: int, action: int, old: int) -> int:
         handler, mask, flags, restorer = struct.unpack("<4I", call.space.read(action, 16))
         if number in (SIGKILL, SIGSTOP):
             return -errno.EINVAL
-        actions[number] = Action(handler, flags, restorer, mask)
+        actions[number] = SignalAction(handler, flags, restorer, mask)
     if old:
         data = (before.handler, before.mask & 0xFFFF_FFFF, before.flags, before.restorer)
         call.space.write(old, struct.pack("<4I", *data))
@@ -52,16 +52,16 @@ def sigaction(call: Call, number: int, action: int, old: int) -> int:
 
 
 @call("signal", None, 48, "signal handler")
-def signal_(call: Call, number: int, handler: int) -> int:
+def signal_(call: SystemCall, number: int, handler: int) -> int:
     """Set what a signal does, once."""
     if not 1 <= number <= SIGNALS or number in (SIGKILL, SIGSTOP):
         return -errno.EINVAL
     before = call.process.handlers.get(number)
-    call.process.handlers.actions[number] = Action(handler, 0xC000_0000)
+    call.process.handlers.actions[number] = SignalAction(handler, 0xC000_0000)
     return before.handler
 
 
-def _sigaction(call: Call, number: int, action: int, old: int, form: str) -> int:
+def _sigaction(call: SystemCall, number: int, action: int, old: int, form: str) -> int:
     if not 1 <= number <= SIGNALS:
         return -errno.EINVAL
     before = call.process.handlers.get(number)
@@ -69,7 +69,7 @@ def _sigaction(call: Call, number: int, action: int, old: int, form: str) -> int
         if number in (SIGKILL, SIGSTOP):
             return -errno.EINVAL
         data = struct.unpack(form, call.space.read(action, struct.calcsize(form)))
-        call.process.handlers.actions[number] = Action(*data)
+        call.process.handlers.actions[number] = SignalAction(*data)
     if old:
         fields = (before.handler, before.flags, before.restorer, before.mask)
         call.space.write(old, struct.pack(form, *fields))
@@ -77,7 +77,7 @@ def _sigaction(call: Call, number: int, action: int, old: int, form: str) -> int
 
 
 @call("rt_sigprocmask", 14, 175, "how set old size")
-def rt_sigprocmask(call: Call, how: int, new: int, old: int, size: int) -> int:
+def rt_sigprocmask(call: SystemCall, how: int, new: int, old: int, size: int) -> int:
     """Change the blocked signals."""
     if size != 8:
         return -errno.EINVAL
@@ -95,20 +95,20 @@ def rt_sigprocmask(call: Call, how: int, new: int, old: int, size: int) -> int:
 
 
 @call("rt_sigreturn", 15, 173)
-def rt_sigreturn(call: Call) -> int:
+def rt_sigreturn(call: SystemCall) -> int:
     """Go back from a signal handler."""
     return _sigreturn(call, info=True)
 
 
 @call("sigreturn", None, 119)
-def sigreturn(call: Call) -> int:
+def sigreturn(call: SystemCall) -> int:
     """Go back from a signal handler without siginfo."""
     return _sigreturn(call, info=False)
 
 
-def _sigreturn(call: Call, *, info: bool) -> int:
+def _sigreturn(call: SystemCall, *, info: bool) -> int:
     try:
-        pop_frame(call.kernel, call.task, info=info)
+        pop_frame(call.machine, call.task, info=info)
     except BadAddressError:
         end_process(call.process, SIGSEGV)
         return -errno.EFAULT
@@ -116,7 +116,7 @@ def _sigreturn(call: Call, *, info: bool) -> int:
 
 
 @call("rt_sigpending", 127, 176, "set size")
-def rt_sigpending(call: Call, address: int, _size: int) -> int:
+def rt_sigpending(call: SystemCall, address: int, _size: int) -> int:
     """Tell the pending signals that are blocked."""
     queues = (*call.task.pending, *call.process.pending)
     mask = 0
@@ -127,7 +127,7 @@ def rt_sigpending(call: Call, address: int, _size: int) -> int:
 
 
 @call("rt_sigsuspend", 130, 179, "mask size")
-def rt_sigsuspend(call: Call, mask: int, _size: int) -> int:
+def rt_sigsuspend(call: SystemCall, mask: int, _size: int) -> int:
     """Wait for a signal with another mask."""
     if call.task.saved_mask is None:
         call.task.saved_mask = call.task.mask
@@ -136,15 +136,15 @@ def rt_sigsuspend(call: Call, mask: int, _size: int) -> int:
 
 
 @call("pause", 34, 29)
-def pause(_call: Call) -> int:
+def pause(_call: SystemCall) -> int:
     """Wait for a signal."""
     raise Blocked(lambda: False, on_signal=-errno.EINTR)
 
 
 @call("rt_sigtimedwait", 128, 177, "set info timeout size")
-def rt_sigtimedwait(call: Call, mask: int, info: int, timeout: int, _size: int) -> int:
+def rt_sigtimedwait(call: SystemCall, mask: int, info: int, timeout: int, _size: int) -> int:
     """Take a pending signal, or wait for one."""
-    wanted, task, now = call.read_int(mask, 8), call.task, call.kernel.clock.monotonic
+    wanted, task, now = call.read_int(mask, 8), call.task, call.machine.clock.monotonic
     for queue in (task.pending, task.process.pending):
         for pending in queue:
             if wanted >> pending.number - 1 & 1:
@@ -167,7 +167,7 @@ def rt_sigtimedwait(call: Call, mask: int, info: int, timeout: int, _size: int) 
 
 
 @call("sigaltstack", 131, 186, "new old")
-def sigaltstack(call: Call, new: int, old: int) -> int:
+def sigaltstack(call: SystemCall, new: int, old: int) -> int:
     """Set the stack for handlers with SA_ONSTACK."""
     task, form = call.task, "<Qi4xQ" if call.word == 8 else "<IiI"
     address, flags, size = task.alternate_stack
@@ -185,28 +185,28 @@ def sigaltstack(call: Call, new: int, old: int) -> int:
     return 0
 
 
-def _may_signal(call: Call, target: Process) -> bool:
+def _may_signal(call: SystemCall, target: UserProcess) -> bool:
     own, theirs = call.task.credentials, target.tasks[0].credentials if target.tasks else None
     return own.euid == 0 or theirs is None or theirs.uid in (own.uid, own.euid)
 
 
-def _post(call: Call, target: Process | Task, number: int, code: int) -> int:
+def _post(call: SystemCall, target: UserProcess | UserTask, number: int, code: int) -> int:
     if number > SIGNALS:
         return -errno.EINVAL
     if number:
         own = (call.process.pid, call.task.credentials.uid)
-        call.kernel.post(target, SignalInfo(number, code, own))
+        post(target, SignalInfo(number, code, own))
     return 0
 
 
 @call("kill", 62, 37, "pid signal", "tasks of the machine only")
-def kill(call: Call, pid: int, number: int) -> int:
+def kill(call: SystemCall, pid: int, number: int) -> int:
     """Send a signal to a process or to a group."""
-    target, processes = call.signed(pid, 32), call.kernel.processes
+    target, processes = call.signed(pid, 32), call.machine.processes
     if target > 0:
         found = [processes[target]] if target in processes else []
     elif target == -1:
-        spared = (call.process, call.kernel.init)
+        spared = (call.process, call.machine.init)
         found = [process for process in processes.values() if process not in spared]
     else:
         group = -target or call.process.group
@@ -219,21 +219,21 @@ def kill(call: Call, pid: int, number: int) -> int:
     return max(_post(call, process, number, SI_USER) for process in allowed)
 
 
-def _thread(call: Call, tid: int) -> Task:
-    task = call.kernel.tasks.get(call.signed(tid, 32))
+def _thread(call: SystemCall, tid: int) -> UserTask:
+    task = call.machine.tasks.get(call.signed(tid, 32))
     if task is None:
         raise KernelError(errno.ESRCH)
     return task
 
 
 @call("tkill", 200, 238, "tid signal")
-def tkill(call: Call, tid: int, number: int) -> int:
+def tkill(call: SystemCall, tid: int, number: int) -> int:
     """Send a signal to a thread."""
     return _post(call, _thread(call, tid), number, SI_TKILL)
 
 
 @call("tgkill", 234, 270, "tgid tid signal")
-def tgkill(call: Call, tgid: int, tid: int, number: int) -> int:
+def tgkill(call: SystemCall, tgid: int, tid: int, number: int) -> int:
     """Send a signal to a thread of a process."""
     task = _thread(call, tid)
     if task.process.pid != call.signed(tgid, 32):

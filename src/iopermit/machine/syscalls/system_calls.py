@@ -9,7 +9,7 @@ from typing import Final
 from iopermit.machine.clock import SECOND
 from iopermit.machine.files.open_files import FileTable
 from iopermit.machine.memory.physical import PAGE
-from iopermit.machine.syscalls.registry import Call, call
+from iopermit.machine.syscalls.registry import SystemCall, call
 
 _UTSNAME: Final = 65
 _UNLIMITED: Final = (1 << 64) - 1
@@ -19,9 +19,9 @@ _LIMIT_COUNT: Final = 16
 
 
 @call("uname", 63, 122, "name", "the release is that of the design, if it has one")
-def uname(call: Call, address: int) -> int:
+def uname(call: SystemCall, address: int) -> int:
     """Tell the name of the system."""
-    design = call.kernel.options.design.id
+    design = call.machine.options.design.id
     number = design.removeprefix("linux-").split("-")[0].split("+")[0]
     release = number if number[:1].isdigit() and "." in number else "6.16"
     if release.count(".") == 1:
@@ -39,7 +39,7 @@ def _limit(resource: int) -> tuple[int, int]:
 
 
 @call("prlimit64", 302, 340, "pid resource new old", "limits cannot be changed")
-def prlimit64(call: Call, _pid: int, resource: int, _new: int, old: int) -> int:
+def prlimit64(call: SystemCall, _pid: int, resource: int, _new: int, old: int) -> int:
     """Tell limits; changes are ignored."""
     if resource >= _LIMIT_COUNT:
         return -errno.EINVAL
@@ -49,7 +49,7 @@ def prlimit64(call: Call, _pid: int, resource: int, _new: int, old: int) -> int:
 
 
 @call("getrlimit", 97, 191, "resource limit")
-def getrlimit(call: Call, resource: int, address: int) -> int:
+def getrlimit(call: SystemCall, resource: int, address: int) -> int:
     """Tell limits."""
     if resource >= _LIMIT_COUNT:
         return -errno.EINVAL
@@ -59,15 +59,15 @@ def getrlimit(call: Call, resource: int, address: int) -> int:
 
 
 @call("setrlimit", 160, 75, "resource limit", "ignored")
-def setrlimit(_call: Call, resource: int, _limit_at: int) -> int:
+def setrlimit(_call: SystemCall, resource: int, _limit_at: int) -> int:
     """Do nothing."""
     return 0 if resource < _LIMIT_COUNT else -errno.EINVAL
 
 
 @call("getrusage", 98, 77, "who usage", "user time is virtual time")
-def getrusage(call: Call, _who: int, usage: int) -> int:
+def getrusage(call: SystemCall, _who: int, usage: int) -> int:
     """Tell the use of resources: the time only."""
-    seconds, rest = divmod(call.kernel.clock.monotonic, SECOND)
+    seconds, rest = divmod(call.machine.clock.monotonic, SECOND)
     call.space.write(usage, bytes(18 * call.word))
     call.write_int(usage, seconds, call.word)
     call.write_int(usage + call.word, rest // 1000, call.word)
@@ -75,11 +75,11 @@ def getrusage(call: Call, _who: int, usage: int) -> int:
 
 
 @call("sysinfo", 99, 116, "info")
-def sysinfo(call: Call, address: int) -> int:
+def sysinfo(call: SystemCall, address: int) -> int:
     """Tell about memory and tasks."""
-    kernel = call.kernel
-    total, free = kernel.memory.size, kernel.memory.free_pages * PAGE
-    uptime, tasks = kernel.clock.monotonic // SECOND, len(kernel.tasks)
+    machine = call.machine
+    total, free = machine.memory.size, machine.memory.free_pages * PAGE
+    uptime, tasks = machine.clock.monotonic // SECOND, len(machine.tasks)
     word = "Q" if call.word == 8 else "I"
     data = struct.pack(f"<10{word}", uptime, 0, 0, 0, total, free, 0, 0, 0, 0)
     tail = (
@@ -92,20 +92,20 @@ def sysinfo(call: Call, address: int) -> int:
 
 
 @call("getrandom", 318, 355, "buffer count flags", "depends on the seed only")
-def getrandom(call: Call, buffer: int, count: int, _flags: int) -> int:
+def getrandom(call: SystemCall, buffer: int, count: int, _flags: int) -> int:
     """Return seeded pseudo-random bytes."""
     size = min(count, 256)
-    call.space.write(buffer, call.kernel.entropy.randbytes(size))
+    call.space.write(buffer, call.machine.entropy.randbytes(size))
     return size
 
 
 @call("membarrier", 324, 375, "command flags cpu")
-def membarrier(_call: Call, command: int, _flags: int, _cpu: int) -> int:
+def membarrier(_call: SystemCall, command: int, _flags: int, _cpu: int) -> int:
     """Do nothing: tasks are interleaved, never simultaneous."""
     return 0 if command else 1
 
 
 @call("sync", 162, 36)
-def sync(_call: Call) -> int:
+def sync(_call: SystemCall) -> int:
     """Do nothing."""
     return 0

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from iopermit.machine.clock import EPOCH, SECOND
 from iopermit.machine.errors import Blocked, KernelError
-from iopermit.machine.syscalls.registry import Call, call
+from iopermit.machine.syscalls.registry import SystemCall, call
 from iopermit.machine.tasks.exits import child_info
 from iopermit.machine.tasks.signal_frames import siginfo
 
 if TYPE_CHECKING:
-    from iopermit.machine.tasks.process import Process
+    from iopermit.machine.tasks.process import UserProcess
 
 WNOHANG, WUNTRACED, WEXITED, WNOWAIT = 1, 2, 4, 0x0100_0000
 P_ALL, P_PID, P_PGID = 0, 1, 2
@@ -23,7 +23,7 @@ FUTEX_CLOCK_REALTIME: Final = 256
 _PRIVATE: Final = 128
 
 
-def _matching(call: Call, pid: int) -> list[Process]:
+def _matching(call: SystemCall, pid: int) -> list[UserProcess]:
     """Return the children that a pid argument of wait4(2) means."""
     children = call.process.children
     if pid > 0:
@@ -34,7 +34,7 @@ def _matching(call: Call, pid: int) -> list[Process]:
     return [child for child in children if child.group == group]
 
 
-def _ended(children: list[Process], options: int) -> Process | None:
+def _ended(children: list[UserProcess], options: int) -> UserProcess | None:
     for child in children:
         if child.exit_status is not None:
             return child
@@ -43,14 +43,14 @@ def _ended(children: list[Process], options: int) -> Process | None:
     return None
 
 
-def _reap(call: Call, child: Process) -> None:
+def _reap(call: SystemCall, child: UserProcess) -> None:
     if child.exit_status is not None:
         call.process.children.remove(child)
-        call.kernel.processes.pop(child.pid, None)
+        call.machine.processes.pop(child.pid, None)
     child.stop_status = None
 
 
-def _wait(call: Call, pid: int, options: int) -> Process | None:
+def _wait(call: SystemCall, pid: int, options: int) -> UserProcess | None:
     """Return the child that ended; None with WNOHANG. Raises KernelError, Blocked."""
     children = _matching(call, pid)
     if not children:
@@ -62,7 +62,7 @@ def _wait(call: Call, pid: int, options: int) -> Process | None:
 
 
 @call("wait4", 61, 114, "pid status_at options usage")
-def wait4(call: Call, pid: int, status: int, options: int, usage: int) -> int:
+def wait4(call: SystemCall, pid: int, status: int, options: int, usage: int) -> int:
     """Wait for a child."""
     child = _wait(call, call.signed(pid, 32), options)
     if child is None:
@@ -79,13 +79,13 @@ def wait4(call: Call, pid: int, status: int, options: int, usage: int) -> int:
 
 
 @call("waitpid", None, 7, "pid status_at options")
-def waitpid(call: Call, pid: int, status: int, options: int) -> int:
+def waitpid(call: SystemCall, pid: int, status: int, options: int) -> int:
     """Wait for a child."""
     return wait4(call, pid, status, options, 0)
 
 
 @call("waitid", 247, 284, "which id info options usage")
-def waitid(call: Call, which: int, number: int, info: int, options: int, _usage: int) -> int:
+def waitid(call: SystemCall, which: int, number: int, info: int, options: int, _usage: int) -> int:
     """Wait for a child, and tell how it ended."""
     if which not in (P_ALL, P_PID, P_PGID) or not options & (WEXITED | WUNTRACED):
         return -errno.EINVAL
@@ -106,56 +106,64 @@ def waitid(call: Call, which: int, number: int, info: int, options: int, _usage:
     "futex", 202, 240, "address operation value timeout address2 value3", "no priority inheritance"
 )
 def futex(  # noqa: PLR0911 - one way out for each operation
-    call: Call, address: int, operation: int, value: int, timeout: int, second: int, value3: int
+    call: SystemCall,
+    address: int,
+    operation: int,
+    value: int,
+    timeout: int,
+    second: int,
+    value3: int,
 ) -> int:
     """Wait for a word to change, or wake who waits."""
     command = operation & ~(FUTEX_CLOCK_REALTIME | _PRIVATE)
     if address % 4:
         return -errno.EINVAL
-    kernel, value = call.kernel, value & 0xFFFF_FFFF
+    machine, value = call.machine, value & 0xFFFF_FFFF
     if command in (FUTEX_WAIT, FUTEX_WAIT_BITSET):
         return _futex_wait(call, address, operation, value, timeout)
     if command in (FUTEX_WAKE, FUTEX_WAKE_BITSET):
-        return kernel.futexes.wake(call.process, address, value)
+        return machine.futexes.wake(call.process, address, value)
     if command in (FUTEX_REQUEUE, FUTEX_CMP_REQUEUE):
         if command == FUTEX_CMP_REQUEUE and call.read_int(address, 4) != value3 & 0xFFFF_FFFF:
             return -errno.EAGAIN
-        woken = kernel.futexes.wake(call.process, address, value)
-        return woken + kernel.futexes.requeue(call.process, (address, second), timeout)
+        woken = machine.futexes.wake(call.process, address, value)
+        return woken + machine.futexes.requeue(call.process, (address, second), timeout)
     if command == FUTEX_WAKE_OP:
         return _wake_op(call, (address, second), (value, timeout), value3)
     return -errno.ENOSYS
 
 
-def _futex_wait(call: Call, address: int, operation: int, value: int, timeout: int) -> int:
-    task, kernel = call.task, call.kernel
+def _futex_wait(call: SystemCall, address: int, operation: int, value: int, timeout: int) -> int:
+    task, machine = call.task, call.machine
     if task.wait_data is None:
         if call.read_int(address, 4) != value:
             return -errno.EAGAIN
         deadline = _deadline(call, operation, timeout) if timeout else None
         task.wait_data = (deadline,)
-        kernel.futexes.add(call.process, address, task)
-        raise Blocked(lambda: not kernel.futexes.waits(task), deadline=deadline)
+        machine.futexes.add(call.process, address, task)
+        raise Blocked(lambda: not machine.futexes.waits(task), deadline=deadline)
     (deadline,) = task.wait_data
-    if not kernel.futexes.waits(task):
+    if not machine.futexes.waits(task):
         return 0
-    if deadline is not None and deadline <= kernel.clock.monotonic:
-        kernel.futexes.forget(task)
+    if deadline is not None and deadline <= machine.clock.monotonic:
+        machine.futexes.forget(task)
         return -errno.ETIMEDOUT
-    raise Blocked(lambda: not kernel.futexes.waits(task), deadline=deadline)
+    raise Blocked(lambda: not machine.futexes.waits(task), deadline=deadline)
 
 
-def _deadline(call: Call, operation: int, timeout: int) -> int:
+def _deadline(call: SystemCall, operation: int, timeout: int) -> int:
     """Return the moment at which a wait is over: relative for FUTEX_WAIT, else absolute."""
     word = call.word
     seconds, rest = struct.unpack("<qq" if word == 8 else "<ii", call.space.read(timeout, 2 * word))
     moment = int(seconds) * SECOND + int(rest)
     if operation & ~(FUTEX_CLOCK_REALTIME | _PRIVATE) == FUTEX_WAIT:
-        return call.kernel.clock.monotonic + moment
+        return call.machine.clock.monotonic + moment
     return moment - EPOCH if operation & FUTEX_CLOCK_REALTIME else moment
 
 
-def _wake_op(call: Call, addresses: tuple[int, int], counts: tuple[int, int], encoded: int) -> int:
+def _wake_op(
+    call: SystemCall, addresses: tuple[int, int], counts: tuple[int, int], encoded: int
+) -> int:
     """Change a word, wake on the first, and on the second if the old value compares."""
     operation, compare = encoded >> 28 & 7, encoded >> 24 & 0xF
     operand = call.signed(encoded >> 12 & 0xFFF, 12)
@@ -169,6 +177,6 @@ def _wake_op(call: Call, addresses: tuple[int, int], counts: tuple[int, int], en
         old == against, old != against, old < against,
         old <= against, old > against, old >= against,
     )[compare]  # fmt: skip
-    kernel, process = call.kernel, call.process
-    woken = kernel.futexes.wake(process, addresses[0], counts[0])
-    return woken + (kernel.futexes.wake(process, addresses[1], counts[1]) if holds else 0)
+    machine, process = call.machine, call.process
+    woken = machine.futexes.wake(process, addresses[0], counts[0])
+    return woken + (machine.futexes.wake(process, addresses[1], counts[1]) if holds else 0)

@@ -8,38 +8,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from iopermit.machine.cpu.interface import Context
+    from iopermit.machine.cpu.interface import UserContext
+    from iopermit.machine.credentials import Credentials
     from iopermit.machine.errors import Blocked
     from iopermit.machine.files.open_files import FileTable
     from iopermit.machine.memory.address_space import AddressSpace
-    from iopermit.machine.strace import PendingCall
 
 SIGNALS: Final = 64
-CAP_SYS_RAWIO: Final = 17
-ALL_CAPABILITIES: Final = (1 << 41) - 1
-
-
-@dataclass
-class Credentials:
-    """User and group ids, and capabilities as bit sets."""
-
-    uid: int = 0
-    euid: int = 0
-    suid: int = 0
-    gid: int = 0
-    egid: int = 0
-    sgid: int = 0
-    groups: tuple[int, ...] = ()
-    permitted: int = ALL_CAPABILITIES
-    effective: int = ALL_CAPABILITIES
-    inheritable: int = 0
-    keep: bool = False
-    """prctl(PR_SET_KEEPCAPS)."""
-
-    @property
-    def raw_io(self) -> bool:
-        """Whether CAP_SYS_RAWIO is effective."""
-        return bool(self.effective >> CAP_SYS_RAWIO & 1)
+_REAL_TIME_SIGNALS: Final = 32
+"""Signals below this number do not queue: one that is pending already is not pending twice."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +36,9 @@ class SignalInfo:
     fields: tuple[int, ...] = ()
     trap: tuple[int, int, int] | None = None
 
-    @property
-    def forced(self) -> bool:
-        """Whether it comes from an exception, so that it cannot be ignored or blocked."""
-        return self.trap is not None
-
 
 @dataclass(frozen=True)
-class Action:
+class SignalAction:
     """What sigaction(2) set: handler address (0 default, 1 ignore), flags, restorer, mask."""
 
     handler: int = 0
@@ -79,18 +51,27 @@ class Action:
 class SignalHandlers:
     """The actions for all signals, which threads share."""
 
-    actions: dict[int, Action] = field(default_factory=dict)
+    actions: dict[int, SignalAction] = field(default_factory=dict)
 
-    def get(self, signal: int) -> Action:
+    def get(self, signal: int) -> SignalAction:
         """Return the action for a signal."""
-        return self.actions.get(signal, Action())
+        return self.actions.get(signal, SignalAction())
 
     def copy(self) -> SignalHandlers:
         """Return a copy for a child."""
         return SignalHandlers(dict(self.actions))
 
 
-class State(enum.Enum):
+@dataclass(frozen=True, slots=True)
+class PendingCall:
+    """A system call that waits: its ABI (64 or 32), its number, and its name."""
+
+    abi: int
+    number: int
+    name: str
+
+
+class TaskState(enum.Enum):
     """What a task does."""
 
     RUNNABLE = "runnable"
@@ -100,11 +81,11 @@ class State(enum.Enum):
 
 
 @dataclass(eq=False)
-class Process:
+class UserProcess:
     """A thread group."""
 
     pid: int
-    parent: Process | None
+    parent: UserProcess | None
     space: AddressSpace
     files: FileTable
     handlers: SignalHandlers
@@ -115,8 +96,8 @@ class Process:
     group: int = 0
     session: int = 0
     name: str = ""
-    children: list[Process] = field(default_factory=list)
-    tasks: list[Task] = field(default_factory=list)
+    children: list[UserProcess] = field(default_factory=list)
+    tasks: list[UserTask] = field(default_factory=list)
     pending: deque[SignalInfo] = field(default_factory=deque)
     exit_status: int | None = None
     """As wait4(2) has it, once the process is a zombie."""
@@ -132,7 +113,7 @@ class Process:
 
 
 @dataclass(eq=False)
-class Task:
+class UserTask:
     """A thread.
 
     Attributes:
@@ -143,17 +124,18 @@ class Task:
 
     tid: int
     slot: int
-    process: Process
-    context: Context
+    process: UserProcess
+    context: UserContext
     credentials: Credentials
-    state: State = State.RUNNABLE
+    state: TaskState = TaskState.RUNNABLE
     affinity: frozenset[int] = frozenset()
     wait: Blocked | None = None
     wait_data: Any = None
     """What a system call keeps while it is made again and again."""
-    call: tuple[int, int] | None = None
-    """ABI and number of the system call that waits."""
-    traced: PendingCall | None = None
+    call: PendingCall | None = None
+    """The system call that it waits in."""
+    traced: str | None = None
+    """How strace shows a system call whose result is not known yet."""
     mask: int = 0
     saved_mask: int | None = None
     """The mask to go back to, after sigsuspend(2) and the like."""
@@ -171,9 +153,10 @@ class Task:
         """Word size of its program."""
         return self.context.bits
 
-    def has_pending(self) -> bool:
-        """Return whether a signal is pending that is not blocked."""
-        return any(
-            not self.mask >> info.number - 1 & 1 or info.forced
-            for info in (*self.pending, *self.process.pending)
-        )
+
+def post(target: UserTask | UserProcess, info: SignalInfo) -> None:
+    """Make a signal pending for a task or for a process."""
+    queue = target.pending
+    if info.number < _REAL_TIME_SIGNALS and any(other.number == info.number for other in queue):
+        return
+    queue.append(info)

@@ -7,16 +7,18 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from iopermit.machine.clock import INSTRUCTION, KERNEL_ENTRY
-from iopermit.machine.cpu.interface import Fault, PortIn, PortOut, Preempted, Syscall
+from iopermit.machine.cpu.interface import CpuFault, PortIn, PortOut, Preempted, Syscall
 from iopermit.machine.errors import MachineError
 from iopermit.machine.tasks import signals
-from iopermit.machine.tasks.process import State
+from iopermit.machine.tasks.process import SignalInfo, TaskState, post
 from iopermit.machine.tasks.traps import handle_fault
 
 if TYPE_CHECKING:
-    from iopermit.machine.cpu.interface import Event
-    from iopermit.machine.kernel import Kernel
-    from iopermit.machine.tasks.process import Task
+    from collections.abc import Callable
+
+    from iopermit.machine.cpu.interface import CpuEvent
+    from iopermit.machine.tasks.machine import Machine
+    from iopermit.machine.tasks.process import UserTask
 
 SLICE: Final = (100_000, 1_000_000)
 """A turn lasts so many instructions, at random."""
@@ -40,12 +42,17 @@ class Scheduler:
     instructions comes from a generator with the seed, so that a run can be repeated.
     """
 
-    def __init__(self, kernel: Kernel) -> None:
-        """Schedule the tasks of `kernel`."""
-        self.kernel = kernel
-        options = kernel.options
+    def __init__(self, machine: Machine, serve: Callable[[UserTask, int], None]) -> None:
+        """Schedule the tasks of `machine`.
+
+        Args:
+            machine: with its first task.
+            serve: serves the system call that a task waits for, of the given ABI (64 or 32).
+        """
+        self.machine, self._serve = machine, serve
+        options = machine.options
         self._random = random.Random(f"schedule {options.seed}")
-        self._current: list[Task | None] = [None] * options.cpus
+        self._current: list[UserTask | None] = [None] * options.cpus
         self._left = [0] * options.cpus
         self.expired = False
         """Set by the watchdog: the time is over."""
@@ -61,11 +68,11 @@ class Scheduler:
             MachineError: every task waits for something that cannot happen.
             KernelCrash: the design crashed.
         """
-        kernel = self.kernel
-        init = kernel.init
+        machine = self.machine
+        init = machine.init
         if init is None:
             raise MachineError("no program was loaded")
-        self._current[0] = next(iter(kernel.tasks.values()))
+        self._current[0] = next(iter(machine.tasks.values()))
         self._left[0] = self._random.randint(*SLICE)
         while init.exit_status is None:
             if self.interrupted:
@@ -87,12 +94,12 @@ class Scheduler:
         """Return the CPUs that have something to do."""
         candidates = [
             task
-            for task in self.kernel.tasks.values()
-            if task.state is State.RUNNABLE and task not in self._current
+            for task in self.machine.tasks.values()
+            if task.state is TaskState.RUNNABLE and task not in self._current
         ]
         result = []
         for cpu, current in enumerate(self._current):
-            busy = current is not None and current.state in (State.RUNNABLE, State.DEAD)
+            busy = current is not None and current.state in (TaskState.RUNNABLE, TaskState.DEAD)
             if busy or any(cpu in task.affinity for task in candidates):
                 result.append(cpu)
         return result
@@ -101,7 +108,7 @@ class Scheduler:
         current = self._current[cpu]
         if (
             current is None
-            or current.state is not State.RUNNABLE
+            or current.state is not TaskState.RUNNABLE
             or self._left[cpu] <= 0
             or (cpu not in current.affinity)
         ):
@@ -115,8 +122,8 @@ class Scheduler:
         current = self._current[cpu]
         waiting = [
             task
-            for task in self.kernel.tasks.values()
-            if task.state is State.RUNNABLE and cpu in task.affinity
+            for task in self.machine.tasks.values()
+            if task.state is TaskState.RUNNABLE and cpu in task.affinity
             and (task is current or task not in self._current)
         ]  # fmt: skip
         chosen = None
@@ -125,117 +132,117 @@ class Scheduler:
         self._left[cpu] = self._random.randint(*SLICE)
         if chosen is current and current is not None:
             return
-        self.kernel.runner.switch(cpu, None if chosen is None else chosen.slot)
+        self.machine.runner.switch(cpu, None if chosen is None else chosen.slot)
         self.switches += 1
         self._current[cpu] = chosen
         if chosen is not None:
             chosen.last_cpu = cpu
 
-    def _alone(self, task: Task) -> bool:
+    def _alone(self, task: UserTask) -> bool:
         return (
             all(
-                other is task or other.state is not State.RUNNABLE
-                for other in self.kernel.tasks.values()
+                other is task or other.state is not TaskState.RUNNABLE
+                for other in self.machine.tasks.values()
             )
             and not self._has_timers()
         )
 
     def _has_timers(self) -> bool:
         return any(task.wait is not None and task.wait.deadline is not None
-                   for task in self.kernel.tasks.values()) or any(
-            process.alarm is not None for process in self.kernel.processes.values()
+                   for task in self.machine.tasks.values()) or any(
+            process.alarm is not None for process in self.machine.processes.values()
         )  # fmt: skip
 
     # What it does.
 
-    def _run(self, cpu: int, task: Task) -> None:
+    def _run(self, cpu: int, task: UserTask) -> None:
         """Let the current task of a CPU run until something happens."""
-        kernel = self.kernel
-        signals.deliver(kernel, task)
-        if task.state is not State.RUNNABLE:
+        machine = self.machine
+        signals.deliver(machine, task)
+        if task.state is not TaskState.RUNNABLE:
             return
         if task.call is not None:
-            kernel.serve(task, task.call[0])
+            self._serve(task, task.call.abi)
             return
-        kernel.runner.return_to_user(task.slot)
+        machine.runner.return_to_user(task.slot)
         self._load_task_register(cpu)
         budget = None if self._alone(task) else max(self._left[cpu], 1)
-        event = kernel.backend.run(cpu, task.context, task.process.space.tables.root, budget)
-        executed = kernel.backend.executed()
+        event = machine.backend.run(cpu, task.context, task.process.space.tables.root, budget)
+        executed = machine.backend.executed()
         if executed is not None:
             self._left[cpu] -= executed
-            kernel.clock.advance(executed * INSTRUCTION)
+            machine.clock.advance(executed * INSTRUCTION)
         self._handle(cpu, task, event)
-        if kernel.resched or not self._random.randrange(_YIELD_ODDS):
+        if machine.resched or not self._random.randrange(_YIELD_ODDS):
             self._left[cpu] = 0
-            kernel.resched = False
+            machine.resched = False
 
     def _load_task_register(self, cpu: int) -> None:
         """Let the processor have the TSS that the design, or its hypervisor, gives it."""
-        kernel = self.kernel
-        processor = kernel.system.processors[cpu]
-        view = kernel.system.tss_view(processor)
+        machine = self.machine
+        processor = machine.system.processors[cpu]
+        view = machine.system.tss_view(processor)
         if view.image is not processor.memory.image:
             processor.memory.image[:] = view.image
-        kernel.backend.set_task_register(cpu, view.limit)
+        machine.backend.set_task_register(cpu, view.limit)
         record = processor.record
-        level = kernel.system.design.iopl_in_force(record, record.current)
-        kernel.backend.set_iopl(cpu, level)
+        level = machine.system.design.iopl_in_force(record, record.current)
+        machine.backend.set_iopl(cpu, level)
 
-    def _handle(self, cpu: int, task: Task, event: Event) -> None:
-        kernel = self.kernel
+    def _handle(self, cpu: int, task: UserTask, event: CpuEvent) -> None:
+        machine = self.machine
         match event:
             case Syscall(abi):
-                kernel.serve(task, abi)
+                self._serve(task, abi)
             case PortOut(port, width, values):
                 for value in values:
-                    kernel.port_out(task, port, width, value)
+                    machine.ports.write(task, port, width, value)
             case PortIn(port, width, count):
-                read = [kernel.port_in(task, port, width) for _ in range(count)]
-                kernel.backend.finish_in(cpu, task.context, read)
-            case Fault():
-                kernel.clock.advance(KERNEL_ENTRY)
-                handle_fault(kernel, task, event)
+                read = [machine.ports.read(task, port, width) for _ in range(count)]
+                machine.backend.finish_in(cpu, task.context, read)
+            case CpuFault():
+                machine.clock.advance(KERNEL_ENTRY)
+                handle_fault(machine, task, event)
             case Preempted():
-                if kernel.backend.executed() is None:
-                    kernel.clock.advance(_UNCOUNTED_TURN)
+                if machine.backend.executed() is None:
+                    machine.clock.advance(_UNCOUNTED_TURN)
                 self._left[cpu] = 0
-                kernel.runner.other_call(task.slot)
+                machine.runner.other_call(task.slot)
 
     # Who waits.
 
     def _wake(self) -> None:
         """Make tasks runnable whose wait is over, and raise the alarms that are due."""
-        kernel = self.kernel
-        now = kernel.clock.monotonic
-        for process in kernel.processes.values():
+        machine = self.machine
+        now = machine.clock.monotonic
+        for process in machine.processes.values():
             if process.alarm is not None and process.alarm <= now:
                 interval = process.alarm_interval
                 process.alarm = now + interval if interval else None
-                kernel.post(process, signals.SignalInfo(_SIGALRM, code=0x80))
-        for task in kernel.tasks.values():
-            if task.state is State.STOPPED:
+                post(process, SignalInfo(_SIGALRM, code=0x80))
+        for task in machine.tasks.values():
+            if task.state is TaskState.STOPPED:
                 signals.wake_stopped(task)
-            elif task.state is State.BLOCKED and task.wait is not None:
+            elif task.state is TaskState.BLOCKED and task.wait is not None:
                 wait = task.wait
                 due = wait.deadline is not None and wait.deadline <= now
                 if due or signals.interrupts(task) or wait.ready():
-                    task.state = State.RUNNABLE
+                    task.state = TaskState.RUNNABLE
 
     def _wait(self) -> None:
         """Let time pass until something can happen. Raises MachineError if nothing can."""
-        kernel = self.kernel
+        machine = self.machine
         moments = [
             task.wait.deadline
-            for task in kernel.tasks.values()
+            for task in machine.tasks.values()
             if task.wait is not None and task.wait.deadline is not None
         ]
-        moments += [p.alarm for p in kernel.processes.values() if p.alarm is not None]
-        if any(task.wait is not None and task.wait.host for task in kernel.tasks.values()):
+        moments += [p.alarm for p in machine.processes.values() if p.alarm is not None]
+        if any(task.wait is not None and task.wait.host for task in machine.tasks.values()):
             time.sleep(_HOST_POLL)
             if moments:
-                kernel.clock.advance(int(_HOST_POLL * 1e9))
+                machine.clock.advance(int(_HOST_POLL * 1e9))
         elif moments:
-            kernel.clock.wait_until(min(moments))
+            machine.clock.wait_until(min(moments))
         else:
             raise MachineError("deadlock: every task waits, and nothing can wake any of them")

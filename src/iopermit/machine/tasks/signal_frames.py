@@ -34,8 +34,8 @@ from iopermit.machine.cpu.interface import (
 from iopermit.machine.cpu.tables import USER_CODE, USER_CODE_32, USER_DATA
 
 if TYPE_CHECKING:
-    from iopermit.machine.kernel import Kernel
-    from iopermit.machine.tasks.process import Action, SignalInfo, Task
+    from iopermit.machine.tasks.machine import Machine
+    from iopermit.machine.tasks.process import SignalAction, SignalInfo, UserTask
 
 SA_SIGINFO, SA_ONSTACK, SA_RESTORER = 4, 0x0800_0000, 0x0400_0000
 SS_DISABLE: Final = 2
@@ -54,24 +54,26 @@ _MOST_FRAMES: Final = 64
 _TRAPPED: Final = 0x202
 
 
-def push_frame(kernel: Kernel, task: Task, info: SignalInfo, action: Action, mask: int) -> None:
+def push_frame(
+    machine: Machine, task: UserTask, info: SignalInfo, action: SignalAction, mask: int
+) -> None:
     """Write a frame and let the task continue in the handler. Raises BadAddressError."""
     if task.bits == 64:
-        _push_64(kernel, task, info, action, mask)
+        _push_64(machine, task, info, action, mask)
     elif action.flags & SA_SIGINFO:
-        _push_32_info(kernel, task, info, action, mask)
+        _push_32_info(machine, task, info, action, mask)
     else:
-        _push_32(kernel, task, info, action, mask)
+        _push_32(machine, task, info, action, mask)
     task.context.registers[RFLAGS] &= ~_DIRECTION_AND_TRAP
     task.context.registers[RIP] = action.handler
 
 
-def pop_frame(kernel: Kernel, task: Task, *, info: bool) -> None:
+def pop_frame(machine: Machine, task: UserTask, *, info: bool) -> None:
     """Do sigreturn(2), or rt_sigreturn(2) if `info`. Raises BadAddressError."""
     if task.bits == 64:
-        _pop_64(kernel, task)
+        _pop_64(machine, task)
     else:
-        _pop_32(kernel, task, info=info)
+        _pop_32(machine, task, info=info)
 
 
 def siginfo(info: SignalInfo, bits: int) -> bytes:
@@ -85,7 +87,7 @@ def siginfo(info: SignalInfo, bits: int) -> bytes:
     return data.ljust(128, b"\0")
 
 
-def _stack_for(task: Task, action: Action) -> int:
+def _stack_for(task: UserTask, action: SignalAction) -> int:
     """Return the stack pointer below which the frame is written."""
     pointer = task.context.registers[RSP]
     address, flags, size = task.alternate_stack
@@ -95,22 +97,24 @@ def _stack_for(task: Task, action: Action) -> int:
     return pointer - (_RED_ZONE if task.bits == 64 else 0)
 
 
-def _keep_fpu(kernel: Kernel, task: Task, frame: int) -> None:
+def _keep_fpu(machine: Machine, task: UserTask, frame: int) -> None:
     frames = task.fpu_frames
     # Frames below the new one were left by siglongjmp, unless they are on the other stack.
     while len(frames) >= _MOST_FRAMES:
         del frames[next(iter(frames))]
     frames.pop(frame, None)
-    frames[frame] = kernel.backend.save_extended(task.context)
+    frames[frame] = machine.backend.save_extended(task.context)
 
 
-def _restore_fpu(kernel: Kernel, task: Task, frame: int) -> None:
+def _restore_fpu(machine: Machine, task: UserTask, frame: int) -> None:
     saved = task.fpu_frames.pop(frame, None)
     if saved is not None:
-        kernel.backend.restore_extended(task.context, saved)
+        machine.backend.restore_extended(task.context, saved)
 
 
-def _push_64(kernel: Kernel, task: Task, info: SignalInfo, action: Action, mask: int) -> None:
+def _push_64(
+    machine: Machine, task: UserTask, info: SignalInfo, action: SignalAction, mask: int
+) -> None:
     registers = task.context.registers
     frame = (_stack_for(task, action) - _SIZE_64) // 16 * 16 - 8
     vector, error, address = info.trap or (0, 0, 0)
@@ -122,12 +126,12 @@ def _push_64(kernel: Kernel, task: Task, info: SignalInfo, action: Action, mask:
     data += struct.pack("<4Q", error, vector, mask, address)
     data = data.ljust(_MASK_64_AT, b"\0") + struct.pack("<Q", mask) + siginfo(info, 64)
     task.process.space.write(frame, data)
-    _keep_fpu(kernel, task, frame)
+    _keep_fpu(machine, task, frame)
     registers[RDI], registers[RSI], registers[RDX] = info.number, frame + _INFO_64, frame + 8
     registers[RAX], registers[RSP] = 0, frame
 
 
-def _pop_64(kernel: Kernel, task: Task) -> None:
+def _pop_64(machine: Machine, task: UserTask) -> None:
     registers = task.context.registers
     frame = registers[RSP] - 8
     data = task.process.space.read(frame, _INFO_64)
@@ -135,10 +139,10 @@ def _pop_64(kernel: Kernel, task: Task) -> None:
         registers[index] = value
     _clean(task)
     _set_mask(task, struct.unpack_from("<Q", data, _MASK_64_AT)[0])
-    _restore_fpu(kernel, task, frame)
+    _restore_fpu(machine, task, frame)
 
 
-def _context_32(task: Task, info: SignalInfo, mask: int) -> bytes:
+def _context_32(task: UserTask, info: SignalInfo, mask: int) -> bytes:
     registers = task.context.registers
     vector, error, address = info.trap or (0, 0, 0)
     selectors = (0x63 if task.context.tls[0] else 0, 0, USER_DATA, USER_DATA)
@@ -149,17 +153,21 @@ def _context_32(task: Task, info: SignalInfo, mask: int) -> bytes:
     return data + struct.pack("<6I", flags, pointer, USER_DATA, 0, mask & 0xFFFF_FFFF, address)
 
 
-def _push_32(kernel: Kernel, task: Task, info: SignalInfo, action: Action, mask: int) -> None:
+def _push_32(
+    machine: Machine, task: UserTask, info: SignalInfo, action: SignalAction, mask: int
+) -> None:
     context = _context_32(task, info, mask)
     data = struct.pack("<II", action.restorer, info.number) + context
     data += bytes(_FPU_32) + struct.pack("<I", mask >> 32) + bytes(8)
-    frame = _place_32(kernel, task, action, data)
+    frame = _place_32(machine, task, action, data)
     registers = task.context.registers
     registers[RAX], registers[RDX], registers[RCX] = info.number, 0, 0
     registers[RSP] = frame
 
 
-def _push_32_info(kernel: Kernel, task: Task, info: SignalInfo, action: Action, mask: int) -> None:
+def _push_32_info(
+    machine: Machine, task: UserTask, info: SignalInfo, action: SignalAction, mask: int
+) -> None:
     size = 16 + 128 + 20 + 88 + 8 + 8
     frame = _frame_32(task, action, size)
     at_info = frame + 16
@@ -169,24 +177,24 @@ def _push_32_info(kernel: Kernel, task: Task, info: SignalInfo, action: Action, 
     data += siginfo(info, 32)
     data += struct.pack("<IIIiI", 0, 0, stack[0], stack[1], stack[2])
     data += _context_32(task, info, mask) + struct.pack("<Q", mask) + bytes(8)
-    _place_32(kernel, task, action, data)
+    _place_32(machine, task, action, data)
     registers = task.context.registers
     registers[RAX], registers[RDX], registers[RCX] = info.number, at_info, at_context
     registers[RSP] = frame
 
 
-def _frame_32(task: Task, action: Action, size: int) -> int:
+def _frame_32(task: UserTask, action: SignalAction, size: int) -> int:
     return ((_stack_for(task, action) - size + 4) & ~15) - 4
 
 
-def _place_32(kernel: Kernel, task: Task, action: Action, data: bytes) -> int:
+def _place_32(machine: Machine, task: UserTask, action: SignalAction, data: bytes) -> int:
     frame = _frame_32(task, action, len(data))
     task.process.space.write(frame, data)
-    _keep_fpu(kernel, task, frame)
+    _keep_fpu(machine, task, frame)
     return frame
 
 
-def _pop_32(kernel: Kernel, task: Task, *, info: bool) -> None:
+def _pop_32(machine: Machine, task: UserTask, *, info: bool) -> None:
     """Go back; the restorer has popped the return address, and without `info` the number too."""
     registers, space = task.context.registers, task.process.space
     frame = registers[RSP] - (4 if info else 8)
@@ -203,14 +211,14 @@ def _pop_32(kernel: Kernel, task: Task, *, info: bool) -> None:
         mask = words[20] | upper << 32
     _clean(task)
     _set_mask(task, mask)
-    _restore_fpu(kernel, task, frame)
+    _restore_fpu(machine, task, frame)
 
 
-def _clean(task: Task) -> None:
+def _clean(task: UserTask) -> None:
     """Keep the program from changing flags that are not its own."""
     registers = task.context.registers
     registers[RFLAGS] = registers[RFLAGS] & FLAGS_USER | FLAGS_FIXED
 
 
-def _set_mask(task: Task, mask: int) -> None:
+def _set_mask(task: UserTask, mask: int) -> None:
     task.mask = mask & ~(1 << 8 | 1 << 18)

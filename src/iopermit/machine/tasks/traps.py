@@ -14,18 +14,18 @@ from iopermit.machine.cpu.interface import (
     RIP,
     SIMD_ERROR,
     X87_ERROR,
-    Fault,
+    CpuFault,
 )
 from iopermit.machine.cpu.io_instruction import decode
 from iopermit.machine.memory.areas import BadAddressError
 from iopermit.machine.memory.physical import OutOfMemoryError
 from iopermit.machine.tasks import signals
-from iopermit.machine.tasks.process import SignalInfo
+from iopermit.machine.tasks.process import SignalInfo, post
 from iopermit.system.execution import Mode
 
 if TYPE_CHECKING:
-    from iopermit.machine.kernel import Kernel
-    from iopermit.machine.tasks.process import Task
+    from iopermit.machine.tasks.machine import Machine
+    from iopermit.machine.tasks.process import UserTask
 
 SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGKILL, SIGSEGV = 4, 5, 7, 8, 9, 11
 SI_KERNEL: Final = 0x80
@@ -43,35 +43,35 @@ _CANONICAL: Final = 1 << 47
 _HIGHEST_IOPL: Final = 3
 
 
-def handle_fault(kernel: Kernel, task: Task, fault: Fault) -> None:
+def handle_fault(machine: Machine, task: UserTask, fault: CpuFault) -> None:
     """Provide a page, let the design handle a #GP, or send the signal."""
     if fault.vector == PAGE_FAULT:
-        _page_fault(kernel, task, fault)
+        _page_fault(machine, task, fault)
     elif fault.vector == GENERAL_PROTECTION:
-        if not _general_protection(kernel, task):
+        if not _general_protection(machine, task):
             _send(task, fault, SIGSEGV, SI_KERNEL, 0)
     else:
         number, code = _SIGNALS.get(fault.vector, (SIGSEGV, SI_KERNEL))
         at = task.context.registers[RIP] if number in (SIGFPE, SIGILL) else 0
         _send(task, fault, number, code, at)
-    if kernel.system.threads[task.slot].mode is Mode.USER and task.tid in kernel.tasks:
-        kernel.runner.other_call(task.slot)
+    if machine.system.threads[task.slot].mode is Mode.USER and task.tid in machine.tasks:
+        machine.runner.other_call(task.slot)
 
 
-def _page_fault(kernel: Kernel, task: Task, fault: Fault) -> None:
+def _page_fault(machine: Machine, task: UserTask, fault: CpuFault) -> None:
     try:
         task.process.space.resolve(fault.address, fault.error)
     except BadAddressError as error:
         code = SEGV_ACCERR if error.mapped else SEGV_MAPERR
         _send(task, fault, SIGSEGV, code, fault.address)
     except OutOfMemoryError:
-        kernel.say(f"out of memory: process {task.process.pid} is killed")
-        kernel.post(task, SignalInfo(SIGKILL))
+        machine.say(f"out of memory: process {task.process.pid} is killed")
+        post(task, SignalInfo(SIGKILL))
 
 
-def _general_protection(kernel: Kernel, task: Task) -> bool:
+def _general_protection(machine: Machine, task: UserTask) -> bool:
     """Return whether the program goes on, with or without the instruction."""
-    if kernel.runner.general_protection(task.slot):
+    if machine.runner.general_protection(task.slot):
         return True
     registers = task.context.registers
     try:
@@ -81,7 +81,7 @@ def _general_protection(kernel: Kernel, task: Task) -> bool:
     instruction = decode(code, task.bits)
     if instruction is None or instruction.width:
         return False
-    system = kernel.system
+    system = machine.system
     record = system.threads[task.slot].record
     skips = getattr(system.design, "iopl_skips_cli_sti", False)
     if skips and getattr(record, "iopl_emul", 0) == _HIGHEST_IOPL:
@@ -90,7 +90,7 @@ def _general_protection(kernel: Kernel, task: Task) -> bool:
     return False
 
 
-def _send(task: Task, fault: Fault, number: int, code: int, address: int) -> None:
+def _send(task: UserTask, fault: CpuFault, number: int, code: int, address: int) -> None:
     cr2 = fault.address if fault.vector == PAGE_FAULT else 0
     trap = (fault.vector, fault.error, cr2)
     signals.force(task, SignalInfo(number, code, (address,), trap))

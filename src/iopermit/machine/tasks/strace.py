@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import errno as errno_names
 import signal
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TextIO
 
 from iopermit.machine.memory.areas import BadAddressError
 
 if TYPE_CHECKING:
-    from iopermit.machine.syscalls.registry import Service
-    from iopermit.machine.tasks.process import SignalInfo, Task
+    from collections.abc import Sequence
+
+    from iopermit.machine.tasks.process import SignalInfo, UserTask
 
 _NUMBERS: Final = frozenset(
     [
@@ -50,55 +50,42 @@ _TEXT_LIMIT: Final = 64
 _BUFFER_LIMIT: Final = 32
 
 
-@dataclass
-class PendingCall:
-    """A call whose result is not printed yet."""
-
-    text: str
-
-
 class Strace:
     """Writes lines to a stream; nothing without a stream."""
 
     def __init__(self, stream: TextIO | None) -> None:
         """Write to `stream`, or nowhere."""
         self._stream = stream
-        self._many = False
 
-    @property
-    def on(self) -> bool:
-        """Whether anything is printed."""
-        return self._stream is not None
-
-    def enter(self, task: Task, service: Service, arguments: list[int]) -> None:
-        """Note a system call."""
+    def enter(
+        self, task: UserTask, name: str, parameters: Sequence[str], arguments: Sequence[int]
+    ) -> None:
+        """Note a system call: its name, and the names and the values of its arguments."""
         if self._stream is None:
             return
-        shown = [
-            self._argument(task, name, value, arguments, service)
-            for name, value in zip(service.arguments, arguments, strict=False)
-        ]
-        task.traced = PendingCall(f"{service.name}({', '.join(shown)})")
+        values = dict(zip(parameters, arguments, strict=True))
+        shown = [self._argument(task, parameter, values) for parameter in parameters]
+        task.traced = f"{name}({', '.join(shown)})"
 
-    def leave(self, task: Task, result: int | None) -> None:
+    def leave(self, task: UserTask, result: int | None) -> None:
         """Print a system call with its result (None: it does not return)."""
         if self._stream is None or task.traced is None:
             return
-        text, task.traced = task.traced.text, None
+        text, task.traced = task.traced, None
         self._line(task, f"{text:<39} = {_result(result)}")
 
-    def port_in(self, task: Task, port: int, width: int, value: int) -> None:
+    def port_in(self, task: UserTask, port: int, width: int, value: int) -> None:
         """Print a read of a port."""
         if self._stream is not None:
             self._line(task, f"{f'in{_SUFFIX[width]}({port:#x})':<39} = {value:#0{2 + 2 * width}x}")
 
-    def port_out(self, task: Task, port: int, width: int, value: int) -> None:
+    def port_out(self, task: UserTask, port: int, width: int, value: int) -> None:
         """Print a write to a port."""
         if self._stream is not None:
             text = f"out{_SUFFIX[width]}({value:#0{2 + 2 * width}x}, {port:#x})"
             self._line(task, f"{text:<39} = 0")
 
-    def signal(self, task: Task, info: SignalInfo) -> None:
+    def signal(self, task: UserTask, info: SignalInfo) -> None:
         """Print a signal that is delivered."""
         if self._stream is None:
             return
@@ -106,7 +93,7 @@ class Strace:
         where = f", si_addr={info.fields[0]:#x}" if info.trap and info.fields else ""
         self._line(task, f"--- {name} {{si_signo={name}, si_code={info.code}{where}}} ---")
 
-    def end(self, task: Task, status: int) -> None:
+    def end(self, task: UserTask, status: int) -> None:
         """Print how a task ended; `status` as in wait4(2)."""
         if self._stream is None:
             return
@@ -115,22 +102,22 @@ class Strace:
         else:
             self._line(task, f"+++ exited with {status >> 8 & 0xFF} +++")
 
-    def _line(self, task: Task, text: str) -> None:
+    def _line(self, task: UserTask, text: str) -> None:
         assert self._stream is not None
         self._stream.write(f"[{task.tid}] {text}\n")
         self._stream.flush()
 
     @staticmethod
-    def _argument(task: Task, name: str, value: int, arguments: list[int], service: Service) -> str:
-        space = task.process.space
+    def _argument(task: UserTask, name: str, values: dict[str, int]) -> str:
+        space, value = task.process.space, values[name]
         if name in _NUMBERS:
             narrow = value & 0xFFFF_FFFF
             return str(narrow - (1 << 32) if narrow >> 31 and value >> 63 | narrow >> 31 else value)
         try:
             if name in _STRINGS and value:
                 return _quote(space.read_string(value, 4096))
-            if name == "data":
-                size = arguments[service.arguments.index("data") + 1]
+            size = values.get("count", values.get("size"))
+            if name == "data" and size is not None:
                 data = space.read(value, min(size, _BUFFER_LIMIT))
                 return _quote(data) + ("..." if size > _BUFFER_LIMIT else "")
         except BadAddressError:

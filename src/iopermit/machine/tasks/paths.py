@@ -12,8 +12,9 @@ from iopermit.machine.files.open_files import Directory, FileStatus, HostFile, O
 from iopermit.machine.files.special_files import Null, Random, Text, Zero
 
 if TYPE_CHECKING:
-    from iopermit.machine.kernel import Kernel
-    from iopermit.machine.tasks.process import Credentials, Task
+    from iopermit.machine.credentials import Credentials
+    from iopermit.machine.tasks.machine import Machine
+    from iopermit.machine.tasks.process import UserTask
 
 _WRITES: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 _OWN: Final = ("/proc", "/sys", "/dev")
@@ -31,18 +32,18 @@ def real_path(path: str) -> str:
     return path if _is_own(os.path.normpath(path)) else os.path.realpath(path)
 
 
-def open_file(kernel: Kernel, task: Task, path: str, flags: int) -> OpenFile:
+def open_file(machine: Machine, task: UserTask, path: str, flags: int) -> OpenFile:
     """Open a file. Raises KernelError."""
     real = real_path(path)
     if _is_own(real):
-        return _open_own(kernel, task, os.path.normpath(real), flags)
+        return _open_own(machine, task, os.path.normpath(real), flags)
     if flags & os.O_CREAT and flags & os.O_EXCL and os.path.lexists(path):
         raise KernelError(errno.EEXIST)
     if not os.path.lexists(real) and flags & os.O_CREAT:
         raise KernelError(errno.EROFS)
     if flags & os.O_NOFOLLOW and os.path.islink(path):
         raise KernelError(errno.ELOOP)
-    found = status(kernel, task, path, follow=True)
+    found = status(machine, task, path, follow=True)
     if flags & (os.O_WRONLY | os.O_RDWR | os.O_TRUNC):
         raise KernelError(errno.EISDIR if stat.S_ISDIR(found.mode) else errno.EROFS)
     if not may_read(task.credentials, found):
@@ -57,11 +58,11 @@ def open_file(kernel: Kernel, task: Task, path: str, flags: int) -> OpenFile:
     return _open_host(real, flags)
 
 
-def status(kernel: Kernel, task: Task, path: str, *, follow: bool) -> FileStatus:
+def status(machine: Machine, task: UserTask, path: str, *, follow: bool) -> FileStatus:
     """Return what stat(2), or lstat(2) if not `follow`, tells. Raises KernelError."""
     real = real_path(path)
     if _is_own(real):
-        return _status_own(kernel, task, os.path.normpath(real))
+        return _status_own(machine, task, os.path.normpath(real))
     try:
         if path.endswith("/") or follow:
             return FileStatus.of(os.stat(path))
@@ -72,7 +73,7 @@ def status(kernel: Kernel, task: Task, path: str, *, follow: bool) -> FileStatus
         raise KernelError(errno.ENOENT) from error
 
 
-def read_link(task: Task, path: str) -> str:
+def read_link(task: UserTask, path: str) -> str:
     """Return the target of a symbolic link. Raises KernelError."""
     normal = os.path.normpath(path)
     if normal in ("/proc/self/exe", f"/proc/{task.process.pid}/exe"):
@@ -130,11 +131,11 @@ def _entries(path: str) -> list[tuple[str, int, int]]:
     return [(".", here, stat.S_IFDIR), ("..", here, stat.S_IFDIR), *entries]
 
 
-def _open_own(kernel: Kernel, task: Task, path: str, flags: int) -> OpenFile:
+def _open_own(machine: Machine, task: UserTask, path: str, flags: int) -> OpenFile:
     if path in _DEVICES:
         device = _DEVICES[path](path, flags)
         if isinstance(device, Random):
-            device.source = kernel.entropy
+            device.source = machine.entropy
         return device
     if path == "/dev/tty":
         raise KernelError(errno.ENXIO)
@@ -146,15 +147,15 @@ def _open_own(kernel: Kernel, task: Task, path: str, flags: int) -> OpenFile:
     return Text(path, flags, data=data)
 
 
-def _status_own(kernel: Kernel, task: Task, path: str) -> FileStatus:
+def _status_own(machine: Machine, task: UserTask, path: str) -> FileStatus:
     if path in _OWN or path in ("/proc/self", "/proc/self/fd"):
         return FileStatus(stat.S_IFDIR | 0o555)
     if path == "/proc/self/exe":
         return FileStatus.of(os.stat(task.process.path))
-    return _open_own(kernel, task, path, 0).status()
+    return _open_own(machine, task, path, 0).status()
 
 
-def _proc(task: Task, path: str) -> bytes | None:
+def _proc(task: UserTask, path: str) -> bytes | None:
     """Return the contents of a file in /proc, or None if there is no such file."""
     process = task.process
     own = path.replace(f"/proc/{process.pid}/", "/proc/self/", 1)
