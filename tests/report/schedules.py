@@ -10,11 +10,11 @@ from iopermit.designs import find
 from iopermit.engine.trace import TraceStep, TssState, Violation
 from iopermit.engine.verdict import SearchStatistics, Verdict
 from iopermit.system.concretion import readable
-from iopermit.system.execution import Action, Context, Mode
+from iopermit.system.execution import Action, ExecutionContext, Mode
 from iopermit.system.scenario import PLAIN_EVENTS, Scenario
 from iopermit.system.simulation import System
 from iopermit.system.site import Site
-from iopermit.system.specification import judge
+from iopermit.system.specification import finding
 from iopermit.translate.stepping.generators import steps
 
 if TYPE_CHECKING:
@@ -41,7 +41,9 @@ class Recorder:
     def step(self, cpu: int) -> None:
         """Execute one step of a CPU."""
         processor = self.system.processors[cpu]
-        context: Context = processor if processor.switching else self.system.current(processor)
+        context: ExecutionContext = (
+            processor if processor.switching else self.system.current(processor)
+        )
         position = context.positions[-1]
         if not position.file:
             self._record(Action(cpu, "step"), position.function, None, {})
@@ -64,7 +66,7 @@ class Recorder:
 
     def verdict(self, **changes: Any) -> Verdict:  # noqa: ANN401 - members of Verdict
         """Return the verdict that the specification gives now."""
-        found = judge(self.system)
+        found = finding(self.system)
         assert found is not None
         assert found.task is not None
         assert found.cpu is not None

@@ -2,7 +2,8 @@
 
 from tests.report.schedules import Recorder
 
-from iopermit.report.operations import Operation, operations, task_name
+from iopermit.engine.violation import task_name
+from iopermit.report.operations import Operation, operations
 from iopermit.system.scenario import ALL_EVENTS, Scenario
 
 

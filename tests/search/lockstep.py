@@ -115,7 +115,7 @@ class Lockstep:
 
     def judge(self) -> str:
         """Return the verdict of the plain reading."""
-        found = specification.judge(self.system)
+        found = specification.finding(self.system)
         return "none" if found is None else found.kind
 
     def compare(self) -> None:

@@ -6,7 +6,7 @@ from iopermit.designs import designs
 from iopermit.system.bitmap import Bitmap, PortRange
 from iopermit.system.concretion import exact
 from iopermit.system.cost import COLUMNS, PATHS, Cell, costs_of
-from iopermit.system.counting import Cost, CountedBitmap, Counter, CountingSystem
+from iopermit.system.counting import AccessCounter, Cost, CountedBitmap, CountingSystem
 from iopermit.system.scenario import Scenario
 
 ONE, LAST = "port 0x80", "port 65535"
@@ -117,7 +117,7 @@ def test_a_map_of_1024_ports_has_no_port_65535() -> None:
     assert cells[LAST] == dict.fromkeys(PATHS, "EINVAL")
 
 
-def counted(counter: Counter, *, in_tss: bool) -> CountedBitmap:
+def counted(counter: AccessCounter, *, in_tss: bool) -> CountedBitmap:
     """Return a bitmap that counts, over memory of its own."""
     geometry = exact(designs()["linux-5.4"].layout, 2).geometry
     words = Bitmap(geometry).words
@@ -126,7 +126,7 @@ def counted(counter: Counter, *, in_tss: bool) -> CountedBitmap:
 
 def test_a_change_costs_each_long_that_it_touches() -> None:
     """Ports 63 to 64 are in two longs of 64 bits; port 64 alone is in one."""
-    counter = Counter()
+    counter = AccessCounter()
     bitmap = counted(counter, in_tss=True)
     bitmap.change(PortRange(63, 2), turn_on=True)
     assert counter.cost == Cost(map_written=16)
@@ -136,7 +136,7 @@ def test_a_change_costs_each_long_that_it_touches() -> None:
 
 def test_only_tss_writes_and_task_reads_count() -> None:
     """A copy from a task's map to the TSS counts on both sides, a task's own fill on none."""
-    counter = Counter()
+    counter = AccessCounter()
     own, tss = counted(counter, in_tss=False), counted(counter, in_tss=True)
     own.fill()
     assert counter.cost == Cost()

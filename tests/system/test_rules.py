@@ -14,7 +14,7 @@ from iopermit.system.execution import Action, Mode, action
 from iopermit.system.rules import enabled
 from iopermit.system.scenario import ALL_EVENTS, Event, Scenario
 from iopermit.system.simulation import System
-from iopermit.system.specification import judge
+from iopermit.system.specification import finding
 from iopermit.translate.stepping.generators import steps
 
 
@@ -199,7 +199,7 @@ def walk(system: System, seed: int) -> str:
             system.apply(choose.choice(going_on if prefer_steps else possible))
         except KernelCrash as crash:
             return type(crash).__name__
-        violation = judge(system)
+        violation = finding(system)
         if violation is not None:
             return violation.kind
     return ""

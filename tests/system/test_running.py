@@ -9,7 +9,7 @@ from iopermit.system.execution import Mode
 from iopermit.system.running import Runner
 from iopermit.system.scenario import Scenario
 from iopermit.system.simulation import System
-from iopermit.system.specification import allowed_ports, judge
+from iopermit.system.specification import allowed_ports, finding
 
 
 def make(name: str = "linux-5.5", cpus: int = 1) -> Runner:
@@ -32,7 +32,7 @@ def test_any_port_range_can_be_opened() -> None:
     assert runner.ioperm(0, PortRange(0x3F8, 8), True) == 0
     runner.return_to_user(0)
     assert open_ports(runner, 0) == list(range(0x3F8, 0x400))
-    assert judge(runner.system) is None
+    assert finding(runner.system) is None
 
 
 def test_the_way_to_user_mode_is_separate() -> None:

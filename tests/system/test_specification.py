@@ -15,7 +15,7 @@ from iopermit.system.machine_state import IoMapBase
 from iopermit.system.rules import enabled
 from iopermit.system.scenario import Scenario
 from iopermit.system.simulation import System
-from iopermit.system.specification import Violation, allowed_ports, judge
+from iopermit.system.specification import Finding, allowed_ports, finding
 
 
 class Forgetful(Tiny):
@@ -51,13 +51,12 @@ def test_the_patch_under_review_leaks_all_ports_from_192() -> None:
     """B1: A opens all ports, B opens 0x80; 24 bytes are copied, the rest of A's map stays."""
     system = make(designs()["linux-v2-06"], concretion=readable)
     finish(system, action(0, "ioperm", first=0, end=2, turn_on=1))
-    assert judge(system) is None
+    assert finding(system) is None
     finish(system, action(0, "switch", following=1))
-    assert judge(system) is None
+    assert finding(system) is None
     finish(system, action(0, "ioperm", first=0, end=1, turn_on=1))
-    assert judge(system) == Violation(
+    assert finding(system) == Finding(
         "leak",
-        "task 1 may use ports 192-65535, which it was not granted",
         task=1,
         cpu=0,
         ports=((192, 65535),),
@@ -71,7 +70,7 @@ def test_the_same_story_is_harmless_elsewhere(name: str) -> None:
     """Designs without B1 pass the same calls in the same order."""
     system = make(designs()[name], concretion=readable)
     grant_all_then_switch_and_open_one_port(system)
-    assert judge(system) is None
+    assert finding(system) is None
     allowed = allowed_ports(system, system.processors[0], system.threads[1])
     assert np.flatnonzero(allowed).tolist() == [0x80]
 
@@ -84,49 +83,49 @@ def test_leaks_to_privileged_tasks_can_be_set_aside() -> None:
     finish(system, action(0, "ioperm", first=0, end=2, turn_on=1))
     finish(system, action(0, "switch", following=0))
     finish(system, action(0, "ioperm", first=0, end=1, turn_on=1))
-    assert judge(system) is None
+    assert finding(system) is None
     system.threads[0].record.privileged = False
-    violation = judge(system)
-    assert violation is not None
-    assert (violation.kind, violation.task) == ("leak", 0)
+    found = finding(system)
+    assert found is not None
+    assert (found.kind, found.task) == ("leak", 0)
 
 
 def test_a_lost_permission_is_a_loss() -> None:
     """A VM exit leaves a limit that no longer covers the map of a task with ports."""
     system = make(concretion=readable)
     finish(system, action(0, "ioperm", first=0, end=1, turn_on=1))
-    assert judge(system) is None
+    assert finding(system) is None
     system.processors[0].record.tr_limit_low = True
-    violation = judge(system)
-    assert violation is not None
-    assert violation.kind == "loss"
-    assert violation.message == "task 0 may not use ports 128, which it was granted"
-    assert violation.allowed == ()
+    found = finding(system)
+    assert found is not None
+    assert found.kind == "loss"
+    assert found.ports == ((128, 128),)
+    assert found.allowed == ()
 
 
 def test_kernel_code_is_not_judged() -> None:
-    """Whatever the TSS says while the task is in the kernel, or idle runs, is no violation."""
+    """Whatever the TSS says while the task is in the kernel, or idle runs, is no found."""
     system = make(concretion=readable)
     thread, tss = system.threads[0], system.processors[0].tss
     tss.bitmap.change(PortRange(0, 65536), True)
     tss.io_map_base = IoMapBase.VALID
-    assert judge(system) is not None
+    assert finding(system) is not None
     system.apply(action(0, "iopl", level=0))
     assert thread.mode is Mode.KERNEL
-    assert judge(system) is None
+    assert finding(system) is None
 
 
 def test_iopl_three_opens_every_port() -> None:
     """The IOPL in force goes to the processor's own check; a lower one opens nothing."""
     system = make(designs()["linux-2.6.8"], concretion=readable)
     finish(system, action(0, "iopl", level=3))
-    assert judge(system) is None
+    assert finding(system) is None
     allowed = allowed_ports(system, system.processors[0], system.threads[0])
     assert allowed.all()
     system.threads[0].record.eflags_iopl = 2
-    violation = judge(system)
-    assert violation is not None
-    assert (violation.kind, violation.ports) == ("loss", ((0, 65535),))
+    found = finding(system)
+    assert found is not None
+    assert (found.kind, found.ports) == ("loss", ((0, 65535),))
 
 
 def test_xen_reads_the_map_it_was_told_about() -> None:
@@ -136,9 +135,9 @@ def test_xen_reads_the_map_it_was_told_about() -> None:
     finish(system, action(0, "switch", following=1))
     processor = system.processors[0]
     assert processor.tss.io_map_base is IoMapBase.INVALID
-    violation = judge(system)
-    assert violation is not None
-    assert (violation.kind, violation.task, violation.ports) == ("leak", 1, ((0, 65535),))
+    found = finding(system)
+    assert found is not None
+    assert (found.kind, found.task, found.ports) == ("leak", 1, ((0, 65535),))
 
 
 @pytest.mark.parametrize("name", ["linux-5.5", "linux-5.8", "linux-6.16"])
@@ -155,9 +154,9 @@ def test_a_flag_cleared_before_preemption_is_off_leaks(name: str) -> None:
         system.apply(Action(0, "step"))
     assert action(0, "switch", following=1) in enabled(system)
     finish(system, action(0, "switch", following=1))
-    violation = judge(system)
-    assert violation is not None
-    assert (violation.kind, violation.task, violation.ports) == ("leak", 1, ((128, 128),))
+    found = finding(system)
+    assert found is not None
+    assert (found.kind, found.task, found.ports) == ("leak", 1, ((128, 128),))
 
 
 @pytest.mark.parametrize(
@@ -168,22 +167,22 @@ def test_bytes_behind_a_small_map_open_ports(name: str, ports: tuple[int, int]) 
     """Zeros inside the limit open ports: the terminator itself (X1), what follows it (B13)."""
     system = make(designs()[name], concretion=readable)
     finish(system, action(0, "ioperm", first=0, end=2, turn_on=1))
-    violation = judge(system)
-    assert violation is not None
-    assert (violation.kind, violation.ports) == ("leak", (ports,))
+    found = finding(system)
+    assert found is not None
+    assert (found.kind, found.ports) == ("leak", (ports,))
 
 
 def test_a_refusal_that_the_handler_keeps_is_a_loss() -> None:
     """With a #GP handler the loss is judged when the handler gives up, not before."""
     system = make(Unhelpful, concretion=readable)
     finish(system, action(0, "ioperm", first=0, end=1, turn_on=1))
-    assert judge(system) is None
+    assert finding(system) is None
     finish(system, action(0, "fault", granted=0))
-    assert judge(system) is None
+    assert finding(system) is None
     finish(system, action(0, "fault", granted=1))
-    violation = judge(system)
-    assert violation is not None
-    assert (violation.kind, violation.ports) == ("loss", ((128, 128),))
+    found = finding(system)
+    assert found is not None
+    assert (found.kind, found.ports) == ("loss", ((128, 128),))
 
 
 def test_an_unreachable_object_is_garbage_from_its_last_use_on() -> None:
@@ -191,12 +190,12 @@ def test_an_unreachable_object_is_garbage_from_its_last_use_on() -> None:
     system = make(Forgetful)
     system.apply(action(0, "iopl", level=3))
     system.apply(Action(0, "step", choice=1))
-    assert judge(system) is None
+    assert finding(system) is None
     system.apply(Action(0, "step"))
-    violation = judge(system)
-    assert violation is not None
-    assert (violation.kind, violation.task) == ("garbage", None)
-    assert violation.message == "nothing refers to Block 1, which is in use"
+    found = finding(system)
+    assert found is not None
+    assert (found.kind, found.task) == ("garbage", None)
+    assert found.unreachable == ("Block", 1)
 
 
 def test_the_base_in_memory_is_the_layouts_number() -> None:

@@ -6,10 +6,11 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from iopermit.report.operations import Operation, task_name
+from iopermit.engine.violation import task_name
 
 if TYPE_CHECKING:
     from iopermit.engine.trace import Ranges
+    from iopermit.report.operations import Operation
 
 PORTS: Final = 65536
 EVERY_PORT: Final = (1 << PORTS) - 1

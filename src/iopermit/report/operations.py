@@ -77,8 +77,3 @@ def operations(trace: Sequence[TraceStep]) -> Iterator[tuple[TraceStep, Operatio
         if operation.is_switch and operation.ended_by(step):
             del switches[step.cpu]
         yield step, operation
-
-
-def task_name(slot: int) -> str:
-    """Return the letter of a task."""
-    return chr(ord("A") + slot)

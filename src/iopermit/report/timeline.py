@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from iopermit.arch import format_ranges
+from iopermit.engine.violation import task_name
 from iopermit.report.grants import EVERY_PORT, Grants, call_of, mask, ranges
-from iopermit.report.operations import Operation, operations, task_name
+from iopermit.report.operations import Operation, operations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

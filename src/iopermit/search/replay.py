@@ -9,6 +9,7 @@ from iopermit import arch
 from iopermit.engine.errors import ReplayError
 from iopermit.engine.trace import Replay, TraceStep, TssState, Violation
 from iopermit.engine.verdict import SearchStatistics, Verdict
+from iopermit.engine.violation import task_name, violation_of
 from iopermit.system import specification
 from iopermit.system.concretion import Concretion, exact, readable
 from iopermit.system.crash import HeapExhaustedError, KernelCrash
@@ -88,7 +89,7 @@ def execute(
     the pointer keeps it until it returns.
     """
     runner = _Runner(design, scenario, concretion)
-    runner.judge(None)
+    runner.check(None)
     cpu = 0
     for action, label in actions:
         if runner.violation is not None:
@@ -134,7 +135,7 @@ class _Runner:
         if crash is not None:
             self.violation = Violation("crash", task, action.cpu, (), (), (), "", str(crash), site)
         else:
-            self.judge(site)
+            self.check(site)
 
     def finish(self, cpu: int) -> None:
         """Execute steps of one CPU until a violation or the end of its kernel code."""
@@ -153,7 +154,7 @@ class _Runner:
         return self._name(thread.index)
 
     def _name(self, index: int) -> str:
-        return chr(ord("A") + index) if index < self.system.scenario.tasks else "idle"
+        return task_name(index if index < self.system.scenario.tasks else None)
 
     def _what(self, action: Action, positions: tuple[Position, ...]) -> tuple[Site | None, str]:
         if action.event != "step":
@@ -206,47 +207,15 @@ class _Runner:
             states.append(TssState(_BASES[base], clear, bool(processor.record.tr_limit_low)))
         return tuple(states)
 
-    def judge(self, site: Site | None) -> None:
+    def check(self, site: Site | None) -> None:
         """Note a violation in the present state."""
-        found = specification.judge(self.system)
+        found = specification.finding(self.system)
         if found is None:
             return
-        if found.kind == "garbage" or found.task is None or found.cpu is None:
-            self.violation = Violation("garbage", "", 0, (), (), (), "", found.message, site)
-            return
-        owner = self._owner(found)
-        blamed = self._last_writer.get(found.cpu) or site
-        message = self._message(found, owner)
-        self.violation = Violation(
-            found.kind,
-            self._name(found.task),
-            found.cpu,
-            found.ports,
-            found.allowed,
-            found.granted,
-            owner,
-            message,
-            blamed,
-        )
-
-    def _owner(self, found: specification.Violation) -> str:
-        """Return the one other task that was granted the leaked ports."""
-        if found.kind != "leak":
-            return ""
-        owners = []
-        for thread in self.system.threads[: self.system.scenario.tasks]:
-            ports = thread.grants.allowed
-            alive = thread.mode is not Mode.FREE and thread.index != found.task
-            if alive and all(ports[first : last + 1].all() for first, last in found.ports):
-                owners.append(self._name(thread.index))
-        return owners[0] if len(owners) == 1 else ""
-
-    def _message(self, found: specification.Violation, owner: str) -> str:
-        name, ports = self._name(found.task or 0), arch.format_ranges(found.ports)
-        if found.kind == "loss":
-            return f"task {name} may not use ports {ports}, which it was granted"
-        only = f"only task {owner} was granted" if owner else "it was not granted"
-        return f"task {name} may use ports {ports}, which {only}"
+        blamed = site if found.cpu is None else self._last_writer.get(found.cpu) or site
+        threads = self.system.threads[: self.system.scenario.tasks]
+        alive = ((t.index, t.grants.allowed) for t in threads if t.mode is not Mode.FREE)
+        self.violation = violation_of(found, alive, blamed)
 
 
 def _line(position: Position) -> str:

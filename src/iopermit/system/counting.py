@@ -48,7 +48,7 @@ class Cost:
         return Cost(**{name: getattr(self, name) + getattr(other, name) for name in names})
 
 
-class Counter:
+class AccessCounter:
     """What was counted since the last start."""
 
     def __init__(self) -> None:
@@ -63,7 +63,9 @@ class Counter:
 class CountedBitmap(Bitmap):
     """A bitmap that counts, in bytes of whole longs, what its operations read and write."""
 
-    def __init__(self, geometry: Geometry, words: Words, *, counter: Counter, in_tss: bool) -> None:
+    def __init__(
+        self, geometry: Geometry, words: Words, *, counter: AccessCounter, in_tss: bool
+    ) -> None:
         """Count accesses to `words`; what is read in a TSS and written elsewhere is of no interest.
 
         Args:
@@ -118,7 +120,7 @@ class CountingSystem(System):
 
     def __init__(self, design: type[Design], scenario: Scenario, concretion: Concretion) -> None:
         """Bring the system up, then put counters in place. Raises KernelCrash as System does."""
-        self.counter = Counter()
+        self.counter = AccessCounter()
         super().__init__(design, scenario, concretion)
         for processor in self.processors:
             _replace_bitmaps(processor.tss, self.counter, in_tss=True)
@@ -147,7 +149,7 @@ class CountingSystem(System):
         return child
 
 
-def _replace_bitmaps(record: Record, counter: Counter, *, in_tss: bool) -> None:
+def _replace_bitmaps(record: Record, counter: AccessCounter, *, in_tss: bool) -> None:
     """Let bitmaps with the same memory, which count, take the place of a record's bitmaps."""
     for name, bitmap in bitmaps(record).items():
         counted = CountedBitmap(bitmap.geometry, bitmap.words, counter=counter, in_tss=in_tss)
@@ -161,7 +163,7 @@ def _intercept(record: Record, methods: Mapping[str, Any]) -> None:
     object.__setattr__(record, "__class__", counting)
 
 
-def _counting_base_stores(counter: Counter) -> Mapping[str, Any]:
+def _counting_base_stores(counter: AccessCounter) -> Mapping[str, Any]:
     def set_field(self: Tss, name: str, value: object) -> None:
         if name == "io_map_base":
             counter.add(Cost(base_stores=1))
@@ -170,7 +172,7 @@ def _counting_base_stores(counter: Counter) -> Mapping[str, Any]:
     return {"__setattr__": set_field}
 
 
-def _counting_loads(counter: Counter) -> Mapping[str, Any]:
+def _counting_loads(counter: AccessCounter) -> Mapping[str, Any]:
     def load_task_register(self: Cpu) -> None:
         counter.add(Cost(task_register_loads=1))
         Cpu.load_task_register(self)

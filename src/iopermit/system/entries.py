@@ -10,14 +10,14 @@ from typing import Any, Protocol
 
 from iopermit.system.bitmap import PortRange
 from iopermit.system.design import Design
-from iopermit.system.execution import Context, Mode, Processor, Thread
+from iopermit.system.execution import ExecutionContext, Mode, Processor, Thread
 from iopermit.system.heap import copy_fields
-from iopermit.system.position import Frame, Position, Steps
+from iopermit.system.position import CallFrame, Position, Steps
 
 RETURN_TO_USER = Position("return to user mode: interrupts off")
 
 
-class Kernel(Protocol):
+class KernelServices(Protocol):
     """What the entries need of the system."""
 
     design: Design
@@ -37,7 +37,7 @@ class Kernel(Protocol):
     def release_task(self, thread: Thread) -> None:
         """Give a task slot back."""
 
-    def advance(self, context: Context) -> None:
+    def advance(self, context: ExecutionContext) -> None:
         """Execute one step of a task or CPU, or go up to its first."""
 
     def report_refusal(self, thread: Thread) -> None:
@@ -46,24 +46,24 @@ class Kernel(Protocol):
 
 def before(label: str) -> Steps:
     """Stop before a step of the environment."""
-    yield (Frame(Position(label)),)
+    yield (CallFrame(Position(label)),)
 
 
-def leave(kernel: Kernel, thread: Thread) -> Steps:
+def leave(kernel: KernelServices, thread: Thread) -> Steps:
     """Go back to where the task came from: user mode, or the wait of a kernel thread."""
     if thread.record.kernel_thread:
         thread.mode = Mode.KERNEL_THREAD
         return
     if kernel.has_hook("return_to_user"):
         thread.mode = Mode.KERNEL
-        yield (Frame(RETURN_TO_USER),)
+        yield (CallFrame(RETURN_TO_USER),)
         thread.interrupts_off = True
         yield from kernel.hook("return_to_user", kernel.this_cpu(thread), thread.record)
         thread.interrupts_off = False
     thread.mode = Mode.USER
 
 
-def ioperm(kernel: Kernel, thread: Thread, ports: PortRange, turn_on: bool) -> Steps:
+def ioperm(kernel: KernelServices, thread: Thread, ports: PortRange, turn_on: bool) -> Steps:
     """Serve the system call and note what it granted or revoked."""
     cpu = kernel.this_cpu(thread)
     thread.result = yield from kernel.hook("ioperm", cpu, thread.record, ports, turn_on)
@@ -73,7 +73,7 @@ def ioperm(kernel: Kernel, thread: Thread, ports: PortRange, turn_on: bool) -> S
     yield from leave(kernel, thread)
 
 
-def iopl(kernel: Kernel, thread: Thread, level: int) -> Steps:
+def iopl(kernel: KernelServices, thread: Thread, level: int) -> Steps:
     """Serve the system call and note the level that it granted."""
     thread.result = yield from kernel.hook("iopl", kernel.this_cpu(thread), thread.record, level)
     yield from before("iopl() returns")
@@ -82,7 +82,9 @@ def iopl(kernel: Kernel, thread: Thread, level: int) -> Steps:
     yield from leave(kernel, thread)
 
 
-def fork(kernel: Kernel, thread: Thread, slot: int, *, kernel_thread: bool, fails: bool) -> Steps:
+def fork(
+    kernel: KernelServices, thread: Thread, slot: int, *, kernel_thread: bool, fails: bool
+) -> Steps:
     """Make a child in task slot `slot`; if `fails`, unwind after the thread state was copied."""
     child = kernel.start_child(thread, slot, kernel_thread=kernel_thread)
     copy_fields(thread.record, child.record)
@@ -103,7 +105,7 @@ def fork(kernel: Kernel, thread: Thread, slot: int, *, kernel_thread: bool, fail
     yield from leave(kernel, thread)
 
 
-def leave_for_good(kernel: Kernel, thread: Thread) -> Steps:
+def leave_for_good(kernel: KernelServices, thread: Thread) -> Steps:
     """End the task."""
     thread.result = yield from kernel.hook("exit", kernel.this_cpu(thread), thread.record)
     yield from before("the task is dead")
@@ -111,7 +113,7 @@ def leave_for_good(kernel: Kernel, thread: Thread) -> Steps:
     thread.mode = Mode.DEAD
 
 
-def execve(kernel: Kernel, thread: Thread) -> Steps:
+def execve(kernel: KernelServices, thread: Thread) -> Steps:
     """Execute another program."""
     thread.result = yield from kernel.hook("execve", kernel.this_cpu(thread), thread.record)
     yield from before("execve() returns")
@@ -120,13 +122,13 @@ def execve(kernel: Kernel, thread: Thread) -> Steps:
     yield from leave(kernel, thread)
 
 
-def drop_privilege(kernel: Kernel, thread: Thread) -> Steps:
+def drop_privilege(kernel: KernelServices, thread: Thread) -> Steps:
     """Give up CAP_SYS_RAWIO."""
     thread.record.privileged = False
     yield from leave(kernel, thread)
 
 
-def vm_exit(kernel: Kernel, thread: Thread) -> Steps:
+def vm_exit(kernel: KernelServices, thread: Thread) -> Steps:
     """Come back from a guest; the hardware has set the cached TSS limit to 0x67."""
     cpu = kernel.this_cpu(thread)
     cpu.tr_limit_low = True
@@ -137,7 +139,7 @@ def vm_exit(kernel: Kernel, thread: Thread) -> Steps:
     yield from leave(kernel, thread)
 
 
-def fault(kernel: Kernel, thread: Thread, *, granted: bool) -> Steps:
+def fault(kernel: KernelServices, thread: Thread, *, granted: bool) -> Steps:
     """Handle the #GP of a port access that the processor refused."""
     cpu = kernel.this_cpu(thread)
     thread.result = yield from kernel.hook("general_protection", cpu, thread.record)
@@ -147,7 +149,9 @@ def fault(kernel: Kernel, thread: Thread, *, granted: bool) -> Steps:
     yield from leave(kernel, thread)
 
 
-def switch(kernel: Kernel, processor: Processor, previous: Thread, following: Thread) -> Steps:
+def switch(
+    kernel: KernelServices, processor: Processor, previous: Thread, following: Thread
+) -> Steps:
     """Switch the CPU from one task to another."""
     yield from kernel.hook("switch_to", processor.record, previous.record, following.record)
     yield from before("the next task runs")

@@ -64,7 +64,7 @@ class Grants:
 
 
 @dataclass(eq=False)
-class Context:
+class ExecutionContext:
     """Something that executes steps: a task's kernel code, or a CPU's context switch."""
 
     record: Any
@@ -80,7 +80,7 @@ class Context:
 
 
 @dataclass(eq=False)
-class Thread(Context):
+class Thread(ExecutionContext):
     """A task slot."""
 
     mode: Mode = Mode.FREE
@@ -102,7 +102,7 @@ class Thread(Context):
 
 
 @dataclass(eq=False, kw_only=True)
-class Processor(Context):
+class Processor(ExecutionContext):
     """A CPU; its steps are those of the context switch."""
 
     tss: Any

@@ -30,14 +30,14 @@ class Position:
 
 
 @dataclass(frozen=True)
-class Frame:
+class CallFrame:
     """One function of the call chain: where it stands, and the records it still refers to."""
 
     position: Position
     references: tuple[Record, ...] = ()
 
 
-Stack = tuple[Frame, ...]
+Stack = tuple[CallFrame, ...]
 """The call chain before a step, outermost function first."""
 
 Steps = Generator[Stack, None, Any]

@@ -6,7 +6,7 @@ from typing import Any
 
 from iopermit.system import entries
 from iopermit.system.bitmap import PortRange
-from iopermit.system.execution import Context, Mode, Thread
+from iopermit.system.execution import ExecutionContext, Mode, Thread
 from iopermit.system.position import Steps
 from iopermit.system.simulation import System
 
@@ -132,6 +132,6 @@ class Runner:
             self.system.advance(thread)
         return thread.result
 
-    def _drain(self, context: Context) -> None:
+    def _drain(self, context: ExecutionContext) -> None:
         while context.steps is not None:
             self.system.advance(context)

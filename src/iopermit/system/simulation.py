@@ -11,7 +11,7 @@ from iopermit.system import entries
 from iopermit.system.concretion import Concretion
 from iopermit.system.crash import HeapExhaustedError, KernelCrash, NullDereference, crash_of
 from iopermit.system.design import Design
-from iopermit.system.execution import Action, Context, Mode, Processor, ThisCpu, Thread
+from iopermit.system.execution import Action, ExecutionContext, Mode, Processor, ThisCpu, Thread
 from iopermit.system.heap import Pool, checked, heap_classes, new_record, referenced_records
 from iopermit.system.options import with_options
 from iopermit.system.position import Stepper, Steps
@@ -272,7 +272,7 @@ class System:
         else:
             self.enter(thread, self._entry(thread, action))
 
-    def advance(self, context: Context) -> None:
+    def advance(self, context: ExecutionContext) -> None:
         """Execute one step (or none, if the context was just started) up to the next."""
         steps = context.steps
         if steps is None:

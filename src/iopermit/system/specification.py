@@ -20,27 +20,27 @@ Kind = Literal["leak", "loss", "garbage"]
 
 
 @dataclass(frozen=True)
-class Violation:
-    """A state that the specification forbids.
+class Finding:
+    """What the specification forbids in a state.
 
     Attributes:
         kind: `leak`: ports are allowed that were not granted; `loss`: granted ports are
             refused; `garbage`: a heap object that nothing refers to. (A crash is an exception.)
-        message: what is wrong, in one sentence.
         task: number of the task, or None for garbage.
         cpu: number of its CPU, or None for garbage.
         ports: the ports that are wrong.
-        granted: the ports that the task was granted.
         allowed: the ports that the processor allows it.
+        granted: the ports that the task was granted.
+        unreachable: class and slot of the object that is garbage, if they are known.
     """
 
     kind: Kind
-    message: str
     task: int | None = None
     cpu: int | None = None
     ports: Ranges = ()
-    granted: Ranges = ()
     allowed: Ranges = ()
+    granted: Ranges = ()
+    unreachable: tuple[str, int] | None = None
 
 
 def allowed_ports(system: System, processor: Processor, thread: Thread) -> NDArray[np.bool_]:
@@ -55,10 +55,10 @@ def allowed_ports(system: System, processor: Processor, thread: Thread) -> NDArr
     )
 
 
-def judge(system: System) -> Violation | None:
+def finding(system: System) -> Finding | None:
     """Return what is wrong in the present state, or None.
 
-    User code is judged on every CPU that executes it. Losses are not, if the design has a
+    User code is checked on every CPU that executes it. Losses are not, if the design has a
     handler of #GP: there the loss is a refusal that the handler did not repair. In a scenario
     with an unprivileged task, leaks to privileged tasks do not count.
     """
@@ -68,55 +68,46 @@ def judge(system: System) -> Violation | None:
     for processor in system.processors:
         thread = system.current(processor)
         if not processor.switching and thread.mode is Mode.USER:
-            found = _judge_user(system, processor, thread)
+            found = _of_user_code(system, processor, thread)
             if found is not None:
                 return found
     return _garbage(system) if system.scenario.garbage else None
 
 
-def _judge_user(system: System, processor: Processor, thread: Thread) -> Violation | None:
+def _of_user_code(system: System, processor: Processor, thread: Thread) -> Finding | None:
     allowed, granted = allowed_ports(system, processor, thread), thread.grants.allowed
     counts = not (system.scenario.unprivileged and thread.record.privileged)
     if counts and np.any(allowed & ~granted):
-        return _violation("leak", processor, thread, allowed)
+        return _finding("leak", processor, thread, allowed)
     if np.any(granted & ~allowed) and not system.has_hook("general_protection"):
-        return _violation("loss", processor, thread, allowed)
+        return _finding("loss", processor, thread, allowed)
     return None
 
 
-def _loss(system: System, processor: Processor, thread: Thread) -> Violation:
-    return _violation("loss", processor, thread, allowed_ports(system, processor, thread))
+def _loss(system: System, processor: Processor, thread: Thread) -> Finding:
+    return _finding("loss", processor, thread, allowed_ports(system, processor, thread))
 
 
-def _violation(
+def _finding(
     kind: Kind, processor: Processor, thread: Thread, allowed: NDArray[np.bool_]
-) -> Violation:
+) -> Finding:
     granted = thread.grants.allowed
     wrong = allowed & ~granted if kind == "leak" else granted & ~allowed
-    ports = tuple(arch.as_ranges(wrong))
-    text = arch.format_ranges(ports)
-    message = (
-        f"task {thread.index} may use ports {text}, which it was not granted"
-        if kind == "leak"
-        else f"task {thread.index} may not use ports {text}, which it was granted"
-    )
-    return Violation(
+    return Finding(
         kind,
-        message,
         thread.index,
         processor.index,
-        ports,
-        tuple(arch.as_ranges(granted)),
-        tuple(arch.as_ranges(allowed)),
+        tuple(arch.as_ranges(wrong)),
+        allowed=tuple(arch.as_ranges(allowed)),
+        granted=tuple(arch.as_ranges(granted)),
     )
 
 
-def _garbage(system: System) -> Violation | None:
+def _garbage(system: System) -> Finding | None:
     """Look for an object in use that no field and no live local variable refers to."""
     referenced = system.referenced()
     for name, pool in system.pools.items():
-        for heap_object in pool.in_use():
-            if id(heap_object) not in referenced:
-                slot = pool.slot_of(heap_object)
-                return Violation("garbage", f"nothing refers to {name} {slot}, which is in use")
+        for slot, heap_object in enumerate(pool.objects):
+            if pool.used[slot] and id(heap_object) not in referenced:
+                return Finding("garbage", unreachable=(name, slot))
     return None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from iopermit.system.crash import OutOfRange
 from iopermit.system.heap import Freed
-from iopermit.system.position import Frame, Position, Stack, Steps
+from iopermit.system.position import CallFrame, Position, Stack, Steps
 from iopermit.system.records import Record
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def _records(values: Iterable[object]) -> tuple[Any, ...]:
 def stop(sites: tuple[Position, ...], site: int, variables: dict[str, Any]) -> Stack:
     """Return what is handed out before a step: where it is, and the records still needed."""
     position = sites[site]
-    return (Frame(position, _references(position.live, variables)),)
+    return (CallFrame(position, _references(position.live, variables)),)
 
 
 def call(sites: tuple[Position, ...], site: int, variables: dict[str, Any], inner: Steps) -> Steps:
@@ -56,7 +56,7 @@ def bulk(
         except StopIteration as end:
             return end.value
         position = replace(frame.position, part=part)
-        yield (Frame(position, (*frame.references, *_records(owners))),)
+        yield (CallFrame(position, (*frame.references, *_records(owners))),)
         part += 1
 
 

@@ -1,0 +1,73 @@
+"""Names what the specification finds in a state as reports do: tasks by letter, and whose ports."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from iopermit import arch
+from iopermit.engine.trace import Violation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from iopermit.system.site import Site
+    from iopermit.system.specification import Finding
+
+
+def task_name(slot: int | None) -> str:
+    """Return the letter of the task in a slot, or ``idle`` for a CPU's idle task."""
+    return "idle" if slot is None else chr(ord("A") + slot)
+
+
+def violation_of(
+    found: Finding, granted: Iterable[tuple[int, NDArray[np.bool_]]], site: Site | None
+) -> Violation:
+    """Return the violation that a state shows.
+
+    Args:
+        found: what the specification forbids in it.
+        granted: for each task that is alive its slot, and for each port whether it was granted.
+        site: the statement that let it happen, if one is to blame.
+    """
+    if found.kind == "garbage" or found.task is None or found.cpu is None:
+        return Violation("garbage", "", 0, (), (), (), "", _garbage(found), site)
+    owner = _owner(found, granted) if found.kind == "leak" else ""
+    return Violation(
+        found.kind,
+        task_name(found.task),
+        found.cpu,
+        found.ports,
+        found.allowed,
+        found.granted,
+        owner,
+        _ports(found, owner),
+        site,
+    )
+
+
+def _garbage(found: Finding) -> str:
+    if found.unreachable is None:
+        return "nothing refers to an object that is in use"
+    name, slot = found.unreachable
+    return f"nothing refers to {name} {slot}, which is in use"
+
+
+def _ports(found: Finding, owner: str) -> str:
+    name, ports = task_name(found.task), arch.format_ranges(found.ports)
+    if found.kind == "loss":
+        return f"task {name} may not use ports {ports}, which it was granted"
+    only = f"only task {owner} was granted" if owner else "it was not granted"
+    return f"task {name} may use ports {ports}, which {only}"
+
+
+def _owner(found: Finding, granted: Iterable[tuple[int, NDArray[np.bool_]]]) -> str:
+    """Return the one other task that was granted the ports that leak."""
+    owners = [
+        task_name(slot)
+        for slot, ports in granted
+        if slot != found.task and all(ports[first : last + 1].all() for first, last in found.ports)
+    ]
+    return owners[0] if len(owners) == 1 else ""

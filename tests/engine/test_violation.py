@@ -1,0 +1,48 @@
+"""Tests of how reports name what the specification finds."""
+
+import numpy as np
+import pytest
+
+from iopermit.engine.violation import task_name, violation_of
+from iopermit.system.specification import Finding
+
+LEAK = Finding("leak", 1, 0, ((8, 15),), allowed=((8, 15),))
+NOTHING = np.zeros(65536, np.bool_)
+PORTS = np.zeros(65536, np.bool_)
+PORTS[8:20] = True
+
+
+def test_the_only_task_that_was_granted_leaked_ports_is_named() -> None:
+    """A leak names the one other task that has all the ports; with two or none it names nobody."""
+    one = violation_of(LEAK, [(0, PORTS), (1, PORTS), (2, NOTHING)], None)
+    assert (one.task, one.owner) == ("B", "A")
+    assert one.message == "task B may use ports 8-15, which only task A was granted"
+    for granted in ([(0, PORTS), (2, PORTS)], [(0, NOTHING)]):
+        nobody = violation_of(LEAK, granted, None)
+        assert nobody.owner == ""
+        assert nobody.message == "task B may use ports 8-15, which it was not granted"
+
+
+def test_a_loss_has_no_owner() -> None:
+    """That another task has the ports too does not matter for one that lost them."""
+    lost = violation_of(Finding("loss", 0, 1, ((8, 8),), granted=((8, 8),)), [(1, PORTS)], None)
+    assert (lost.task, lost.cpu, lost.owner) == ("A", 1, "")
+    assert lost.message == "task A may not use ports 8, which it was granted"
+
+
+@pytest.mark.parametrize(
+    ("unreachable", "message"),
+    [
+        (("Block", 1), "nothing refers to Block 1, which is in use"),
+        (None, "nothing refers to an object that is in use"),
+    ],
+)
+def test_garbage_belongs_to_no_task(unreachable: tuple[str, int] | None, message: str) -> None:
+    """Garbage names the object, if it is known, and no task."""
+    violation = violation_of(Finding("garbage", unreachable=unreachable), [], None)
+    assert (violation.task, violation.ports, violation.message) == ("", (), message)
+
+
+def test_tasks_are_letters() -> None:
+    """Slot 0 is task A; no slot is a CPU's idle task."""
+    assert [task_name(slot) for slot in (0, 2, None)] == ["A", "C", "idle"]
