@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.machine.running import iopermit_run
+from tests.support.machine.running import iopermit_run
 
 
 @pytest.mark.parametrize("status", [0, 1, 3, 77, 255])

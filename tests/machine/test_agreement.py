@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.machine.kvm import require_kvm
-from tests.machine.reference import (
+from tests.support.machine.kvm import require_kvm
+from tests.support.machine.reference import (
     once_per_session,
     run_scripts_on_linux,
     script_program,
     scripts,
     scripts_on_linux,
 )
-from tests.machine.running import iopermit_run
-from tests.machine.scripts import EXEC, Script, shrink, write_scripts
+from tests.support.machine.running import iopermit_run
+from tests.support.machine.scripts import EXEC, Script, shrink, write_scripts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

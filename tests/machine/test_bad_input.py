@@ -6,9 +6,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.machine.cache import cached, compiled
-from tests.machine.kvm import BACKENDS, require_backend
-from tests.machine.running import iopermit_run
+from tests.support.machine.cache import cached, compiled
+from tests.support.machine.kvm import BACKENDS, require_backend
+from tests.support.machine.running import iopermit_run
 
 BAD_INPUT, UNDETERMINED = 2, 3
 

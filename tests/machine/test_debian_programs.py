@@ -6,10 +6,10 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.machine.kvm import BACKENDS, require_backend
-from tests.machine.packages import library_path, unpacked
-from tests.machine.reference import DIRECT, DIRECT_ISA, debian_programs_on_linux
-from tests.machine.running import iopermit_run
+from tests.support.machine.kvm import BACKENDS, require_backend
+from tests.support.machine.packages import library_path, unpacked
+from tests.support.machine.reference import DIRECT, DIRECT_ISA, debian_programs_on_linux
+from tests.support.machine.running import iopermit_run
 
 from iopermit.machine.devices.topology import Q35
 

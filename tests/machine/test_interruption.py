@@ -9,7 +9,7 @@ import sys
 import time
 
 import pytest
-from tests.machine.kvm import BACKENDS, require_backend
+from tests.support.machine.kvm import BACKENDS, require_backend
 
 MAIN = "import sys; from iopermit.cli import main; sys.exit(main())"
 SPIN = "while :; do :; done"

@@ -6,9 +6,9 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.machine.cache import PROGRAMS, compiled
-from tests.machine.kvm import BACKENDS, require_backend
-from tests.machine.running import iopermit_run
+from tests.support.machine.cache import PROGRAMS, compiled
+from tests.support.machine.kvm import BACKENDS, require_backend
+from tests.support.machine.running import iopermit_run
 
 if TYPE_CHECKING:
     from pathlib import Path

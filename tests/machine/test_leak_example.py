@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.machine.cache import ROOT, cached, compiled
-from tests.machine.running import iopermit_run
+from tests.support.machine.cache import ROOT, cached, compiled
+from tests.support.machine.running import iopermit_run
 
 EXAMPLE = ROOT / "examples" / "leak"
 NAMES = ("both", "granted", "neighbour")

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.conftest import skip_or_fail
-from tests.machine.cache import PROGRAMS, compiled
-from tests.machine.kvm import BACKENDS, require_backend
-from tests.machine.running import Ran, iopermit_run
+from tests.support.machine.cache import PROGRAMS, compiled
+from tests.support.machine.kvm import BACKENDS, require_backend
+from tests.support.machine.running import Ran, iopermit_run
 
 from iopermit.designs import designs
 

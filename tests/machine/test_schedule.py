@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.conftest import require_tool
-from tests.machine.cache import cached, compiled
-from tests.machine.running import iopermit_run
+from tests.support.machine.cache import cached, compiled
+from tests.support.machine.running import iopermit_run
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.machine.scripts import PORTS, TASKS, Script, random_script, shrink
+from tests.support.machine.scripts import PORTS, TASKS, Script, random_script, shrink
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.machine.reference import KINDS, SELFTESTS, selftest, selftests_on_linux
-from tests.machine.running import iopermit_run
+from tests.support.machine.reference import KINDS, SELFTESTS, selftest, selftests_on_linux
+from tests.support.machine.running import iopermit_run
 
 SKIPS_CLI = ("linux-6.16", "linux-6.16+preempt_off")
 """Designs whose iopl(3) lets CLI and STI do nothing, as the real kernel of the test does."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from tests.machine.cache import PROGRAMS, compiled
-from tests.machine.running import iopermit_run
+from tests.support.machine.cache import PROGRAMS, compiled
+from tests.support.machine.running import iopermit_run
 
 if TYPE_CHECKING:
     from pathlib import Path

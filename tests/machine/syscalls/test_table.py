@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.conftest import skip_or_fail
-from tests.machine.cache import cached
+from tests.support.machine.cache import cached
 from tools import generate_syscalls
 
 from iopermit.machine.syscalls import QUIET, SERVICES

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.conftest import skip_or_fail
-from tests.machine.cache import ROOT, cached
+from tests.support.machine.cache import ROOT, cached
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.conftest import require_tool
-from tests.machine.cache import PROGRAMS, compiled
-from tests.machine.initramfs import Initramfs
-from tests.machine.packages import unpacked
+from tests.support.machine.cache import PROGRAMS, compiled
+from tests.support.machine.initramfs import Initramfs
+from tests.support.machine.packages import unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.conftest import require_tool
-from tests.machine.cache import PROGRAMS, compiled, linux_source
-from tests.machine.packages import library_path
-from tests.machine.real_linux import Ended, base_image, run_on_linux
-from tests.machine.scripts import Script, random_script
+from tests.support.machine.cache import PROGRAMS, compiled, linux_source
+from tests.support.machine.packages import library_path
+from tests.support.machine.real_linux import Ended, base_image, run_on_linux
+from tests.support.machine.scripts import Script, random_script
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tests.machine.initramfs import Initramfs
+    from tests.support.machine.initramfs import Initramfs
 
 SCRIPTS = 2000
 """Number of scripts that run on one CPU."""

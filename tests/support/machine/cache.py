@@ -14,9 +14,9 @@ from tests.conftest import require_tool, shared_cache, skip_or_fail
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 """The repository."""
-PROGRAMS = Path(__file__).parent / "programs"
+PROGRAMS = ROOT / "tests" / "machine" / "programs"
 """C programs of the tests."""
 LINUX_SOURCE = Path("/usr/src/linux-source-6.1.tar.xz")
 """The kernel source of Debian's package linux-source-6.1."""
