@@ -16,7 +16,7 @@ from iopermit.translate.native.jit import compile_model
 
 if TYPE_CHECKING:
     from iopermit.system.scenario import Scenario
-    from iopermit.translate.model.ir import Model
+    from iopermit.translate.model.model import Model
 
 PLAIN = NO_REDUCTIONS
 """Every reduction off."""

@@ -22,7 +22,7 @@ from iopermit.system.site import Site
 from iopermit.translate.analyses.reductions import NO_REDUCTIONS
 from iopermit.translate.environment.environment import build
 from iopermit.translate.model.initial_state import InitialValues, initial_values
-from iopermit.translate.model.ir import DEAD, EMBRYO, FREE, KERNEL_THREAD, USER
+from iopermit.translate.model.nodes import DEAD, EMBRYO, FREE, KERNEL_THREAD, USER
 from iopermit.translate.native.jit import compile_model
 from iopermit.translate.stepping import generators as stepping
 

@@ -5,7 +5,7 @@ from tests.search.exploring import explore, subject
 from tests.translate.interpreter import Interpreter
 
 from iopermit.system.scenario import ALL_EVENTS, Event, Scenario
-from iopermit.translate.model.ir import NO_VIOLATION, VERDICTS
+from iopermit.translate.model.nodes import NO_VIOLATION, VERDICTS
 
 ONE_TASK = Scenario(1, 1, 1, ALL_EVENTS)
 FAMILY = Scenario(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from iopermit.translate.model.ir import (
+from iopermit.translate.model.nodes import (
     CRASH,
     FIRST_STEP,
     FREE,
@@ -26,10 +26,7 @@ from iopermit.translate.model.ir import (
     Let,
     Load,
     Mask,
-    Model,
-    Rule,
     Select,
-    Step,
     Stmt,
     Store,
     Temp,
@@ -37,6 +34,7 @@ from iopermit.translate.model.ir import (
 
 if TYPE_CHECKING:
     from iopermit.translate.model.initial_state import InitialValues
+    from iopermit.translate.model.model import Model, Rule, Step
 
 State = tuple[int, ...]
 

@@ -14,7 +14,7 @@ from iopermit.search.engine import home
 from iopermit.search.memory import Words, address
 from iopermit.search.native import Native, initial_state
 from iopermit.search.partition import Partition
-from iopermit.translate.model.ir import NO_ROOM, VERDICTS, VIOLATIONS
+from iopermit.translate.model.nodes import NO_ROOM, VERDICTS, VIOLATIONS
 from iopermit.translate.native.labels import VERDICT_SPAN
 
 if TYPE_CHECKING:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from iopermit.search.explore import Exploration
     from iopermit.search.replay import Confirmation
     from iopermit.translate.frontend.mutate import Mutation
-    from iopermit.translate.model.ir import Field, Model
+    from iopermit.translate.model.model import Model
+    from iopermit.translate.model.nodes import Field
 
 SMALL: Final[tuple[Bounds, ...]] = ((1, 2, 1), (2, 2, 1), (1, 2, 2))
 """The scenarios in which a mutant is searched, until it is found."""

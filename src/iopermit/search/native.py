@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from iopermit.search.memory import Words, address, zeroes
 from iopermit.search.partition import LINK
-from iopermit.translate.model.ir import VERDICTS
+from iopermit.translate.model.nodes import VERDICTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

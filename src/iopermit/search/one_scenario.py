@@ -17,7 +17,8 @@ from iopermit.translate.analyses.assumptions import trustworthy
 from iopermit.translate.analyses.reductions import NO_REDUCTIONS, Reductions
 from iopermit.translate.environment.environment import build
 from iopermit.translate.model.initial_state import initial_values
-from iopermit.translate.model.ir import NO_ROOM, VIOLATIONS, Check, Field, Model, statements
+from iopermit.translate.model.nodes import NO_ROOM, VIOLATIONS, Check, Field
+from iopermit.translate.model.walk import statements
 from iopermit.translate.native.jit import Compiled, compile_model
 from iopermit.translate.native.labels import SWITCH_RULE, THREAD_RULE, USER_RULE
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from iopermit.search.memory import Words
     from iopermit.search.replay import Confirmation
     from iopermit.system.design import Design
+    from iopermit.translate.model.model import Model
 
 
 _QUICK = ((1, 1, 1), (1, 1, 2), (1, 2, 1), (1, 2, 2), (2, 1, 1))

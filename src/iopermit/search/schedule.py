@@ -9,7 +9,7 @@ from iopermit.engine.errors import ScheduleError
 from iopermit.search.renaming import representatives
 from iopermit.system.execution import Action
 from iopermit.translate.analyses.late_arguments import EVENT
-from iopermit.translate.model.ir import FIRST_STEP, Model, Step
+from iopermit.translate.model.nodes import FIRST_STEP
 from iopermit.translate.native.labels import CPU_SHIFT, STEP, SWITCH_RULE, THREAD_RULE, USER_RULE
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from iopermit.search.memory import Words
     from iopermit.search.native import Native
     from iopermit.translate.model.initial_state import InitialValues
+    from iopermit.translate.model.model import Model, Step
 
 Steps = list[tuple["Transition", "Words"]]
 """Single steps, each with the state after it."""

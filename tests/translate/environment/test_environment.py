@@ -5,7 +5,7 @@ import pytest
 from iopermit.designs import designs, find
 from iopermit.system.scenario import ALL_EVENTS, Scenario
 from iopermit.translate.environment.environment import build
-from iopermit.translate.model.ir import FIRST_STEP
+from iopermit.translate.model.nodes import FIRST_STEP
 
 SCENARIO = Scenario(1, 1, 1, ALL_EVENTS)
 

@@ -14,8 +14,9 @@ from tests.translate.interpreter import Interpreter
 from iopermit.designs import designs, find
 from iopermit.system.scenario import ALL_EVENTS, Event, Scenario
 from iopermit.translate.environment.environment import build
+from iopermit.translate.model.builder import binary, candidate, either, equal, every
 from iopermit.translate.model.initial_state import initial_values
-from iopermit.translate.model.ir import (
+from iopermit.translate.model.nodes import (
     Check,
     Const,
     Context,
@@ -30,11 +31,6 @@ from iopermit.translate.model.ir import (
     Store,
     Temp,
     Unshared,
-    binary,
-    candidate,
-    either,
-    equal,
-    every,
 )
 from iopermit.translate.promela.export import export
 from iopermit.translate.promela.names import field_names

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from iopermit.translate.model.ir import Binary, Load, Store, statements
+from iopermit.translate.model.nodes import Binary, Load, Store
+from iopermit.translate.model.walk import statements
 
 if TYPE_CHECKING:
-    from iopermit.translate.model.ir import Field, Model
+    from iopermit.translate.model.model import Model
+    from iopermit.translate.model.nodes import Field
 
 
 def trustworthy(model: Model) -> tuple[Field, ...]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from iopermit.translate.model.ir import Const, Context, Field, If, Model, Stmt, Store
+from iopermit.translate.model.nodes import Const, Context, Field, If, Stmt, Store
 
 if TYPE_CHECKING:
     from iopermit.system.site import Site
+    from iopermit.translate.model.model import Model
 
 CPU = Context("cpu")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from iopermit.translate.model.ir import (
+from iopermit.translate.model.nodes import (
     EMBRYO,
     FREE,
     KERNEL_THREAD,
@@ -18,16 +18,15 @@ from iopermit.translate.model.ir import (
     Goto,
     If,
     Load,
-    Model,
     Store,
-    expressions,
-    subexpressions,
 )
+from iopermit.translate.model.walk import expressions, subexpressions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from iopermit.translate.model.ir import Stmt
+    from iopermit.translate.model.model import Model
+    from iopermit.translate.model.nodes import Stmt
 
 Fields = frozenset[Field]
 NONE: Fields = frozenset()

@@ -13,25 +13,15 @@ import itertools
 from typing import TYPE_CHECKING
 
 from iopermit.translate.model.accesses import accesses
-from iopermit.translate.model.ir import (
-    Const,
-    Context,
-    Expr,
-    Field,
-    Load,
-    Model,
-    differ,
-    either,
-    equal,
-    every,
-    negate,
-    subexpressions,
-)
+from iopermit.translate.model.builder import differ, either, equal, every, negate
+from iopermit.translate.model.nodes import Const, Context, Expr, Field, Load
+from iopermit.translate.model.walk import subexpressions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from iopermit.translate.analyses.reductions import Reductions
+    from iopermit.translate.model.model import Model
 
 CPU = Context("cpu")
 MOST_BITS = 12

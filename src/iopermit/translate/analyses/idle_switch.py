@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from iopermit.translate.model.ir import (
+from iopermit.translate.model.builder import binary
+from iopermit.translate.model.nodes import (
     FIRST_STEP,
     Binary,
     Check,
@@ -15,16 +16,14 @@ from iopermit.translate.model.ir import (
     If,
     Let,
     Load,
-    Model,
     Select,
     Stmt,
     Store,
     Temp,
-    binary,
 )
 
 if TYPE_CHECKING:
-    from iopermit.translate.model.ir import Step
+    from iopermit.translate.model.model import Model, Step
 
 
 def idle_switch_does_nothing(model: Model) -> bool:

@@ -10,20 +10,11 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from iopermit.translate.model.ir import (
-    FIRST_STEP,
-    Binary,
-    Const,
-    Expr,
-    Field,
-    Load,
-    Store,
-    expressions,
-    targets,
-)
+from iopermit.translate.model.nodes import FIRST_STEP, Binary, Const, Expr, Field, Load, Store
+from iopermit.translate.model.walk import expressions, targets
 
 if TYPE_CHECKING:
-    from iopermit.translate.model.ir import Model, Rule, Step
+    from iopermit.translate.model.model import Model, Rule, Step
 
 ARGUMENT = "ioperm.ports"
 EVENT = "ioperm"

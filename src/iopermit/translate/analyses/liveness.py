@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from iopermit.translate.model.ir import (
+from iopermit.translate.model.nodes import (
     FIRST_STEP,
     Const,
     Context,
@@ -13,14 +13,13 @@ from iopermit.translate.model.ir import (
     Goto,
     If,
     Load,
-    Model,
-    Rule,
     Stmt,
     Store,
-    expressions,
-    statements,
-    targets,
 )
+from iopermit.translate.model.walk import expressions, statements, targets
+
+if TYPE_CHECKING:
+    from iopermit.translate.model.model import Model, Rule
 
 
 def clear_dead_variables(model: Model) -> None:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from iopermit.translate.analyses.idle_switch import idle_switch_does_nothing
 from iopermit.translate.model.accesses import Access, accesses
-from iopermit.translate.model.ir import (
+from iopermit.translate.model.builder import binary, differ, equal, every, slot_of
+from iopermit.translate.model.nodes import (
     DEAD,
     FIRST_STEP,
     Clear,
@@ -24,24 +25,16 @@ from iopermit.translate.model.ir import (
     Field,
     Load,
     Mask,
-    Model,
-    Step,
     Store,
     Temp,
     Unshared,
-    binary,
-    differ,
-    equal,
-    every,
-    free_slots,
-    slot_of,
-    statements,
-    subexpressions,
-    targets,
 )
+from iopermit.translate.model.walk import free_slots, statements, subexpressions, targets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from iopermit.translate.model.model import Model, Step
 
 CPU, TASK = Context("cpu"), Context("task")
 NEVER, ALWAYS = Const(0), Const(1)

@@ -14,8 +14,21 @@ from iopermit.translate.frontend.expressions import Scope
 from iopermit.translate.frontend.source import find_method, is_overridden
 from iopermit.translate.frontend.statements import Label, Lowering
 from iopermit.translate.frontend.types import Type, Value, pointer
+from iopermit.translate.model.builder import (
+    binary,
+    bit_of,
+    candidate,
+    const,
+    differ,
+    either,
+    equal,
+    every,
+    negate,
+    slot_of,
+)
 from iopermit.translate.model.initial_state import initial_values
-from iopermit.translate.model.ir import (
+from iopermit.translate.model.model import Model, Rule, Step
+from iopermit.translate.model.nodes import (
     CRASH,
     DEAD,
     EMBRYO,
@@ -36,26 +49,12 @@ from iopermit.translate.model.ir import (
     Let,
     Load,
     Mask,
-    Model,
-    Rule,
     Select,
-    Step,
     Stmt,
     Store,
     Temp,
-    binary,
-    bit_of,
-    candidate,
-    const,
-    differ,
-    either,
-    equal,
-    every,
-    map_gotos,
-    negate,
-    slot_of,
-    subexpressions,
 )
+from iopermit.translate.model.walk import map_gotos, subexpressions
 
 if TYPE_CHECKING:
     from iopermit.system.design import Design

@@ -6,20 +6,8 @@ import ast
 from typing import TYPE_CHECKING
 
 from iopermit.translate.frontend.types import Type, Value
-from iopermit.translate.model.ir import (
-    Check,
-    Const,
-    Expr,
-    Goto,
-    If,
-    Load,
-    Stmt,
-    Store,
-    binary,
-    const,
-    differ,
-    negate,
-)
+from iopermit.translate.model.builder import binary, const, differ, negate
+from iopermit.translate.model.nodes import Check, Const, Expr, Goto, If, Load, Stmt, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -23,7 +23,7 @@ from iopermit.system.records import (
 )
 from iopermit.system.site import Site
 from iopermit.translate.frontend.source import DesignError
-from iopermit.translate.model.ir import Field, RecordName
+from iopermit.translate.model.nodes import Field, RecordName
 
 if TYPE_CHECKING:
     from iopermit.system.design import Design

@@ -17,7 +17,8 @@ from iopermit.translate.frontend.types import (
     field_value,
     pointer,
 )
-from iopermit.translate.model.ir import (
+from iopermit.translate.model.builder import binary, differ, either, equal, every, negate
+from iopermit.translate.model.nodes import (
     FREE,
     Check,
     Const,
@@ -29,12 +30,6 @@ from iopermit.translate.model.ir import (
     Load,
     Stmt,
     Temp,
-    binary,
-    differ,
-    either,
-    equal,
-    every,
-    negate,
 )
 
 if TYPE_CHECKING:

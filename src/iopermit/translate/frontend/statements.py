@@ -13,7 +13,18 @@ from iopermit.translate.frontend.bulk import BULK, BulkOperations
 from iopermit.translate.frontend.expressions import Expressions, Scope
 from iopermit.translate.frontend.source import EFFECTS, Method, find_method
 from iopermit.translate.frontend.types import BOOL, Type, Value
-from iopermit.translate.model.ir import (
+from iopermit.translate.model.builder import (
+    binary,
+    candidate,
+    const,
+    differ,
+    either,
+    equal,
+    every,
+    negate,
+)
+from iopermit.translate.model.model import Step
+from iopermit.translate.model.nodes import (
     NO_ROOM,
     Check,
     Clear,
@@ -27,17 +38,8 @@ from iopermit.translate.model.ir import (
     Load,
     Mask,
     Select,
-    Step,
     Stmt,
     Store,
-    binary,
-    candidate,
-    const,
-    differ,
-    either,
-    equal,
-    every,
-    negate,
 )
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from iopermit.translate.frontend.declare import bits
-from iopermit.translate.model.ir import Binary, Const, Expr, Field, RecordName, binary
+from iopermit.translate.model.builder import binary
+from iopermit.translate.model.nodes import Binary, Const, Expr, Field, RecordName
 
 Kind = Literal["bool", "int", "enum", "ref", "counter", "ports", "result", "bitmap"]
 

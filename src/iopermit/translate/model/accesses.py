@@ -5,16 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from iopermit.translate.model.ir import (
-    Clear,
-    Expr,
-    Field,
-    Load,
-    Stmt,
-    Store,
-    expressions,
-    statements,
-)
+from iopermit.translate.model.nodes import Clear, Expr, Field, Load, Stmt, Store
+from iopermit.translate.model.walk import expressions, statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

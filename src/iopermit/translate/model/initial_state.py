@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from iopermit.system.bitmap import Bitmap, Geometry
 from iopermit.system.records import Record, declared_fields
-from iopermit.translate.model.ir import KERNEL_THREAD, USER, Const, If, Model, RecordName, Store
+from iopermit.translate.model.nodes import KERNEL_THREAD, USER, Const, If, RecordName, Store
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from iopermit.system.design import Design
     from iopermit.system.scenario import Scenario
+    from iopermit.translate.model.model import Model
 
 InitialValues = dict[tuple[RecordName, str], list[int]]
 

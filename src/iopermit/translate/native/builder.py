@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from llvmlite import ir as llvm
 
-from iopermit.translate.model.ir import (
+from iopermit.translate.model.nodes import (
     FREE,
     Binary,
     Check,
@@ -21,7 +21,6 @@ from iopermit.translate.model.ir import (
     Let,
     Load,
     Mask,
-    Model,
     RecordName,
     Select,
     Stmt,
@@ -34,6 +33,7 @@ from iopermit.translate.native.packing import WORD
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from iopermit.translate.model.model import Model
     from iopermit.translate.native.packing import Packing, Place
 
 LlvmValue: TypeAlias = Any

@@ -20,7 +20,7 @@ from iopermit.translate.analyses.dead_fields import DeadFields
 from iopermit.translate.analyses.hidden_maps import hidden_maps
 from iopermit.translate.analyses.late_arguments import LateArguments
 from iopermit.translate.analyses.merging import Merging
-from iopermit.translate.model.ir import (
+from iopermit.translate.model.nodes import (
     KERNEL_THREAD,
     LEAK,
     LOSS,
@@ -29,8 +29,6 @@ from iopermit.translate.model.ir import (
     Context,
     Field,
     Load,
-    Model,
-    Rule,
     Select,
     Temp,
 )
@@ -62,6 +60,7 @@ from iopermit.translate.native.symmetry import emit_canonical
 
 if TYPE_CHECKING:
     from iopermit.translate.analyses.reductions import Reductions
+    from iopermit.translate.model.model import Model, Rule
     from iopermit.translate.native.packing import Packing
 
 _EXPAND_CPU = (STATE, I64, STATE, LABELS, I64, BYTES, STATE)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from llvmlite import ir as llvm
 
-from iopermit.translate.model.ir import Mask
+from iopermit.translate.model.nodes import Mask
 from iopermit.translate.native.builder import (
     BYTES,
     I1,

@@ -10,7 +10,7 @@ from iopermit.translate.analyses.hidden_maps import HiddenMaps
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from iopermit.translate.model.ir import Model
+    from iopermit.translate.model.model import Model
 
 
 ON, GREW, MATTERED = range(3)

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from iopermit.translate.analyses.reductions import Reductions
-    from iopermit.translate.model.ir import Field, Model
+    from iopermit.translate.model.model import Model
+    from iopermit.translate.model.nodes import Field
 
 _LEVEL: Final = 2
 """How much LLVM optimises."""

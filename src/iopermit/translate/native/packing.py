@@ -8,8 +8,13 @@ strung together; the search keeps millions of those.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from iopermit.translate.model.ir import KERNEL_THREAD, Field, Model, RecordName, Store, statements
+from iopermit.translate.model.nodes import KERNEL_THREAD, Field, RecordName, Store
+from iopermit.translate.model.walk import statements
+
+if TYPE_CHECKING:
+    from iopermit.translate.model.model import Model
 
 WORD = 64
 

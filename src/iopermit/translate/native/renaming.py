@@ -16,7 +16,7 @@ from iopermit.translate.native.builder import I8, I32, I64, Code, LlvmValue, num
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from iopermit.translate.model.ir import RecordName
+    from iopermit.translate.model.nodes import RecordName
     from iopermit.translate.native.packing import Place
 
 BITS_PER_NAME = 4

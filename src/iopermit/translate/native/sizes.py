@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from iopermit.translate.analyses.late_arguments import LateArguments
 
 if TYPE_CHECKING:
-    from iopermit.translate.model.ir import Model
+    from iopermit.translate.model.model import Model
 
 
 def max_successors(model: Model) -> int:

@@ -6,18 +6,9 @@ from typing import TYPE_CHECKING
 
 from llvmlite import ir as llvm
 
-from iopermit.translate.model.ir import (
-    VERDICTS,
-    Const,
-    Context,
-    Expr,
-    Field,
-    Load,
-    Model,
-    Step,
-    free_slots,
-    slot_of,
-)
+from iopermit.translate.model.builder import slot_of
+from iopermit.translate.model.nodes import VERDICTS, Const, Context, Expr, Field, Load
+from iopermit.translate.model.walk import free_slots
 from iopermit.translate.native.builder import (
     BYTES,
     I1,
@@ -35,6 +26,7 @@ from iopermit.translate.native.sizes import watch_base
 if TYPE_CHECKING:
     from iopermit.translate.analyses.late_arguments import LateArguments
     from iopermit.translate.analyses.merging import Merging
+    from iopermit.translate.model.model import Model, Step
     from iopermit.translate.native.hidden_maps import HiddenCode
     from iopermit.translate.native.packing import Packing
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from llvmlite import ir as llvm
 
-from iopermit.translate.model.ir import Const, Context, Load, Rule
+from iopermit.translate.model.nodes import Const, Context, Load
 from iopermit.translate.native.builder import BYTES, I1, I8, I32, I64, Code, LlvmValue, number
 from iopermit.translate.native.labels import CPU_SHIFT, STEP
 from iopermit.translate.native.packing import WORD
@@ -15,6 +15,7 @@ from iopermit.translate.native.steps import task_of, watch_hidden
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from iopermit.translate.model.model import Rule
     from iopermit.translate.native.compiled_model import NativeModel
 
 

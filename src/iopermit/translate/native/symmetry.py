@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from iopermit.translate.analyses.dead_fields import DeadFields
     from iopermit.translate.analyses.late_arguments import LateArguments
-    from iopermit.translate.model.ir import Model, RecordName
+    from iopermit.translate.model.model import Model
+    from iopermit.translate.model.nodes import RecordName
     from iopermit.translate.native.packing import Packing, Place
 
 _MIX = 0x9E3779B97F4A7C15

@@ -11,21 +11,15 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from iopermit.translate.model.ir import (
-    FIRST_STEP,
-    VERDICTS,
-    Field,
-    Mask,
-    Model,
-    RecordName,
-    subexpressions,
-)
+from iopermit.translate.model.nodes import FIRST_STEP, VERDICTS, Field, Mask, RecordName
+from iopermit.translate.model.walk import subexpressions
 from iopermit.translate.promela.names import field_names
 from iopermit.translate.promela.process import Process
 from iopermit.translate.promela.statements import TASK_STATES, constant, temporaries
 
 if TYPE_CHECKING:
     from iopermit.translate.model.initial_state import InitialValues
+    from iopermit.translate.model.model import Model
 
 _BYTE = 8
 _SHORT = 15

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from iopermit.translate.model.ir import Field
+    from iopermit.translate.model.nodes import Field
 
 _PARTS = re.compile(r"(?<!\d)\.|\.(?!\d)")
 """The dots between the parts of a local variable's full name, not those of ``@line.column``."""

@@ -6,24 +6,15 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from iopermit.translate.model.ir import (
-    Binary,
-    Const,
-    Context,
-    Expr,
-    Field,
-    Model,
-    Rule,
-    Select,
-    Step,
-    binary,
-)
+from iopermit.translate.model.builder import binary
+from iopermit.translate.model.nodes import Binary, Const, Context, Expr, Field, Select
 from iopermit.translate.promela.statements import Printer, is_truth_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from iopermit.system.site import Site
+    from iopermit.translate.model.model import Model, Rule, Step
 
 _SITUATIONS = {"user": "user_mode", "thread": "between_events", "scheduler": "calm"}
 """The macro that says when rules of a kind are possible."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from iopermit.translate.model.ir import (
+from iopermit.translate.model.nodes import (
     FIRST_STEP,
     VERDICTS,
     Binary,
@@ -25,10 +25,8 @@ from iopermit.translate.model.ir import (
     Stmt,
     Store,
     Temp,
-    expressions,
-    statements,
-    targets,
 )
+from iopermit.translate.model.walk import expressions, statements, targets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,0 +1,102 @@
+"""A model: the atomic steps and guarded rules of a design in its environment.
+
+A step is a short straight program over fields of records: it reads, checks, stores and then
+goes on to another step. Native code and Promela are both printed from this form.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from iopermit.translate.model.nodes import ALWAYS, FIRST_STEP, Expr, Field, RecordName, Stmt
+
+if TYPE_CHECKING:
+    from iopermit.system.site import Site
+
+
+@dataclass
+class Step:
+    """One atomic action of a context, and what may happen before it."""
+
+    pc: int
+    context: Literal["task", "cpu"]
+    site: Site | None
+    """The design statement, or None for a step of the environment."""
+    body: tuple[Stmt, ...] = ()
+    label: str = ""
+    """What it does, for steps of the environment and the parts of bulk operations."""
+    preemption_off: bool = False
+    calls: tuple[Site, ...] = ()
+    """The call statements that led here, outermost first."""
+    choices: int = 1
+    """How many outcomes it may have: 1, or one per heap slot plus failure."""
+    guard: Expr = ALWAYS
+    """Whether the outcome ``choice`` is possible."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """An event that can happen on a CPU: a guard and an effect, executed atomically."""
+
+    event: str
+    """Name of the event on the command line, or ``switch``."""
+    guard: Expr
+    body: tuple[Stmt, ...]
+    arguments: tuple[tuple[str, int], ...] = ()
+    """Arguments for reports and for replay, e.g. first and end long."""
+    starts: int = 0
+    """The pc of the first step that it starts, if any."""
+
+
+@dataclass
+class Model:
+    """A design with its environment, in a scenario."""
+
+    counts: dict[RecordName, int]
+    """Number of slots of each record."""
+    tasks: int
+    """Task slots 0..tasks-1 are tasks; one idle task per CPU follows."""
+    fields: list[Field] = field(default_factory=list)
+    steps: dict[int, Step] = field(default_factory=dict)
+    user_rules: list[Rule] = field(default_factory=list)
+    thread_rules: list[Rule] = field(default_factory=list)
+    """Rules for user mode, and for kernel threads between two events."""
+    switch_rules: list[Rule] = field(default_factory=list)
+    """Rules by which the scheduler takes the CPU away from the current task."""
+    judge: tuple[Stmt, ...] = ()
+    """Sets the temps ``verdict`` (see VERDICTS), ``cpu`` and ``longs``."""
+    heap: tuple[RecordName, ...] = ()
+    preemption: bool = True
+    """Whether kernel code can be preempted."""
+    sites: tuple[Site, ...] = ()
+    """Design statements by number (from 1) where CPUs remember them (see blame.py)."""
+    live: dict[int, frozenset[Field]] = field(default_factory=dict)
+    """For each step the local variables that may still be read."""
+    together: list[frozenset[Field]] = field(default_factory=list)
+    """Sets of local variables that need room at the same time."""
+    idle: dict[str, int] = field(default_factory=dict)
+    """Default values of the fields of an idle task that are not 0."""
+    map_is_valid: Expr = ALWAYS
+    """Whether the processor consults the map of the context's CPU."""
+    consulted: frozenset[Field] = frozenset()
+    """Fields of CPU and TSS that decide about ports."""
+    brought_up: dict[Field, int] = field(default_factory=dict)
+    """Values of the fields of a TSS after ``bring_up``."""
+    preemptible_end: int = FIRST_STEP
+    """Steps below this one can be preempted; at the others preemption or interrupts are off."""
+    exact_longs: int = 1
+    """Longs from which on the model is exact: more than any number of real ones in the design."""
+
+    @property
+    def cpus_alike(self) -> bool:
+        """Whether CPUs can be renamed: a task's home is a number, which renaming leaves alone."""
+        return not any((f.record, f.name) == ("task", "home") for f in self.fields)
+
+    def fields_of(self, record: RecordName) -> list[Field]:
+        """Return the fields of a record in declaration order."""
+        return [f for f in self.fields if f.record == record]
+
+    def field(self, record: RecordName, name: str) -> Field:
+        """Return one field by name."""
+        return next(f for f in self.fields if f.record == record and f.name == name)

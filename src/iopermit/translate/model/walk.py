@@ -1,0 +1,98 @@
+"""Walks through the statements and expressions of a step, and renumbers where it goes on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from iopermit.translate.model.nodes import (
+    Binary,
+    Check,
+    Clear,
+    Expr,
+    Goto,
+    If,
+    Let,
+    Load,
+    Mask,
+    Select,
+    Stmt,
+    Store,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from iopermit.translate.model.model import Step
+
+
+def free_slots(step: Step) -> Mask:
+    """Return the slots that an allocation may take."""
+    return next(
+        e
+        for e in subexpressions(step.guard)
+        if isinstance(e, Mask) and e.what in ("free", "available")
+    )
+
+
+def statements(body: tuple[Stmt, ...]) -> Iterator[Stmt]:
+    """Yield every statement of a body, including those inside conditionals."""
+    for statement in body:
+        yield statement
+        if isinstance(statement, If):
+            yield from statements(statement.then)
+            yield from statements(statement.otherwise)
+
+
+def expressions(body: tuple[Stmt, ...]) -> Iterator[Expr]:
+    """Yield every expression and subexpression of a body."""
+    for statement in statements(body):
+        match statement:
+            case Let(_, value):
+                yield from subexpressions(value)
+            case Store(_, index, value):
+                yield from subexpressions(index)
+                yield from subexpressions(value)
+            case Check(value, _) | If(value):
+                yield from subexpressions(value)
+            case Clear(_, index):
+                yield from subexpressions(index)
+
+
+def subexpressions(value: Expr) -> Iterator[Expr]:
+    """Yield an expression and all its parts."""
+    yield value
+    match value:
+        case Load(_, index):
+            yield from subexpressions(index)
+        case Binary(_, left, right):
+            yield from subexpressions(left)
+            yield from subexpressions(right)
+        case Select(condition, yes, no):
+            for part in (condition, yes, no):
+                yield from subexpressions(part)
+
+
+def map_gotos(body: tuple[Stmt, ...], change: dict[int, int]) -> tuple[Stmt, ...]:
+    """Return the body with the targets of all gotos renumbered."""
+    result: list[Stmt] = []
+    for statement in body:
+        match statement:
+            case Goto(target):
+                result.append(Goto(change.get(target, target)))
+            case If(_, then, otherwise):
+                result.append(
+                    replace(
+                        statement,
+                        then=map_gotos(then, change),
+                        otherwise=map_gotos(otherwise, change),
+                    )
+                )
+            case _:
+                result.append(statement)
+    return tuple(result)
+
+
+def targets(body: tuple[Stmt, ...]) -> set[int]:
+    """Return the steps that a body can go on to."""
+    return {s.target for s in statements(body) if isinstance(s, Goto)}
