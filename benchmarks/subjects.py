@@ -13,10 +13,10 @@ from iopermit.search.explore import Exploration, explore
 from iopermit.search.native import Native
 from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
 from iopermit.translate.analyses.reductions import NO_REDUCTIONS, Reductions
-from iopermit.translate.environment.environment import build
 from iopermit.translate.model.initial_state import initial_values
 from iopermit.translate.native.jit import compile_model
 from iopermit.translate.promela.export import export
+from iopermit.translate.translation import translate
 
 UNREDUCED = NO_REDUCTIONS
 """Every reduction off."""
@@ -66,7 +66,7 @@ class Subject:
     def promela(self) -> str:
         """Return the model for Spin."""
         design = find(self.design)
-        model = build(design, self.scenario)
+        model = translate(design, self.scenario)
         return export(model, initial_values(design, self.scenario, model))
 
     def explore(self, reductions: Reductions, threads: int = 1) -> tuple[Exploration, float]:
@@ -75,7 +75,7 @@ class Subject:
         Neither these nor the `seconds` of the result include compilation.
         """
         design = find(self.design)
-        model = build(design, self.scenario)
+        model = translate(design, self.scenario)
         compiled = compile_model(model, reductions)
         values = initial_values(design, self.scenario, model)
         native, limits = Native(compiled), Limits(max_memory=8 << 30)

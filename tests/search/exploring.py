@@ -10,9 +10,9 @@ from iopermit.engine.limits import Limits
 from iopermit.search.explore import Exploration, Explorer
 from iopermit.search.native import Native, initial_state
 from iopermit.translate.analyses.reductions import NO_REDUCTIONS
-from iopermit.translate.environment.environment import build
 from iopermit.translate.model.initial_state import InitialValues, initial_values
 from iopermit.translate.native.jit import compile_model
+from iopermit.translate.translation import translate
 
 if TYPE_CHECKING:
     from iopermit.system.scenario import Scenario
@@ -33,7 +33,7 @@ class Subject:
 def subject(design_id: str, scenario: Scenario) -> Subject:
     """Translate a design."""
     design = find(design_id)
-    model = build(design, scenario)
+    model = translate(design, scenario)
     return Subject(model, initial_values(design, scenario, model))
 
 

@@ -20,11 +20,11 @@ from iopermit.system.scenario import Scenario
 from iopermit.system.simulation import System
 from iopermit.system.site import Site
 from iopermit.translate.analyses.reductions import NO_REDUCTIONS
-from iopermit.translate.environment.environment import build
 from iopermit.translate.model.initial_state import InitialValues, initial_values
 from iopermit.translate.model.nodes import DEAD, EMBRYO, FREE, KERNEL_THREAD, USER
 from iopermit.translate.native.jit import compile_model
 from iopermit.translate.stepping import generators as stepping
+from iopermit.translate.translation import translate
 
 _MODES = {FREE: None, USER: "user", KERNEL_THREAD: "kernel thread", EMBRYO: "embryo", DEAD: "dead"}
 _WEIGHTS = {"step": 8.0, "switch": 1.0, "exit": 0.4, "drop-privilege": 0.1, "ioperm": 0.5}
@@ -49,7 +49,7 @@ class Lockstep:
 
     def __init__(self, design: type[Design], scenario: Scenario) -> None:
         self.design, self.scenario = design, scenario
-        self.model = build(design, scenario)
+        self.model = translate(design, scenario)
         self.native = Native(compile_model(self.model, NO_REDUCTIONS))
         working = self.native.compiled.packing.working(initial_values(design, scenario, self.model))
         self._initial = self.native.pack(working)

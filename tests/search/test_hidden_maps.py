@@ -13,9 +13,9 @@ from iopermit.search.native import Native, initial_state
 from iopermit.search.one_scenario import Search, Settings
 from iopermit.system.scenario import PLAIN_EVENTS, Event, Scenario
 from iopermit.translate.analyses.reductions import NO_REDUCTIONS, Reductions
-from iopermit.translate.environment.environment import build
 from iopermit.translate.model.initial_state import initial_values
 from iopermit.translate.native.jit import compile_model
+from iopermit.translate.translation import translate
 
 if TYPE_CHECKING:
     from iopermit.search.explore import Exploration
@@ -54,7 +54,7 @@ def test_the_states_are_those_of_the_whole_search(name: str, events: frozenset[E
     """Hiding the maps of all states there are gives the very states that the search visits."""
     scenario = Scenario(1, 2, 1, events)
     result, native = explored(name, scenario, ONLY)
-    model = build(find(name), scenario)
+    model = translate(find(name), scenario)
     without = replace(ONLY, hidden=False)
     plain = Native(compile_model(model, without, native.compiled.trusted, optimised=False))
     initial = initial_state(plain, initial_values(find(name), scenario, model))

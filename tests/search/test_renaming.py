@@ -13,9 +13,9 @@ from iopermit.search.native import Native, initial_state
 from iopermit.search.renaming import _permuted, representatives
 from iopermit.system.scenario import ALL_EVENTS, Event, Scenario
 from iopermit.translate.analyses.reductions import Reductions
-from iopermit.translate.environment.environment import build
 from iopermit.translate.model.initial_state import initial_values
 from iopermit.translate.native.jit import compile_model
+from iopermit.translate.translation import translate
 
 UNLIKE = Scenario(2, 3, 1, ALL_EVENTS - {Event.FORK_FAILS})
 
@@ -23,7 +23,7 @@ UNLIKE = Scenario(2, 3, 1, ALL_EVENTS - {Event.FORK_FAILS})
 def compiled(name: str, scenario: Scenario) -> tuple[Native, list[int]]:
     """Return the functions of a design, and a state after 40 random transitions."""
     design, rng = find(name), random.Random(name)
-    model = build(design, scenario)
+    model = translate(design, scenario)
     native = Native(compile_model(model, Reductions(), optimised=False))
     state = initial_state(native, initial_values(design, scenario, model))
     for _ in range(40):

@@ -41,16 +41,16 @@ def promela(  # noqa: PLR0913 - one parameter per option
 ) -> ExitCode:
     """Print the model as Promela, the language of Spin."""
     from iopermit.report.json import scenario_json, to_text  # noqa: PLC0415 - takes its time
-    from iopermit.translate.environment.environment import build  # noqa: PLC0415 - as above
     from iopermit.translate.frontend.load import load_design  # noqa: PLC0415 - as above
     from iopermit.translate.model.initial_state import initial_values  # noqa: PLC0415 - as above
     from iopermit.translate.promela.export import export  # noqa: PLC0415 - as above
+    from iopermit.translate.translation import translate  # noqa: PLC0415 - as above
 
     if output is not None:
         check_writable(output)
     scenario = bounds.scenario(events, without, cpus, tasks, longs) or Scenario()
     loaded = load_design(design, tuple(option or ()))
-    model = build(loaded, scenario)
+    model = translate(loaded, scenario)
     text = export(model, initial_values(loaded, scenario, model))
     if as_json:
         promela_object = {

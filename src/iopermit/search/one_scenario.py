@@ -15,12 +15,12 @@ from iopermit.search.native import Native, initial_state
 from iopermit.system.scenario import ALL_EVENTS, Event, Scenario
 from iopermit.translate.analyses.assumptions import trustworthy
 from iopermit.translate.analyses.reductions import NO_REDUCTIONS, Reductions
-from iopermit.translate.environment.environment import build
 from iopermit.translate.model.initial_state import initial_values
 from iopermit.translate.model.nodes import NO_ROOM, VIOLATIONS, Check, Field
 from iopermit.translate.model.walk import statements
 from iopermit.translate.native.jit import Compiled, compile_model
 from iopermit.translate.native.labels import SWITCH_RULE, THREAD_RULE, USER_RULE
+from iopermit.translate.translation import translate
 
 if TYPE_CHECKING:
     from iopermit.engine.progress import ProgressCallback
@@ -58,7 +58,7 @@ class Search:
         self, *, stop: bool = True, goals: frozenset[str] = VIOLATIONS
     ) -> tuple[Exploration, Native]:
         """Explore; with reductions, again without an assumption that turned out wrong."""
-        model = build(self.design, self.scenario, blame=self.settings.every)
+        model = translate(self.design, self.scenario, blame=self.settings.every)
         trusted = trustworthy(model) if self.settings.reductions.merging else ()
         initial = initial_values(self.design, self.scenario, model)
         started = time.monotonic()

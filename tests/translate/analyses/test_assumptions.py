@@ -5,7 +5,7 @@ import pytest
 from iopermit.designs import find
 from iopermit.system.scenario import ALL_EVENTS, Scenario
 from iopermit.translate.analyses.assumptions import trustworthy
-from iopermit.translate.environment.environment import build
+from iopermit.translate.translation import translate
 
 
 @pytest.mark.parametrize(
@@ -17,5 +17,5 @@ from iopermit.translate.environment.environment import build
 )
 def test_reference_counts_are_not_trusted(name: str, trusted: set[str]) -> None:
     """Every field of a heap object is trusted but its count of references."""
-    model = build(find(name), Scenario(1, 1, 1, ALL_EVENTS))
+    model = translate(find(name), Scenario(1, 1, 1, ALL_EVENTS))
     assert {field.name for field in trustworthy(model)} == trusted

@@ -4,8 +4,8 @@ import pytest
 
 from iopermit.designs import designs, find
 from iopermit.system.scenario import ALL_EVENTS, Scenario
-from iopermit.translate.environment.environment import build
 from iopermit.translate.model.nodes import FIRST_STEP
+from iopermit.translate.translation import translate
 
 SCENARIO = Scenario(1, 1, 1, ALL_EVENTS)
 
@@ -13,7 +13,7 @@ SCENARIO = Scenario(1, 1, 1, ALL_EVENTS)
 @pytest.mark.parametrize("name", designs())
 def test_steps_are_numbered_by_what_may_come_between_them(name: str) -> None:
     """First come the steps of a CPU, then those at which a task can be preempted, then the rest."""
-    model = build(find(name), SCENARIO)
+    model = translate(find(name), SCENARIO)
     assert list(model.steps) == list(range(FIRST_STEP, FIRST_STEP + len(model.steps)))
     kinds = [
         (step.context == "task", step.context == "task" and step.preemption_off)
@@ -27,7 +27,7 @@ def test_steps_are_numbered_by_what_may_come_between_them(name: str) -> None:
 @pytest.mark.parametrize("name", designs())
 def test_a_program_counter_has_no_bit_too_many(name: str) -> None:
     """The pc of a task and of a CPU have as many bits as their highest step needs."""
-    model = build(find(name), SCENARIO)
+    model = translate(find(name), SCENARIO)
     for record in ("task", "cpu"):
         highest = max(
             (pc for pc, step in model.steps.items() if record in ("task", step.context)),

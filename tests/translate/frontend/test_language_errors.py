@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from iopermit.system.scenario import Scenario
-from iopermit.translate.environment.environment import build
 from iopermit.translate.frontend.load import load_design
 from iopermit.translate.frontend.source import DesignError
+from iopermit.translate.translation import translate
 
 DESIGN = '''
 import enum
@@ -137,7 +137,7 @@ def refusal(file: Path, statements: str) -> list[str]:
     """Put statements into a design; return the lines of the message that refuses it."""
     file.write_text(DESIGN.replace("{body}", textwrap.indent(statements, " " * 8).strip()))
     with pytest.raises(DesignError) as error:
-        build(load_design(str(file)), Scenario(1, 1, 1))
+        translate(load_design(str(file)), Scenario(1, 1, 1))
     return str(error.value).splitlines()
 
 

@@ -13,7 +13,6 @@ from tests.translate.interpreter import Interpreter
 
 from iopermit.designs import designs, find
 from iopermit.system.scenario import ALL_EVENTS, Event, Scenario
-from iopermit.translate.environment.environment import build
 from iopermit.translate.model.builder import binary, candidate, either, equal, every
 from iopermit.translate.model.initial_state import initial_values
 from iopermit.translate.model.nodes import (
@@ -36,6 +35,7 @@ from iopermit.translate.promela.export import export
 from iopermit.translate.promela.names import field_names
 from iopermit.translate.promela.process import with_choice
 from iopermit.translate.promela.statements import Printer
+from iopermit.translate.translation import translate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +58,7 @@ def printer() -> Printer:
 
 def exported(design_id: str, scenario: Scenario = ONE_TASK) -> str:
     """Export a design."""
-    model = build(find(design_id), scenario)
+    model = translate(find(design_id), scenario)
     return export(model, initial_values(find(design_id), scenario, model), title=design_id)
 
 
@@ -68,7 +68,7 @@ def exported(design_id: str, scenario: Scenario = ONE_TASK) -> str:
 @pytest.mark.parametrize("design_id", designs())
 def test_names_are_unique_identifiers(design_id: str) -> None:
     """Every field of every design gets its own name, which Promela accepts."""
-    model = build(find(design_id), Scenario(2, 2, 2, ALL_EVENTS))
+    model = translate(find(design_id), Scenario(2, 2, 2, ALL_EVENTS))
     names = field_names(model.fields)
     assert len(set(names.values())) == len(model.fields)
     assert all(re.fullmatch(r"[A-Za-z_]\w*", name) for name in names.values())
@@ -206,7 +206,7 @@ def test_the_file_tells_how_to_run_it_and_shows_the_design() -> None:
     text = exported("linux-v2-06")
     assert text.startswith("/*\n * linux-v2-06\n")
     assert "spin -a FILE" in text
-    model = build(find("linux-v2-06"), ONE_TASK)
+    model = translate(find("linux-v2-06"), ONE_TASK)
     sites = [step.site for step in model.steps.values() if step.site]
     assert sites
     missing = [
@@ -256,7 +256,7 @@ def test_spin_agrees_with_the_interpreter(
 ) -> None:
     """Spin finds the states, transitions and verdict that the model itself has."""
     scenario = Scenario(*bounds, frozenset(events))
-    model = build(find(design_id), scenario)
+    model = translate(find(design_id), scenario)
     initial = initial_values(find(design_id), scenario, model)
     theirs = spin.search(require, export(model, initial), tmp_path)
     expected = Interpreter(model, initial).explore(limit=200_000)

@@ -12,25 +12,25 @@ from iopermit.translate.model.nodes import Check, Const, Expr, Goto, If, Load, S
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from iopermit.translate.frontend.statements import Label, Lowering
+    from iopermit.translate.frontend.step_builder import Label, StepBuilder
 
 BULK = frozenset({"copy_from", "fill", "change"})
 """Bulk operations that are statements; ``extent`` has a result."""
 
 
 class BulkOperations:
-    """Lowers operations on whole bitmaps for a :class:`Lowering`."""
+    """Lowers operations on whole bitmaps step by step."""
 
-    def __init__(self, lowering: Lowering) -> None:
-        """Work for ``lowering``."""
-        self.lowering = lowering
+    def __init__(self, steps: StepBuilder) -> None:
+        """Add to ``steps``."""
+        self.steps = steps
 
     def statement(self, node: ast.stmt, call: ast.Call, at: Label, then: Label) -> None:
         """Lower ``bitmap.copy_from(...)``, ``bitmap.fill(...)`` or ``bitmap.change(...)``."""
         assert isinstance(call.func, ast.Attribute)  # noqa: S101 - narrowed by the caller
         operation = call.func.attr
         if call.keywords:
-            raise self.lowering.error(call, f"{operation}() takes no named arguments")
+            raise self.steps.error(call, f"{operation}() takes no named arguments")
         arguments = list(call.args)
         source = self._bitmap(arguments.pop(0)) if operation == "copy_from" and arguments else None
         bitmap = self._bitmap(call.func.value)
@@ -41,58 +41,58 @@ class BulkOperations:
         self._loop(node, call, bitmap, source, longs, at, then)
 
     def _bitmap(self, node: ast.expr) -> Value:
-        value = self.lowering.expressions.value(node)
+        value = self.steps.expressions.value(node)
         if value.type.kind != "bitmap":
-            raise self.lowering.error(
+            raise self.steps.error(
                 node, f"{ast.unparse(node)} is no bitmap", "a field declared as Bitmap"
             )
         return value
 
     def _longs(self, call: ast.Call, arguments: list[ast.expr]) -> Value:
         if not arguments:
-            every = self.lowering.scenario.longs
+            every = self.steps.scenario.longs
             return Value(Const(every), Type("int", every, every))
         if len(arguments) != 1:
-            raise self.lowering.error(call, "too many arguments")
-        value = self.lowering.expressions.value(arguments[0])
+            raise self.steps.error(call, "too many arguments")
+        value = self.steps.expressions.value(arguments[0])
         if isinstance(value.expr, Const):  # a number of real longs: scenario longs cannot be fewer
             self._note(value.expr.value)
-            few = min(value.expr.value, self.lowering.scenario.longs)
+            few = min(value.expr.value, self.steps.scenario.longs)
             return Value(Const(few), Type("int", few, few))
         return value
 
     def _note(self, real_longs: int) -> None:
-        lowered = self.lowering.lowered
+        lowered = self.steps.lowered
         lowered.real_longs = max(lowered.real_longs, real_longs)
 
     def _pin(self, node: ast.AST, prefix: str, bitmap: Value) -> tuple[list[Stmt], Value]:
         """Keep the address of a bitmap over the steps of an operation, as a register would."""
         assert isinstance(bitmap.expr, Load)  # noqa: S101 - a bitmap is always a field
         read, slot = bitmap.expr.field, bitmap.expr.index
-        own = {"cpu": self.lowering.expressions.scope.names.get("cpu")}
+        own = {"cpu": self.steps.expressions.scope.names.get("cpu")}
         if isinstance(slot, Const) or (
             read.record == "tss" and own["cpu"] is not None and slot == own["cpu"].slot
         ):
             return [], bitmap
-        if slot == self.lowering.context:
+        if slot == self.steps.context:
             return [], bitmap
-        count = self.lowering.expressions.records.counts[read.record]
-        held = self.lowering.variable(node, prefix, Type("ref", 0, count, read.record))
-        keep: list[Stmt] = [Store(held, self.lowering.context, binary("add", slot, Const(1)))]
-        pinned = binary("sub", Load(held, self.lowering.context), Const(1))
+        count = self.steps.expressions.records.counts[read.record]
+        held = self.steps.variable(node, prefix, Type("ref", 0, count, read.record))
+        keep: list[Stmt] = [Store(held, self.steps.context, binary("add", slot, Const(1)))]
+        pinned = binary("sub", Load(held, self.steps.context), Const(1))
         return keep, Value(Load(read, pinned), bitmap.type)
 
     def _alive(self, bitmap: Value, text: str) -> None:
         """Check that a pinned heap bitmap was not freed meanwhile."""
         assert isinstance(bitmap.expr, Load)  # noqa: S101 - a bitmap is always a field
         record = bitmap.expr.field.record
-        expressions = self.lowering.expressions
+        expressions = self.steps.expressions
         if record in expressions.records.heap:
             in_use = Load(expressions.fields[record, "in_use"], bitmap.expr.index)
             expressions.out.append(Check(negate(in_use), f"use after free: {text} was freed"))
 
     def _prefix(self, node: ast.stmt) -> str:
-        return f"{self.lowering.frame.prefix}@{node.lineno}.{node.col_offset}"
+        return f"{self.steps.call.prefix}@{node.lineno}.{node.col_offset}"
 
     def _loop(
         self,
@@ -123,14 +123,14 @@ class BulkOperations:
     def _change(
         self, node: ast.stmt, call: ast.Call, bitmap: Value, at: Label, then: Label
     ) -> None:
-        lowering, prefix = self.lowering, self._prefix(node)
-        ports, turn_on = (lowering.expressions.value(a) for a in call.args)
+        steps, prefix = self.steps, self._prefix(node)
+        ports, turn_on = (steps.expressions.value(a) for a in call.args)
         if ports.type.kind != "ports" or turn_on.type.kind != "bool":
-            raise lowering.error(
+            raise steps.error(
                 call, "change() takes the ports and whether to allow them", "change(ports, turn_on)"
             )
         keep, bitmap = self._pin(node, f"{prefix}.to", bitmap)
-        every = lowering.scenario.longs
+        every = steps.scenario.longs
 
         def long(index: Expr) -> list[Stmt]:
             assert isinstance(bitmap.expr, Load)  # noqa: S101 - a bitmap is always a field
@@ -144,22 +144,22 @@ class BulkOperations:
         self, node: ast.stmt, target: ast.expr, call: ast.Call, at: Label, then: Label
     ) -> None:
         """Lower ``x = bitmap.extent()``: the number of longs up to the last with a clear bit."""
-        lowering = self.lowering
+        steps = self.steps
         assert isinstance(call.func, ast.Attribute)  # noqa: S101 - narrowed by the caller
         least = _least(call)
         self._note(least)
         bitmap = self._bitmap(call.func.value)
         keep, bitmap = self._pin(node, f"{self._prefix(node)}.of", bitmap)
-        every = lowering.scenario.longs
-        last = lowering.variable(node, f"{self._prefix(node)}.last", Type("int", 0, every))
-        keep.append(Store(last, lowering.context, const(least)))
-        result = Value(Load(last, lowering.context), Type("int", 0, every))
+        every = steps.scenario.longs
+        last = steps.variable(node, f"{self._prefix(node)}.last", Type("int", 0, every))
+        keep.append(Store(last, steps.context, const(least)))
+        result = Value(Load(last, steps.context), Type("int", 0, every))
 
         def long(index: Expr) -> list[Stmt]:
-            found = Store(last, lowering.context, binary("add", index, Const(1)))
+            found = Store(last, steps.context, binary("add", index, Const(1)))
             return [If(_bit(bitmap.expr, index), (), (found,))]
 
-        done = lowering.store(node, target, result)
+        done = steps.store(node, target, result)
         self._steps(
             node, ast.unparse(call), (_all(every), keep), [bitmap], long, at, then, tuple(done)
         )
@@ -176,30 +176,30 @@ class BulkOperations:
         done: tuple[Stmt, ...] = (),
     ) -> None:
         """Emit the step for the arguments and the step that handles one long."""
-        lowering = self.lowering
+        steps = self.steps
         longs, keep = start
-        each = lowering.label()
+        each = steps.label()
         fixed = longs.expr.value if isinstance(longs.expr, Const) else None
         if fixed == 0:
-            lowering.emit(at, node, keep, then)
+            steps.emit(at, node, keep, then)
             return
         limit = max(1, longs.type.high)
-        counter = lowering.variable(node, f"{self._prefix(node)}.long", Type("int", 0, limit - 1))
+        counter = steps.variable(node, f"{self._prefix(node)}.long", Type("int", 0, limit - 1))
         end: Expr = const(fixed or 0)
         if fixed is None:
-            variable = lowering.variable(node, f"{self._prefix(node)}.end", Type("int", 0, limit))
-            end = Load(variable, lowering.context)
-            keep = [*keep, Store(variable, lowering.context, longs.expr)]
-        begin: list[Stmt] = [*keep, Store(counter, lowering.context, const(0))]
+            variable = steps.variable(node, f"{self._prefix(node)}.end", Type("int", 0, limit))
+            end = Load(variable, steps.context)
+            keep = [*keep, Store(variable, steps.context, longs.expr)]
+        begin: list[Stmt] = [*keep, Store(counter, steps.context, const(0))]
         if fixed is None:
             begin.append(If(differ(longs.expr, 0), (Goto(each),), (Goto(then),)))
-        lowering.emit(at, node, begin, None if fixed is None else each)
-        index = Load(counter, lowering.context)
+        steps.emit(at, node, begin, None if fixed is None else each)
+        index = Load(counter, steps.context)
         for bitmap in checked:
             self._alive(bitmap, text)
         following = binary("add", index, Const(1))
-        again: tuple[Stmt, ...] = (Store(counter, lowering.context, following), Goto(each))
-        lowering.emit(
+        again: tuple[Stmt, ...] = (Store(counter, steps.context, following), Goto(each))
+        steps.emit(
             each,
             node,
             [*long(index), If(binary("lt", following, end), again, (*done, Goto(then)))],

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import ast
-import sys
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from iopermit.translate.frontend.source import Method, find_method
+from iopermit.translate.frontend.comparisons import COMPARISONS, comparison
+from iopermit.translate.frontend.constants import Scope, constant_value
+from iopermit.translate.frontend.source import find_method
 from iopermit.translate.frontend.types import (
     BOOL,
     Type,
     Value,
     arithmetic,
-    constant,
     field_value,
     pointer,
 )
-from iopermit.translate.model.builder import binary, differ, either, equal, every, negate
+from iopermit.translate.model.builder import binary, differ, equal, negate
 from iopermit.translate.model.nodes import (
     FREE,
     Check,
     Const,
     Context,
     Expr,
-    Field,
     If,
     Let,
     Load,
@@ -35,27 +33,6 @@ from iopermit.translate.model.nodes import (
 if TYPE_CHECKING:
     from iopermit.system.design import Design
     from iopermit.translate.frontend.declare import Declarations
-
-_COMPARISONS: dict[type[ast.cmpop], tuple[str, bool]] = {
-    ast.Eq: ("eq", False),
-    ast.NotEq: ("ne", False),
-    ast.Is: ("eq", False),
-    ast.IsNot: ("ne", False),
-    ast.Lt: ("lt", False),
-    ast.LtE: ("le", False),
-    ast.Gt: ("lt", True),
-    ast.GtE: ("le", True),
-}
-
-
-@dataclass
-class Scope:
-    """The names that a piece of code can use: values and local variables."""
-
-    method: Method
-    names: dict[str, Value] = field(default_factory=dict)
-    """Parameters: values that never change."""
-    locals: dict[str, Field] = field(default_factory=dict)
 
 
 class Expressions:
@@ -91,24 +68,10 @@ class Expressions:
         value = self.value(node)
         return self._truth(node, value)
 
-    def folded(self, node: ast.expr) -> bool | None:
-        """Return the truth of a test on constants of the design, or None if it is not constant."""
-        names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
-        calls = any(isinstance(n, ast.Call) for n in ast.walk(node))
-        own = [
-            n
-            for n in ast.walk(node)
-            if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)
-        ]
-        if calls or not names <= {"self"} or any(n.attr == "globals" for n in own):
-            return None
-        code = compile(ast.Expression(node), "<test>", "eval")
-        return bool(eval(code, {}, {"self": self.design}))  # noqa: S307 - constants of the design
-
     # Expressions.
 
     def _value(self, node: ast.expr) -> Value:  # noqa: PLR0911 - one per kind of expression
-        known = self._constant(node)
+        known = constant_value(self.design, self.scope, node)
         if known is not None:
             return known
         match node:
@@ -120,8 +83,8 @@ class Expressions:
                 return Value(negate(self._truth(node.operand, self._value(node.operand))), BOOL)
             case ast.BoolOp():
                 return self._short_circuit(node)
-            case ast.Compare(ops=[operator]):
-                return self._compare(node, operator)
+            case ast.Compare(ops=[operator]) if type(operator) in COMPARISONS:
+                return self._compare(node)
             case ast.BinOp(op=ast.Add() | ast.Sub()):
                 return self._sum(node)
             case ast.IfExp():
@@ -136,38 +99,6 @@ class Expressions:
             f"the design language has no {_describe(node)}",
             "names, fields, + - max() min(), comparisons, and/or/not, `a if c else b`",
         )
-
-    def _constant(self, node: ast.expr) -> Value | None:
-        if isinstance(node, ast.Constant):
-            return constant(node.value)
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-            operand = self._constant(node.operand)
-            if operand is not None and isinstance(operand.expr, Const):
-                return Value(operand.expr, Type("result", 0, operand.expr.value))
-            return None
-        root = node
-        while isinstance(root, ast.Attribute):
-            root = root.value
-        if (
-            not isinstance(root, ast.Name)
-            or root.id in self.scope.names
-            or root.id in self.scope.locals
-        ):
-            return None
-        return self._evaluate(node, root.id)
-
-    def _evaluate(self, node: ast.expr, root: str) -> Value | None:
-        """Evaluate a constant of the design's class or module."""
-        module = vars(sys.modules[getattr(self.design, self.scope.method.name).__module__])
-        if root != "self" and root not in module:
-            return None
-        if ast.unparse(node).startswith("self.globals"):
-            return None
-        try:
-            result = eval(ast.unparse(node), module, {"self": self.design})  # noqa: S307 - the design's own constant
-        except AttributeError:
-            return None
-        return constant(result)
 
     def _name(self, node: ast.Name) -> Value:
         if node.id in self.scope.names:
@@ -247,43 +178,9 @@ class Expressions:
             self.out.append(If(go_on, (*inner, Let(result, value))))
         return Value(result, BOOL)
 
-    def _compare(self, node: ast.Compare, operator: ast.cmpop) -> Value:
-        if type(operator) not in _COMPARISONS:
-            raise self._unsupported(node)
-        name, swap = _COMPARISONS[type(operator)]
+    def _compare(self, node: ast.Compare) -> Value:
         left, right = self._value(node.left), self._value(node.comparators[0])
-        self._check_comparable(node, operator, left.type, right.type)
-        if "result" in (left.type.kind, right.type.kind) and name in ("lt", "le"):
-            return Value(self._negative(node, operator, left, right), BOOL)
-        pair = (right.expr, left.expr) if swap else (left.expr, right.expr)
-        return Value(binary(name, *pair), BOOL)
-
-    def _negative(self, node: ast.Compare, operator: ast.cmpop, left: Value, right: Value) -> Expr:
-        if isinstance(operator, ast.Lt) and right.expr == Const(0):
-            return differ(left.expr, 0)
-        raise self.scope.method.error(
-            node, "an error number is compared", "result < 0, or result == -ENOMEM"
-        )
-
-    def _check_comparable(
-        self, node: ast.Compare, operator: ast.cmpop, left: Type, right: Type
-    ) -> None:
-        identity = isinstance(operator, ast.Is | ast.IsNot)
-        pointers = "ref" in (left.kind, right.kind)
-        if pointers and not identity:
-            raise self.scope.method.error(node, "pointers are compared with ==", "`is` or `is not`")
-        if identity and not pointers:
-            raise self.scope.method.error(node, "`is` compares pointers only", "== or !=")
-        ordered = not isinstance(operator, ast.Eq | ast.NotEq | ast.Is | ast.IsNot)
-        if ordered and "counter" in (left.kind, right.kind):
-            raise self.scope.method.error(
-                node, "the order of sequence numbers is compared", "== or !="
-            )
-        numbers = {"int", "result", "counter"}
-        if left.join(right) is None and not {left.kind, right.kind} <= numbers:
-            raise self.scope.method.error(
-                node, f"{left.kind} and {right.kind} are compared", "two values of the same kind"
-            )
+        return comparison(self.scope.method, node, left, right)
 
     def _sum(self, node: ast.BinOp) -> Value:
         left, right = self._value(node.left), self._value(node.right)
@@ -376,6 +273,3 @@ def _describe(node: ast.expr) -> str:
         "Call": f"call of {ast.unparse(node.func) if isinstance(node, ast.Call) else ''}()",
     }
     return names.get(type(node).__name__, type(node).__name__)
-
-
-__all__ = ["Expressions", "Scope", "either", "every"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from iopermit.system.bitmap import Bitmap, Geometry
 from iopermit.system.records import Record, declared_fields
-from iopermit.translate.model.nodes import KERNEL_THREAD, USER, Const, If, RecordName, Store
+from iopermit.translate.model.nodes import KERNEL_THREAD, USER, RecordName
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -16,16 +16,6 @@ if TYPE_CHECKING:
     from iopermit.translate.model.model import Model
 
 InitialValues = dict[tuple[RecordName, str], list[int]]
-
-
-def return_state(model: Model) -> int:
-    """Return the pc of a task that was interrupted in user mode."""
-    first = model.switch_rules[0].body[0]
-    assert isinstance(first, If)  # noqa: S101 - what the environment builds
-    store = first.then[0]
-    assert isinstance(store, Store)  # noqa: S101 - as above
-    assert isinstance(store.value, Const)  # noqa: S101 - as above
-    return store.value.value
 
 
 def initial_values(design: type[Design], scenario: Scenario, model: Model) -> InitialValues:
@@ -38,7 +28,7 @@ def initial_values(design: type[Design], scenario: Scenario, model: Model) -> In
     for slot in range(model.counts["task"]):
         for name, value in defaults.items():
             values["task", name][slot] = value
-        values["task", "pc"][slot] = return_state(model) if slot < scenario.tasks else KERNEL_THREAD
+        values["task", "pc"][slot] = model.return_pc if slot < scenario.tasks else KERNEL_THREAD
     if scenario.unprivileged:
         values["task", "privileged"][0] = 0
     if ("task", "home") in values:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from iopermit.translate.model.nodes import ALWAYS, FIRST_STEP, Expr, Field, RecordName, Stmt
+from iopermit.translate.model.nodes import ALWAYS, FIRST_STEP, USER, Expr, Field, RecordName, Stmt
 
 if TYPE_CHECKING:
     from iopermit.system.site import Site
@@ -83,6 +83,8 @@ class Model:
     """Fields of CPU and TSS that decide about ports."""
     brought_up: dict[Field, int] = field(default_factory=dict)
     """Values of the fields of a TSS after ``bring_up``."""
+    return_pc: int = USER
+    """The pc of a task that was interrupted in user mode, and of a child before its first step."""
     preemptible_end: int = FIRST_STEP
     """Steps below this one can be preempted; at the others preemption or interrupts are off."""
     exact_longs: int = 1

@@ -1,0 +1,76 @@
+"""Builds the model of a design in its environment, in as many passes as the types need."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from iopermit.system.machine_state import IoMapBase
+from iopermit.system.scenario import Event, Scenario
+from iopermit.translate.environment.builder import EnvironmentBuilder
+from iopermit.translate.environment.events import Events
+from iopermit.translate.environment.numbering import number_steps
+from iopermit.translate.environment.scheduler import Scheduler
+from iopermit.translate.environment.specification import Specification
+from iopermit.translate.frontend.types import pointer
+from iopermit.translate.model.builder import equal
+from iopermit.translate.model.model import Model
+from iopermit.translate.model.nodes import CPU, FIRST_STEP
+
+if TYPE_CHECKING:
+    from iopermit.system.design import Design
+    from iopermit.translate.frontend.types import Type
+
+_MAX_PASSES = 8
+
+
+def build(design: type[Design], scenario: Scenario) -> Model:
+    """Return ``design`` in its environment. Raises DesignError for what the language lacks.
+
+    The types of local variables and the widths of program counters grow until nothing changes.
+    """
+    types: dict[tuple[str, str], Type] = {}
+    widths = 10, 10
+    for _ in range(_MAX_PASSES):
+        known = dict(types)
+        builder = EnvironmentBuilder(design, scenario, types, widths)
+        needed = _lower(builder)
+        if known == types and needed == widths:
+            break
+        widths = needed
+    return _finish(builder)
+
+
+def _lower(builder: EnvironmentBuilder) -> tuple[int, int]:
+    """Translate everything; return how many bits the pc of a task and of a CPU need."""
+    Events(builder).add()
+    builder.switch_entry = Scheduler(builder).add_switch()
+    steps = builder.steps.lowered.steps.values()
+    of_cpus = sum(step.context == "cpu" for step in steps)
+    lasts = (FIRST_STEP - 1 + max(1, amount) for amount in (len(steps), of_cpus))
+    of_task, of_cpu = (last.bit_length() for last in lasts)
+    return of_task, of_cpu
+
+
+def _finish(builder: EnvironmentBuilder) -> Model:
+    """Return the model, with numbers for labels."""
+    numbering, declared = number_steps(builder.steps), builder.declared
+    lowered, specification = builder.steps.lowered, Specification(builder)
+    model = Model(dict(declared.counts), builder.scenario.tasks)
+    model.fields = [*declared.fields, *lowered.locals.values()]
+    model.heap = tuple(declared.heap)
+    model.steps = numbering.steps
+    model.preemptible_end = numbering.preemptible_end
+    model.exact_longs = lowered.real_longs + 1
+    model.preemption = builder.scenario.has(Event.PREEMPT) and builder.design.preemptible
+    defaults = declared.defaults.items()
+    model.idle = {name: value for (record, name), value in defaults if record == "task"}
+    model.user_rules = [numbering.rule(rule) for rule in builder.user_rules]
+    model.thread_rules = [numbering.rule(rule) for rule in builder.thread_rules]
+    model.return_pc = numbering.numbers.get(builder.return_label, builder.return_label)
+    entry = numbering.numbers[builder.switch_entry]
+    model.switch_rules = Scheduler(builder).rules(entry, model.return_pc, model.preemptible_end)
+    model.judge = specification.check()
+    selected = builder.pure("map_in_force", {"cpu": pointer("cpu", CPU)})
+    model.map_is_valid = equal(selected, IoMapBase.VALID.value)
+    model.consulted = specification.consulted_fields()
+    return model

@@ -1,0 +1,74 @@
+"""Numbers the steps: the order in which they were lowered becomes that of the program counter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from iopermit.translate.model.nodes import FIRST_STEP, Const, If, Select, Stmt, Store
+from iopermit.translate.model.walk import map_gotos
+
+if TYPE_CHECKING:
+    from iopermit.translate.frontend.step_builder import Label, StepBuilder
+    from iopermit.translate.model.model import Rule, Step
+
+
+@dataclass(frozen=True)
+class Numbering:
+    """The steps in the order of their numbers."""
+
+    order: list[Step]
+    numbers: dict[Label, int]
+    """The number of the step that each label stands for; pcs that are no step are kept."""
+    preemptible_end: int
+    """See :attr:`Model.preemptible_end`."""
+
+    @property
+    def steps(self) -> dict[int, Step]:
+        """The steps by number."""
+        return {
+            self.numbers[s.pc]: replace(
+                s, pc=self.numbers[s.pc], body=_renumber(self._follow(s.body), self.numbers)
+            )
+            for s in self.order
+        }
+
+    def rule(self, rule: Rule) -> Rule:
+        """Return a rule with numbers for labels."""
+        starts = self.numbers.get(rule.starts, rule.starts)
+        return replace(rule, body=self._follow(rule.body), starts=starts)
+
+    def _follow(self, body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
+        return map_gotos(body, self.numbers)
+
+
+def number_steps(steps: StepBuilder) -> Numbering:
+    """Number all steps: those of CPUs first, so that a CPU's pc has few bits.
+
+    Then come those before which a task can be preempted.
+    """
+    resolved = steps.resolved()
+    lowered = steps.lowered.steps.values()
+    order = sorted(lowered, key=lambda s: (s.context, s.preemption_off, s.pc))
+    number = {step.pc: FIRST_STEP + i for i, step in enumerate(order)}
+    preemptible_end = FIRST_STEP + sum(s.context == "cpu" or not s.preemption_off for s in order)
+    numbers = {label: number.get(end, end) for label, end in resolved.items()}
+    return Numbering(order, numbers, preemptible_end)
+
+
+def _renumber(body: tuple[Stmt, ...], numbers: dict[Label, int]) -> tuple[Stmt, ...]:
+    """Renumber the label of the return path where it is stored as a value (a child's pc)."""
+    result: list[Stmt] = []
+    for statement in body:
+        match statement:
+            case Store(field, index, Select(c, yes, Const(label))) if (
+                field.name == "pc" and label in numbers
+            ):
+                result.append(Store(field, index, Select(c, yes, Const(numbers[label]))))
+            case If(condition, then, otherwise):
+                result.append(
+                    If(condition, _renumber(then, numbers), _renumber(otherwise, numbers))
+                )
+            case _:
+                result.append(statement)
+    return tuple(result)

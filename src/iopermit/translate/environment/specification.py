@@ -1,0 +1,124 @@
+"""The specification: what the processor allows a task against what it was granted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from iopermit.system.machine_state import IoMapBase
+from iopermit.translate.frontend.types import pointer
+from iopermit.translate.model.builder import (
+    binary,
+    const,
+    differ,
+    equal,
+    every,
+    slot_of,
+)
+from iopermit.translate.model.nodes import (
+    CPU,
+    GARBAGE,
+    LEAK,
+    LOSS,
+    TASK,
+    USER,
+    Const,
+    Expr,
+    Field,
+    If,
+    Let,
+    Load,
+    Mask,
+    Select,
+    Stmt,
+    Temp,
+)
+from iopermit.translate.model.walk import subexpressions
+
+if TYPE_CHECKING:
+    from iopermit.translate.environment.builder import EnvironmentBuilder
+
+
+class Specification:
+    """Says in expressions of the model what is allowed, what is granted, and what violates that."""
+
+    def __init__(self, builder: EnvironmentBuilder) -> None:
+        """Judge the state of ``builder``."""
+        self.builder = builder
+
+    def allowed(self, cpu: Expr, task: Expr) -> Expr:
+        """Return the ports that the processor allows, one bit per long."""
+        where = {"cpu": pointer("cpu", cpu)}
+        level = self.builder.pure("iopl_in_force", {**where, "task": pointer("task", task)})
+        selected = self.builder.pure("map_in_force", where)
+        covered = self.builder.pure("limit_covers_map", where)
+        longs = self.builder.scenario.longs
+        everything = self.builder.all_ports()
+        bitmap = self.builder.fields["tss", "bitmap"]
+        clear = binary("xor", Load(bitmap, cpu), Const((1 << longs) - 1))
+        if everything.value >> longs:
+            beyond = self.builder.pure("ports_beyond_map_allowed", where)
+            clear = binary("or", clear, binary("shl", beyond, Const(longs)))
+        by_map = Select(equal(selected, IoMapBase.VALID.value), clear, const(0))
+        by_map = Select(equal(selected, IoMapBase.ALL.value), everything, by_map)
+        return Select(equal(level, 3), everything, Select(covered, by_map, const(0)))
+
+    def consulted_fields(self) -> frozenset[Field]:
+        """Return the fields of CPU and TSS that decide about ports."""
+        parts = subexpressions(self.allowed(CPU, TASK))
+        return frozenset(
+            e.field for e in parts if isinstance(e, Load) and e.field.record in ("cpu", "tss")
+        )
+
+    def promised(self, task: Expr) -> Expr:
+        """Return the ports that a task was granted, one bit per long."""
+        return Select(
+            Load(self.builder.granted_iopl, task),
+            self.builder.all_ports(),
+            Load(self.builder.granted, task),
+        )
+
+    def check(self) -> tuple[Stmt, ...]:
+        """Return what sets ``verdict``, ``cpu`` and ``longs`` for any state (see Model.judge)."""
+        verdict, where, longs = Temp("verdict"), Temp("cpu"), Temp("longs")
+        body: list[Stmt] = [
+            Let(verdict, Load(self.builder.bad, Const(0))),
+            Let(where, const(0)),
+            Let(longs, const(0)),
+        ]
+        for number in range(self.builder.scenario.cpus):
+            cpu = Const(number)
+            task = slot_of(Load(self.builder.current, cpu))
+            user = every(
+                equal(Load(self.builder.cpu_pc, cpu), 0),
+                binary("lt", task, Const(self.builder.scenario.tasks)),
+                equal(Load(self.builder.pc, task), USER),
+            )
+            allowed, granted = Temp("allowed"), Temp("granted")
+            both = binary("and", allowed, granted)
+            leak = binary("xor", allowed, both)
+            if self.builder.scenario.unprivileged:
+                leak = Select(Load(self.builder.privileged, task), const(0), leak)
+            checks: list[Stmt] = [
+                Let(allowed, self.allowed(cpu, task)),
+                Let(granted, self.promised(task)),
+            ]
+            checks.append(self._found(leak, LEAK, cpu))
+            if not self.builder.has_hook("general_protection"):
+                checks.append(self._found(binary("xor", granted, both), LOSS, cpu))
+            body.append(If(every(equal(verdict, 0), user), tuple(checks)))
+        for record in self.builder.declared.heap if self.builder.scenario.garbage else ():
+            slots = (1 << self.builder.declared.counts[record]) - 1
+            in_use = binary("xor", Mask("free", record), Const(slots))
+            lost = binary("xor", in_use, binary("and", in_use, Mask("referenced", record)))
+            body.append(
+                If(every(equal(verdict, 0), differ(lost, 0)), (Let(verdict, const(GARBAGE)),))
+            )
+        return tuple(body)
+
+    def _found(self, ports: Expr, kind: int, cpu: Const) -> Stmt:
+        found: tuple[Stmt, ...] = (
+            Let(Temp("verdict"), const(kind)),
+            Let(Temp("cpu"), cpu),
+            Let(Temp("longs"), ports),
+        )
+        return If(every(equal(Temp("verdict"), 0), differ(ports, 0)), found)

@@ -1,0 +1,69 @@
+"""Names of the code being lowered, and the constants of a design, evaluated as Python does."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from iopermit.translate.frontend.types import Type, Value, constant
+from iopermit.translate.model.nodes import Const, Field
+
+if TYPE_CHECKING:
+    from iopermit.system.design import Design
+    from iopermit.translate.frontend.source import Method
+
+
+@dataclass
+class Scope:
+    """The names that a piece of code can use: values and local variables."""
+
+    method: Method
+    names: dict[str, Value] = field(default_factory=dict)
+    """Parameters: values that never change."""
+    locals: dict[str, Field] = field(default_factory=dict)
+
+
+def constant_truth(design: type[Design], node: ast.expr) -> bool | None:
+    """Return the truth of a test on constants of the design, or None if it is not constant."""
+    names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+    calls = any(isinstance(n, ast.Call) for n in ast.walk(node))
+    own = [
+        n for n in ast.walk(node) if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)
+    ]
+    if calls or not names <= {"self"} or any(n.attr == "globals" for n in own):
+        return None
+    code = compile(ast.Expression(node), "<test>", "eval")
+    return bool(eval(code, {}, {"self": design}))  # noqa: S307 - constants of the design
+
+
+def constant_value(design: type[Design], scope: Scope, node: ast.expr) -> Value | None:
+    """Return the value of a constant of the language or of the design, or None if it is none."""
+    if isinstance(node, ast.Constant):
+        return constant(node.value)
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        operand = constant_value(design, scope, node.operand)
+        if operand is not None and isinstance(operand.expr, Const):
+            return Value(operand.expr, Type("result", 0, operand.expr.value))
+        return None
+    root = node
+    while isinstance(root, ast.Attribute):
+        root = root.value
+    if not isinstance(root, ast.Name) or root.id in scope.names or root.id in scope.locals:
+        return None
+    return _evaluate(design, scope, node, root.id)
+
+
+def _evaluate(design: type[Design], scope: Scope, node: ast.expr, root: str) -> Value | None:
+    """Evaluate a constant of the design's class or module."""
+    module = vars(sys.modules[getattr(design, scope.method.name).__module__])
+    if root != "self" and root not in module:
+        return None
+    if ast.unparse(node).startswith("self.globals"):
+        return None
+    try:
+        result = eval(ast.unparse(node), module, {"self": design})  # noqa: S307 - the design's own constant
+    except AttributeError:
+        return None
+    return constant(result)

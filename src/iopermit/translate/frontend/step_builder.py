@@ -1,0 +1,211 @@
+"""Builds the steps of a design: labels, local variables, and what a step stores and checks."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
+
+from iopermit.translate.frontend.expressions import Expressions
+from iopermit.translate.frontend.types import Type, Value, field_type
+from iopermit.translate.model.builder import (
+    binary,
+)
+from iopermit.translate.model.model import Step
+from iopermit.translate.model.nodes import (
+    Check,
+    Const,
+    Context,
+    Expr,
+    Field,
+    Goto,
+    Load,
+    Stmt,
+    Store,
+)
+from iopermit.translate.model.walk import map_gotos
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from iopermit.system.design import Design
+    from iopermit.system.scenario import Scenario
+    from iopermit.system.site import Site
+    from iopermit.translate.frontend.constants import Scope
+    from iopermit.translate.frontend.declare import Declarations
+
+Label = int
+"""Names a step until the steps are numbered."""
+
+_FIRST_LABEL = 1000
+"""Labels are above every pc that is no step."""
+
+
+@dataclass
+class InlinedCall:
+    """One call of a method that is being lowered in place."""
+
+    scope: Scope
+    exit: Label
+    """Where the caller continues."""
+    prefix: str
+    """Makes the names of local variables unique."""
+    result: Field | None = None
+    """The caller's variable that receives the result."""
+    calls: tuple[Site, ...] = ()
+    loop: tuple[Label, Label] | None = None
+    """Where ``continue`` and ``break`` go to."""
+
+
+@dataclass
+class Lowered:
+    """Steps and local variables of all hooks; labels are final step numbers only later."""
+
+    steps: dict[Label, Step] = field(default_factory=dict)
+    locals: dict[tuple[str, str], Field] = field(default_factory=dict)
+    real_longs: int = 0
+    """The largest number of real longs that a hook names."""
+
+
+class StepBuilder:
+    """The steps and local variables lowered so far, and the call that is being lowered."""
+
+    def __init__(
+        self, design: type[Design], declarations: Declarations, scenario: Scenario
+    ) -> None:
+        """Begin without any step."""
+        self.design, self.scenario = design, scenario
+        self.expressions = Expressions(design, declarations)
+        self.lowered = Lowered()
+        self.types: dict[tuple[str, str], Type] = {}
+        self.record: Literal["task", "cpu"] = "task"
+        self.preemption_off = False
+        self.call: InlinedCall
+        self._labels = itertools.count(_FIRST_LABEL)
+        self._aliases: dict[Label, Label] = {}
+
+    # Labels and steps.
+
+    def label(self) -> Label:
+        """Return a new label."""
+        return next(self._labels)
+
+    def alias(self, label: Label, target: Label) -> None:
+        """Make ``label`` mean ``target``: nothing happens between them."""
+        self._aliases[label] = target
+
+    def resolve(self, label: Label) -> Label:
+        """Return the step that a label finally stands for."""
+        while label in self._aliases:
+            label = self._aliases[label]
+        return label
+
+    def resolved(self) -> dict[Label, Label]:
+        """Return the step that each label finally stands for; gotos then name these."""
+        known = {label: self.resolve(label) for label in range(_FIRST_LABEL, self.label())}
+        for step in self.lowered.steps.values():
+            step.body = map_gotos(step.body, known)
+        return known
+
+    def emit(
+        self,
+        at: Label,
+        node: ast.AST,
+        body: Sequence[Stmt],
+        then: Label | None,
+        *,
+        label: str = "",
+        choices: int = 1,
+        guard: Expr = Const(1),  # noqa: B008 - immutable
+    ) -> None:
+        """Define the step at ``at``: the pending checks, ``body``, and where it goes on."""
+        statements = (*self.expressions.out, *body, *(() if then is None else (Goto(then),)))
+        self.expressions.out = []
+        self.lowered.steps[at] = Step(
+            at,
+            self.record,
+            self.call.scope.method.site(node),
+            statements,
+            label,
+            self.preemption_off,
+            self.call.calls,
+            choices,
+            guard,
+        )
+
+    @property
+    def context(self) -> Context:
+        """The context whose local variables are in use."""
+        return self.expressions.context
+
+    def error(self, node: ast.AST, message: str, remedy: str = "") -> Exception:
+        """Return an error about ``node`` in the method being lowered."""
+        return self.call.scope.method.error(node, message, remedy)
+
+    # Local variables and stores.
+
+    def store(self, node: ast.AST, target: ast.expr, value: Value) -> list[Stmt]:
+        """Return the statements that assign ``value``; pending checks come before them."""
+        if isinstance(target, ast.Name):
+            variable = self.local(target, value.type)
+            return [Store(variable, self.context, value.expr)]
+        if not isinstance(target, ast.Attribute):
+            raise self.error(
+                target, "only variables and fields are assigned", "one assignment for each name"
+            )
+        read = self.expressions.value(target)
+        if not isinstance(read.expr, Load) or read.expr.field.local:
+            raise self.error(target, "this cannot be assigned", "a field, or a local variable")
+        assigned, slot = read.expr.field, read.expr.index
+        if field_type(assigned).join(value.type) is None or assigned.kind == "bitmap":
+            raise self.error(
+                node,
+                f"a {value.type.kind} is assigned to the {assigned.kind} field {assigned.name!r}",
+                f"a value of the kind {assigned.kind}",
+            )
+        self._check_range(assigned, value)
+        return [Store(assigned, slot, value.expr)]
+
+    def _check_range(self, assigned: Field, value: Value) -> None:
+        if assigned.kind == "int" and value.type.high > assigned.high:
+            message = f"value out of range: {assigned.name} holds at most {assigned.high}"
+            self.expressions.out.append(
+                Check(binary("lt", Const(assigned.high), value.expr), message)
+            )
+        if assigned.kind == "int" and value.type.low < assigned.low:
+            message = f"value out of range: {assigned.name} holds at least {assigned.low}"
+            self.expressions.out.append(
+                Check(binary("lt", value.expr, Const(assigned.low)), message)
+            )
+
+    def local(self, target: ast.Name, value_type: Type) -> Field:
+        """Return the local variable ``target``, making room for values of ``value_type``."""
+        if target.id in self.call.scope.names:
+            raise self.error(
+                target,
+                f"the parameter {target.id!r} is assigned",
+                "a local variable with a new name",
+            )
+        return self.variable(target, self.call.prefix + target.id, value_type, target.id)
+
+    def variable(self, node: ast.AST, name: str, value_type: Type, visible: str = "") -> Field:
+        """Return the local variable of that full name; its type grows over several passes."""
+        key = (self.record, name)
+        known = self.types.get(key)
+        joined = value_type if known is None else known.join(value_type)
+        if joined is None:
+            raise self.error(
+                node,
+                f"the variable {visible!r} gets values of different types",
+                "a variable of its own for each type",
+            )
+        if joined.kind == "ref":
+            size = self.expressions.records.counts.get(joined.target, 0)
+            joined = replace(joined, low=0, high=size)
+        self.types[key] = joined
+        variable = joined.field(self.record, name)
+        self.lowered.locals[key] = variable
+        if visible:
+            self.call.scope.locals[visible] = variable
+        return variable
