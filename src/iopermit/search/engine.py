@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from typing import TYPE_CHECKING
 
-from iopermit.translate.native.record import Record
+from iopermit.translate.native.shared.record import Record
 
 if TYPE_CHECKING:
     from iopermit.translate.native.jit import Compiled

@@ -15,7 +15,7 @@ from iopermit.search.memory import Words, address
 from iopermit.search.native import Native, initial_state
 from iopermit.search.partition import Partition
 from iopermit.translate.model.nodes import NO_ROOM, VERDICTS, VIOLATIONS
-from iopermit.translate.native.labels import VERDICT_SPAN
+from iopermit.translate.native.shared.labels import VERDICT_SPAN
 
 if TYPE_CHECKING:
     from collections.abc import Callable

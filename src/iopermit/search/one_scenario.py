@@ -19,7 +19,7 @@ from iopermit.translate.model.initial_state import initial_values
 from iopermit.translate.model.nodes import NO_ROOM, VIOLATIONS, Check, Field
 from iopermit.translate.model.walk import statements
 from iopermit.translate.native.jit import Compiled, compile_model
-from iopermit.translate.native.labels import SWITCH_RULE, THREAD_RULE, USER_RULE
+from iopermit.translate.native.shared.labels import SWITCH_RULE, THREAD_RULE, USER_RULE
 from iopermit.translate.translation import translate
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from iopermit.search.engine import Engine
 from iopermit.search.memory import WORD, Memory, Words, address, zeroes
-from iopermit.translate.native.labels import VERDICT_SPAN
-from iopermit.translate.native.record import Record
+from iopermit.translate.native.shared.labels import VERDICT_SPAN
+from iopermit.translate.native.shared.record import Record
 
 if TYPE_CHECKING:
     from iopermit.translate.native.jit import Compiled

@@ -21,7 +21,7 @@ from iopermit.system.scenario import Event, Scenario
 from iopermit.system.simulation import System
 from iopermit.system.site import Site
 from iopermit.translate.frontend.source import find_method
-from iopermit.translate.native.labels import CPU_SHIFT, STEP
+from iopermit.translate.native.shared.labels import CPU_SHIFT, STEP
 from iopermit.translate.stepping import generators as stepping
 
 if TYPE_CHECKING:

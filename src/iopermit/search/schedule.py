@@ -10,7 +10,13 @@ from iopermit.search.renaming import representatives
 from iopermit.system.execution import Action
 from iopermit.translate.analyses.late_arguments import EVENT
 from iopermit.translate.model.nodes import FIRST_STEP
-from iopermit.translate.native.labels import CPU_SHIFT, STEP, SWITCH_RULE, THREAD_RULE, USER_RULE
+from iopermit.translate.native.shared.labels import (
+    CPU_SHIFT,
+    STEP,
+    SWITCH_RULE,
+    THREAD_RULE,
+    USER_RULE,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

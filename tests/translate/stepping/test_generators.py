@@ -1,4 +1,4 @@
-"""Tests of step-by-step execution (src/iopermit/translate/stepping.py)."""
+"""Tests of step-by-step execution (src/iopermit/translate/stepping/generators.py)."""
 
 # ruff: noqa: ARG002 - a design fills in fixed entry points and may not need every argument
 

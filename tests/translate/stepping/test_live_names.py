@@ -1,4 +1,4 @@
-"""Tests of the liveness of local variables (src/iopermit/translate/live_names.py)."""
+"""Tests of the liveness of local variables (src/iopermit/translate/stepping/live_names.py)."""
 
 import ast
 

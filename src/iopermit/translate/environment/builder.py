@@ -113,7 +113,7 @@ class EnvironmentBuilder:
     def hook(
         self, name: str, extra: dict[str, Value], *, off: bool = False, result: Field | None = None
     ) -> tuple[Label, Label]:
-        """Lower a hook that a task executes; return the labels of its entry and of what follows it."""
+        """Lower a hook that a task executes; return the labels of entry and of what follows."""
         parameters = {"cpu": pointer("cpu", CPU), "task": pointer("task", TASK), **extra}
         return self.lowering.hook(name, parameters, record="task", off=off, result=result)
 

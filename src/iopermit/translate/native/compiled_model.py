@@ -1,7 +1,7 @@
 """Prints a model as native code: successors of a packed state, and the verdict about it.
 
 The module has these functions that the search calls, with C calling convention, and those of
-:mod:`native_engine`:
+:mod:`iopermit.translate.native.engine`:
 
 ``expand(stored, successors, labels, covered) -> count`` writes all successors of a stored
 state; if the state violates the specification it returns ``-verdict``.
@@ -25,38 +25,36 @@ from iopermit.translate.model.nodes import (
     LEAK,
     LOSS,
     USER,
-    Const,
     Context,
     Field,
     Load,
-    Select,
     Temp,
 )
-from iopermit.translate.native.builder import (
+from iopermit.translate.native.canonical.hidden_maps import HiddenCode
+from iopermit.translate.native.canonical.symmetry import emit_canonical
+from iopermit.translate.native.codegen.llvm_types import (
     BYTES,
     I32,
     I64,
     LABELS,
     STATE,
     VOID,
-    Code,
     LlvmValue,
     new_function,
     number,
 )
+from iopermit.translate.native.codegen.statements import Code
 from iopermit.translate.native.engine import emit_engine
-from iopermit.translate.native.hidden_maps import HiddenCode
-from iopermit.translate.native.labels import (
+from iopermit.translate.native.packing_code import Forms
+from iopermit.translate.native.shared.labels import (
     SWITCH_RULE,
     THREAD_RULE,
     USER_RULE,
     VERDICT_SPAN,
 )
-from iopermit.translate.native.packing_code import Forms
-from iopermit.translate.native.sizes import max_successors
+from iopermit.translate.native.shared.sizes import max_successors
 from iopermit.translate.native.steps import Steps
-from iopermit.translate.native.successors import Successors
-from iopermit.translate.native.symmetry import emit_canonical
+from iopermit.translate.native.successors import Successors, Transitions
 
 if TYPE_CHECKING:
     from iopermit.translate.analyses.reductions import Reductions
@@ -104,14 +102,6 @@ class NativeModel:
         self._finish()
         self._judge()
         emit_engine(self.module, self._expand(), packing.stored_words)
-
-    @property
-    def can_fail(self) -> bool:
-        """Whether allocations can fail."""
-        failing = [
-            s for s in self.model.steps.values() if s.choices > 1 and isinstance(s.guard, Select)
-        ]
-        return any(s.guard.yes == Const(1) for s in failing if isinstance(s.guard, Select))
 
     def _stored_canonical(self) -> None:
         function, builder = new_function(self.module, "canonical_stored", VOID, STATE, STATE)
@@ -214,7 +204,19 @@ class NativeModel:
 
     def _expand_cpu(self) -> llvm.Function:
         function, builder = new_function(self.module, "expand_cpu", I64, *_EXPAND_CPU)
-        emitter = Successors(self, function, builder)
+        emitter = Successors(
+            Transitions(
+                self.model,
+                self.packing,
+                self.merging,
+                self.late,
+                self.hidden,
+                self.step,
+                self.finish,
+            ),
+            function,
+            builder,
+        )
         code, model = emitter.code, self.model
         cpu_pc = code.value(Load(model.field("cpu", "pc"), Context("cpu")))
         calm = builder.icmp_unsigned("==", cpu_pc, number(0))

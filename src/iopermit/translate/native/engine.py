@@ -4,7 +4,7 @@ The set is split into partitions by hash. A round has two phases without locks: 
 expands states of its own partition into one buffer per partition, then every thread inserts
 what all buffers hold for its own partition. So runs are reproducible for a number of threads.
 
-The functions have C calling convention and work on the records of :mod:`native_record`:
+The functions have C calling convention and work on the records of :mod:`iopermit.translate.native.shared.record`:
 
 ``hash_state(stored) -> hash`` gives the hash of a stored state.
 ``expand_chunk(record, last, number, partitions)`` expands states ``next`` to ``last`` of
@@ -19,8 +19,17 @@ from typing import TYPE_CHECKING, Final
 
 from llvmlite import ir as llvm
 
-from iopermit.translate.native.builder import I8, I32, I64, STATE, VOID, LlvmValue, counted, number
-from iopermit.translate.native.emitter import Emitter
+from iopermit.translate.native.codegen.llvm_types import (
+    I8,
+    I32,
+    I64,
+    STATE,
+    VOID,
+    LlvmValue,
+    counted,
+    number,
+)
+from iopermit.translate.native.codegen.loops import Emitter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

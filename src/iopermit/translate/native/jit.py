@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 import llvmlite.binding as llvm
 
 from iopermit import translate
-from iopermit.translate.native.hidden_values import HiddenValues, hidden_values
 from iopermit.translate.native.packing import Packing
-from iopermit.translate.native.sizes import max_successors, watch_base
+from iopermit.translate.native.shared.hidden_values import HiddenValues, hidden_values
+from iopermit.translate.native.shared.sizes import max_successors, watch_base
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ _LEVEL: Final = 2
 
 @dataclass(frozen=True)
 class Compiled:
-    """The native functions of a model; see :mod:`native` and :mod:`native_engine`."""
+    """The native functions of a model; see `compiled_model` and `engine`."""
 
     model: Model
     packing: Packing

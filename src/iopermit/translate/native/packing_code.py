@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from iopermit.translate.native.builder import I64, STATE, VOID, LlvmValue, new_function, number
+from iopermit.translate.native.codegen.llvm_types import (
+    I64,
+    STATE,
+    VOID,
+    LlvmValue,
+    new_function,
+    number,
+)
 from iopermit.translate.native.packing import WORD, Packing
 
 if TYPE_CHECKING:

@@ -9,25 +9,25 @@ from llvmlite import ir as llvm
 from iopermit.translate.model.builder import slot_of
 from iopermit.translate.model.nodes import VERDICTS, Const, Context, Expr, Field, Load
 from iopermit.translate.model.walk import free_slots
-from iopermit.translate.native.builder import (
+from iopermit.translate.native.codegen.llvm_types import (
     BYTES,
     I1,
     I8,
     I32,
     I64,
     STATE,
-    Code,
     LlvmValue,
     new_function,
     number,
 )
-from iopermit.translate.native.sizes import watch_base
+from iopermit.translate.native.codegen.statements import Code
+from iopermit.translate.native.shared.sizes import watch_base
 
 if TYPE_CHECKING:
     from iopermit.translate.analyses.late_arguments import LateArguments
     from iopermit.translate.analyses.merging import Merging
     from iopermit.translate.model.model import Model, Step
-    from iopermit.translate.native.hidden_maps import HiddenCode
+    from iopermit.translate.native.canonical.hidden_maps import HiddenCode
     from iopermit.translate.native.packing import Packing
 
 _DONE = 2

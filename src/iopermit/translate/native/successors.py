@@ -2,28 +2,56 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from llvmlite import ir as llvm
 
-from iopermit.translate.model.nodes import Const, Context, Load
-from iopermit.translate.native.builder import BYTES, I1, I8, I32, I64, Code, LlvmValue, number
-from iopermit.translate.native.labels import CPU_SHIFT, STEP
+from iopermit.translate.model.nodes import Const, Context, Load, Select
+from iopermit.translate.native.codegen.llvm_types import BYTES, I1, I8, I32, I64, LlvmValue, number
+from iopermit.translate.native.codegen.statements import Code
 from iopermit.translate.native.packing import WORD
+from iopermit.translate.native.shared.labels import CPU_SHIFT, STEP
 from iopermit.translate.native.steps import task_of, watch_hidden
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from iopermit.translate.model.model import Rule
-    from iopermit.translate.native.compiled_model import NativeModel
+    from iopermit.translate.analyses.late_arguments import LateArguments
+    from iopermit.translate.analyses.merging import Merging
+    from iopermit.translate.model.model import Model, Rule
+    from iopermit.translate.native.canonical.hidden_maps import HiddenCode
+    from iopermit.translate.native.packing import Packing
+
+
+@dataclass(frozen=True)
+class Transitions:
+    """The functions that make transitions, and the reductions that they apply."""
+
+    model: Model
+    packing: Packing
+    merging: Merging | None
+    late: LateArguments | None
+    hidden: HiddenCode | None
+    step: llvm.Function
+    """Executes a step, and those merged with it (see :class:`Steps`)."""
+    finish: llvm.Function
+    """Renames and stores a successor."""
+
+    @property
+    def can_fail(self) -> bool:
+        """Whether allocations can fail."""
+        failing = [
+            s for s in self.model.steps.values() if s.choices > 1 and isinstance(s.guard, Select)
+        ]
+        return any(s.guard.yes == Const(1) for s in failing if isinstance(s.guard, Select))
 
 
 class Successors:
     """Emits the code that makes the successors of one CPU's transitions."""
 
     def __init__(
-        self, native: NativeModel, function: llvm.Function, builder: llvm.IRBuilder
+        self, native: Transitions, function: llvm.Function, builder: llvm.IRBuilder
     ) -> None:
         self.native, self.builder = native, builder
         self.state, self.cpu, self.successors, self.labels, count, self.covered, self.touched = (

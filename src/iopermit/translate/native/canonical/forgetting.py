@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from llvmlite import ir as llvm
 
-from iopermit.translate.native.builder import I8, I64, Code, number
+from iopermit.translate.native.codegen.llvm_types import I8, I64, number
 
 if TYPE_CHECKING:
     from iopermit.translate.analyses.dead_fields import DeadFields
     from iopermit.translate.analyses.late_arguments import LateArguments
+    from iopermit.translate.native.codegen.statements import Code
 
 
 def clear_dead_fields(code: Code, dead: DeadFields) -> None:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 from llvmlite import ir as llvm
 
-from iopermit.translate.native.builder import I8, I32, I64, Code, LlvmValue, number
+from iopermit.translate.native.codegen.llvm_types import I8, I32, I64, LlvmValue, number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from iopermit.translate.model.nodes import RecordName
+    from iopermit.translate.native.codegen.statements import Code
     from iopermit.translate.native.packing import Place
 
 BITS_PER_NAME = 4

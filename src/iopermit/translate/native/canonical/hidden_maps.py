@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from llvmlite import ir as llvm
 
 from iopermit.translate.model.nodes import Mask
-from iopermit.translate.native.builder import (
+from iopermit.translate.native.codegen.llvm_types import (
     BYTES,
     I1,
     I8,
@@ -20,13 +20,13 @@ from iopermit.translate.native.builder import (
     I64,
     STATE,
     VOID,
-    Code,
     LlvmValue,
     counted,
     new_function,
     number,
 )
-from iopermit.translate.native.hidden_values import FLAGS, GREW, MATTERED, ON, VALUES
+from iopermit.translate.native.codegen.statements import Code
+from iopermit.translate.native.shared.hidden_values import FLAGS, GREW, MATTERED, ON, VALUES
 
 if TYPE_CHECKING:
     from iopermit.translate.analyses.hidden_maps import HiddenMaps

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from llvmlite import ir as llvm
 
-from iopermit.translate.native.builder import I8, I32, I64, LlvmValue, number
-from iopermit.translate.native.record import FIELDS
+from iopermit.translate.native.codegen.llvm_types import I8, I32, I64, LlvmValue, number
+from iopermit.translate.native.shared.record import FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from llvmlite import ir
 
-from iopermit.translate.native.builder import STATE, VOID, Code, number
+from iopermit.translate.native.canonical.renaming import FirstMentions, Names
+from iopermit.translate.native.codegen.llvm_types import STATE, VOID, number
+from iopermit.translate.native.codegen.statements import Code
 from iopermit.translate.native.packing import Place
-from iopermit.translate.native.renaming import FirstMentions, Names
 
 if TYPE_CHECKING:
     from collections.abc import Callable

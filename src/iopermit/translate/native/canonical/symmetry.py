@@ -10,17 +10,23 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from iopermit.translate.native.builder import (
+from iopermit.translate.native.canonical.forgetting import clear_dead_fields, forget_open_arguments
+from iopermit.translate.native.canonical.renaming import (
+    FirstMentions,
+    Mention,
+    Names,
+    Zones,
+    rename,
+)
+from iopermit.translate.native.codegen.llvm_types import (
     I64,
     STATE,
     VOID,
-    Code,
     LlvmValue,
     new_function,
     number,
 )
-from iopermit.translate.native.forgetting import clear_dead_fields, forget_open_arguments
-from iopermit.translate.native.renaming import FirstMentions, Mention, Names, Zones, rename
+from iopermit.translate.native.codegen.statements import Code
 
 if TYPE_CHECKING:
     from llvmlite import ir as llvm

@@ -1,0 +1,1 @@
+"""The canonical representative of a state: forgetting and renaming."""

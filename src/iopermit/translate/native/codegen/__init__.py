@@ -1,0 +1,1 @@
+"""How values, fields and statements of a model become LLVM instructions."""

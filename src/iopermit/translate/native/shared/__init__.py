@@ -1,0 +1,1 @@
+"""What machine code and the search both know: labels, arrays, and their layout."""
