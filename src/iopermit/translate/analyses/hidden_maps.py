@@ -2,9 +2,9 @@
 
 A stale map is the very thing that may leak, so whether it matters is not decided here: the
 search tries every stale map that it has met, and gives the reduction up if one makes a difference
-(`native/canonical/hidden_maps.py`). What is decided here is only where such maps are. A map that was just
-written, before its base is stored, always makes a difference; so it takes merging of steps, which
-lets both happen at once.
+(`native/canonical/hidden_maps.py`). What is decided here is only where such maps are. A map that
+was just written, before its base is stored, always makes a difference; so it takes merging of
+steps, which lets both happen at once.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ The set is split into partitions by hash. A round has two phases without locks: 
 expands states of its own partition into one buffer per partition, then every thread inserts
 what all buffers hold for its own partition. So runs are reproducible for a number of threads.
 
-The functions have C calling convention and work on the records of :mod:`iopermit.translate.native.shared.record`:
+The functions have C calling convention and work on the records of ``native/shared/record.py``:
 
 ``hash_state(stored) -> hash`` gives the hash of a stored state.
 ``expand_chunk(record, last, number, partitions)`` expands states ``next`` to ``last`` of

@@ -14,7 +14,7 @@ FIELDS: Final = (
 
 
 class Record(ctypes.Structure):
-    """Addresses and numbers that the functions of :mod:`iopermit.translate.native.engine` read and write."""
+    """Addresses and numbers that the functions of ``native/engine.py`` read and write."""
 
     _fields_ = tuple((name, ctypes.c_uint64) for name in FIELDS)
 
