@@ -11,12 +11,12 @@ from iopermit.engine.errors import ReplayError
 from iopermit.engine.limits import Limits
 from iopermit.engine.progress import Progress, ProgressCallback
 from iopermit.engine.verdict import SearchStatistics, Uncovered, Verdict
-from iopermit.kernel.execution.accesses import Points
 from iopermit.kernel.execution.boot import bring_up
-from iopermit.kernel.search.exploration import Bounds, Exploration, Explorer
+from iopermit.kernel.execution.scheduling_points import SchedulingPoints
 from iopermit.kernel.search.parallel import started
-from iopermit.kernel.search.replaying import Replayer
+from iopermit.kernel.search.replay import ScheduleReplayer
 from iopermit.kernel.search.schedule import Scheduled, concrete_schedule, scheduled
+from iopermit.kernel.search.tree_search import SearchResult, TreeSearch
 from iopermit.system.scenario import Event, Scenario
 
 if TYPE_CHECKING:
@@ -42,12 +42,11 @@ def check_tree(
         KernelTreeError: the tree's code needs something that is not there.
         ReplayError: the violation does not show when its schedule is executed again.
     """
-    deadline = None if limits.timeout is None else time.monotonic() + limits.timeout
+    begun = time.monotonic()
     first, *others = scenarios
 
     def search(scenario: Scenario, report: ProgressCallback | None) -> tuple[Verdict, Executed]:
-        left = None if deadline is None else max(0.0, deadline - time.monotonic())
-        return _check_once(tree, scenario, Bounds(limits.max_states, left), report)
+        return _check_once(tree, scenario, limits.after(begun), report)
 
     waiting = [functools.partial(search, scenario, None) for scenario in others]
     with started(waiting) as results:
@@ -88,52 +87,54 @@ def _with_coverage(verdict: Verdict, tree: LoadedTree, executed: Executed) -> Ve
 def _check_once(
     tree: LoadedTree,
     scenario: Scenario,
-    bounds: Bounds,
+    limits: Limits,
     progress: ProgressCallback | None,
 ) -> tuple[Verdict, Executed]:
     driver, initial = bring_up(tree.image, scenario)
 
-    def report(found: Exploration, frontier: int) -> None:
+    def report(found: SearchResult, frontier: int) -> None:
         if progress is not None:
             figures = (found.states, found.depth, frontier, found.transitions)
             progress(Progress(*figures, found.seconds, found.memory, scenario.size))
 
-    explorer = Explorer(
+    searching = TreeSearch(
         driver,
         initial,
         scenario,
-        bounds=bounds,
+        limits=limits,
         progress=report,
     )
-    result = explorer.run()
+    result = searching.run()
     schedule: list[Scheduled] = []
     replay: Replay | None = None
     if result.found is not None:
-        schedule = concrete_schedule(explorer, result.found)
-        points = driver.contexts.accesses.points
-        replay = Replayer(tree.image, tree.lines, scenario, points, tree.suspects).run(schedule)
+        schedule = concrete_schedule(searching, result.found)
+        points = driver.kernel.executor.accesses.points
+        replay = ScheduleReplayer(tree.image, tree.lines, scenario, points, tree.suspects).run(
+            schedule
+        )
         if replay.violation is None:
             message = "the schedule, executed again on a fresh machine, shows no violation"
             raise ReplayError(message)
-    verdict = _verdict(tree, scenario, result, schedule, replay, explorer)
-    return verdict, driver.contexts.executed
+    verdict = _verdict(tree, scenario, result, schedule, replay, searching)
+    return verdict, driver.kernel.executor.executed
 
 
 def _verdict(
     tree: LoadedTree,
     scenario: Scenario,
-    result: Exploration,
+    result: SearchResult,
     schedule: list[Scheduled],
     replay: Replay | None,
-    explorer: Explorer,
+    searching: TreeSearch,
 ) -> Verdict:
     kernel = replace(
         tree.subject,
-        bounds=_stated_bounds(explorer),
+        bounds=_stated_bounds(searching),
         schedule=tuple(one.saved() for one in schedule),
-        points=explorer.driver.contexts.accesses.points.saved(),
+        points=searching.driver.kernel.executor.accesses.points.saved(),
     )
-    possible = {move.action.event for move in explorer.rules.known_moves()}
+    possible = {move.action.event for move in searching.rules.known_moves()}
     return Verdict(
         tree.name,
         scenario,
@@ -173,14 +174,14 @@ def _not_asked(scenario: Scenario) -> tuple[str, ...]:
     return tuple(event.value for event in Event if not scenario.has(event))
 
 
-def _stated_bounds(explorer: Explorer) -> tuple[str, ...]:
+def _stated_bounds(searching: TreeSearch) -> tuple[str, ...]:
     """Return what bounds the search besides the scenario, in words."""
-    scenario, driver = explorer.scenario, explorer.driver
-    ranges = (driver.ports[one] for one in scenario.ranges)
+    scenario, kernel = searching.scenario, searching.driver.kernel
+    ranges = (kernel.ports[one] for one in scenario.ranges)
     ports = ", ".join(f"{p.first}-{p.first + p.count - 1}" for p in ranges)
     return (
         f"ioperm() ranges: {ports}, and an invalid one",
-        f"{driver.memory.heap} heap objects alive at once at most",
+        f"{kernel.memory.heap} heap objects alive at once at most",
         (
             "an instruction is atomic; other code comes in between before accesses to memory that "
             "another context may access"
@@ -197,8 +198,10 @@ def replay_tree(tree: LoadedTree, saved: Mapping[str, Any], scenario: Scenario) 
     kernel, figures = saved["kernel"], saved["search"]
     try:
         schedule = [scheduled(one) for one in kernel["schedule"]]
-        points = Points.from_saved(kernel["points"])
-        replay = Replayer(tree.image, tree.lines, scenario, points, tree.suspects).run(schedule)
+        points = SchedulingPoints.from_saved(kernel["points"])
+        replay = ScheduleReplayer(tree.image, tree.lines, scenario, points, tree.suspects).run(
+            schedule
+        )
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, AssertionError) as error:
         raise ReplayError(f"the schedule cannot be executed ({error})") from error
     wanted = saved["violation"]["message"]

@@ -6,8 +6,10 @@ import re
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Final
 
-from iopermit.kernel.execution.boot import bring_up, load_image
+from iopermit.kernel.execution.boot import bring_up
 from iopermit.kernel.image import memory_map as at
+from iopermit.kernel.loading import link_objects
+from iopermit.kernel.state.state import TaskMode
 from iopermit.system.bitmap import PORTS, PortRange
 from iopermit.system.cost import COLUMNS, PATHS
 from iopermit.system.counting import Cost
@@ -68,7 +70,7 @@ def costs_of_tree(built: BuiltTree) -> KernelCosts:
     Raises:
         KernelTreeError: The objects cannot be linked, or need what nobody defines.
     """
-    image = load_image(built.objects)
+    image = link_objects(built)
     return {name: _column(image, port) for name, port in COLUMNS.items()}
 
 
@@ -88,9 +90,10 @@ class _Meter:
     """Counts the instructions of an emulator, and their accesses to memory."""
 
     def __init__(self, bench: _Bench) -> None:
-        emulator, self.layout = bench.driver.emulator, bench.driver.layout
+        kernel = bench.driver.kernel
+        emulator, self.layout = kernel.emulator, kernel.layout
         self.emulator = emulator
-        self.gs_base = bench.driver.memory.gs_base(0)
+        self.gs_base = kernel.memory.gs_base(0)
         self.header = self.layout.get("offsetof_io_bitmap_bitmap") or 0
         self.base = self.gs_base + self.layout.tss - self.layout["offsetof_tss_x86_tss"]
         self.base += self.layout["offsetof_tss_io_bitmap_base"]
@@ -147,7 +150,7 @@ class _Bench:
         self.driver, self.state = bring_up(image, scenario)
         self.port = port
         if port is not None:
-            self.driver.ports[_PORT] = PortRange(port, 1)
+            self.driver.kernel.ports[_PORT] = PortRange(port, 1)
         self.meter = _Meter(self)
         # Make room for a child.
         self.run(_CHILD)
@@ -170,10 +173,10 @@ class _Bench:
 
     def run(self, task: int) -> None:
         """Switch to a task unless it runs, and let it return to user mode."""
-        if self.driver.current(self.state, 0) != task:
+        if self.driver.kernel.current(self.state, 0) != task:
             self.switch(task)
             self.back()
-        elif self._mode() == "return":
+        elif self._mode() is TaskMode.RETURN:
             self.back()
 
     def switch(self, task: int) -> KernelCost:
@@ -200,10 +203,10 @@ class _Bench:
         self.state = outcome.state
         return self.meter.read()
 
-    def _mode(self) -> str:
-        current = self.driver.current(self.state, 0)
+    def _mode(self) -> TaskMode | None:
+        current = self.driver.kernel.current(self.state, 0)
         task = None if current is None else self.state.tasks[current]
-        return "" if task is None else self.driver.task_meta(task).mode
+        return None if task is None else self.driver.kernel.task_meta(task).mode
 
 
 def _switches(bench: _Bench) -> list[KernelCost]:

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Final
 
 from iopermit.engine.verdict import KernelSubject
 from iopermit.kernel.build.builder import BuiltTree, build
-from iopermit.kernel.execution.boot import load_image
+from iopermit.kernel.execution.host import DATA, FUNCTIONS
 from iopermit.kernel.image.lines import Lines
+from iopermit.kernel.image.linker import Image, link
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
-
-    from iopermit.kernel.image.linker import Image
 
 _WITH_LINES: Final = ("ioport.o", "process.o", "process_64.o", "iopermit_shim.o", "common.o")
 
@@ -72,9 +71,18 @@ def load_tree(
     return load_built(build(tree, patches, keep=keep, progress=progress), patches)
 
 
+def link_objects(built: BuiltTree) -> Image:
+    """Link the tree's objects with the host's functions and data.
+
+    Raises:
+        KernelTreeError: the objects cannot be linked.
+    """
+    return link(built.objects, FUNCTIONS, DATA)
+
+
 def load_built(built: BuiltTree, patches: Sequence[Path] = ()) -> LoadedTree:
     """Link the objects of a tree that is built already."""
-    image = load_image(built.objects)
+    image = link_objects(built)
     placed = {p: places for p, places in image.placed.items() if p.name in _WITH_LINES}
     lines = Lines(placed, built.source.text)
     absolute = tuple(path.resolve() for path in patches)

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.kernel.compiling import compiled
 
+from iopermit.kernel.cpu.emulator import Emulator
 from iopermit.kernel.errors import KernelTreeError
-from iopermit.kernel.execution.classifying import Heap, Who
-from iopermit.kernel.execution.contexts import FAILS, Contexts, Ending, HeapExhausted
-from iopermit.kernel.execution.emulator import Emulator
+from iopermit.kernel.execution.classifier import Actor, HeapUse
+from iopermit.kernel.execution.executor import Ending, Executor
 from iopermit.kernel.execution.host import DATA, FUNCTIONS
+from iopermit.kernel.execution.host_services import FAILS, HeapExhausted
 from iopermit.kernel.image import memory_map as at
 from iopermit.kernel.image.layout import Layout
 from iopermit.kernel.image.linker import Image, link
-from iopermit.kernel.state.memory import Memory
+from iopermit.kernel.state.guest_memory import GuestMemory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -59,37 +60,37 @@ def image(require: Callable[[str], Path], tmp_path: Path) -> Image:
 
 def run(
     image: Image, function: str, plan: Sequence[int] = (), *, privileged: bool = True
-) -> tuple[Ending, Contexts]:
+) -> tuple[Ending, Executor]:
     """Call a function of the sample on a machine of its own."""
-    memory = Memory(Emulator(image), Layout(image), 1, 1, 2)
-    contexts = Contexts(memory, preempt=False, failures=True, header=16)
-    contexts.accesses.who = Who(0, 0, frozenset(), privileged)
-    contexts.accesses.heap = Heap({}, plan=plan)
+    memory = GuestMemory(Emulator(image), Layout(image), 1, 1, 2)
+    executor = Executor(memory, preempt=False, failures=True, header=16)
+    executor.accesses.actor = Actor(0, 0, frozenset(), privileged)
+    executor.accesses.heap = HeapUse({}, plan=plan)
     stack = memory.registers_of(0)
-    return contexts.call(image.address(function), [], stack, interrupts=True), contexts
+    return executor.call(image.address(function), [], stack, interrupts=True), executor
 
 
 def test_an_allocation_gives_the_first_free_slot_with_poison(image: Image) -> None:
     """A fresh object holds no zeros, unless they were asked for."""
-    ending, contexts = run(image, "allocate")
+    ending, executor = run(image, "allocate")
     assert ending.result == at.HEAP
-    assert contexts.read(at.HEAP, 64) == b"\x6b" * 64
-    ending, contexts = run(image, "zeroed")
-    assert contexts.read(ending.result, 64) == bytes(64)
+    assert executor.services.read(at.HEAP, 64) == b"\x6b" * 64
+    ending, executor = run(image, "zeroed")
+    assert executor.services.read(ending.result, 64) == bytes(64)
 
 
 def test_an_allocation_can_fail(image: Image) -> None:
     """Failure is one of the choices, and gives NULL."""
-    ending, contexts = run(image, "allocate", [FAILS])
+    ending, executor = run(image, "allocate", [FAILS])
     assert ending.result == 0
-    assert contexts.accesses.heap.options == [[0, FAILS]]
+    assert executor.accesses.heap.options == [[0, FAILS]]
 
 
 def test_a_copy_has_the_same_bytes(image: Image) -> None:
     """kmemdup() copies its source into a fresh object."""
-    ending, contexts = run(image, "copied")
+    ending, executor = run(image, "copied")
     assert ending.result == 77
-    assert sorted(contexts.accesses.heap.used) == [0, 1]
+    assert sorted(executor.accesses.heap.used) == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -131,8 +132,8 @@ def test_an_undefined_symbol_is_named_when_it_is_reached(
 
 def test_a_heap_that_is_too_small_is_no_verdict(image: Image) -> None:
     """More objects than slots end the search instead of failing the allocation."""
-    memory = Memory(Emulator(image), Layout(image), 1, 1, 1)
-    contexts = Contexts(memory, preempt=False, failures=False, header=16)
-    contexts.accesses.heap = Heap({0: 64})
+    memory = GuestMemory(Emulator(image), Layout(image), 1, 1, 1)
+    executor = Executor(memory, preempt=False, failures=False, header=16)
+    executor.accesses.heap = HeapUse({0: 64})
     with pytest.raises(HeapExhausted):
-        contexts.call(image.address("allocate"), [], memory.registers_of(0), interrupts=True)
+        executor.call(image.address("allocate"), [], memory.registers_of(0), interrupts=True)

@@ -4,36 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from iopermit.kernel.cpu.emulator import Emulator
+from iopermit.kernel.cpu.registers import USER_FLAGS
 from iopermit.kernel.errors import KernelTreeError
-from iopermit.kernel.execution.accesses import Accesses
-from iopermit.kernel.execution.classifying import Heap, Who
-from iopermit.kernel.execution.contexts import Contexts, Ending
+from iopermit.kernel.execution.classifier import Actor, HeapUse
 from iopermit.kernel.execution.driver import Driver
-from iopermit.kernel.execution.emulator import Emulator
-from iopermit.kernel.execution.host import DATA, FUNCTIONS
+from iopermit.kernel.execution.executor import Ending, Executor
+from iopermit.kernel.execution.kernel import EmulatedKernel
+from iopermit.kernel.execution.scheduling_points import ObservedAccesses
 from iopermit.kernel.image import memory_map as at
 from iopermit.kernel.image.layout import Layout
-from iopermit.kernel.image.linker import Image, link
-from iopermit.kernel.state.contents import CPU, TASK, name
-from iopermit.kernel.state.memory import Memory
-from iopermit.kernel.state.state import IDLE_NAME, CpuMeta, State, TaskMeta
+from iopermit.kernel.state.contents import TASK, name
+from iopermit.kernel.state.guest_memory import GuestMemory
+from iopermit.kernel.state.state import IDLE_NAME, CpuMeta, State, TaskMeta, TaskMode
 from iopermit.system.concretion import exact
 from iopermit.system.machine_state import IoMapBase, TssLayout
 from iopermit.system.scenario import Event, Scenario
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from iopermit.kernel.image.linker import Image
 
 _NEED_RESCHED: Final = 0x8000_0000
 """PREEMPT_NEED_RESCHED, inverted: set while nobody wants to preempt."""
-_USER_FLAGS: Final = 0x202
-_HEADER: Final = 16
-"""Bytes before the map in `struct io_bitmap`, where the tree does not tell."""
-
-
-def load_image(objects: tuple[Path, ...]) -> Image:
-    """Link the tree's objects with the host's functions and data."""
-    return link(objects, FUNCTIONS, DATA)
 
 
 def bring_up(image: Image, scenario: Scenario) -> tuple[Driver, State]:
@@ -43,8 +35,8 @@ def bring_up(image: Image, scenario: Scenario) -> tuple[Driver, State]:
         KernelTreeError: the tree lacks something, or its own code for bringing up a CPU crashes.
     """
     layout, emulator = Layout(image), Emulator(image)
-    memory = Memory(emulator, layout, scenario.cpus, scenario.tasks, 2 * scenario.tasks)
-    contexts = Contexts(
+    memory = GuestMemory(emulator, layout, scenario.cpus, scenario.tasks, 2 * scenario.tasks)
+    executor = Executor(
         memory,
         preempt=scenario.has(Event.PREEMPT),
         failures=scenario.has(Event.ALLOCATION_FAILS),
@@ -53,23 +45,23 @@ def bring_up(image: Image, scenario: Scenario) -> tuple[Driver, State]:
     tss = TssLayout(64, {IoMapBase.VALID: 0}, layout.limit)
     concretion = exact(tss, scenario.longs)
     ports = {(a, b): concretion.ports_of(a, b) for a, b in [*scenario.ranges, (0, 0)]}
-    driver = Driver(contexts, ports)
+    kernel = EmulatedKernel(executor, ports)
     _set_globals(memory)
-    cpus = [_bring_up_cpu(driver, cpu) for cpu in range(scenario.cpus)]
+    cpus = [_bring_up_cpu(kernel, cpu) for cpu in range(scenario.cpus)]
     for slot in range(scenario.tasks):
-        _fork_first(driver, cpus[0], slot)
-    contexts.accesses.seen = Accesses()
-    contexts.accesses.counter = sequence_counter(image)
-    return driver, _initial(driver, scenario, cpus)
+        _fork_first(kernel, cpus[0], slot)
+    executor.accesses.seen = ObservedAccesses()
+    executor.accesses.counter = sequence_counter(image)
+    return Driver(kernel), _initial(kernel, scenario, cpus)
 
 
-def _initial(driver: Driver, scenario: Scenario, cpus: list[CpuMeta]) -> State:
-    memory = driver.memory
+def _initial(kernel: EmulatedKernel, scenario: Scenario, cpus: list[CpuMeta]) -> State:
+    memory = kernel.memory
     tasks = []
     for slot in range(scenario.tasks):
         runs = slot < scenario.cpus
         meta = TaskMeta(
-            "user" if runs else "return",
+            TaskMode.USER if runs else TaskMode.RETURN,
             privileged=not (scenario.unprivileged and slot == 0),
             home=slot % scenario.cpus if not scenario.has(Event.MIGRATE) else 0,
         )
@@ -78,14 +70,14 @@ def _initial(driver: Driver, scenario: Scenario, cpus: list[CpuMeta]) -> State:
     for cpu, cpu_meta in enumerate(cpus):
         current = name(TASK, cpu) if cpu < scenario.tasks else IDLE_NAME
         address = memory.task(cpu if current else memory.idle(cpu))
-        place = memory.gs_base(cpu) + driver.layout.current_task
+        place = memory.gs_base(cpu) + kernel.layout.current_task
         memory.emulator.write(place, address.to_bytes(8, "little"))
         components.append(memory.cpu_component(cpu, cpu_meta, (current,)))
     heap = (None,) * memory.heap
     return State(tuple(components), tuple(tasks), heap, memory.data_component())
 
 
-def _set_globals(memory: Memory) -> None:
+def _set_globals(memory: GuestMemory) -> None:
     image, write = memory.emulator.image, memory.emulator.write
     for cpu in range(memory.cpus):
         place = image.address("__per_cpu_offset") + 8 * cpu
@@ -102,8 +94,8 @@ def sequence_counter(image: Image) -> int | None:
     return next((a for a in found if a >= image.data_start), None)
 
 
-def _bring_up_cpu(driver: Driver, cpu: int) -> CpuMeta:
-    memory, image, layout = driver.memory, driver.emulator.image, driver.layout
+def _bring_up_cpu(kernel: EmulatedKernel, cpu: int) -> CpuMeta:
+    memory, image, layout = kernel.memory, kernel.emulator.image, kernel.layout
     write, base = memory.emulator.write, memory.gs_base(cpu)
     write(base + image.per_cpu_link, image.per_cpu)
     idle = memory.idle(cpu)
@@ -115,49 +107,49 @@ def _bring_up_cpu(driver: Driver, cpu: int) -> CpuMeta:
         (image.address("this_cpu_off"), base, 8),
     ):
         write(base + place, value.to_bytes(size, "little"))
-    driver.enter_cpu(cpu, CpuMeta(switching=False, limit=0, tr=(0, 0, 0)))
-    driver.contexts.accesses.who, driver.contexts.accesses.heap = Who(cpu, -1), Heap({})
-    ending = driver.contexts.call(
+    kernel.enter_cpu(cpu, CpuMeta(switching=False, limit=0, tr=(0, 0, 0)))
+    _act_as(kernel, Actor(cpu, -1))
+    ending = kernel.executor.call(
         image.address("iopermit_bring_up"), [cpu], memory.registers_of(idle), interrupts=False
     )
-    _check(driver, ending, "brings up a CPU's TSS")
+    _check(kernel, ending, "brings up a CPU's TSS")
     write(base + layout.preempt_count, _NEED_RESCHED.to_bytes(4, "little"))
-    selector, tss, limit, attributes = driver.emulator.task_register()
+    selector, tss, limit, attributes = kernel.emulator.task_register()
     return CpuMeta(switching=False, limit=limit, tr=(selector, tss - base, attributes))
 
 
-def _fork_first(driver: Driver, meta: CpuMeta, slot: int) -> None:
+def _fork_first(kernel: EmulatedKernel, meta: CpuMeta, slot: int) -> None:
     """Let CPU 0's idle task fork a task, so that it is like the ones that are forked later."""
-    memory = driver.memory
+    memory = kernel.memory
     idle = memory.idle(0)
-    driver.enter_cpu(0, meta)
-    driver.contexts.accesses.who, driver.contexts.accesses.heap = (
-        Who(0, -1, frozenset({slot})),
-        Heap({}),
-    )
+    kernel.enter_cpu(0, meta)
+    _act_as(kernel, Actor(0, -1, frozenset({slot})))
     arguments = [memory.task(slot), memory.stack(slot), 0, 0]
-    ending = driver.contexts.call(
-        driver.function("iopermit_fork"), arguments, memory.registers_of(idle), interrupts=False
+    ending = kernel.executor.call(
+        kernel.function("iopermit_fork"), arguments, memory.registers_of(idle), interrupts=False
     )
-    _check(driver, ending, "forks a task")
+    _check(kernel, ending, "forks a task")
 
 
-def _check(driver: Driver, ending: Ending, what: str) -> None:
+def _act_as(kernel: EmulatedKernel, actor: Actor) -> None:
+    """Execute on somebody's behalf, without any heap."""
+    accesses = kernel.executor.accesses
+    accesses.actor, accesses.heap = actor, HeapUse({})
+
+
+def _check(kernel: EmulatedKernel, ending: Ending, what: str) -> None:
     if ending.crash is None:
         return
-    function = driver.emulator.image.function_at(ending.crash.address)
+    function = kernel.emulator.image.function_at(ending.crash.address)
     where = f" in {function.name}()" if function else ""
     raise KernelTreeError(f"the tree's code that {what} crashes{where}: {ending.crash.message}")
 
 
-def _make_task(memory: Memory, slot: int, flags: int = 0) -> None:
+def _make_task(memory: GuestMemory, slot: int, flags: int = 0) -> None:
     layout, write, task = memory.layout, memory.emulator.write, memory.task(slot)
     write(task, bytes(layout.task_size))
     write(task + layout["offsetof_task_stack"], memory.stack(slot).to_bytes(8, "little"))
     write(task + layout["offsetof_task_flags"], flags.to_bytes(4, "little"))
     write(task + layout["offsetof_task_usage"], (1).to_bytes(4, "little"))
     user_flags = memory.registers_of(slot) + layout["offsetof_pt_regs_flags"]
-    write(user_flags, _USER_FLAGS.to_bytes(8, "little"))
-
-
-__all__ = ["CPU", "bring_up", "load_image"]
+    write(user_flags, USER_FLAGS.to_bytes(8, "little"))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
+from iopermit.kernel.cpu.crashes import CrashKind
 from iopermit.kernel.image.linker import HostData
 
 POISON: Final = 0x6B
@@ -33,7 +34,7 @@ class HostInterface(Protocol):
     def write(self, address: int, data: bytes) -> None:
         """Change bytes of memory."""
 
-    def crash(self, message: str) -> None:
+    def crash(self, kind: CrashKind, message: str) -> None:
         """End the run: the kernel would crash, or has noticed that its state is broken."""
 
     @property
@@ -97,19 +98,19 @@ def _refcount_warning(host: HostInterface, arguments: Sequence[int]) -> int:
         "refcount_t: decrement hit 0; leaking memory",
     )
     kind = arguments[1]
-    host.crash(kinds[kind] if kind < len(kinds) else "refcount_t: saturated")
+    host.crash(CrashKind.WARNING, kinds[kind] if kind < len(kinds) else "refcount_t: saturated")
     return 0
 
 
 def _warning(host: HostInterface, _: Sequence[int]) -> int:
     """Report a WARN() with a message."""
-    host.crash("WARNING: a WARN() of the kernel")
+    host.crash(CrashKind.WARNING, "WARNING: a WARN() of the kernel")
     return 0
 
 
 def _panic(host: HostInterface, _: Sequence[int]) -> int:
     """Report a panic()."""
-    host.crash("the kernel panics")
+    host.crash(CrashKind.WARNING, "the kernel panics")
     return 0
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from iopermit.kernel.state.contents import NAMES
-from iopermit.kernel.state.state import IDLE_NAME, State
+from iopermit.kernel.state.state import IDLE_NAME, State, TaskMode
 from iopermit.system.execution import Action, action
 from iopermit.system.rules import calls
 from iopermit.system.scenario import Event, Scenario
@@ -14,7 +14,7 @@ from iopermit.system.scenario import Event, Scenario
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from iopermit.kernel.execution.driver import Driver
+    from iopermit.kernel.execution.kernel import EmulatedKernel
 
 
 @dataclass(eq=False, frozen=True)
@@ -41,9 +41,9 @@ class Move:
 class Rules:
     """The actions of a scenario."""
 
-    def __init__(self, driver: Driver, scenario: Scenario) -> None:
+    def __init__(self, kernel: EmulatedKernel, scenario: Scenario) -> None:
         """Let the events of `scenario` happen."""
-        self.driver, self.scenario = driver, scenario
+        self.kernel, self.scenario = kernel, scenario
         self._known: dict[object, list[Move]] = {}
         self._keys: dict[object, int] = {}
 
@@ -78,24 +78,24 @@ class Rules:
         return Move(one, key, one.cpu, target, one.event == "switch", one.event == "step")
 
     def _on_cpu(self, state: State, cpu: int) -> Iterator[Action]:
-        driver, scenario = self.driver, self.scenario
-        if driver.cpu_meta(state, cpu).switching:
+        kernel, scenario = self.kernel, self.scenario
+        if kernel.cpu_meta(state, cpu).switching:
             yield Action(cpu, "step")
             return
-        slot = driver.current(state, cpu)
+        slot = kernel.current(state, cpu)
         if slot is None:
             yield from self._switches(state, cpu, None)
             return
         task = state.tasks[slot]
         assert task is not None  # noqa: S101 - it is a task of the switch
-        meta = driver.task_meta(task)
+        meta = kernel.task_meta(task)
         can_switch = True
         match meta.mode:
-            case "user":
+            case TaskMode.USER:
                 yield from self._user_events(state, cpu, privileged=meta.privileged)
-            case "thread":
+            case TaskMode.THREAD:
                 yield from self._thread_events(state, cpu)
-            case "kernel" | "return":
+            case TaskMode.KERNEL | TaskMode.RETURN:
                 yield Action(cpu, "step")
                 can_switch = meta.preemptible and scenario.has(Event.PREEMPT)
         if can_switch:
@@ -134,14 +134,14 @@ class Rules:
         taken = {
             n % NAMES
             for component in state.cpus
-            for n in component[1][: self.driver.contents[component[0]].leading]
+            for n in component[1][: self.kernel.contents[component[0]].leading]
             if n != IDLE_NAME
         }
         for following, task in enumerate(state.tasks):
             if task is None or following in taken:
                 continue
-            meta = self.driver.task_meta(task)
-            if meta.mode in {"embryo", "dead"}:
+            meta = self.kernel.task_meta(task)
+            if meta.mode in {TaskMode.EMBRYO, TaskMode.DEAD}:
                 continue
             if not self.scenario.has(Event.MIGRATE) and meta.home != cpu:
                 continue

@@ -9,7 +9,7 @@ from iopermit.engine.errors import ScheduleError
 from iopermit.system.execution import Action
 
 if TYPE_CHECKING:
-    from iopermit.kernel.search.exploration import Explorer, Found
+    from iopermit.kernel.search.tree_search import Found, TreeSearch
     from iopermit.kernel.state.state import State
 
 
@@ -41,17 +41,17 @@ def scheduled(saved: dict[str, Any]) -> Scheduled:
     return Scheduled(Action(int(saved["cpu"]), str(saved["event"]), arguments), choices)
 
 
-def concrete_schedule(explorer: Explorer, found: Found) -> list[Scheduled]:
+def concrete_schedule(search: TreeSearch, found: Found) -> list[Scheduled]:
     """Return a schedule from the initial state along the path of a violation.
 
     Raises:
         ScheduleError: the path cannot be followed.
     """
-    state = explorer.initial
+    state = search.initial
     schedule = []
     for number, action in enumerate(found.actions):
         target = found.path[number + 1] if number + 1 < len(found.path) else None
-        step, after = _step(explorer, state, action, target, found)
+        step, after = _step(search, state, action, target, found)
         schedule.append(step)
         if after is None:
             break
@@ -60,16 +60,16 @@ def concrete_schedule(explorer: Explorer, found: Found) -> list[Scheduled]:
 
 
 def _step(
-    explorer: Explorer, state: State, wanted: Action, target: State | None, found: Found
+    search: TreeSearch, state: State, wanted: Action, target: State | None, found: Found
 ) -> tuple[Scheduled, State | None]:
-    for action in explorer.rules.enabled(state):
+    for action in search.rules.enabled(state):
         if action.event != wanted.event:
             continue
-        for outcome in explorer.driver.execute(state, action):
+        for outcome in search.driver.execute(state, action):
             if target is None and outcome.crash is not None:
-                if found.crash is not None and outcome.crash.message == found.crash.message:
+                if found.crash is not None and outcome.crash.is_same_as(found.crash):
                     return Scheduled(action, outcome.choices), None
-            elif outcome.state is not None and explorer.canonical(outcome.state) == target:
+            elif outcome.state is not None and search.canonical(outcome.state) == target:
                 return Scheduled(action, outcome.choices), outcome.state
     message = f"no {wanted.event} leads from one state of the path to the next"
     raise ScheduleError(message)

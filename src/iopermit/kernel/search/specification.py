@@ -1,4 +1,4 @@
-"""Judges a state: what the CPU allows each task in user mode, against what it was granted."""
+"""Checks the specification in a state: what the CPU allows each task, and what it was granted."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import numpy as np
 
 from iopermit import arch
 from iopermit.kernel.state.contents import CPU, HEAP, NAMES, address_of, kind_of, name
+from iopermit.kernel.state.state import TaskMode
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from iopermit.kernel.execution.driver import Driver
+    from iopermit.kernel.execution.kernel import EmulatedKernel
     from iopermit.kernel.state.state import State
 
 Ranges = tuple[tuple[int, int], ...]
@@ -40,12 +41,12 @@ class Finding:
     granted: Ranges = ()
 
 
-class Judge:
+class SpecificationCheck:
     """Remembers what it decided about equal TSSs and grants."""
 
-    def __init__(self, driver: Driver) -> None:
-        """Judge states of `driver`."""
-        self.driver = driver
+    def __init__(self, kernel: EmulatedKernel) -> None:
+        """Check states of `kernel`."""
+        self.kernel = kernel
         self._allowed: dict[tuple[int, int], NDArray[np.bool_]] = {}
         self._known: dict[tuple[int, int, int], tuple[str, Ranges, Ranges, Ranges] | None] = {}
         self._iopl: dict[int, int] = {}
@@ -53,19 +54,19 @@ class Judge:
     def finding(self, state: State) -> Finding | None:
         """Return what is wrong in a state, or None."""
         for cpu in range(len(state.cpus)):
-            found = self._judge_cpu(state, cpu)
+            found = self._on_cpu(state, cpu)
             if found is not None:
                 return found
         return self._garbage(state)
 
-    def _judge_cpu(self, state: State, cpu: int) -> Finding | None:
-        slot = self.driver.current(state, cpu)
+    def _on_cpu(self, state: State, cpu: int) -> Finding | None:
+        slot = self.kernel.current(state, cpu)
         if slot is None:
             return None
         task = state.tasks[slot]
         assert task is not None  # noqa: S101 - it is a task of the switch
-        meta = self.driver.task_meta(task)
-        if meta.mode != "user":
+        meta = self.kernel.task_meta(task)
+        if meta.mode is not TaskMode.USER:
             return None
         iopl = self._iopl_of(task[0])
         key = (state.cpus[cpu][0], meta.grants, iopl)
@@ -81,7 +82,7 @@ class Judge:
         self, state: State, cpu: int, grants: int, iopl: int
     ) -> tuple[str, Ranges, Ranges, Ranges] | None:
         allowed = self.allowed(state, cpu, iopl)
-        granted = self.driver.grants.grants(grants).allowed
+        granted = self.kernel.grants.grants(grants).allowed
         leaked, lost = allowed & ~granted, granted & ~allowed
         for kind, ports in (("leak", leaked), ("loss", lost)):
             if np.any(ports):
@@ -96,18 +97,18 @@ class Judge:
 
     def tss(self, state: State, cpu: int) -> arch.Tss:
         """Return the TSS of a CPU, in the bytes of its memory, with the cached limit."""
-        driver = self.driver
-        meta = driver.cpu_meta(state, cpu)
-        data = driver.contents.data_of(state.cpus[cpu], name(CPU, cpu), address_of)
-        start = meta.tr[1] - driver.emulator.image.per_cpu_link
+        kernel = self.kernel
+        meta = kernel.cpu_meta(state, cpu)
+        data = kernel.contents.data_of(state.cpus[cpu], name(CPU, cpu), address_of)
+        start = meta.tr[1] - kernel.emulator.image.per_cpu_link
         image = data[start : start + _MOST_IMAGE]
         return arch.Tss(arch.TssFormat.TSS64, image, meta.limit)
 
     def _iopl_of(self, content: int) -> int:
         """Return the IOPL in the flags with which a task executes user code."""
         if content not in self._iopl:
-            start = (self.driver.layout.task_size + 7) & ~7
-            data = self.driver.contents[content].data
+            start = (self.kernel.layout.task_size + 7) & ~7
+            data = self.kernel.contents[content].data
             self._iopl[content] = int.from_bytes(data[start : start + 8], "little") >> 12 & 3
         return self._iopl[content]
 

@@ -8,8 +8,8 @@ from iopermit import arch
 from iopermit.engine.trace import Violation
 
 if TYPE_CHECKING:
-    from iopermit.kernel.execution.crashes import Crash
-    from iopermit.kernel.execution.driver import Driver
+    from iopermit.kernel.cpu.crashes import Crash
+    from iopermit.kernel.execution.kernel import EmulatedKernel
     from iopermit.kernel.image.linker import Image
     from iopermit.kernel.search.specification import Finding
     from iopermit.kernel.state.state import State
@@ -21,13 +21,15 @@ def task_name(slot: int | None) -> str:
     return "idle" if slot is None else chr(ord("A") + slot)
 
 
-def violation_of(found: Finding, driver: Driver, state: State, site: Site | None) -> Violation:
+def violation_of(
+    found: Finding, kernel: EmulatedKernel, state: State, site: Site | None
+) -> Violation:
     """Return the violation that a state shows."""
     if found.kind == "garbage":
         message = "nothing refers to an object that is in use"
         return Violation("garbage", "", 0, (), (), (), "", message, site)
     name, ports = task_name(found.slot), arch.format_ranges(found.ports)
-    owner = _owner(found, driver, state) if found.kind == "leak" else ""
+    owner = _owner(found, kernel, state) if found.kind == "leak" else ""
     if found.kind == "loss":
         message = f"task {name} may not use ports {ports}, which it was granted"
     else:
@@ -38,13 +40,13 @@ def violation_of(found: Finding, driver: Driver, state: State, site: Site | None
     )
 
 
-def _owner(found: Finding, driver: Driver, state: State) -> str:
+def _owner(found: Finding, kernel: EmulatedKernel, state: State) -> str:
     """Return the one other task that was granted the leaked ports."""
     owners = []
     for slot, task in enumerate(state.tasks):
         if task is None or slot == found.slot:
             continue
-        ports = driver.grants.grants(driver.task_meta(task).grants).allowed
+        ports = kernel.grants.grants(kernel.task_meta(task).grants).allowed
         if all(ports[first : last + 1].all() for first, last in found.ports):
             owners.append(task_name(slot))
     return owners[0] if len(owners) == 1 else ""

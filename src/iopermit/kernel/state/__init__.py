@@ -1,1 +1,1 @@
-"""The state of the emulated kernel between two segments, and its canonical form."""
+"""The state of the emulated kernel between two transitions, and its canonical form."""

@@ -1,7 +1,8 @@
-"""The state of the emulated kernel between two segments, as a tuple of numbered contents."""
+"""The state of the emulated kernel between two transitions, as a tuple of numbered contents."""
 
 from __future__ import annotations
 
+import enum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from iopermit.kernel.state.contents import NAMES
@@ -9,7 +10,6 @@ from iopermit.kernel.state.contents import NAMES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from iopermit.kernel.execution.emulator import Registers
     from iopermit.kernel.state.contents import Component
 
 IDLE_NAME: Final = 0
@@ -32,12 +32,27 @@ class State(NamedTuple):
         yield self.data
 
 
+class TaskMode(enum.StrEnum):
+    """What a task is doing. Strings, since contents are looked up by it and these hash fast."""
+
+    USER = "user"
+    RETURN = "return"
+    """About to return to user mode."""
+    KERNEL = "kernel"
+    """Stopped in a system call."""
+    THREAD = "thread"
+    """A kernel thread between two events."""
+    EMBRYO = "embryo"
+    """Being forked."""
+    DEAD = "dead"
+    """It exited and waits to be switched out."""
+
+
 class CpuMeta(NamedTuple):
     """What the driver knows of a CPU. Its names: the current task; while switching, also the next.
 
     Attributes:
         switching: whether it is between two tasks, stopped inside the switch.
-        preemptible: whether the kernel code that runs there can be preempted at this point.
         limit: the limit that the task register caches.
         tr: selector, base and attributes that it caches.
         stack: while switching, bytes of the stack in use.
@@ -66,8 +81,7 @@ class TaskMeta(NamedTuple):
     """What the driver knows of a task. Its names: a child that is being made, if there is one.
 
     Attributes:
-        mode: `user`; `return`: about to return to user mode; `kernel`: stopped in a system call;
-            `thread`: a kernel thread between two events; `embryo`: being forked; `dead`.
+        mode: what it is doing.
         privileged: whether it has CAP_SYS_RAWIO.
         kernel_thread: whether it never returns to user mode.
         grants: number of what it was granted.
@@ -77,7 +91,7 @@ class TaskMeta(NamedTuple):
         stack: in the kernel, bytes of its stack in use.
     """
 
-    mode: str
+    mode: TaskMode
     privileged: bool = True
     kernel_thread: bool = False
     grants: int = 0
@@ -85,16 +99,6 @@ class TaskMeta(NamedTuple):
     operation: Operation | None = None
     preemptible: bool = True
     stack: int = 0
-
-
-def pack_registers(registers: Registers) -> bytes:
-    """Return registers as bytes, so that they are part of a content."""
-    return b"".join(value.to_bytes(8, "little") for value in registers)
-
-
-def unpack_registers(data: bytes) -> Registers:
-    """Return the registers that `pack_registers` packed."""
-    return tuple(int.from_bytes(data[i : i + 8], "little") for i in range(0, len(data), 8))
 
 
 def slot_of(named: int) -> int | None:

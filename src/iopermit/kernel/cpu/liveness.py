@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import capstone
 from capstone import x86_const as x86
 
-from iopermit.kernel.execution.emulator import INTERRUPTS, RFLAGS, Registers
+from iopermit.kernel.cpu.registers import INTERRUPTS, NAMES, RFLAGS, Registers
 from iopermit.kernel.image import memory_map as at
 
 if TYPE_CHECKING:
@@ -21,16 +21,12 @@ if TYPE_CHECKING:
 
     from iopermit.kernel.image.linker import Function, Image
 
-_NAMES: Final = (
-    "rip", "rflags", "rsp", "rbp", "rax", "rbx", "rcx", "rdx", "rsi", "rdi",
-    "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
-)  # fmt: skip
 _FLAGS: Final = 1 << RFLAGS
-_ALL: Final = (1 << len(_NAMES)) - 1
+_ALL: Final = (1 << len(NAMES)) - 1
 
 
 def _mask(names: Iterable[str]) -> int:
-    return sum(1 << _NAMES.index(name) for name in names)
+    return sum(1 << NAMES.index(name) for name in names)
 
 
 _ALWAYS: Final = _mask(("rip", "rsp"))
@@ -222,7 +218,7 @@ def _number(name: str) -> int | None:
         name = f"r{name[0]}x"
     elif name[0] == "e" or len(name) == _SHORT:
         name = "r" + name[-2:]
-    return _NAMES.index(name) if name in _NAMES else None
+    return NAMES.index(name) if name in NAMES else None
 
 
 def _partial(name: str) -> bool:

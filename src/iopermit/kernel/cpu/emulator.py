@@ -6,6 +6,7 @@ emulator's own; so the cached limit of TR is what the tree's own descriptor says
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +14,7 @@ from unicorn import Uc, UcError
 from unicorn import unicorn_const as uc
 from unicorn import x86_const as x86
 
+from iopermit.kernel.cpu.registers import ARGUMENTS, NAMES, RFLAGS, RIP, RSP, Registers
 from iopermit.kernel.image import memory_map as at
 
 if TYPE_CHECKING:
@@ -20,51 +22,28 @@ if TYPE_CHECKING:
 
     from iopermit.kernel.image.linker import Image
 
-REGISTERS: Final = (
-    x86.UC_X86_REG_RIP,
-    x86.UC_X86_REG_RFLAGS,
-    x86.UC_X86_REG_RSP,
-    x86.UC_X86_REG_RBP,
-    x86.UC_X86_REG_RAX,
-    x86.UC_X86_REG_RBX,
-    x86.UC_X86_REG_RCX,
-    x86.UC_X86_REG_RDX,
-    x86.UC_X86_REG_RSI,
-    x86.UC_X86_REG_RDI,
-    x86.UC_X86_REG_R8,
-    x86.UC_X86_REG_R9,
-    x86.UC_X86_REG_R10,
-    x86.UC_X86_REG_R11,
-    x86.UC_X86_REG_R12,
-    x86.UC_X86_REG_R13,
-    x86.UC_X86_REG_R14,
-    x86.UC_X86_REG_R15,
-)
-"""What of the CPU belongs to the running context."""
-RIP, RFLAGS, RSP, RAX = 0, 1, 2, 4
-_ARGUMENTS: Final = (9, 8, 7, 6, 10, 11)
-"""Where in `REGISTERS` the arguments of a function are: RDI, RSI, RDX, RCX, R8, R9."""
-INTERRUPTS: Final = 0x200
-"""EFLAGS.IF."""
-_STATUS: Final = 0x8D5
-"""The arithmetic flags in EFLAGS."""
-FLAGS: Final = 2
-"""EFLAGS with nothing set."""
+_REGISTERS: Final = tuple(getattr(x86, f"UC_X86_REG_{name.upper()}") for name in NAMES)
 RETURN: Final = at.HOST
 """Where the kernel functions that the driver calls return to."""
 
 _ATTRIBUTES: Final = 0x00F0_FF00
 """Type, DPL, P, AVL and G in the second half of a segment descriptor."""
 
-Registers = tuple[int, ...]
+
+class FaultKind(enum.Enum):
+    """What stopped the emulated CPU."""
+
+    MEMORY = enum.auto()
+    UNDEFINED = enum.auto()
+    """UD2 and other invalid instructions."""
+    EXCEPTION = enum.auto()
 
 
 @dataclass(frozen=True)
 class Fault:
     """Why the emulated CPU could not go on."""
 
-    kind: str
-    """`memory`, `undefined` (UD2 and other invalid instructions) or `exception`."""
+    kind: FaultKind
     instruction: int
     address: int = 0
     access: str = ""
@@ -165,11 +144,11 @@ class Emulator:
 
     def registers(self) -> Registers:
         """Return the registers of the running context."""
-        return tuple(self.uc.reg_read_batch(REGISTERS))
+        return tuple(self.uc.reg_read_batch(_REGISTERS))
 
     def register(self, index: int) -> int:
-        """Return one register, by its index in `REGISTERS`."""
-        return int(self.uc.reg_read(REGISTERS[index]))
+        """Return one register, by its index in `registers.NAMES`."""
+        return int(self.uc.reg_read(_REGISTERS[index]))
 
     def set_result(self, value: int) -> None:
         """Set what a host function returns."""
@@ -177,7 +156,7 @@ class Emulator:
 
     def arguments(self) -> list[int]:
         """Return the six arguments of the function that is being called."""
-        return [self.register(index) for index in _ARGUMENTS]
+        return [self.register(index) for index in ARGUMENTS]
 
     def enter_cpu(self, gs_base: int, gdt: tuple[int, int], tr: tuple[int, int, int, int]) -> None:
         """Become one of the kernel's CPUs.
@@ -206,8 +185,8 @@ class Emulator:
         self, function: int, arguments: Iterable[int], stack: int, flags: int
     ) -> Registers:
         """Return the registers of a context that is about to execute a function of the image."""
-        values = [0] * len(REGISTERS)
-        for index, value in zip(_ARGUMENTS, arguments, strict=False):
+        values = [0] * len(_REGISTERS)
+        for index, value in zip(ARGUMENTS, arguments, strict=False):
             values[index] = value
         # The ABI wants RSP + 8 to be a multiple of 16 at the entry of a function.
         stack = (stack & ~15) - 8
@@ -218,7 +197,7 @@ class Emulator:
     def resume(self, registers: Registers) -> Fault | None:
         """Go on with a context until it returns or `stop` is called."""
         self._stopped, self._fault = False, None
-        self.uc.reg_write_batch(list(zip(REGISTERS, registers, strict=True)))
+        self.uc.reg_write_batch(list(zip(_REGISTERS, registers, strict=True)))
         try:
             self.uc.emu_start(registers[RIP], RETURN)
         except UcError as error:
@@ -236,9 +215,10 @@ class Emulator:
                 uc.UC_MEM_WRITE_UNMAPPED: "write",
                 uc.UC_MEM_WRITE_PROT: "write",
             }.get(kind, "fetch")
-            self._fault = Fault("memory", self.register(RIP), address, access)
+            self._fault = Fault(FaultKind.MEMORY, self.register(RIP), address, access)
         return False
 
     def _fault_of(self, error: UcError) -> Fault:
-        kind = "undefined" if error.errno == uc.UC_ERR_INSN_INVALID else "exception"
+        undefined = error.errno == uc.UC_ERR_INSN_INVALID
+        kind = FaultKind.UNDEFINED if undefined else FaultKind.EXCEPTION
         return Fault(kind, self.register(RIP))

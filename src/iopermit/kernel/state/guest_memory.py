@@ -5,20 +5,20 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Final
 
-from iopermit.kernel.execution.emulator import REGISTERS, RSP, Emulator, Registers
+from iopermit.kernel.cpu.registers import RSP, SIZE, Registers, pack, unpack
 from iopermit.kernel.image import memory_map as at
 from iopermit.kernel.state.contents import CPU, HEAP, TASK, Component, Contents, address_of, name
-from iopermit.kernel.state.state import CpuMeta, State, TaskMeta, pack_registers, unpack_registers
 
 if TYPE_CHECKING:
+    from iopermit.kernel.cpu.emulator import Emulator
     from iopermit.kernel.image.layout import Layout
+    from iopermit.kernel.state.state import CpuMeta, State, TaskMeta
 
-_REGISTERS: Final = 8 * len(REGISTERS)
 _DATA_NAME: Final = 1
 """No pointer refers to the global data by this name."""
 
 
-class Memory:
+class GuestMemory:
     """The writable memory: CPU areas, tasks and their stacks, the heap, global data."""
 
     def __init__(
@@ -135,7 +135,7 @@ class Memory:
         self.emulator.write(start + self.layout["offsetof_pt_regs_flags"], flags)
 
     def _load_stack(self, slot: int, data: bytes) -> None:
-        stack = data[_REGISTERS:]
+        stack = data[SIZE:]
         if stack:
             top = self.stack(slot) + self.layout.stack_size
             self.emulator.write(top - len(stack), stack)
@@ -153,7 +153,7 @@ class Memory:
         data += self.emulator.read(self.task(idle), self._task)
         stack = self._stack(idle, registers) if registers else b""
         meta = meta._replace(stack=len(stack))
-        data += pack_registers(registers) + stack
+        data += pack(registers) + stack
         return self.contents.component(meta, data, own, names)
 
     def _moved_descriptor(self, area: bytes, distance: int) -> bytes:
@@ -178,7 +178,7 @@ class Memory:
         data = self.emulator.read(self.task(slot), self._task) + self.emulator.read(flags, 8)
         stack = self._stack(slot, registers) if registers else b""
         meta = meta._replace(stack=len(stack))
-        data += pack_registers(registers) + stack
+        data += pack(registers) + stack
         return self.contents.component(meta, data, name(TASK, slot), names)
 
     def heap_component(self, slot: int, size: int) -> Component:
@@ -197,7 +197,7 @@ class Memory:
         meta = self.contents[component[0]].meta
         size = meta.stack  # type: ignore[attr-defined]
         end = len(data) - size
-        return unpack_registers(data[end - _REGISTERS : end])
+        return unpack(data[end - SIZE : end])
 
     def _stack(self, slot: int, registers: Registers) -> bytes:
         """Return the bytes of the stack that are in use."""

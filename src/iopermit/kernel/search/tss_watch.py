@@ -1,4 +1,4 @@
-"""Watches the C lines that a segment executes, and the TSS after each of them."""
+"""Watches the C lines that a transition executes, and the TSS after each of them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 
 from iopermit import arch
 from iopermit.engine.trace import TssState
-from iopermit.kernel.execution.segment import VM_EXIT_LIMIT
+from iopermit.kernel.execution.entry import VM_EXIT_LIMIT
 from iopermit.kernel.state.contents import CPU, address_of, name
 from iopermit.system.site import Site
 
 if TYPE_CHECKING:
-    from iopermit.kernel.execution.driver import Driver
+    from iopermit.kernel.execution.kernel import EmulatedKernel
     from iopermit.kernel.image.lines import Lines
     from iopermit.kernel.state.state import State
 
@@ -25,17 +25,17 @@ _BASE = 102
 
 
 class TssWatch:
-    """Tells of each line of a segment once, and again when it changes the TSS."""
+    """Tells of each line of a transition once, and again when it changes the TSS."""
 
-    def __init__(self, driver: Driver, lines: Lines, report: Report) -> None:
-        """Watch what `driver` executes.
+    def __init__(self, kernel: EmulatedKernel, lines: Lines, report: Report) -> None:
+        """Watch what `kernel` executes.
 
         Args:
-            driver: the machine; its code is watched from now on.
+            kernel: the machine; its code is watched from now on.
             lines: the line tables.
             report: gets each line, whether it changed the TSS, and the TSSs after it.
         """
-        self.driver, self.lines, self._report = driver, lines, report
+        self.kernel, self.lines, self._report = kernel, lines, report
         self._cpu = 0
         self._active = False
         self._site: Site | None = None
@@ -45,16 +45,16 @@ class TssWatch:
         self._sites: dict[int, Site | None] = {}
         self._instructions = 0
         """Executed since the line was begun."""
-        driver.emulator.on_instruction(self._instruction)
+        kernel.emulator.on_instruction(self._instruction)
 
     def begin(self, state: State, cpu: int) -> None:
-        """Begin with a segment of a CPU."""
+        """Begin with a transition of a CPU."""
         self._states = self.states(state)
         self._cpu, self._active, self._site, self._memory = cpu, True, None, b""
         self._seen.clear()
 
     def end(self, *, stopped: bool) -> None:
-        """End with the segment; if it stopped, the last instruction was not executed."""
+        """End with the transition; if it stopped, the last instruction was not executed."""
         if stopped and self._instructions == 1:
             self._site = None
         self._finish_line()
@@ -87,11 +87,11 @@ class TssWatch:
             self._report(self._site, changed, self._states)
 
     def _read(self) -> bytes:
-        layout, memory = self.driver.layout, self.driver.memory
+        layout, memory = self.kernel.layout, self.kernel.memory
         start = memory.gs_base(self._cpu) + layout.tss
         size = layout.tss_end - layout.tss
-        limit = self.driver.emulator.task_register()[2]
-        data = bytearray(self.driver.emulator.read(start, size))
+        limit = self.kernel.emulator.task_register()[2]
+        data = bytearray(self.kernel.emulator.read(start, size))
         # What the kernel keeps between the hardware's part and the map is not looked at.
         first = layout.tss_bitmap - layout.tss
         data[arch.TSS_SIZE : first] = bytes(first - arch.TSS_SIZE)
@@ -99,19 +99,19 @@ class TssWatch:
 
     def states(self, state: State) -> tuple[TssState, ...]:
         """Return the TSS of every CPU in a state."""
-        driver, layout = self.driver, self.driver.layout
+        kernel, layout = self.kernel, self.kernel.layout
         result = []
         for cpu, component in enumerate(state.cpus):
-            data = driver.contents.data_of(component, name(CPU, cpu), address_of)
-            start = layout.tss - driver.emulator.image.per_cpu_link
-            limit = driver.cpu_meta(state, cpu).limit
+            data = kernel.contents.data_of(component, name(CPU, cpu), address_of)
+            start = layout.tss - kernel.emulator.image.per_cpu_link
+            limit = kernel.cpu_meta(state, cpu).limit
             size = layout.tss_end - layout.tss
             result.append(self._state_of(data[start : start + size] + limit.to_bytes(4, "little")))
         return tuple(result)
 
     def _state_of(self, memory: bytes) -> TssState:
         """Return the state of a TSS from its bytes with the cached limit behind them."""
-        layout = self.driver.layout
+        layout = self.kernel.layout
         limit = int.from_bytes(memory[-4:], "little")
         base = int.from_bytes(memory[_BASE : _BASE + 2], "little")
         start = layout.tss_bitmap - layout.tss

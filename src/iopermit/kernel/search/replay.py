@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, Final
 
 from iopermit.engine.trace import Replay, TraceStep, TssState, Violation
 from iopermit.kernel.execution.boot import bring_up
-from iopermit.kernel.search.specification import Judge
+from iopermit.kernel.search.specification import SpecificationCheck
+from iopermit.kernel.search.tss_watch import TssWatch
 from iopermit.kernel.search.violations import crash_of, task_name, violation_of
-from iopermit.kernel.search.watching import TssWatch
+from iopermit.kernel.state.state import TaskMode, slot_of
 from iopermit.system.event_texts import EVENT_TEXTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from iopermit.kernel.execution.accesses import Points
     from iopermit.kernel.execution.driver import Outcome
+    from iopermit.kernel.execution.scheduling_points import SchedulingPoints
     from iopermit.kernel.image.lines import Lines
     from iopermit.kernel.image.linker import Image
     from iopermit.kernel.search.schedule import Scheduled
@@ -29,7 +30,7 @@ _FIRST_ERROR: Final = (1 << 64) - 4095
 """Results from here on are negated error numbers (MAX_ERRNO)."""
 
 
-class Replayer:
+class ScheduleReplayer:
     """A machine that executes one schedule."""
 
     def __init__(
@@ -37,7 +38,7 @@ class Replayer:
         image: Image,
         lines: Lines,
         scenario: Scenario,
-        points: Points,
+        points: SchedulingPoints,
         suspects: frozenset[tuple[str, int]] = frozenset(),
     ) -> None:
         """Bring the machine up.
@@ -51,17 +52,19 @@ class Replayer:
         """
         self.image, self.lines, self.scenario = image, lines, scenario
         self.driver, self.state = bring_up(image, scenario)
-        self.driver.contexts.watch(points)
-        self.judge = Judge(self.driver)
+        self.kernel = self.driver.kernel
+        self.kernel.executor.watch(points)
+        self.specification = SpecificationCheck(self.kernel)
         self.trace: list[TraceStep] = []
         self.violation: Violation | None = None
-        self.watch = TssWatch(self.driver, lines, self._line)
+        self.watch = TssWatch(self.kernel, lines, self._line)
         self.suspects = suspects
         self._last_writer: dict[int, Site] = {}
         self._preempted: Site | None = None
         self._suspect: Site | None = None
         self._site: Site | None = None
         self._now: tuple[int, str, int] = (0, "", 0)
+        self._switching = False
 
     def run(self, schedule: Sequence[Scheduled]) -> Replay:
         """Execute a schedule up to the first violation.
@@ -76,20 +79,21 @@ class Replayer:
         return Replay(tuple(self.trace), self.violation)
 
     def _apply(self, one: Scheduled, number: int) -> None:
-        action, state, driver = one.action, self.state, self.driver
-        slot = driver.current(state, action.cpu)
+        action, state, kernel = one.action, self.state, self.kernel
+        slot = kernel.current(state, action.cpu)
         who = task_name(slot)
+        self._switching = action.event == "switch" or kernel.cpu_meta(state, action.cpu).switching
         if action.event == "switch":
             who = f"{who} to {self._name_of(action['following'])}"
             self._note_preemption(state, slot)
-        elif driver.cpu_meta(state, action.cpu).switching:
+        elif self._switching:
             named = state.cpus[action.cpu][1][1]
-            who = f"{who} to {task_name(driver.slot_of(named))}"
+            who = f"{who} to {task_name(slot_of(named))}"
         self._now = (action.cpu, who, number)
         if action.event != "step":
             self._event(action)
         self.watch.begin(state, action.cpu)
-        outcome, _ = driver.execute_once(state, action, one.choices)
+        outcome, _ = self.driver.execute_once(state, action, one.choices)
         stopped = outcome.crash is None and outcome.result is None
         self.watch.end(stopped=stopped)
         if outcome.crash is not None:
@@ -98,20 +102,20 @@ class Replayer:
         elif outcome.state is not None:
             self._ended(outcome)
             self.state = outcome.state
-            self._judge()
+            self._check_specification()
 
     def _name_of(self, slot: int) -> str:
         return task_name(slot if slot < self.scenario.tasks else None)
 
     def _note_preemption(self, state: State, slot: int | None) -> None:
         task = state.tasks[slot] if slot is not None else None
-        if task is not None and self.driver.task_meta(task).mode == "kernel":
+        if task is not None and self.kernel.task_meta(task).mode is TaskMode.KERNEL:
             self._preempted = self._site
 
     def _event(self, action: Action) -> None:
         text = EVENT_TEXTS.get(action.event, action.event)
         if action.event == "ioperm":
-            ports = self.driver.ports[action["first"], action["end"]]
+            ports = self.kernel.ports[action["first"], action["end"]]
             text = f"ioperm({ports.first}, {ports.count}, {action['turn_on']})"
         elif action.event == "iopl":
             text = f"iopl({action['level']})"
@@ -150,7 +154,7 @@ class Replayer:
         if outcome.result >= _FIRST_ERROR:
             number = (1 << 64) - outcome.result
             error = _ERRORS.get(number, f"error {number}")
-        text = "the next task runs" if " to " in self._now[1] else "the call returns"
+        text = "the next task runs" if self._switching else "the call returns"
         self._add("step", {}, text, None, error)
 
     def _first_suspect(self) -> Site | None:
@@ -164,8 +168,8 @@ class Replayer:
     def _has_code(self, file: str, line: int) -> bool:
         return not self.lines.place(file, line).text or self.lines.has_code(file, line)
 
-    def _judge(self) -> None:
-        found = self.judge.finding(self.state)
+    def _check_specification(self) -> None:
+        found = self.specification.finding(self.state)
         if found is None:
             return
         blamed = (
@@ -175,4 +179,4 @@ class Replayer:
             or (self._last_writer.get(found.cpu) if found.slot >= 0 else None)
             or self._site
         )
-        self.violation = violation_of(found, self.driver, self.state, blamed)
+        self.violation = violation_of(found, self.kernel, self.state, blamed)

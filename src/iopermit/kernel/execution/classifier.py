@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from iopermit.kernel.execution.accesses import Accesses, Points
+from iopermit.kernel.execution.scheduling_points import ObservedAccesses, SchedulingPoints
 from iopermit.kernel.image import memory_map as at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from iopermit.kernel.state.memory import Memory
+    from iopermit.kernel.state.guest_memory import GuestMemory
 
 Point = tuple[bool, bool]
 """Whether an access is a point for this CPU's tasks, and for other CPUs."""
@@ -19,8 +19,8 @@ _NONE: Point = (False, False)
 
 
 @dataclass
-class Who:
-    """On whose behalf a segment runs.
+class Actor:
+    """On whose behalf a transition is executed.
 
     Attributes:
         cpu: which CPU executes it.
@@ -36,8 +36,8 @@ class Who:
 
 
 @dataclass
-class Heap:
-    """The heap during a segment.
+class HeapUse:
+    """The heap during a transition.
 
     Attributes:
         used: sizes of the objects in use, by slot.
@@ -60,20 +60,20 @@ class Classifier:
     Attributes:
         points: the points in use.
         seen: all accesses observed.
-        who, heap: of the running segment.
-        foreign: whether the segment accessed what it should have nothing to do with.
+        actor, heap: of the running transition.
+        foreign: whether the transition accessed what it should have nothing to do with.
         touched_heap: whether it accessed the heap.
         counter: address of the counter of sequence numbers: fresh numbers are alike, whoever takes
             one first.
     """
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: GuestMemory) -> None:
         """Classify accesses to the machine's memory."""
         self._memory = memory
         self._current_task = memory.layout.current_task
         self._data_start = memory.emulator.image.data_start
-        self.points, self.seen = Points(), Accesses()
-        self.who, self.heap = Who(0, 0), Heap({})
+        self.points, self.seen = SchedulingPoints(), ObservedAccesses()
+        self.actor, self.heap = Actor(0, 0), HeapUse({})
         self.foreign = self.touched_heap = False
         self.counter: int | None = None
 
@@ -105,9 +105,9 @@ class Classifier:
 
     def _task_access(self, address: int, size: int, value: int, *, write: bool) -> Point:
         slot, offset = divmod(address - at.TASK, at.TASK_STRIDE)
-        who = self.who
-        own, involved = slot == who.slot, slot in who.involved
-        if own or not involved or who.slot < 0:
+        actor = self.actor
+        own, involved = slot == actor.slot, slot in actor.involved
+        if own or not involved or actor.slot < 0:
             self.seen.tasks.add(offset, size, write=write, own=own)
         if not own and involved:
             # The tasks of a switch do not run elsewhere; a child that is being made neither.
@@ -125,7 +125,7 @@ class Classifier:
 
     def _per_cpu_access(self, address: int, *, write: bool) -> Point:
         cpu, offset = divmod(address - at.PER_CPU, at.PER_CPU_STRIDE)
-        if cpu != self.who.cpu:
+        if cpu != self.actor.cpu:
             self.foreign = True
             self.seen.remote.add(offset & ~7)
             return True, True

@@ -1,47 +1,33 @@
-"""Runs kernel code of one CPU up to the next point where something else may happen."""
+"""Executes kernel code of one CPU up to the next scheduling point."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from iopermit.kernel.errors import KernelTreeError
-from iopermit.kernel.execution.classifying import Classifier
-from iopermit.kernel.execution.crashes import Crash
-from iopermit.kernel.execution.emulator import (
-    FLAGS,
-    INTERRUPTS,
-    RAX,
-    RFLAGS,
-    RIP,
-    RSP,
-    Fault,
-    Registers,
-)
-from iopermit.kernel.execution.faulting import crash_of
+from iopermit.kernel.cpu.crashes import Crash, CrashKind
+from iopermit.kernel.cpu.faults import crash_of
+from iopermit.kernel.cpu.liveness import Liveness
+from iopermit.kernel.cpu.registers import FLAGS, INTERRUPTS, RAX, RFLAGS, RIP, Registers
+from iopermit.kernel.execution.classifier import Classifier
 from iopermit.kernel.execution.host import FUNCTIONS
-from iopermit.kernel.execution.liveness import Liveness
+from iopermit.kernel.execution.host_services import HostServices
 from iopermit.kernel.image import memory_map as at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from iopermit.kernel.execution.accesses import Points
-    from iopermit.kernel.state.memory import Memory
+    from iopermit.kernel.cpu.emulator import Fault
+    from iopermit.kernel.execution.scheduling_points import SchedulingPoints
+    from iopermit.kernel.state.guest_memory import GuestMemory
 
 COUNT_MASK: Final = 0x7FFF_FFFF
 """Without PREEMPT_NEED_RESCHED, which is set while nobody wants to preempt."""
-FAILS: Final = -1
-"""The choice that an allocation fails."""
-
-
-class HeapExhausted(Exception):  # noqa: N818 - a limit of the search, not an error
-    """More heap objects are alive than the heap has slots: the bound is too small."""
 
 
 @dataclass
 class Ending:
-    """How a segment ended.
+    """How a transition ended.
 
     Attributes:
         registers: of the stopped context; None if it returned.
@@ -60,10 +46,10 @@ class Ending:
     heap: bool = False
 
 
-class Contexts:
-    """The CPU that executes segments, with the host's functions behind it."""
+class Executor:
+    """The CPU that executes transitions, with the host's functions behind it."""
 
-    def __init__(self, memory: Memory, *, preempt: bool, failures: bool, header: int) -> None:
+    def __init__(self, memory: GuestMemory, *, preempt: bool, failures: bool, header: int) -> None:
         """Install the hooks.
 
         Args:
@@ -73,11 +59,12 @@ class Contexts:
             header: bytes at the start of heap objects whose accesses are watched.
         """
         self.memory, self.emulator, self.layout = memory, memory.emulator, memory.layout
-        self.preempt, self.failures, self.header = preempt, failures, header
+        self.preempt, self.header = preempt, header
         self.accesses = Classifier(memory)
+        self.services = HostServices(memory, self.accesses, self._crash, failures=failures)
         self._ending = Ending()
         self._skip = self._reads = self._writes = 0
-        self.before_stop: Callable[[], None] = lambda: None
+        self.before_stop: Callable[[Ending], None] = lambda _: None
         """Reads what is needed from memory: the instruction at hand may still change it."""
         self.guard: Callable[[int], str] | None = None
         """Names what a write must not go to; an empty string if it may."""
@@ -89,7 +76,7 @@ class Contexts:
         self.emulator.on_access(self._accessed, self._ranges())
         self.emulator.on_new_block(lambda address, size: self.executed.add((address, size)))
 
-    def watch(self, points: Points) -> None:
+    def watch(self, points: SchedulingPoints) -> None:
         """Use other points from now on."""
         self.accesses.points = points
         if points.interrupts and not self._interrupts_hooked:
@@ -162,7 +149,7 @@ class Contexts:
         """Return whether the running code could be preempted now."""
         if not self._interrupts_on():
             return False
-        address = self.memory.gs_base(self.accesses.who.cpu) + self.layout.preempt_count
+        address = self.memory.gs_base(self.accesses.actor.cpu) + self.layout.preempt_count
         count = int.from_bytes(self.emulator.read(address, 4), "little")
         return count & COUNT_MASK == 0
 
@@ -180,7 +167,7 @@ class Contexts:
     def _stop(self, *, preemptible: bool) -> None:
         self._ending.registers = self._liveness.clean(self.emulator.registers())
         self._ending.preemptible = preemptible
-        self.before_stop()
+        self.before_stop(self._ending)
         self.emulator.stop()
 
     # Accesses.
@@ -189,11 +176,8 @@ class Contexts:
         if write and self.guard is not None:
             outside = self.guard(address)
             if outside:
-                self._ending.crash = Crash(
-                    f"writes to {outside}, outside the subsystem's objects",
-                    self.emulator.register(RIP),
-                )
-                self.emulator.stop()
+                what = f"writes to {outside}, outside the subsystem's objects"
+                self._crash(Crash(CrashKind.OUTSIDE, what, self.emulator.register(RIP)))
                 return
         local, shared = self.accesses.classify(address, size, value, write=write)
         if not local and not shared:
@@ -212,63 +196,14 @@ class Contexts:
         if preemptible or (shared and self.memory.cpus > 1):
             self._stop(preemptible=preemptible)
 
-    # What the host does.
+    # The host.
 
     def _host_call(self, called: str) -> None:
-        result = FUNCTIONS[called](self, self.emulator.arguments())
+        result = FUNCTIONS[called](self.services, self.emulator.arguments())
         if self._ending.crash is None:
             self.emulator.set_result(result)
 
-    def allocate(self, size: int) -> int:
-        """Take a heap slot as planned; without a plan, the first one that is possible."""
-        if size > at.HEAP_STRIDE // 2:
-            raise KernelTreeError(f"the tree allocates {size} bytes at once, which is too much")
-        options = self._options()
-        number = len(self.accesses.heap.options)
-        self.accesses.heap.options.append(options)
-        choice = (
-            self.accesses.heap.plan[number] if number < len(self.accesses.heap.plan) else options[0]
-        )
-        if choice == FAILS:
-            return 0
-        self.accesses.heap.used[choice] = size
-        self.memory.protect(choice, size)
-        return at.HEAP + choice * at.HEAP_STRIDE
-
-    def _options(self) -> list[int]:
-        free = [slot for slot in range(self.memory.heap) if slot not in self.accesses.heap.used]
-        dangling = [slot for slot in free if slot in self.accesses.heap.dangling]
-        fresh = [slot for slot in free if slot not in self.accesses.heap.dangling][:1]
-        if not free:
-            raise HeapExhausted
-        return fresh + dangling + ([FAILS] if self.failures else [])
-
-    def free(self, address: int) -> None:
-        """Free a heap object; every later access to it is a fault."""
-        slot, offset = divmod(address - at.HEAP, at.HEAP_STRIDE)
-        if not 0 <= slot < self.memory.heap or offset:
-            self.crash(f"kfree() of {address:#x}, which is no object")
-        elif slot not in self.accesses.heap.used:
-            self.crash("double free: kfree() of an object that is free already")
-        else:
-            del self.accesses.heap.used[slot]
-            self.memory.protect(slot, 0)
-
-    def read(self, address: int, size: int) -> bytes:
-        """Return bytes of memory."""
-        return self.emulator.read(address, size)
-
-    def write(self, address: int, data: bytes) -> None:
-        """Change bytes of memory."""
-        self.emulator.write(address, data)
-
-    def crash(self, message: str) -> None:
-        """End the segment with a crash of the function that called the host."""
-        address = int.from_bytes(self.emulator.read(self.emulator.register(RSP), 8), "little")
-        self._ending.crash = Crash(message, address - 1)
+    def _crash(self, crash: Crash) -> None:
+        """End the transition with a crash."""
+        self._ending.crash = crash
         self.emulator.stop()
-
-    @property
-    def privileged(self) -> bool:
-        """Whether the task has CAP_SYS_RAWIO."""
-        return self.accesses.who.privileged

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from iopermit.kernel.state.contents import NAMES, SEQUENCE, TASK, Component
-from iopermit.kernel.state.state import State, TaskMeta, slot_of
+from iopermit.kernel.state.state import State, TaskMode, slot_of
 
 if TYPE_CHECKING:
-    from iopermit.kernel.execution.crashes import Crash
+    from iopermit.kernel.cpu.crashes import Crash
     from iopermit.kernel.execution.driver import Driver
     from iopermit.kernel.search.rules import Move
     from iopermit.system.execution import Action
@@ -28,7 +28,7 @@ Words = tuple[tuple[int, bytes], ...]
 
 
 @dataclass(frozen=True)
-class Step:
+class Successor:
     """What an action leads to: a state, or a crash."""
 
     state: State | None
@@ -44,18 +44,17 @@ class _Effect:
     following: Words
 
 
-class Switches:
+class SwitchCache:
     """Remembers what switches do."""
 
     def __init__(self, driver: Driver) -> None:
         """Execute with `driver` what is not known yet."""
-        self.driver = driver
+        self.driver, self.kernel = driver, driver.kernel
         self.executed = 0
         """Switches executed since somebody looked."""
         self._words: tuple[int, ...] = ()
         self._values: dict[int, Words | None] = {}
         self._known: dict[object, _Effect | None] = {}
-        self._metas: dict[int, TaskMeta] = {}
         self._changed: dict[tuple[int, Words], int | None] = {}
 
     def clear(self) -> None:
@@ -63,7 +62,7 @@ class Switches:
         self._values.clear()
         self._known.clear()
 
-    def step(self, state: State, move: Move) -> Step | None:
+    def successor(self, state: State, move: Move) -> Successor | None:
         """Return what a switch leads to, or None if it has to be executed as a whole."""
         action = move.action
         previous = slot_of(state.cpus[action.cpu][1][0])
@@ -101,7 +100,7 @@ class Switches:
         if task is None:
             return ()
         if task[0] not in self._values:
-            content = self.driver.contents[task[0]]
+            content = self.kernel.contents[task[0]]
             pointers = {8 * index for index in (*content.places, *content.own)}
             usable = pointers.isdisjoint(self._words)
             words = tuple([(o, content.data[o : o + 8]) for o in self._words])
@@ -110,7 +109,7 @@ class Switches:
 
     def _observe(self) -> bool:
         """Take note of the words that switches access; return whether there are new ones."""
-        seen = self.driver.contexts.accesses.seen.tasks
+        seen = self.kernel.executor.accesses.seen.tasks
         words = tuple(sorted(seen.other_reads | seen.other_writes))
         if words == self._words:
             return False
@@ -125,7 +124,7 @@ class Switches:
         first = outcomes[0]
         if len(outcomes) > 1 or after is None or first.foreign or first.heap:
             return None
-        if after.data != state.data or self.driver.cpu_meta(after, action.cpu).switching:
+        if after.data != state.data or self.kernel.cpu_meta(after, action.cpu).switching:
             return None
         following = action["following"]
         target = following if following < len(state.tasks) else None
@@ -144,7 +143,7 @@ class Switches:
         other = after.tasks[slot] if slot is not None else None
         if one is None or other is None:
             return ()
-        old, new = self.driver.contents[one[0]], self.driver.contents[other[0]]
+        old, new = self.kernel.contents[one[0]], self.kernel.contents[other[0]]
         if (old.places, old.own, one[1]) != (new.places, new.own, other[1]):
             return None
         if len(old.data) != len(new.data):
@@ -157,29 +156,29 @@ class Switches:
             ]
         )
 
-    def _apply(self, state: State, move: Move, effect: _Effect, names: dict[int, int]) -> Step:
-        back = {local: named for named, local in names.items()}
+    def _apply(self, state: State, move: Move, effect: _Effect, names: dict[int, int]) -> Successor:
+        originals = {local: named for named, local in names.items()}
         cpus, tasks = list(state.cpus), list(state.tasks)
         cpu = effect.cpu
-        cpus[move.cpu] = cpu[0], tuple([back.get(n, n) for n in cpu[1]])
+        cpus[move.cpu] = cpu[0], tuple([originals.get(n, n) for n in cpu[1]])
         previous = slot_of(state.cpus[move.cpu][1][0])
         if previous is not None:
             tasks[previous] = self._left(tasks[previous], effect.previous)
         if move.target >= 0:
             tasks[move.target] = self._left(tasks[move.target], effect.following)
-        return Step(State(tuple(cpus), tuple(tasks), state.heap, state.data))
+        return Successor(State(tuple(cpus), tuple(tasks), state.heap, state.data))
 
     def _left(self, task: Component | None, words: Words) -> Component | None:
         """Return what becomes of a task that is switched away from, or to."""
         assert task is not None  # noqa: S101 - it is a task of the switch
         key = (task[0], words)
         if key not in self._changed:
-            meta = self.driver.task_meta(task)
-            if meta.mode == "dead":
+            meta = self.kernel.task_meta(task)
+            if meta.mode is TaskMode.DEAD:
                 self._changed[key] = None
             else:
-                mode = "return" if meta.mode == "user" else meta.mode
-                self._changed[key] = self.driver.contents.changed(
+                mode = TaskMode.RETURN if meta.mode is TaskMode.USER else meta.mode
+                self._changed[key] = self.kernel.contents.changed(
                     task[0], meta._replace(mode=mode), words
                 )
         number = self._changed[key]

@@ -12,7 +12,7 @@ from tests.kernel.trees import build_cache, require_tree
 from iopermit.kernel.build.builder import build
 from iopermit.kernel.execution.boot import bring_up
 from iopermit.kernel.loading import load_built
-from iopermit.kernel.search.exploration import Exploration, Explorer
+from iopermit.kernel.search.tree_search import SearchResult, TreeSearch
 from iopermit.system.scenario import Event, Scenario
 
 if TYPE_CHECKING:
@@ -30,29 +30,29 @@ ORDERED = Edit(
 )
 
 
-def explorer(tree: LoadedTree, scenario: Scenario) -> Explorer:
+def searching(tree: LoadedTree, scenario: Scenario) -> TreeSearch:
     """Return a search that has not begun."""
-    return Explorer(*bring_up(tree.image, scenario), scenario)
+    return TreeSearch(*bring_up(tree.image, scenario), scenario)
 
 
-def figures(result: Exploration) -> tuple[int, int, int, bool]:
+def figures(result: SearchResult) -> tuple[int, int, int, bool]:
     """Return what does not depend on how the search was made."""
     return result.states, result.transitions, result.depth, result.found is not None
 
 
 @pytest.fixture(scope="module")
-def usual() -> Exploration:
+def usual() -> SearchResult:
     """Return the search of the repaired tree, as it is usually made."""
-    return explorer(loaded("6.1", "repair"), SMALL).run()
+    return searching(loaded("6.1", "repair"), SMALL).run()
 
 
 def test_what_is_remembered_changes_nothing(
-    usual: Exploration, monkeypatch: pytest.MonkeyPatch
+    usual: SearchResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Executing every segment of every state again leads to the same states."""
-    search = explorer(loaded("6.1", "repair"), SMALL)
-    monkeypatch.setattr(search.memo.switches, "step", lambda *_: None)
-    monkeypatch.setattr(search.memo, "_known", _Forgetful())
+    search = searching(loaded("6.1", "repair"), SMALL)
+    monkeypatch.setattr(search.cache.switches, "successor", lambda *_: None)
+    monkeypatch.setattr(search.cache, "_known", _Forgetful())
     assert figures(search.run()) == figures(usual)
     assert search.result.executed > 2 * usual.executed
 
@@ -64,9 +64,9 @@ class _Forgetful(dict[object, object]):
         return default
 
 
-def test_symmetry_changes_no_verdict(usual: Exploration) -> None:
+def test_symmetry_changes_no_verdict(usual: SearchResult) -> None:
     """Telling tasks apart gives more states, and the same verdict."""
-    search = explorer(loaded("6.1", "repair"), SMALL)
+    search = searching(loaded("6.1", "repair"), SMALL)
     search.canonical._sorted = lambda numbers: [tuple(range(len(numbers)))]  # type: ignore[method-assign]
     result = search.run()
     assert result.states > usual.states
@@ -74,11 +74,11 @@ def test_symmetry_changes_no_verdict(usual: Exploration) -> None:
 
 
 def test_registers_that_are_dead_change_no_verdict(
-    usual: Exploration, monkeypatch: pytest.MonkeyPatch
+    usual: SearchResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Keeping every register gives no fewer states, and the same verdict."""
-    search = explorer(loaded("6.1", "repair"), SMALL)
-    liveness = search.driver.contexts._liveness
+    search = searching(loaded("6.1", "repair"), SMALL)
+    liveness = search.driver.kernel.executor._liveness
     monkeypatch.setattr(liveness, "clean", lambda registers: registers)
     result = search.run()
     assert result.states >= usual.states
@@ -87,9 +87,9 @@ def test_registers_that_are_dead_change_no_verdict(
 
 def test_the_trees_do_not_order_sequence_numbers() -> None:
     """No segment of the repaired tree tells apart sequence numbers in reverse order."""
-    search = explorer(loaded("6.1", "repair"), SMALL)
+    search = searching(loaded("6.1", "repair"), SMALL)
     search.run()
-    assert not search.memo.ordered
+    assert not search.cache.ordered
 
 
 def test_ordered_sequence_numbers_keep_their_order(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_ordered_sequence_numbers_keep_their_order(tmp_path: Path) -> None:
     tree, patch = require_tree("6.1"), tmp_path / "ordered.patch"
     patch.write_text(unified_diff(tree, REPAIR, ORDERED))
     edited = load_built(build(tree, [patch], cache=build_cache()), [patch])
-    search = explorer(edited, Scenario(1, 2, 2, frozenset({Event.IOPERM})))
+    search = searching(edited, Scenario(1, 2, 2, frozenset({Event.IOPERM})))
     result = search.run()
-    assert search.memo.ordered
+    assert search.cache.ordered
     assert result.found is not None

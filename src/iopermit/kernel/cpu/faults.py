@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from iopermit.kernel.cpu.crashes import Crash, CrashKind
+from iopermit.kernel.cpu.emulator import Emulator, Fault, FaultKind
+from iopermit.kernel.cpu.registers import RSP
 from iopermit.kernel.errors import KernelTreeError
-from iopermit.kernel.execution.crashes import Crash
-from iopermit.kernel.execution.emulator import RSP, Emulator, Fault
 from iopermit.kernel.image import memory_map as at
 
 if TYPE_CHECKING:
@@ -28,20 +29,24 @@ def crash_of(emulator: Emulator, fault: Fault, heap: int, used: Collection[int])
         KernelTreeError: kernel code needs a symbol that nobody defines.
     """
     where = fault.instruction
-    if fault.kind == "undefined":
-        return Crash("a WARN() or BUG() of the kernel was hit", where)
-    if fault.kind == "exception":
-        return Crash("the processor raises an exception", where)
+    if fault.kind is FaultKind.UNDEFINED:
+        return Crash(CrashKind.WARNING, "a WARN() or BUG() of the kernel was hit", where)
+    if fault.kind is FaultKind.EXCEPTION:
+        return Crash(CrashKind.EXCEPTION, "the processor raises an exception", where)
     address = fault.address
     if address < at.PAGE * _NULL_PAGES:
-        return Crash(f"null pointer dereference: {fault.access} of address {address:#x}", where)
+        what = f"null pointer dereference: {fault.access} of address {address:#x}"
+        return Crash(CrashKind.NULL_POINTER, what, where)
     if at.HEAP <= address < at.HEAP + heap * at.HEAP_STRIDE:
         slot, offset = divmod(address - at.HEAP, at.HEAP_STRIDE)
         if slot in used:
-            return Crash(f"{fault.access} {offset} bytes into an object: out of bounds", where)
-        return Crash(f"use after free: {fault.access} of a freed object", where)
+            what = f"{fault.access} {offset} bytes into an object: out of bounds"
+            return Crash(CrashKind.OUT_OF_BOUNDS, what, where)
+        what = f"use after free: {fault.access} of a freed object"
+        return Crash(CrashKind.USE_AFTER_FREE, what, where)
     _raise_if_missing(emulator, address, where)
-    return Crash(f"{fault.access} of {address:#x}, where there is no memory", where)
+    what = f"{fault.access} of {address:#x}, where there is no memory"
+    return Crash(CrashKind.NO_MEMORY, what, where)
 
 
 def _raise_if_missing(emulator: Emulator, address: int, where: int) -> None:

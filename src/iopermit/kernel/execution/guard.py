@@ -10,8 +10,8 @@ from iopermit.kernel.image import memory_map as at
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from iopermit.kernel.execution.classifying import Who
-    from iopermit.kernel.state.memory import Memory
+    from iopermit.kernel.execution.classifier import Actor
+    from iopermit.kernel.state.guest_memory import GuestMemory
 
 GUARDED: Final = frozenset({"ioperm", "iopl", "return", "vm-exit"})
 """Events whose writes are restricted. Others write much that is no part of the subsystem: fork and
@@ -32,7 +32,7 @@ _DATA: Final = ("io_bitmap_sequence", ".data.once")
 class Guard:
     """Tells for each write of a guarded event whether it stays inside the subsystem's objects."""
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: GuestMemory) -> None:
         """Find out where the subsystem's objects are."""
         self._memory = memory
         layout, image = memory.layout, memory.emulator.image
@@ -51,21 +51,21 @@ class Guard:
                 self._task.add(offset & ~7)
         self._symbols = sorted((address, name) for name, address in image.symbols.items())
 
-    def of(self, who: Who) -> Callable[[int], str]:
-        """Return what judges the writes of a segment."""
-        return lambda address: self._outside(who, address)
+    def of(self, actor: Actor) -> Callable[[int], str]:
+        """Return what judges the writes of a transition."""
+        return lambda address: self._outside(actor, address)
 
-    def _outside(self, who: Who, address: int) -> str:
+    def _outside(self, actor: Actor, address: int) -> str:
         if address >= at.HEAP:
             return ""
         if address >= at.TASK:
             slot, offset = divmod(address - at.TASK, at.TASK_STRIDE)
-            if slot != who.slot:
+            if slot != actor.slot:
                 return "another task's structure"
             return "" if offset & ~7 in self._task else f"byte {offset} of the task's structure"
         if address >= at.PER_CPU:
             cpu, offset = divmod(address - at.PER_CPU, at.PER_CPU_STRIDE)
-            if cpu != who.cpu:
+            if cpu != actor.cpu:
                 return f"CPU {cpu}'s {self._named(offset)}"
             inside = any(start <= offset < end for start, end in self._per_cpu)
             return "" if inside else self._named(offset)

@@ -1,6 +1,6 @@
-"""Which accesses of kernel code are points where something else may happen in between.
+"""Which accesses of kernel code are scheduling points: something else may happen before them.
 
-An access is such a point if another context may access the same memory and one of the two
+An access is a scheduling point if another context may access the same memory and one of the two
 writes; all others commute with whatever could come in between (docs/kernel-trees.md has the
 argument). Which memory that is, is observed: the search starts with what is known and starts
 again when a run shows more.
@@ -47,7 +47,7 @@ class Footprint:
 
 
 @dataclass
-class Accesses:
+class ObservedAccesses:
     """What was observed so far, and the points that follow from it.
 
     Attributes:
@@ -66,9 +66,9 @@ class Accesses:
     tss_bitmap: bool = False
     interrupts: bool = False
 
-    def points(self) -> Points:
+    def points(self) -> SchedulingPoints:
         """Return the words that are points."""
-        return Points(
+        return SchedulingPoints(
             frozenset(self.tasks.conflicting_reads()),
             frozenset(self.tasks.conflicting_writes()),
             frozenset(self.shared),
@@ -80,7 +80,7 @@ class Accesses:
 
 
 @dataclass(frozen=True)
-class Points:
+class SchedulingPoints:
     """The words before whose access something else may happen."""
 
     task_reads: frozenset[int] = frozenset()
@@ -91,7 +91,7 @@ class Points:
     tss_bitmap: bool = False
     interrupts: bool = False
 
-    def without_maps(self, header: int) -> Points:
+    def without_maps(self, header: int) -> SchedulingPoints:
         """Return the points without those inside the maps of heap objects."""
         return replace(self, shared=frozenset(word for word in self.shared if word < header))
 
@@ -103,7 +103,7 @@ class Points:
         }
 
     @classmethod
-    def from_saved(cls, saved: Mapping[str, Any]) -> Points:
+    def from_saved(cls, saved: Mapping[str, Any]) -> SchedulingPoints:
         """Return what `saved` returned.
 
         Raises:

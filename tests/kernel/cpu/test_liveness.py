@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.kernel.compiling import compiled
 
-from iopermit.kernel.execution.emulator import REGISTERS
-from iopermit.kernel.execution.liveness import Liveness
+from iopermit.kernel.cpu.liveness import Liveness
+from iopermit.kernel.cpu.registers import NAMES
 from iopermit.kernel.image.linker import Image, link
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def test_saved_registers_live_for_the_caller(image: Image) -> None:
 
 def test_cleaning_sets_dead_registers_to_zero(image: Image) -> None:
     """Only what may be read, and RIP and RSP, keep their values."""
-    values = tuple(range(1, len(REGISTERS) + 1))
+    values = tuple(range(1, len(NAMES) + 1))
     values = (image.address("one"), 0x202, *values[2:])
     cleaned = Liveness(image).clean(values)
     assert cleaned[:1] == values[:1]
@@ -58,5 +58,5 @@ def test_cleaning_sets_dead_registers_to_zero(image: Image) -> None:
 
 def test_everything_is_live_outside_functions(image: Image) -> None:
     """Where nothing is known every register is kept."""
-    values = (0x1234, *range(2, len(REGISTERS) + 1))
+    values = (0x1234, *range(2, len(NAMES) + 1))
     assert Liveness(image).clean(values) == values

@@ -1,0 +1,1 @@
+"""The emulated processor: registers, execution, faults, and which registers are live."""

@@ -1,0 +1,67 @@
+"""The emulated kernel: its machine, and what the states mean that it is put into."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from iopermit.kernel.execution.guard import Guard
+from iopermit.kernel.state.grants import GrantTable
+from iopermit.kernel.state.state import CpuMeta, State, TaskMeta, slot_of
+
+if TYPE_CHECKING:
+    from iopermit.kernel.execution.executor import Executor
+    from iopermit.kernel.state.contents import Component
+    from iopermit.system.bitmap import PortRange
+
+
+class EmulatedKernel:
+    """A linked tree in the memory of an emulated machine; it knows what components stand for."""
+
+    def __init__(self, executor: Executor, ports: dict[tuple[int, int], PortRange]) -> None:
+        """Give the machine its kernel.
+
+        Args:
+            executor: executes kernel code up to the next scheduling point.
+            ports: the real ports of ioperm's ranges of scenario longs.
+        """
+        self.executor, self.memory, self.ports = executor, executor.memory, ports
+        self.emulator, self.layout = executor.emulator, executor.layout
+        self.contents, self.grants = self.memory.contents, GrantTable()
+        self.guard = Guard(self.memory)
+        image = self.emulator.image
+        self._gdt = image.address("gdt_page")
+        self._gdt_limit = 8 * self.layout["GDT_ENTRIES"] - 1
+
+    def function(self, wanted: str) -> int:
+        """Return the address of a function of the tree or the shim.
+
+        Raises:
+            KernelTreeError: there is none of that name.
+        """
+        return self.emulator.image.address(wanted)
+
+    def enter_cpu(self, cpu: int, meta: CpuMeta) -> None:
+        """Let the emulated CPU be one of the kernel's."""
+        base = self.memory.gs_base(cpu)
+        selector, tss, attributes = meta.tr
+        gdt = base + self._gdt, self._gdt_limit
+        self.emulator.enter_cpu(base, gdt, (selector, base + tss, meta.limit, attributes))
+
+    # What components of a state stand for.
+
+    def cpu_meta(self, state: State, cpu: int) -> CpuMeta:
+        """Return what is known of a CPU."""
+        meta = self.contents[state.cpus[cpu][0]].meta
+        assert isinstance(meta, CpuMeta)  # noqa: S101 - what the CPU's components have
+        return meta
+
+    def task_meta(self, task: Component) -> TaskMeta:
+        """Return what is known of a task."""
+        meta = self.contents[task[0]].meta
+        assert isinstance(meta, TaskMeta)  # noqa: S101 - what the tasks' components have
+        return meta
+
+    @staticmethod
+    def current(state: State, cpu: int) -> int | None:
+        """Return the slot of a CPU's current task; None: its idle task."""
+        return slot_of(state.cpus[cpu][1][0])

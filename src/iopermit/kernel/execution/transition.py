@@ -1,0 +1,122 @@
+"""One transition: what an action is about, and what its code may see of the heap."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from iopermit.kernel.execution.classifier import Actor, HeapUse
+from iopermit.kernel.execution.guard import GUARDED
+from iopermit.kernel.state.contents import HEAP, NAMES, Component, kind_of
+from iopermit.kernel.state.state import Operation, State, slot_of
+
+if TYPE_CHECKING:
+    from iopermit.kernel.execution.kernel import EmulatedKernel
+    from iopermit.system.execution import Action
+
+
+class Transition:
+    """Kernel code from an action to the next scheduling point, or to the end of a function.
+
+    Attributes:
+        cpu, meta, names: the CPU, what is known of it, and its names.
+        slot: its current task; None for the idle task.
+        following: the next task of a context switch; None for the idle task.
+        child: the task that is being made.
+        operation: what the current task is doing in the kernel.
+        switching: whether it is a context switch, or the rest of one.
+        slots: all tasks that it is about.
+    """
+
+    def __init__(self, kernel: EmulatedKernel, state: State, action: Action) -> None:
+        """Find out what an action is about in a state."""
+        self.kernel, self.state, self.action = kernel, state, action
+        self.cpu = action.cpu
+        self.meta = kernel.cpu_meta(state, self.cpu)
+        self.names = state.cpus[self.cpu][1]
+        self.slot = kernel.current(state, self.cpu)
+        self.operation: Operation | None = None
+        self.child: int | None = None
+        self.following: int | None = None
+        self.switching = self.meta.switching or action.event == "switch"
+        if self.switching:
+            self._find_following()
+        elif self.slot is not None:
+            self._find_operation()
+        self.slots = [s for s in (self.slot, self.following, self.child) if s is not None]
+
+    def task(self, slot: int | None) -> Component:
+        """Return the task in a slot, which there is."""
+        task = self.state.tasks[slot] if slot is not None else None
+        assert task is not None  # noqa: S101 - actions are about tasks that exist
+        return task
+
+    def current_task(self) -> tuple[int, Component]:
+        """Return slot and component of the current task, which is not the idle task."""
+        slot = self.slot
+        assert slot is not None  # noqa: S101 - events are for tasks
+        return slot, self.task(slot)
+
+    @property
+    def event(self) -> str:
+        """What the code is executed for."""
+        if self.switching:
+            return "switch"
+        if self.operation is not None:
+            return self.operation.event
+        return "return" if self.action.event == "step" else self.action.event
+
+    def prepare(self, plan: tuple[int, ...]) -> None:
+        """Tell the executor on whose behalf it will execute code, and with which heap."""
+        executor = self.kernel.executor
+        executor.accesses.actor = self._actor()
+        executor.accesses.heap = self._heap_use(plan)
+        guarded = self.event in GUARDED
+        executor.guard = self.kernel.guard.of(executor.accesses.actor) if guarded else None
+
+    def _find_following(self) -> None:
+        if self.meta.switching:
+            self.following = slot_of(self.names[1])
+        else:
+            following = self.action["following"]
+            self.following = following if following < self.kernel.memory.tasks else None
+
+    def _find_operation(self) -> None:
+        task = self.task(self.slot)
+        if self.action.event == "step":
+            self.operation = self.kernel.task_meta(task).operation
+            if self.operation is not None and "child" in dict(self.operation.arguments):
+                self.child = slot_of(task[1][0])
+        else:
+            self.operation = Operation(self.action.event, self._kept_arguments())
+            if "child" in dict(self.action.arguments):
+                self.child = self.action["child"]
+
+    def _kept_arguments(self) -> tuple[tuple[str, int], ...]:
+        """Return the arguments without slots, which are names and no part of a content."""
+        return tuple((k, 0 if k == "child" else v) for k, v in self.action.arguments)
+
+    def _actor(self) -> Actor:
+        privileged = True
+        if self.slot is not None:
+            privileged = self.kernel.task_meta(self.task(self.slot)).privileged
+        involved = frozenset(s for s in self.slots if s != self.slot or self.switching)
+        own = -1 if self.switching or self.slot is None else self.slot
+        return Actor(self.cpu, own, involved, privileged)
+
+    def _heap_use(self, plan: tuple[int, ...]) -> HeapUse:
+        state, contents = self.state, self.kernel.contents
+        used, dangling = {}, set()
+        for slot, content in enumerate(state.heap):
+            if content is not None:
+                size = contents[content[0]].meta
+                assert isinstance(size, int)  # noqa: S101 - what heap objects have
+                used[slot] = size
+        for component in state.components():
+            dangling |= {n % NAMES for n in component[1] if kind_of(n) == HEAP}
+        return HeapUse(used, frozenset(dangling - used.keys()), self._shared(), plan)
+
+    def _shared(self) -> frozenset[int]:
+        """Return the heap slots that others than the running context refer to."""
+        mine = self.task(self.slot) if self.slot is not None and not self.switching else None
+        others = (c for c in self.state.components() if c is not mine)
+        return frozenset(n % NAMES for c in others for n in c[1] if kind_of(n) == HEAP)

@@ -1,0 +1,172 @@
+"""What a transition can reach, in names of its own: equal views lead to equal effects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from iopermit.kernel.search.switch_cache import Successor
+from iopermit.kernel.state.contents import CPU, HEAP, NAMES, SEQUENCE, TASK, Component
+from iopermit.kernel.state.state import State
+
+if TYPE_CHECKING:
+    from iopermit.kernel.cpu.crashes import Crash
+    from iopermit.kernel.execution.driver import Outcome
+
+_FIRST_SEQUENCE: Final = SEQUENCE * NAMES
+_FIRST_HEAP: Final = HEAP * NAMES
+_FIRST_CPU: Final = CPU * NAMES
+_FIRST_TASK: Final = TASK * NAMES
+_COUNTER: Final = 0
+"""Local name of a sequence number in the global data: the counter, above every other."""
+
+
+@dataclass(frozen=True)
+class Effect:
+    """The effect of an action in local names; None stands for what stays as it is."""
+
+    cpu: Component
+    tasks: tuple[Component | None, ...]
+    heap: tuple[tuple[int, Component | None], ...]
+    data: Component
+    crash: Crash | None = None
+
+
+class View:
+    """What a transition can reach, with local names."""
+
+    def __init__(  # noqa: C901, PLR0912 - an inner loop of the search: calls would double its time
+        self, state: State, cpu: int, slots: tuple[int, ...]
+    ) -> None:
+        """Name the parts of `state` that CPU `cpu` and the tasks in `slots` reach."""
+        self.state, self.cpu, self.slots = state, cpu, slots
+        names = self.names = {_FIRST_CPU + cpu: _FIRST_CPU}
+        for number, slot in enumerate(slots):
+            names[_FIRST_TASK + slot] = _FIRST_TASK + number
+        parts = [state.cpus[cpu], *[state.tasks[slot] for slot in slots]]
+        heap_order: list[int] = []
+        sequences: set[int] = set()
+        others_cpu, others_task = 1, len(slots)
+        for component in parts:
+            if component is None:
+                continue
+            for named in component[1]:
+                if named >= _FIRST_SEQUENCE:
+                    sequences.add(named)
+                elif named not in names:
+                    if named >= _FIRST_HEAP:
+                        names[named] = _FIRST_HEAP + len(heap_order)
+                        heap_order.append(named - _FIRST_HEAP)
+                    elif named >= _FIRST_CPU:
+                        names[named] = _FIRST_CPU + others_cpu
+                        others_cpu += 1
+                    elif named:
+                        names[named] = _FIRST_TASK + others_task
+                        others_task += 1
+        heap = state.heap
+        reached = [heap[slot] for slot in heap_order]
+        for component in reached:
+            if component is not None:
+                for named in component[1]:
+                    if named >= _FIRST_SEQUENCE:
+                        sequences.add(named)
+        for rank, named in enumerate(sorted(sequences), 1):
+            names[named] = _FIRST_SEQUENCE + rank
+        self.sequences = len(sequences)
+        self._outside(heap_order)
+        self.key = (
+            tuple([None if c is None else self.local(c) for c in parts]),
+            tuple([None if c is None else self.local(c) for c in reached]),
+            self.outside,
+            state.data[0],
+        )
+
+    def _outside(self, heap_order: list[int]) -> None:
+        """Name the other heap slots, and tell what the rest of the state refers to."""
+        state = self.state
+        mentioned: set[int] = set()
+        for number, component in enumerate(state.cpus):
+            if number != self.cpu:
+                mentioned.update(component[1])
+        for number, task in enumerate(state.tasks):
+            if task is not None and number not in self.slots:
+                mentioned.update(task[1])
+        statuses = []
+        for slot in range(len(state.heap)):
+            if _FIRST_HEAP + slot not in self.names:
+                used = state.heap[slot] is not None
+                status = 0 if used else 1 if _FIRST_HEAP + slot in mentioned else 2
+                statuses.append((status, slot))
+        statuses.sort()
+        shared = tuple([_FIRST_HEAP + slot in mentioned for slot in heap_order])
+        for _, slot in statuses:
+            self.names[_FIRST_HEAP + slot] = _FIRST_HEAP + len(heap_order)
+            heap_order.append(slot)
+        self.heap_order = heap_order
+        self.outside = (shared, tuple([status for status, _ in statuses]))
+
+    def reverse(self) -> None:
+        """Let the local names of sequence numbers count downwards."""
+        for named, local in self.names.items():
+            if named >= _FIRST_SEQUENCE:
+                self.names[named] = 2 * _FIRST_SEQUENCE + self.sequences + 1 - local
+
+    def local(self, component: Component) -> Component:
+        """Return a component in local names."""
+        names = self.names
+        return component[0], tuple([names.get(n, n) for n in component[1]])
+
+    def localise(self, outcome: Outcome) -> Effect:
+        """Return the effect of an action in local names."""
+        state = outcome.state
+        if state is None:
+            return Effect((0, ()), (), (), (0, ()), outcome.crash)
+        names = self.names
+        counter = next((n for n in self.state.data[1] if n >= _FIRST_SEQUENCE), _FIRST_SEQUENCE)
+        for component in (state.cpus[self.cpu], *state.tasks, *state.heap):
+            for named in component[1] if component is not None else ():
+                if named > counter and named not in names:
+                    names[named] = _FIRST_SEQUENCE + self.sequences + named - counter
+        heap = tuple(
+            (local, None if used is None else self.local(used))
+            for local, slot in enumerate(self.heap_order)
+            if (used := state.heap[slot]) != self.state.heap[slot]
+        )
+        tasks = tuple(
+            None if (task := state.tasks[slot]) is None else self.local(task) for slot in self.slots
+        )
+        data = (
+            state.data[0],
+            tuple([_COUNTER if n >= _FIRST_SEQUENCE else n for n in state.data[1]]),
+        )
+        return Effect(self.local(state.cpus[self.cpu]), tasks, heap, data)
+
+    def globalise(self, effects: list[Effect]) -> list[Successor]:
+        """Return what an action with known effects leads to from this view's state."""
+        state = self.state
+        originals = {local: named for named, local in self.names.items()}
+        counter = next((n for n in state.data[1] if n >= _FIRST_SEQUENCE), _FIRST_SEQUENCE)
+        above = counter - self.sequences - _FIRST_SEQUENCE
+
+        def rename(component: Component) -> Component:
+            return component[0], tuple(
+                [
+                    originals[n] if n in originals else n + above if n > _FIRST_SEQUENCE else n
+                    for n in component[1]
+                ]
+            )
+
+        successors = []
+        for effect in effects:
+            if effect.crash is not None:
+                successors.append(Successor(None, effect.crash))
+                continue
+            cpus, tasks, heap = list(state.cpus), list(state.tasks), list(state.heap)
+            cpus[self.cpu] = rename(effect.cpu)
+            for slot, task in zip(self.slots, effect.tasks, strict=True):
+                tasks[slot] = None if task is None else rename(task)
+            for local, used in effect.heap:
+                heap[self.heap_order[local]] = None if used is None else rename(used)
+            data = effect.data[0], tuple([counter if n == _COUNTER else n for n in effect.data[1]])
+            successors.append(Successor(State(tuple(cpus), tuple(tasks), tuple(heap), data)))
+        return successors
