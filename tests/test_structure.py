@@ -24,8 +24,6 @@ CATALOGUES: Final = {"src/iopermit/designs/linux"}
 
 # What still breaks a rule. Each list only shrinks: an entry that breaks nothing any more fails.
 STILL_IN_CIRCLES: Final = {
-    "iopermit.kernel.execution.driver",
-    "iopermit.kernel.execution.segment",
     "iopermit.translate.frontend.bulk",
     "iopermit.translate.frontend.statements",
     "iopermit.translate.native.compiled_model",
@@ -35,7 +33,6 @@ STILL_FULL_FOLDERS: Final = {
     "src/iopermit/system",
 }
 STILL_LONG_FILES: Final = {
-    "src/iopermit/kernel/execution/segment.py",
     "src/iopermit/translate/environment/environment.py",
     "src/iopermit/translate/frontend/expressions.py",
     "src/iopermit/translate/frontend/statements.py",
