@@ -5,15 +5,18 @@ VENV = .venv
 JOBS = 2
 
 .POSIX:
-.PHONY: help demo test lint bench docs clean install install-dev
+.PHONY: help demo test coverage lint lint-github bench docs lock hooks clean install install-dev
 
 help:
-	@echo 'make demo   check the design linux-v2-06, which leaks ports'
-	@echo 'make test   run the tests, in random order, $(JOBS) at a time'
-	@echo 'make lint   ruff, mypy and the layers'
-	@echo 'make bench  run the benchmarks'
-	@echo 'make docs   regenerate the generated parts of the documentation'
-	@echo 'make clean  remove all that make and the tools produced'
+	@echo 'make demo      check the design linux-v2-06, which leaks ports'
+	@echo 'make test      run the tests, in random order, $(JOBS) at a time'
+	@echo 'make coverage  the same, and which lines and branches of iopermit they did not run'
+	@echo 'make lint      ruff, mypy, the layers, and what GitHub reads'
+	@echo 'make hooks     let `git commit` run the linters'
+	@echo 'make bench     run the benchmarks'
+	@echo 'make docs      regenerate the generated parts of the documentation'
+	@echo 'make lock      pin the newest versions of the development tools'
+	@echo 'make clean     remove all that make and the tools produced'
 	@echo 'Variables: PYTHON=$(PYTHON) VENV=$(VENV) JOBS=$(JOBS)'
 
 # The import guards against a broken installation, which would end with status 1 too.
@@ -27,11 +30,23 @@ demo: install
 test: install-dev
 	$(VENV)/bin/python -m pytest -n $(JOBS)
 
-lint: install-dev
+# The figures are of the Python of iopermit itself: emitted code and kernels' C do not count.
+coverage: install-dev
+	$(VENV)/bin/python -m pytest -n $(JOBS) --cov --cov-report=term --cov-report=xml
+
+lint: install-dev lint-github
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy $$(ls -d src tests benchmarks tools 2>/dev/null)
 	$(VENV)/bin/lint-imports
+
+# The schemas come with check-jsonschema: no network is needed.
+lint-github: install-dev
+	$(VENV)/bin/check-jsonschema -q --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(VENV)/bin/check-jsonschema -q --builtin-schema vendor.github-issue-config \
+		.github/ISSUE_TEMPLATE/config.yml
+	$(VENV)/bin/check-jsonschema -q --builtin-schema vendor.github-issue-forms \
+		$$(ls .github/ISSUE_TEMPLATE/*.yml | grep -v /config.yml)
 
 bench: install-dev
 	$(VENV)/bin/python -m benchmarks
@@ -40,16 +55,27 @@ docs: install-dev
 	$(VENV)/bin/python tools/generate_docs.py
 	$(VENV)/bin/python tools/generate_syscalls.py
 
+# One file for every Python from 3.11 on: where versions differ, it says for which.
+lock: install-dev
+	$(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --extra dev --upgrade \
+		--custom-compile-command 'make lock' -o requirements-dev.lock pyproject.toml
+
+hooks: install-dev
+	$(VENV)/bin/pre-commit install
+
 # Always the default .venv, never another one that VENV may name.
 clean:
+	rm -rf .coverage .coverage.* coverage.xml
 	rm -rf .venv build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp in the virtual environment tells what was installed: the directory and the text of
-# pyproject.toml. pip, which needs the network, runs only when they differ. Both are compared, not
-# their dates: a checkout makes files newer, and a copied tree must not run the original.
+# pyproject.toml, for development that of the lock file too. pip, which needs the network, runs only
+# when they differ. They are compared, not their dates: a checkout makes files newer, and a copied
+# tree must not run the original.
 PIP_INSTALL = $(VENV)/bin/python -m pip install -q --disable-pip-version-check
 WANTED = { pwd; cat pyproject.toml; }
+WANTED_DEV = { pwd; cat pyproject.toml requirements-dev.lock; }
 
 install: $(VENV)/bin/python
 	@$(WANTED) | cmp -s - $(VENV)/installed || { \
@@ -57,10 +83,10 @@ install: $(VENV)/bin/python
 	$(PIP_INSTALL) -e . && $(WANTED) > $(VENV)/installed; }
 
 install-dev: $(VENV)/bin/python
-	@$(WANTED) | cmp -s - $(VENV)/installed-dev || { \
+	@$(WANTED_DEV) | cmp -s - $(VENV)/installed-dev || { \
 	echo 'installing iopermit and its development tools into $(VENV)' >&2; \
-	$(PIP_INSTALL) -e '.[dev]' && $(WANTED) > $(VENV)/installed-dev && \
-	cp $(VENV)/installed-dev $(VENV)/installed; }
+	$(PIP_INSTALL) -r requirements-dev.lock && $(PIP_INSTALL) --no-deps -e . && \
+	$(WANTED_DEV) > $(VENV)/installed-dev && $(WANTED) > $(VENV)/installed; }
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
