@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+import tokenize
 import tomllib
 from pathlib import Path
 from typing import Any, Final
@@ -62,3 +64,57 @@ def test_hooks_run_what_lint_runs() -> None:
     assert len(commands) == 4
     for command in [f".venv/bin/{command}" for command in commands] + ["make lint-github"]:
         assert any(entry.startswith(command) for entry in entries), command
+
+
+EXCEPTION: Final = re.compile(r"#\s*(?:noqa|type:\s*ignore)\b")
+EXPLAINED: Final = re.compile(
+    r"#\s(?:noqa: [A-Z]+\d+(?:, [A-Z]+\d+)* - [^#]+|type: ignore\[[a-z-]+(?:, [a-z-]+)*\]  # [^#]+)"
+)
+
+
+def unexplained(text: str) -> list[str]:
+    """Return the comments that switch a rule off without its name or without a reason."""
+    comments = [
+        token.string
+        for token in tokenize.generate_tokens(io.StringIO(text).readline)
+        if token.type == tokenize.COMMENT
+    ]
+    return [
+        comment
+        for comment in comments
+        if len(EXCEPTION.findall(comment)) > len(EXPLAINED.findall(comment))
+    ]
+
+
+def test_every_exception_from_a_rule_says_why() -> None:
+    """Where ruff or mypy is told to overlook something, the rule is named and a reason given."""
+    folders = ("src", "tests", "benchmarks", "tools", "examples")
+    found = {
+        str(path): unexplained(path.read_text(encoding="utf-8"))
+        for folder in folders
+        for path in (ROOT / folder).rglob("*.py")
+    }
+    assert len(found) > 100
+    assert not {path: comments for path, comments in found.items() if comments}
+
+
+@pytest.mark.parametrize(
+    ("line", "explained"),
+    [
+        ("x = 1  # noqa: E501 - a URL", True),
+        ("x = 1  # noqa: E501, S101 - a URL", True),
+        ("x = 1  # type: ignore[misc]  # a Verdict", True),
+        ("x = 1  # type: ignore[misc]  # Final # noqa: SIM115 - stays open", True),
+        ("x = 1  # a number", True),
+        ("x = '# noqa'", True),
+        ("x = 1  # noqa", False),
+        ("x = 1  # noqa: E501", False),
+        ("x = 1  # type: ignore", False),
+        ("x = 1  # type: ignore[misc]", False),
+        ("x = 1  # type: ignore[misc]  # noqa: E501 - a URL", False),
+        ("x = 1  # type: ignore[misc]  # Final # noqa: SIM115", False),
+    ],
+)
+def test_an_exception_without_a_reason_is_found(line: str, *, explained: bool) -> None:
+    """A rule that is switched off without its name, or without a reason, is found in a comment."""
+    assert bool(unexplained(line)) != explained

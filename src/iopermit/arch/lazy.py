@@ -10,7 +10,7 @@ else:
         """Stands for a module until something of it is asked for."""
 
         def __getattr__(self, name: str) -> object:
-            import numpy  # noqa: ICN001, PLC0415 - this is the point
+            import numpy  # noqa: ICN001 - this is the point
 
             value = getattr(numpy, name)
             setattr(self, name, value)

@@ -22,13 +22,13 @@ def main(arguments: list[str] | None = None) -> int:
         complain("iopermit: interrupted before there was a result")
         return ExitCode.UNDETERMINED
     except Exception as error:  # noqa: BLE001 - the user never sees a traceback
-        from iopermit.cli.errors import explain  # noqa: PLC0415 - only when it is needed
+        from iopermit.cli.errors import explain  # only when it is needed
 
         return explain(error)
 
 
 def _run(arguments: list[str] | None) -> int:
-    from iopermit.cli.app import command  # noqa: PLC0415 - typer takes its time
+    from iopermit.cli.app import command  # typer takes its time
 
     words = sys.argv[1:] if arguments is None else arguments
     try:

@@ -136,15 +136,15 @@ def check_design(  # noqa: PLR0913 - one parameter per option
     if patch or keep_build:
         raise BadInputError("--patch and --keep-build need --kernel TREE")
 
-    from iopermit.translate.frontend.load import load_design  # noqa: PLC0415 - imports every design
+    from iopermit.translate.frontend.load import load_design  # imports every design
 
     scenario = bounds.scenario(events, without, cpus, tasks, longs)
     memory = bounds.memory_size(max_memory)
     options = tuple(option or ())
     loaded = load_design(design, options)
 
-    from iopermit.search.check import check  # noqa: PLC0415 - imports LLVM
-    from iopermit.translate.analyses.reductions import Reductions  # noqa: PLC0415 - only now needed
+    from iopermit.search.check import check  # imports LLVM
+    from iopermit.translate.analyses.reductions import Reductions  # only now needed
 
     reductions = Reductions(
         symmetry=not no_symmetry,
@@ -188,14 +188,14 @@ def deliver(verdict: Verdict, output: Output) -> None:
 
 def _texts(verdict: Verdict, output: Output) -> Iterator[tuple[Path | None, str]]:
     """Yield what to write, and where; None is standard output."""
-    from iopermit.report.json import to_text, verdict_json  # noqa: PLC0415 - only now needed
+    from iopermit.report.json import to_text, verdict_json  # only now needed
 
     as_json = to_text(verdict_json(verdict))
     if output.as_json:
         yield None, as_json
     else:
-        from iopermit.cli.show import as_text, in_colour  # noqa: PLC0415 - as above
-        from iopermit.report.text import report  # noqa: PLC0415 - as above
+        from iopermit.cli.show import as_text, in_colour
+        from iopermit.report.text import report
 
         saved = output.save or output.replayed
         lines = report(verdict, steps=output.steps, headline_only=output.quiet, saved=saved)
@@ -203,10 +203,10 @@ def _texts(verdict: Verdict, output: Output) -> Iterator[tuple[Path | None, str]
     if output.save:
         yield output.save, as_json
     if output.sarif:
-        from iopermit.report.sarif import sarif_log  # noqa: PLC0415 - as above
+        from iopermit.report.sarif import sarif_log
 
         yield output.sarif, to_text(sarif_log(verdict))
     if output.junit:
-        from iopermit.report.junit import junit_xml  # noqa: PLC0415 - as above
+        from iopermit.report.junit import junit_xml
 
         yield output.junit, junit_xml(verdict)

@@ -62,17 +62,17 @@ def compare(  # noqa: PLR0913 - one parameter per option
     scenario was exhausted "holds". Exit status 1: some design is violated; 3: none is, but some
     verdict is undetermined.
     """
-    from iopermit.designs import designs as known  # noqa: PLC0415 - imports numpy
-    from iopermit.translate.frontend.load import load_design  # noqa: PLC0415 - as above
+    from iopermit.designs import designs as known  # imports numpy
+    from iopermit.translate.frontend.load import load_design
 
     loaded = [load_design(name) for name in designs or known()]
     memory = shared.memory_size(max_memory)
     fixed = shared.scenario(None, None, cpus, tasks, longs)
 
-    from iopermit.report.compare import matrix_text  # noqa: PLC0415 - as above
-    from iopermit.report.compare_json import matrix_json  # noqa: PLC0415 - as above
-    from iopermit.report.json import to_text  # noqa: PLC0415 - as above
-    from iopermit.search import compare as search  # noqa: PLC0415 - imports LLVM
+    from iopermit.report.compare import matrix_text
+    from iopermit.report.compare_json import matrix_json
+    from iopermit.report.json import to_text
+    from iopermit.search import compare as search  # imports LLVM
 
     ladder: tuple[Bounds, ...] = FULL_COMPARISON_LADDER if full else COMPARISON_LADDER
     if fixed is not None:

@@ -45,11 +45,11 @@ def cost(
     if kernel or patch:
         _cost_of_trees(kernel or [], patch or [], designs or [], as_json=as_json, plot=plot)
         return ExitCode.HOLDS
-    from iopermit.designs import designs as known  # noqa: PLC0415 - imports numpy
-    from iopermit.report.cost import cost_json, cost_text  # noqa: PLC0415 - as above
-    from iopermit.report.json import to_text  # noqa: PLC0415 - as above
-    from iopermit.system.cost import costs_of  # noqa: PLC0415 - as above
-    from iopermit.translate.frontend.load import load_design  # noqa: PLC0415 - as above
+    from iopermit.designs import designs as known  # imports numpy
+    from iopermit.report.cost import cost_json, cost_text
+    from iopermit.report.json import to_text
+    from iopermit.system.cost import costs_of
+    from iopermit.translate.frontend.load import load_design
 
     if plot is not None:
         check_writable(plot)
@@ -57,7 +57,7 @@ def cost(
     costs = {design.id: costs_of(design) for design in loaded}
     print_result(to_text(cost_json(costs)) if as_json else cost_text(costs))
     if plot is not None:
-        from iopermit.report.cost_plot import plot as draw  # noqa: PLC0415 - imports matplotlib
+        from iopermit.report.cost_plot import plot as draw  # imports matplotlib
 
         write_file(plot, draw(costs))
     return ExitCode.HOLDS
@@ -70,10 +70,10 @@ def _cost_of_trees(
         raise BadInputError(f"--kernel excludes {'--plot' if plot else 'designs'}")
     if patches and len(trees) != 1:
         raise BadInputError("--patch needs exactly one --kernel TREE")
-    from iopermit.kernel.build.builder import build  # noqa: PLC0415 - imports Unicorn
-    from iopermit.kernel.cost import costs_of_tree  # noqa: PLC0415 - as above
-    from iopermit.report.json import to_text  # noqa: PLC0415 - as above
-    from iopermit.report.kernel_cost import (  # noqa: PLC0415 - as above
+    from iopermit.kernel.build.builder import build  # imports Unicorn
+    from iopermit.kernel.cost import costs_of_tree
+    from iopermit.report.json import to_text
+    from iopermit.report.kernel_cost import (
         tree_costs_json,
         tree_costs_text,
     )

@@ -70,7 +70,7 @@ def _usage(error: Exception, message: str) -> str:
 def _internal(message: str, error: Exception) -> ExitCode:
     complain(f"iopermit: internal error: {' '.join(message.split())}\n{_REPORT_HINT}")
     if os.environ.get("IOPERMIT_TRACEBACK") == "1":
-        import traceback  # noqa: PLC0415 - only when it is needed
+        import traceback  # only when it is needed
 
         complain("".join(traceback.format_exception(error)))
     return ExitCode.INTERNAL_ERROR

@@ -40,11 +40,11 @@ def promela(  # noqa: PLR0913 - one parameter per option
     ] = None,
 ) -> ExitCode:
     """Print the model as Promela, the language of Spin."""
-    from iopermit.report.json import scenario_json, to_text  # noqa: PLC0415 - takes its time
-    from iopermit.translate.frontend.load import load_design  # noqa: PLC0415 - as above
-    from iopermit.translate.model.initial_state import initial_values  # noqa: PLC0415 - as above
-    from iopermit.translate.promela.export import export  # noqa: PLC0415 - as above
-    from iopermit.translate.translation import translate  # noqa: PLC0415 - as above
+    from iopermit.report.json import scenario_json, to_text  # takes its time
+    from iopermit.translate.frontend.load import load_design
+    from iopermit.translate.model.initial_state import initial_values
+    from iopermit.translate.promela.export import export
+    from iopermit.translate.translation import translate
 
     if output is not None:
         check_writable(output)

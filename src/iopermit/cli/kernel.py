@@ -53,7 +53,7 @@ def scenarios(request: Request) -> list[Scenario]:
 
 def _scenario(request: Request, cpus: int, tasks: int, longs: int) -> Scenario:
     found = bounds.scenario(request.events, request.without, cpus, tasks, longs)
-    assert found is not None  # noqa: S101 - bounds are given
+    assert found is not None  # bounds are given
     return found
 
 
@@ -64,8 +64,8 @@ def check_kernel(request: Request) -> Verdict:
         BadInputError: a bound makes no sense, or there is no event of that name.
         KernelTreeError: the tree, a patch or the build cannot be used.
     """
-    from iopermit.kernel.check import check_tree  # noqa: PLC0415 - imports the emulator
-    from iopermit.kernel.loading import load_tree  # noqa: PLC0415 - as above
+    from iopermit.kernel.check import check_tree  # imports the emulator
+    from iopermit.kernel.loading import load_tree
 
     wanted = scenarios(request)
     say = None if request.quiet else complain
@@ -82,8 +82,8 @@ def replay_kernel(saved: dict[str, Any], file: Path) -> Verdict:
         BadInputError: the file is damaged, or the schedule no longer shows the violation.
         KernelTreeError: the tree, a patch or the build cannot be used any more.
     """
-    from iopermit.kernel.check import replay_tree  # noqa: PLC0415 - the emulator
-    from iopermit.kernel.loading import load_tree  # noqa: PLC0415 - as above
+    from iopermit.kernel.check import replay_tree  # the emulator
+    from iopermit.kernel.loading import load_tree
 
     problem = _problem_of(saved["kernel"])
     if problem:

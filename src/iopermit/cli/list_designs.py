@@ -23,8 +23,8 @@ def list_designs(
     *, as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False
 ) -> ExitCode:
     """List the designs: id, family, what it is, where it comes from, and its options."""
-    from iopermit.designs import designs  # noqa: PLC0415 - imports numpy
-    from iopermit.report.json import to_text  # noqa: PLC0415 - as above
+    from iopermit.designs import designs  # imports numpy
+    from iopermit.report.json import to_text
 
     known = designs().values()
     if as_json:

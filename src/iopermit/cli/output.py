@@ -72,7 +72,7 @@ def write_file(file: Path, text: str) -> None:
 
 
 def _replace(target: Path, text: str) -> None:
-    import tempfile  # noqa: PLC0415 - takes its time, and most results go to standard output
+    import tempfile  # takes its time, and most results go to standard output
 
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     temporary = Path(name)

@@ -23,8 +23,8 @@ def shown(*, quiet: bool) -> Iterator[ProgressCallback | None]:
     if quiet:
         yield None
     elif sys.stderr.isatty():
-        from rich.console import Console  # noqa: PLC0415 - only for terminals
-        from rich.live import Live  # noqa: PLC0415 - only for terminals
+        from rich.console import Console  # only for terminals
+        from rich.live import Live  # only for terminals
 
         with Live(console=Console(stderr=True), transient=True, auto_refresh=False) as live:
             yield lambda progress: live.update(line(progress), refresh=True)

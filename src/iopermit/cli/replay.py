@@ -27,13 +27,13 @@ def replay_file(
     """Step through the schedule that `iopermit check --save FILE` saved, on full-size state."""
     saved = read_saved(file)
     if saved.get("kernel") is not None:
-        from iopermit.cli.kernel import replay_kernel  # noqa: PLC0415 - as below
+        from iopermit.cli.kernel import replay_kernel
 
         found = replay_kernel(saved, file)
         deliver(found, Output(as_json=as_json, steps=steps, replayed=file))
         return exit_code(found.verdict)
 
-    from iopermit.search.replay import replay  # noqa: PLC0415 - takes its time
+    from iopermit.search.replay import replay  # takes its time
 
     try:
         verdict = replay(saved)
@@ -50,7 +50,7 @@ def read_saved(file: Path) -> dict[str, Any]:
     Raises:
         BadInputError: the file cannot be read, or has no schedule.
     """
-    from iopermit.report.saved import problem_of  # noqa: PLC0415 - imports the designs
+    from iopermit.report.saved import problem_of  # imports the designs
 
     try:
         saved = json.loads(file.read_text(encoding="utf-8"))

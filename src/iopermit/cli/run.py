@@ -78,15 +78,15 @@ def run(  # noqa: PLR0913 - one argument for each option
         if file is not None:
             check_writable(file)
 
-    from iopermit.machine.errors import MachineError  # noqa: PLC0415 - as above
-    from iopermit.machine.program.elf import ExecError  # noqa: PLC0415 - takes its time
-    from iopermit.machine.run import Command, run_program  # noqa: PLC0415 - as above
-    from iopermit.machine.tasks.machine import (  # noqa: PLC0415 - as above
+    from iopermit.machine.errors import MachineError
+    from iopermit.machine.program.elf import ExecError  # takes its time
+    from iopermit.machine.run import Command, run_program
+    from iopermit.machine.tasks.machine import (
         MEMORY,
         SMALLEST_MEMORY,
         Options,
     )
-    from iopermit.translate.frontend.load import load_design  # noqa: PLC0415 - as above
+    from iopermit.translate.frontend.load import load_design
 
     chosen = load_design(design)
     size = scenario.memory_size(memory) or MEMORY
@@ -125,15 +125,15 @@ def _find(program: str) -> str:
 
 def _bus_maker(log: TextIO | None, serial: BinaryIO) -> Callable[[Clock], Bus]:
     """Return a function that connects the devices, once the machine has a clock."""
-    from iopermit.machine.devices import standard  # noqa: PLC0415 - as above
-    from iopermit.machine.devices.bus import Bus  # noqa: PLC0415 - takes its time
-    from iopermit.machine.devices.clock import PolledTime  # noqa: PLC0415 - as above
+    from iopermit.machine.devices import standard
+    from iopermit.machine.devices.bus import Bus  # takes its time
+    from iopermit.machine.devices.clock import PolledTime
 
     return lambda clock: Bus(standard(serial, PolledTime(clock)), log)
 
 
 def _finish(result: Result) -> ExitCode | ProgramStatus:
-    from iopermit.machine.run import End  # noqa: PLC0415 - takes its time
+    from iopermit.machine.run import End  # takes its time
 
     if result.message:
         complain(f"iopermit: {result.message}")
@@ -147,7 +147,7 @@ def _finish(result: Result) -> ExitCode | ProgramStatus:
 
 
 def _summary(result: Result, design: str) -> str:
-    from iopermit.report.json import to_text  # noqa: PLC0415 - takes its time
+    from iopermit.report.json import to_text  # takes its time
 
     fields = dataclasses.asdict(result)
     return to_text({"schema": SCHEMA, "design": design, **fields, "end": result.end.value})

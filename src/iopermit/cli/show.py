@@ -21,8 +21,8 @@ def as_text(lines: Sequence[Line], *, colour: bool) -> str:
     """Return the lines of a report, with escape sequences for colours if wanted."""
     if not colour:
         return "".join(f"{line.text}\n" for line in lines)
-    from rich.console import Console  # noqa: PLC0415 - only for terminals
-    from rich.text import Text  # noqa: PLC0415 - only for terminals
+    from rich.console import Console  # only for terminals
+    from rich.text import Text  # only for terminals
 
     buffer = io.StringIO()
     console = Console(file=buffer, force_terminal=True, highlight=False)

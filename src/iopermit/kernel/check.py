@@ -70,14 +70,14 @@ def _exhausted(verdict: Verdict) -> str:
 
 def _with_bounds(verdict: Verdict, more: list[str]) -> Verdict:
     kernel = verdict.kernel
-    assert kernel is not None  # noqa: S101 - the verdict is about a tree
+    assert kernel is not None  # the verdict is about a tree
     return replace(verdict, kernel=replace(kernel, bounds=(*kernel.bounds, *more)))
 
 
 def _with_coverage(verdict: Verdict, tree: LoadedTree, executed: Executed) -> Verdict:
     """Return the verdict with the lines that were executed in any of the scenarios."""
     kernel = verdict.kernel
-    assert kernel is not None  # noqa: S101 - the verdict is about a tree
+    assert kernel is not None  # the verdict is about a tree
     covered, missed = tree.lines.coverage(executed)
     numbers = replace(kernel, covered=len(covered), lines=len(covered) + len(missed))
     uncovered = replace(verdict.uncovered, statements=tuple(missed))

@@ -126,7 +126,7 @@ class _Meter:
         if self._is_ltr[address]:
             self._add("task_register_loads", 1)
 
-    def _access(self, write: bool, address: int, size: int, _: int) -> None:  # noqa: FBT001
+    def _access(self, write: bool, address: int, size: int, _: int) -> None:  # noqa: FBT001 - Unicorn's
         self._add("bytes_written" if write else "bytes_read", size)
         if write and address == self.base:
             self._add("base_stores", 1)

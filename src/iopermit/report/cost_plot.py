@@ -57,8 +57,8 @@ def plot(costs: Mapping[str, Costs]) -> str:
 
     The figures are in the metadata too, as JSON.
     """
-    import matplotlib as mpl  # noqa: PLC0415 - takes its time
-    from matplotlib.figure import Figure  # noqa: PLC0415 - as above
+    import matplotlib as mpl  # takes its time
+    from matplotlib.figure import Figure
 
     data = figures(costs)
     with mpl.rc_context(_STYLE):

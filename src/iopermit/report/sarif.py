@@ -62,7 +62,7 @@ def _invocation(verdict: Verdict) -> Object:
 
 def _result(verdict: Verdict) -> Object:
     violation = verdict.violation
-    assert violation is not None  # noqa: S101 - the caller takes violated verdicts only
+    assert violation is not None  # the caller takes violated verdicts only
     result: Object = {
         "ruleId": violation.kind,
         "level": "error",

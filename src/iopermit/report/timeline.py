@@ -81,7 +81,7 @@ class Row:
 
 def _granted(operation: Operation) -> str:
     call = call_of(operation)
-    assert call is not None  # noqa: S101 - what the caller asked
+    assert call is not None  # what the caller asked
     if call.ports == EVERY_PORT:
         what = "every port"
     else:

@@ -256,7 +256,7 @@ class Explorer:
 
 
 def _pool(threads: int) -> ThreadPoolExecutor:
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - one thread needs none
+    from concurrent.futures import ThreadPoolExecutor  # one thread needs none
 
     return ThreadPoolExecutor(threads)
 

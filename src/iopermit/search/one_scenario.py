@@ -132,7 +132,7 @@ class Search:
         A design may name a number of real longs, of which a long stands for more where there are
         few. What such a search finds need not be a violation. Else each must be confirmed.
         """
-        from iopermit.engine.errors import ReplayError  # noqa: PLC0415 - only violations need it
+        from iopermit.engine.errors import ReplayError  # only violations need it
 
         verdicts = []
         model = native.compiled.model
@@ -157,8 +157,8 @@ class Search:
         Raises ScheduleError if the path cannot be followed, ReplayError if it shows no violation.
         """
         # Imported only now: a design that holds needs neither.
-        from iopermit.search.replay import confirm  # noqa: PLC0415
-        from iopermit.search.schedule import concrete_schedule  # noqa: PLC0415
+        from iopermit.search.replay import confirm
+        from iopermit.search.schedule import concrete_schedule
 
         values = initial_values(self.design, self.scenario, plain.compiled.model)
         initial = initial_state(plain, values)

@@ -219,7 +219,7 @@ class _Runner:
 
 
 def _line(position: Position) -> str:
-    import linecache  # noqa: PLC0415 - only for this
+    import linecache  # only for this
 
     return linecache.getline(position.file, position.line).strip()
 
@@ -230,7 +230,7 @@ def replay(saved: dict[str, Any]) -> Verdict:
     Raises DesignError or UnknownDesignError if the design cannot be loaded any more, and
     ReplayError if the schedule no longer leads to the violation.
     """
-    from iopermit.translate.frontend.load import load_design  # noqa: PLC0415 - imports every design
+    from iopermit.translate.frontend.load import load_design  # imports every design
 
     design = load_design(saved["design"]["name"], tuple(saved["design"]["options"]))
     bounds = saved["scenario"]

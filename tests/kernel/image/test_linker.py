@@ -80,8 +80,9 @@ def test_the_first_of_two_definitions_wins(require: Callable[[str], Path], tmp_p
     one = compiled(tmp_path, "long same(void) { return 1; }", "one", gcc)
     two = compiled(tmp_path, "long same(void) { return 2; }", "two", gcc)
     linked = link([one, two], (), {})
-    assert linked.function_at(linked.address("same")) is not None
-    assert linked.function_at(linked.address("same")).object == one  # type: ignore[union-attr]
+    function = linked.function_at(linked.address("same"))
+    assert function is not None
+    assert function.object == one
 
 
 def test_what_is_no_object_is_refused(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ class BareMachine:
         """Check by the model of the processor, for the back end that needs it."""
         tss = arch.Tss(arch.TssFormat.TSS64, self.tables.tss_image(cpu), TSS_SIZE - 1)
         how = {"cpl": 3, "iopl": 0, "vm86": False, "protected": True}
-        return arch.permitted(port, width, tss=tss, **how)  # type: ignore[arg-type]
+        return arch.permitted(port, width, tss=tss, **how)  # type: ignore[arg-type]  # of two types
 
     def set_base(self, cpu: int, base: int) -> None:
         """Set the I/O map base of a CPU."""

@@ -77,8 +77,8 @@ def _become(
         os.dup2(output.fileno(), 1)
         os.dup2(errors.fileno(), 2)
         # What pytest put in their place does not write to these descriptors.
-        sys.stdout = sys.__stdout__ = open(1, "w", closefd=False)  # type: ignore[misc] # noqa: SIM115
-        sys.stderr = sys.__stderr__ = open(2, "w", closefd=False)  # type: ignore[misc] # noqa: SIM115
+        sys.stdout = sys.__stdout__ = open(1, "w", closefd=False)  # type: ignore[misc]  # Final # noqa: SIM115 - stays open
+        sys.stderr = sys.__stderr__ = open(2, "w", closefd=False)  # type: ignore[misc]  # Final # noqa: SIM115 - stays open
         os.environ.update(environment)
         status = int(main(words))
         sys.stdout.flush()

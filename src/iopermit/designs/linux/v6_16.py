@@ -47,7 +47,7 @@ class Linux616(Linux58):
     def tss_select_io_bitmap(self, cpu: Linux55.Cpu) -> None:
         """Make the base select current's own map, copied if the TSS holds another one."""
         iobm = cpu.current.io_bitmap
-        assert iobm is not NULL, "WARN_ON_ONCE(!iobm)"  # noqa: S101 - a kernel assertion
+        assert iobm is not NULL, "WARN_ON_ONCE(!iobm)"  # a kernel assertion
         if cpu.tss.prev_sequence != iobm.sequence:
             cpu.tss.bitmap.copy_from(iobm.bitmap, max(cpu.tss.prev_max, iobm.max))
             cpu.tss.prev_max = iobm.max

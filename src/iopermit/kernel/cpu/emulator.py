@@ -117,7 +117,7 @@ class Emulator:
         """Call `callback(address, size)` when a basic block is executed for the first time."""
 
         def generated(_: Uc, block: object, __: object, ___: object) -> None:
-            callback(block.pc, block.size)  # type: ignore[attr-defined]
+            callback(block.pc, block.size)  # type: ignore[attr-defined]  # uc_tb
 
         self.uc.hook_add(uc.UC_HOOK_EDGE_GENERATED, generated)
 

@@ -163,7 +163,7 @@ class Liveness:
             }
         return self._code[function.start]
 
-    def _instruction(self, i: Any, function: Function) -> _Instruction:  # noqa: ANN401
+    def _instruction(self, i: Any, function: Function) -> _Instruction:  # noqa: ANN401 - capstone
         read, written = i.regs_access()
         reads, writes = self._bits(read), self._bits(written, whole=True)
         following = i.address + i.size
@@ -177,7 +177,7 @@ class Liveness:
             return _Instruction(_ALL, 0, [following])
         return _Instruction(reads, writes, [following])
 
-    def _jump(self, i: Any, reads: int, function: Function) -> _Instruction:  # noqa: ANN401
+    def _jump(self, i: Any, reads: int, function: Function) -> _Instruction:  # noqa: ANN401 - capstone
         target, following = _immediate(i), i.address + i.size
         if target is None:
             return _Instruction(_ALL, 0, [])

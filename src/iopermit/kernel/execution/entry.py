@@ -93,7 +93,7 @@ def _io_thread(transition: Transition) -> Ending:
 
 def _make_child(transition: Transition, kind: int) -> Ending:
     kernel, child, memory = transition.kernel, transition.child, transition.kernel.memory
-    assert child is not None  # noqa: S101 - forks have a child
+    assert child is not None  # forks have a child
     # What the slot's last task left is never looked at.
     memory.emulator.write(memory.task(child), bytes(kernel.layout.task_size))
     memory.emulator.write(memory.stack(child), bytes(kernel.layout.stack_size))

@@ -172,7 +172,7 @@ class Executor:
 
     # Accesses.
 
-    def _accessed(self, write: bool, address: int, size: int, value: int) -> None:  # noqa: FBT001
+    def _accessed(self, write: bool, address: int, size: int, value: int) -> None:  # noqa: FBT001 - Unicorn's
         if write and self.guard is not None:
             outside = self.guard(address)
             if outside:

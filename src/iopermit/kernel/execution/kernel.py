@@ -52,13 +52,13 @@ class EmulatedKernel:
     def cpu_meta(self, state: State, cpu: int) -> CpuMeta:
         """Return what is known of a CPU."""
         meta = self.contents[state.cpus[cpu][0]].meta
-        assert isinstance(meta, CpuMeta)  # noqa: S101 - what the CPU's components have
+        assert isinstance(meta, CpuMeta)  # what the CPU's components have
         return meta
 
     def task_meta(self, task: Component) -> TaskMeta:
         """Return what is known of a task."""
         meta = self.contents[task[0]].meta
-        assert isinstance(meta, TaskMeta)  # noqa: S101 - what the tasks' components have
+        assert isinstance(meta, TaskMeta)  # what the tasks' components have
         return meta
 
     @staticmethod

@@ -187,7 +187,7 @@ class SuccessorReader:
             self._memory.registers_of(slot),
             USER_FLAGS,
         )
-        assert meta.operation is not None  # noqa: S101 - it is the fork
+        assert meta.operation is not None  # it is the fork
         operation = meta.operation._replace(phase=1)
         meta = meta._replace(mode=TaskMode.KERNEL, operation=operation, preemptible=True)
         names = (name(TASK, child),)

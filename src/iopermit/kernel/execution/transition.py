@@ -47,13 +47,13 @@ class Transition:
     def task(self, slot: int | None) -> Component:
         """Return the task in a slot, which there is."""
         task = self.state.tasks[slot] if slot is not None else None
-        assert task is not None  # noqa: S101 - actions are about tasks that exist
+        assert task is not None  # actions are about tasks that exist
         return task
 
     def current_task(self) -> tuple[int, Component]:
         """Return slot and component of the current task, which is not the idle task."""
         slot = self.slot
-        assert slot is not None  # noqa: S101 - events are for tasks
+        assert slot is not None  # events are for tasks
         return slot, self.task(slot)
 
     @property
@@ -109,7 +109,7 @@ class Transition:
         for slot, content in enumerate(state.heap):
             if content is not None:
                 size = contents[content[0]].meta
-                assert isinstance(size, int)  # noqa: S101 - what heap objects have
+                assert isinstance(size, int)  # what heap objects have
                 used[slot] = size
         for component in state.components():
             dangling |= {n % NAMES for n in component[1] if kind_of(n) == HEAP}

@@ -76,7 +76,7 @@ def read_debug_information(
         return rows, inlined
 
 
-def _relocated(elf: Any, name: str, placed: Mapping[int, int]) -> bytes:  # noqa: ANN401
+def _relocated(elf: Any, name: str, placed: Mapping[int, int]) -> bytes:  # noqa: ANN401 - pyelftools
     data = bytearray(elf.get_section_by_name(name).data())
     table = elf.get_section_by_name(f".rela{name}")
     if table is None:
@@ -134,14 +134,14 @@ def _file_name(program: Any, number: int) -> str:  # noqa: ANN401 - pyelftools
     return "/".join(parts)
 
 
-def _inlined(dwarf: Any, unit: Any, program: Any) -> Iterator[Inlined]:  # noqa: ANN401
+def _inlined(dwarf: Any, unit: Any, program: Any) -> Iterator[Inlined]:  # noqa: ANN401 - pyelftools
     ranges = dwarf.range_lists()
     for child in unit.get_top_DIE().iter_children():
         if child.tag == "DW_TAG_subprogram" and "DW_AT_low_pc" in child.attributes:
             yield from _calls(child, ranges, program, 0)
 
 
-def _calls(parent: Any, ranges: Any, program: Any, depth: int) -> Iterator[Inlined]:  # noqa: ANN401
+def _calls(parent: Any, ranges: Any, program: Any, depth: int) -> Iterator[Inlined]:  # noqa: ANN401 - pyelftools
     for child in parent.iter_children():
         inside = depth
         if child.tag == "DW_TAG_inlined_subroutine" and "DW_AT_call_line" in child.attributes:

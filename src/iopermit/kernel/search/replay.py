@@ -137,7 +137,7 @@ class ScheduleReplayer:
             TraceStep(number, cpu, who, event, arguments, text, site, states, label, error)
         )
 
-    def _line(self, site: Site, changed: bool, tss: tuple[TssState, ...]) -> None:  # noqa: FBT001
+    def _line(self, site: Site, changed: bool, tss: tuple[TssState, ...]) -> None:  # noqa: FBT001 - one of three of a callback
         """Note that a line was executed, and whether it changed the TSS."""
         self._site = site
         if changed:

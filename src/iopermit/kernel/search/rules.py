@@ -87,7 +87,7 @@ class Rules:
             yield from self._switches(state, cpu, None)
             return
         task = state.tasks[slot]
-        assert task is not None  # noqa: S101 - it is a task of the switch
+        assert task is not None  # it is a task of the switch
         meta = kernel.task_meta(task)
         can_switch = True
         match meta.mode:

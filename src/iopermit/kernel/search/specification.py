@@ -64,7 +64,7 @@ class SpecificationCheck:
         if slot is None:
             return None
         task = state.tasks[slot]
-        assert task is not None  # noqa: S101 - it is a task of the switch
+        assert task is not None  # it is a task of the switch
         meta = self.kernel.task_meta(task)
         if meta.mode is not TaskMode.USER:
             return None
@@ -76,7 +76,7 @@ class SpecificationCheck:
         if known is None:
             return None
         kind, ports, allowed, granted = known
-        return Finding(kind, slot, cpu, ports, allowed, granted)  # type: ignore[arg-type]
+        return Finding(kind, slot, cpu, ports, allowed, granted)  # type: ignore[arg-type]  # kind is a str here
 
     def _compare(
         self, state: State, cpu: int, grants: int, iopl: int

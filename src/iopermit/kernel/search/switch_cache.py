@@ -170,7 +170,7 @@ class SwitchCache:
 
     def _left(self, task: Component | None, words: Words) -> Component | None:
         """Return what becomes of a task that is switched away from, or to."""
-        assert task is not None  # noqa: S101 - it is a task of the switch
+        assert task is not None  # it is a task of the switch
         key = (task[0], words)
         if key not in self._changed:
             meta = self.kernel.task_meta(task)

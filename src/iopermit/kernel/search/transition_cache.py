@@ -143,7 +143,7 @@ def _reversed(state: State, counter: int) -> State:
         )
 
     return State(
-        tuple([rename(one) for one in state.cpus]),  # type: ignore[misc]
+        tuple([rename(one) for one in state.cpus]),  # type: ignore[misc]  # a CPU has a component
         tuple([rename(one) for one in state.tasks]),
         tuple([rename(one) for one in state.heap]),
         state.data,

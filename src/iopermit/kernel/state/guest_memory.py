@@ -195,7 +195,7 @@ class GuestMemory:
         """Return the registers in a component of a stopped context."""
         data = self.contents.data_of(component, own, address_of)
         meta = self.contents[component[0]].meta
-        size = meta.stack  # type: ignore[attr-defined]
+        size = meta.stack  # type: ignore[attr-defined]  # a context's
         end = len(data) - size
         return unpack(data[end - SIZE : end])
 

@@ -19,10 +19,10 @@ def make_backend(
 ) -> CpuBackend:
     """Return a back end. Raises MachineError if it cannot be used here."""
     if name == "kvm":
-        from iopermit.machine.cpu.kvm_cpu import KvmCpu  # noqa: PLC0415 - only where it is wanted
+        from iopermit.machine.cpu.kvm_cpu import KvmCpu  # only where it is wanted
 
         return KvmCpu(memory, tables)
-    from iopermit.machine.cpu.unicorn_cpu import UnicornCpu  # noqa: PLC0415 - as above
+    from iopermit.machine.cpu.unicorn_cpu import UnicornCpu
 
     try:
         return UnicornCpu(memory, tables, permitted)

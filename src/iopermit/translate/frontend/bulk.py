@@ -27,7 +27,7 @@ class BulkOperations:
 
     def statement(self, node: ast.stmt, call: ast.Call, at: Label, then: Label) -> None:
         """Lower ``bitmap.copy_from(...)``, ``bitmap.fill(...)`` or ``bitmap.change(...)``."""
-        assert isinstance(call.func, ast.Attribute)  # noqa: S101 - narrowed by the caller
+        assert isinstance(call.func, ast.Attribute)  # narrowed by the caller
         operation = call.func.attr
         if call.keywords:
             raise self.steps.error(call, f"{operation}() takes no named arguments")
@@ -67,7 +67,7 @@ class BulkOperations:
 
     def _pin(self, node: ast.AST, prefix: str, bitmap: Value) -> tuple[list[Stmt], Value]:
         """Keep the address of a bitmap over the steps of an operation, as a register would."""
-        assert isinstance(bitmap.expr, Load)  # noqa: S101 - a bitmap is always a field
+        assert isinstance(bitmap.expr, Load)  # a bitmap is always a field
         read, slot = bitmap.expr.field, bitmap.expr.index
         own = {"cpu": self.steps.expressions.scope.names.get("cpu")}
         if isinstance(slot, Const) or (
@@ -84,7 +84,7 @@ class BulkOperations:
 
     def _alive(self, bitmap: Value, text: str) -> None:
         """Check that a pinned heap bitmap was not freed meanwhile."""
-        assert isinstance(bitmap.expr, Load)  # noqa: S101 - a bitmap is always a field
+        assert isinstance(bitmap.expr, Load)  # a bitmap is always a field
         record = bitmap.expr.field.record
         expressions = self.steps.expressions
         if record in expressions.records.heap:
@@ -113,7 +113,7 @@ class BulkOperations:
         text = ast.unparse(call)
 
         def long(index: Expr) -> list[Stmt]:
-            assert isinstance(bitmap.expr, Load)  # noqa: S101 - a bitmap is always a field
+            assert isinstance(bitmap.expr, Load)  # a bitmap is always a field
             bit = const(1) if source is None else _bit(source.expr, index)
             return [Store(bitmap.expr.field, bitmap.expr.index, _with_bit(bitmap.expr, index, bit))]
 
@@ -133,7 +133,7 @@ class BulkOperations:
         every = steps.scenario.longs
 
         def long(index: Expr) -> list[Stmt]:
-            assert isinstance(bitmap.expr, Load)  # noqa: S101 - a bitmap is always a field
+            assert isinstance(bitmap.expr, Load)  # a bitmap is always a field
             changed = _with_bit(bitmap.expr, index, binary("xor", turn_on.expr, Const(1)))
             store = Store(bitmap.expr.field, bitmap.expr.index, changed)
             return [If(_bit(ports.expr, index), (store,))]
@@ -145,7 +145,7 @@ class BulkOperations:
     ) -> None:
         """Lower ``x = bitmap.extent()``: the number of longs up to the last with a clear bit."""
         steps = self.steps
-        assert isinstance(call.func, ast.Attribute)  # noqa: S101 - narrowed by the caller
+        assert isinstance(call.func, ast.Attribute)  # narrowed by the caller
         least = _least(call)
         self._note(least)
         bitmap = self._bitmap(call.func.value)

@@ -54,10 +54,10 @@ class Calls:
         result: ast.expr | Field | None,
     ) -> None:
         """Lower a call in place."""
-        assert isinstance(call, ast.Call)  # noqa: S101 - narrowed by the caller
-        assert isinstance(call.func, ast.Attribute)  # noqa: S101 - narrowed by the caller
+        assert isinstance(call, ast.Call)  # narrowed by the caller
+        assert isinstance(call.func, ast.Attribute)  # narrowed by the caller
         method = find_method(self.steps.design, call.func.attr)
-        assert method is not None  # noqa: S101 - checked by method_called
+        assert method is not None  # checked by method_called
         if call.keywords or len(call.args) != len(method.parameters):
             takes = ", ".join(method.parameters)
             raise self.steps.error(

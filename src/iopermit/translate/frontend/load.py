@@ -151,8 +151,7 @@ def _execute(file: str, code: types.CodeType) -> types.ModuleType:
     sys.modules[module.__name__] = module
     try:
         with _siblings_importable(file):
-            # The user names this file in order to have it executed.
-            exec(code, vars(module))  # noqa: S102
+            exec(code, vars(module))  # noqa: S102 - the user names it to have it executed
     except (Exception, SystemExit) as error:
         site = _where_raised(file, error)
         message = f"importing the file fails: {type(error).__name__}: {error}"

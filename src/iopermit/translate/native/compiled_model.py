@@ -172,7 +172,7 @@ class NativeModel:
     def _expand_and_try(self, expand_cpu: llvm.Function) -> llvm.Function:
         """Emit ``expand_and_try``: expand a CPU, and if a hidden map was touched try others."""
         hidden = self.hidden
-        assert hidden is not None  # noqa: S101 - the caller knows
+        assert hidden is not None  # the caller knows
         trial = hidden.emit_trial(expand_cpu, max_successors(self.model))
         function, builder = new_function(self.module, "expand_and_try", I64, *_EXPAND_CPU)
         state, cpu, successors, labels, count, covered, touched = function.args

@@ -74,8 +74,8 @@ def compile_model(
     cached = None if key is None else _read(key)
     engine = None if cached is None else _load(cached, machine)
     if engine is None:
-        # Imported only now: machine code of an earlier run needs none of it.
-        from iopermit.translate.native.compiled_model import NativeModel  # noqa: PLC0415
+        # machine code of an earlier run needs none of it
+        from iopermit.translate.native.compiled_model import NativeModel
 
         code = str(NativeModel(model, packing, reductions, trusted).module)
         engine = _compile(code, machine, key, optimised=optimised)
@@ -175,7 +175,7 @@ def _read(key: str) -> bytes | None:
 
 def _write(key: str, code: bytes) -> None:
     """Keep machine code if possible; a full or read-only disk only costs time."""
-    import tempfile  # noqa: PLC0415 - machine code of an earlier run needs no new file
+    import tempfile  # machine code of an earlier run needs no new file
 
     with contextlib.suppress(OSError):
         directory = cache_directory()

@@ -196,7 +196,7 @@ class Steps:
 
     def _choose_ports(self, code: Code, late: LateArguments) -> None:
         """Give an open ioperm() call the ports that the caller of ``step`` wants."""
-        assert late.field is not None  # noqa: S101 - there are open calls
+        assert late.field is not None  # there are open calls
         builder, task, place = code.builder, code.contexts["task"], code.place(late.field)
         valid = builder.icmp_unsigned("!=", code.get("task", task, place), number(0))
         with builder.if_then(valid):

@@ -231,7 +231,7 @@ class _Transform:
         made = expression.value.args  # type: ignore[attr-defined]  # the text above
         owners = [e.value for e in (base, *call.args[:1]) if isinstance(e, ast.Attribute)]
         made[3].elts = copy.deepcopy(owners)
-        assert isinstance(call.func, ast.Attribute)  # noqa: S101 - narrowed by the caller
+        assert isinstance(call.func, ast.Attribute)  # narrowed by the caller
         call.func.attr += "_steps"
         made[2] = call
         return expression

@@ -33,7 +33,7 @@ def clear_dead_fields(code: Code, dead: DeadFields) -> None:
 
 def forget_open_arguments(code: Code, late: LateArguments) -> None:
     """Give every ioperm() call that nothing has looked at yet the same ports."""
-    assert late.field is not None  # noqa: S101 - there are open calls
+    assert late.field is not None  # there are open calls
     builder, place, pc = (
         code.builder,
         code.place(late.field),
