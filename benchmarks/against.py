@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from benchmarks.subjects import UNREDUCED_OPTIONS, Subject
 from benchmarks.tables import table
 from benchmarks.timing import load
-from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
+from iopermit.system.events.recorded import ALL_EVENTS, PLAIN_EVENTS
+from iopermit.system.scenario import Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from benchmarks.measurements import Row
     from benchmarks.revisions import Revision
+    from iopermit.system.events import Event
 
 Part: TypeAlias = Literal["start-up", "compile", "search"]
 

@@ -7,7 +7,9 @@ from typing import Final
 
 from benchmarks import programs
 from benchmarks.subjects import Subject
-from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
+from iopermit.system.events import Event
+from iopermit.system.events.recorded import ALL_EVENTS, PLAIN_EVENTS
+from iopermit.system.scenario import Scenario
 
 _HOLDS: Final = "linux-6.16+preempt_off"
 """The recent design that holds under every event, so that all its states must be visited."""

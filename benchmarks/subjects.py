@@ -5,18 +5,22 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from iopermit.designs import find
 from iopermit.engine.limits import Limits
 from iopermit.search.explore import Exploration, explore
 from iopermit.search.native import Native
-from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
+from iopermit.system.events import Event
+from iopermit.system.events.recorded import ALL_EVENTS, PLAIN_EVENTS
 from iopermit.translate.analyses.reductions import NO_REDUCTIONS, Reductions
 from iopermit.translate.model.initial_state import initial_values
 from iopermit.translate.native.jit import compile_model
 from iopermit.translate.promela.export import export
 from iopermit.translate.translation import translate
+
+if TYPE_CHECKING:
+    from iopermit.system.scenario import Scenario
 
 UNREDUCED = NO_REDUCTIONS
 """Every reduction off."""
@@ -106,4 +110,4 @@ def check_command(design: str) -> list[str]:
 
 def event_list(events: frozenset[Event]) -> str:
     """Return events as an argument of the command line."""
-    return ",".join(sorted(event.value for event in events))
+    return ",".join(sorted(event.name for event in events))

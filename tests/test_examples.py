@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from iopermit.search.check import check
-from iopermit.system.scenario import PLAIN_EVENTS, Scenario
+from iopermit.system.events.recorded import PLAIN_EVENTS
+from iopermit.system.scenario import Scenario
 from iopermit.translate.frontend.load import load_design
 
 FILE = Path(__file__).resolve().parent.parent / "examples" / "smallest_change.py"

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Final
 
 from iopermit.designs import find
 from iopermit.search.mutation import HOLDS_UNDER, SMALL, Outcome, UndeterminedError, judge
-from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event
+from iopermit.system.events.recorded import ALL_EVENTS, PLAIN_EVENTS
 from iopermit.translate.frontend.mutate import Mutation, mutations
 
 if TYPE_CHECKING:
     from iopermit.engine.ladder import Bounds
+    from iopermit.system.events import Event
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 DOCUMENT: Final = ROOT / "docs" / "mutations.md"
@@ -61,10 +62,10 @@ def reasons(design: str) -> dict[tuple[str, str, str], str]:
 def events_in_words(events: frozenset[Event]) -> str:
     """Return a set of events as its difference from the plain ones, or from all."""
     if len(ALL_EVENTS - events) <= 1:
-        without = sorted(e.value for e in ALL_EVENTS - events)
+        without = sorted(e.name for e in ALL_EVENTS - events)
         return "all events" + (f" but {without[0]}" if without else "")
-    added = sorted(e.value for e in events - PLAIN_EVENTS)
-    missing = sorted(e.value for e in PLAIN_EVENTS - events)
+    added = sorted(e.name for e in events - PLAIN_EVENTS)
+    missing = sorted(e.name for e in PLAIN_EVENTS - events)
     words = [*(f"and {name}" for name in added), *(f"without {name}" for name in missing)]
     return " ".join(["plain events", *words])
 

@@ -4,7 +4,9 @@ import pytest
 
 from iopermit.cli.errors import BadInputError
 from iopermit.cli.scenario import memory_size, scenario
-from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
+from iopermit.system.events import Event
+from iopermit.system.events.recorded import ALL_EVENTS, PLAIN_EVENTS
+from iopermit.system.scenario import Scenario
 
 
 def test_without_options_nothing_is_fixed() -> None:

@@ -5,7 +5,7 @@ import pytest
 from iopermit.engine.comparison import EVENT_SETS, Cell, Rung
 from iopermit.engine.ladder import Bounds
 from iopermit.engine.verdict import VerdictValue
-from iopermit.system.scenario import Event
+from iopermit.system.events import Event
 
 SMALL, MEDIUM, LARGE = (1, 1, 1), (1, 2, 1), (1, 2, 2)
 

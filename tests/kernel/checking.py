@@ -13,7 +13,8 @@ from tests.kernel.trees import build_cache, require_tree
 from iopermit.kernel.build.builder import build
 from iopermit.kernel.check import check_tree
 from iopermit.kernel.loading import LoadedTree, load_built
-from iopermit.system.scenario import Event, Scenario
+from iopermit.system.events import Event
+from iopermit.system.scenario import Scenario
 
 if TYPE_CHECKING:
     from iopermit.engine.verdict import Verdict

@@ -15,7 +15,9 @@ from iopermit.kernel.build.builder import build
 from iopermit.kernel.check import check_tree, replay_tree
 from iopermit.kernel.loading import load_built
 from iopermit.report.json import verdict_json
-from iopermit.system.scenario import ALL_EVENTS, Event, Scenario
+from iopermit.system.events import Event
+from iopermit.system.events.recorded import ALL_EVENTS
+from iopermit.system.scenario import Scenario
 
 if TYPE_CHECKING:
     from pathlib import Path

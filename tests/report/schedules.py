@@ -10,8 +10,9 @@ from iopermit.designs import find
 from iopermit.engine.trace import TraceStep, TssState, Violation
 from iopermit.engine.verdict import SearchStatistics, Verdict
 from iopermit.system.concretion import readable
+from iopermit.system.events.recorded import PLAIN_EVENTS
 from iopermit.system.execution import Action, ExecutionContext, Mode
-from iopermit.system.scenario import PLAIN_EVENTS, Scenario
+from iopermit.system.scenario import Scenario
 from iopermit.system.simulation import System
 from iopermit.system.site import Site
 from iopermit.system.specification import finding

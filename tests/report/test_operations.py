@@ -4,7 +4,8 @@ from tests.report.schedules import Recorder
 
 from iopermit.engine.violation import task_name
 from iopermit.report.operations import Operation, operations
-from iopermit.system.scenario import ALL_EVENTS, Scenario
+from iopermit.system.events.recorded import ALL_EVENTS
+from iopermit.system.scenario import Scenario
 
 
 def recorded() -> list[Operation]:

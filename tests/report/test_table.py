@@ -6,7 +6,8 @@ import pytest
 from tests.report.schedules import Recorder, review_story
 
 from iopermit.report.table import steps_table, timeline_table
-from iopermit.system.scenario import ALL_EVENTS, Scenario
+from iopermit.system.events.recorded import ALL_EVENTS
+from iopermit.system.scenario import Scenario
 
 
 @pytest.mark.parametrize("width", [90, 95, 100])

@@ -3,7 +3,8 @@
 from tests.report.schedules import Recorder
 
 from iopermit.report.timeline import Row, timeline
-from iopermit.system.scenario import ALL_EVENTS, Scenario
+from iopermit.system.events.recorded import ALL_EVENTS
+from iopermit.system.scenario import Scenario
 
 
 def recorder(design: str, *, cpus: int = 1, tasks: int = 3) -> Recorder:

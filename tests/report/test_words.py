@@ -8,7 +8,9 @@ from tests.report.verdicts import HOLDS
 
 import iopermit
 from iopermit.report.words import bounds, count, events, headline, place
-from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
+from iopermit.system.events import Event
+from iopermit.system.events.recorded import ALL_EVENTS, PLAIN_EVENTS
+from iopermit.system.scenario import Scenario
 from iopermit.system.site import Site
 
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from iopermit.engine.trace import Violation
 from iopermit.engine.verdict import SearchStatistics, Uncovered, Verdict
-from iopermit.system.scenario import ALL_EVENTS, Scenario
+from iopermit.system.events.recorded import ALL_EVENTS
+from iopermit.system.scenario import Scenario
 from iopermit.system.site import Site
 
 SITE = Site("/designs/own.py", 7, 4, "cpu.tss.io_map_base = IoMapBase.VALID", "switch_to")

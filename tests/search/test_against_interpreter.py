@@ -4,7 +4,9 @@ import pytest
 from tests.search.exploring import explore, subject
 from tests.translate.interpreter import Interpreter
 
-from iopermit.system.scenario import ALL_EVENTS, Event, Scenario
+from iopermit.system.events import Event
+from iopermit.system.events.recorded import ALL_EVENTS
+from iopermit.system.scenario import Scenario
 from iopermit.translate.model.nodes import NO_VIOLATION, VERDICTS
 
 ONE_TASK = Scenario(1, 1, 1, ALL_EVENTS)

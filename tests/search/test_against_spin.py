@@ -10,7 +10,9 @@ from tests import spin
 from tests.search.exploring import explore, subject
 
 from iopermit.designs import designs
-from iopermit.system.scenario import ALL_EVENTS, Event, Scenario
+from iopermit.system.events import Event
+from iopermit.system.events.recorded import ALL_EVENTS
+from iopermit.system.scenario import Scenario
 from iopermit.translate.promela.export import export
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from tests.search.exploring import subject
 
 from iopermit.search.engine import Engine, home
 from iopermit.search.memory import address
-from iopermit.system.scenario import PLAIN_EVENTS, Scenario
+from iopermit.system.events.recorded import PLAIN_EVENTS
+from iopermit.system.scenario import Scenario
 from iopermit.translate.analyses.reductions import NO_REDUCTIONS
 from iopermit.translate.native.jit import compile_model
 

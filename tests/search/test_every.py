@@ -13,8 +13,9 @@ from iopermit.report.json import to_text, verdict_json
 from iopermit.search.check import check, check_once
 from iopermit.search.compare import Subject, subjects
 from iopermit.search.replay import replay
+from iopermit.system.events.recorded import ALL_EVENTS
 from iopermit.system.options import with_options
-from iopermit.system.scenario import ALL_EVENTS, Scenario
+from iopermit.system.scenario import Scenario
 
 if TYPE_CHECKING:
     from iopermit.engine.verdict import Verdict

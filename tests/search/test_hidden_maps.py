@@ -11,7 +11,9 @@ from iopermit.designs import find
 from iopermit.search.check import check
 from iopermit.search.native import Native, initial_state
 from iopermit.search.one_scenario import Search, Settings
-from iopermit.system.scenario import PLAIN_EVENTS, Event, Scenario
+from iopermit.system.events import Event
+from iopermit.system.events.recorded import PLAIN_EVENTS
+from iopermit.system.scenario import Scenario
 from iopermit.translate.analyses.reductions import NO_REDUCTIONS, Reductions
 from iopermit.translate.model.initial_state import initial_values
 from iopermit.translate.native.jit import compile_model

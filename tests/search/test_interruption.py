@@ -12,7 +12,8 @@ from iopermit.designs import find
 from iopermit.search.check import check
 from iopermit.search.compare import Settings, Subject, compare, empty_matrix
 from iopermit.search.explore import Explorer
-from iopermit.system.scenario import PLAIN_EVENTS, Scenario
+from iopermit.system.events.recorded import PLAIN_EVENTS
+from iopermit.system.scenario import Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Callable

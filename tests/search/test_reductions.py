@@ -10,8 +10,10 @@ from iopermit.designs import designs, find
 from iopermit.search.explore import Exploration
 from iopermit.search.one_scenario import Search, Settings
 from iopermit.system.design import Design
+from iopermit.system.events import Event
+from iopermit.system.events.recorded import ALL_EVENTS
 from iopermit.system.options import with_options
-from iopermit.system.scenario import ALL_EVENTS, Event, Scenario
+from iopermit.system.scenario import Scenario
 from iopermit.translate.analyses.reductions import NO_REDUCTIONS, Reductions
 
 EVENTS = ALL_EVENTS - {Event.PREEMPT}

@@ -11,7 +11,9 @@ from iopermit.designs import find
 from iopermit.search.check import check
 from iopermit.search.native import Native, initial_state
 from iopermit.search.renaming import _permuted, representatives
-from iopermit.system.scenario import ALL_EVENTS, Event, Scenario
+from iopermit.system.events import Event
+from iopermit.system.events.recorded import ALL_EVENTS
+from iopermit.system.scenario import Scenario
 from iopermit.translate.analyses.reductions import Reductions
 from iopermit.translate.model.initial_state import initial_values
 from iopermit.translate.native.jit import compile_model

@@ -6,9 +6,11 @@ import pytest
 from tests.search.lockstep import Lockstep, with_each_option
 
 from iopermit.designs import designs, find
+from iopermit.system.events import Event
+from iopermit.system.events.recorded import ALL_EVENTS
 from iopermit.system.heap import Pool
 from iopermit.system.options import with_options
-from iopermit.system.scenario import ALL_EVENTS, Event, Scenario
+from iopermit.system.scenario import Scenario
 from iopermit.system.simulation import System
 
 SWITCHED = [

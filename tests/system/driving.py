@@ -7,9 +7,11 @@ from tests.system.tiny_design import Tiny
 
 from iopermit.system.concretion import Concretion, exact
 from iopermit.system.design import Design
+from iopermit.system.events import Event
+from iopermit.system.events.recorded import ALL_EVENTS
 from iopermit.system.execution import Action, Mode, action
 from iopermit.system.machine_state import TssLayout
-from iopermit.system.scenario import ALL_EVENTS, Event, Scenario
+from iopermit.system.scenario import Scenario
 from iopermit.system.simulation import System
 from iopermit.translate.stepping.generators import steps
 

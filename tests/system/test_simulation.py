@@ -14,9 +14,11 @@ from iopermit.system.crash import (
     NullDereference,
     UseAfterFree,
 )
+from iopermit.system.events import Event
+from iopermit.system.events.recorded import ALL_EVENTS
 from iopermit.system.execution import Action, Mode, action
 from iopermit.system.options import with_options
-from iopermit.system.scenario import ALL_EVENTS, Event, Scenario
+from iopermit.system.scenario import Scenario
 from iopermit.system.simulation import System
 
 

@@ -13,7 +13,8 @@ from iopermit.cli.progress import shown
 from iopermit.engine.errors import ReplayError
 from iopermit.engine.ladder import TREE_LADDER
 from iopermit.engine.limits import Limits
-from iopermit.system.scenario import Event, Scenario
+from iopermit.system.events import event_named
+from iopermit.system.scenario import Scenario
 
 if TYPE_CHECKING:
     from iopermit.engine.verdict import Verdict
@@ -93,7 +94,7 @@ def replay_kernel(saved: dict[str, Any], file: Path) -> Verdict:
     changed = tree.subject.key != kernel["key"]
     if changed:
         complain(f"iopermit: {kernel['tree']} is not what it was when {file} was saved")
-    events = frozenset(Event(one) for one in given["events"])
+    events = frozenset(event_named(one) for one in given["events"])
     scenario = Scenario(given["cpus"], given["tasks"], given["longs"], events)
     try:
         return replay_tree(tree, saved, scenario)

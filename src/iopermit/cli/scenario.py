@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from iopermit.cli.errors import BadInputError
-from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
+from iopermit.system.events import Event, all_events, askable_events, plain_events
+from iopermit.system.scenario import Scenario
 
 Design = Annotated[
     str,
@@ -63,8 +64,8 @@ def scenario(
 
 
 def _events(text: str) -> frozenset[Event]:
-    groups = {"all": ALL_EVENTS, "plain": PLAIN_EVENTS}
-    known = groups | {event.value: frozenset({event}) for event in Event}
+    groups = {"all": all_events(), "plain": plain_events()}
+    known = groups | {event.name: frozenset({event}) for event in askable_events()}
     result: frozenset[Event] = frozenset()
     for name in filter(None, (part.strip() for part in text.split(","))):
         if name not in known:

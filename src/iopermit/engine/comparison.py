@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event
+from iopermit.system.events import Event, all_events, plain_events
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from iopermit.engine.verdict import VerdictValue
 
 EVENT_SETS: Final[Mapping[str, frozenset[Event]]] = {
-    "plain": PLAIN_EVENTS,
-    "plain-without-preempt": PLAIN_EVENTS - {Event.PREEMPT},
-    "all": ALL_EVENTS,
-    "all-without-preempt": ALL_EVENTS - {Event.PREEMPT},
+    "plain": plain_events(),
+    "plain-without-preempt": plain_events() - {Event.PREEMPT},
+    "all": all_events(),
+    "all-without-preempt": all_events() - {Event.PREEMPT},
 }
 """The columns of the matrix, by their names on the command line."""
 

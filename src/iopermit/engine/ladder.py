@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Scenario
+from iopermit.system.events import all_events, plain_events
+from iopermit.system.scenario import Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,11 +37,11 @@ def design_scenarios(*, every: bool = False) -> Iterator[Scenario]:
     if every:
         yield from (
             Scenario(*bounds, events)
-            for events in (PLAIN_EVENTS, ALL_EVENTS)
+            for events in (plain_events(), all_events())
             for bounds in DESIGN_LADDER[1:3]
         )
         return
     for bounds in DESIGN_LADDER[:-2]:
-        yield Scenario(*bounds, PLAIN_EVENTS)
+        yield Scenario(*bounds, plain_events())
     for bounds in DESIGN_LADDER:
-        yield Scenario(*bounds, ALL_EVENTS)
+        yield Scenario(*bounds, all_events())

@@ -17,13 +17,14 @@ from iopermit.kernel.search.parallel import started
 from iopermit.kernel.search.replay import ScheduleReplayer
 from iopermit.kernel.search.schedule import Scheduled, concrete_schedule, scheduled
 from iopermit.kernel.search.tree_search import SearchResult, TreeSearch
-from iopermit.system.scenario import Event, Scenario
+from iopermit.system.events import askable_events
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from iopermit.engine.trace import Replay
     from iopermit.kernel.loading import LoadedTree
+    from iopermit.system.scenario import Scenario
 
 Executed = set[tuple[int, int]]
 """Address and size of the basic blocks that were executed."""
@@ -158,20 +159,15 @@ def _verdict(
 
 def _never(scenario: Scenario, possible: set[str]) -> tuple[str, ...]:
     """Return the events of the scenario that never were possible."""
-    names = {
-        Event.PREEMPT: {"switch"},
-        Event.MIGRATE: {"switch"},
-        Event.ALLOCATION_FAILS: {"ioperm"},
-    }
     return tuple(
-        event.value
-        for event in Event
-        if scenario.has(event) and not possible & names.get(event, {event.value})
+        event.name
+        for event in askable_events()
+        if scenario.has(event) and (event.part_of or event).name not in possible
     )
 
 
 def _not_asked(scenario: Scenario) -> tuple[str, ...]:
-    return tuple(event.value for event in Event if not scenario.has(event))
+    return tuple(event.name for event in askable_events() if not scenario.has(event))
 
 
 def _stated_bounds(searching: TreeSearch) -> tuple[str, ...]:

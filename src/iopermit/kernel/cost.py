@@ -13,8 +13,9 @@ from iopermit.kernel.state.state import TaskMode
 from iopermit.system.bitmap import PORTS, PortRange
 from iopermit.system.cost import COLUMNS, PATHS
 from iopermit.system.counting import Cost
+from iopermit.system.events import Event, all_events
 from iopermit.system.execution import Action, action
-from iopermit.system.scenario import Event, Scenario
+from iopermit.system.scenario import Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -145,7 +146,7 @@ class _Bench:
 
     def __init__(self, image: Image, port: int | None) -> None:
         scenario = Scenario(
-            cpus=1, tasks=4, events=frozenset(Event) - {Event.PREEMPT, Event.ALLOCATION_FAILS}
+            cpus=1, tasks=4, events=all_events() - {Event.PREEMPT, Event.ALLOCATION_FAILS}
         )
         self.driver, self.state = bring_up(image, scenario)
         self.port = port

@@ -18,7 +18,7 @@ def matrix_json(matrix: Matrix) -> dict[str, Any]:
     names = next(iter(matrix.values()), {})
     return {
         "schema": SCHEMA,
-        "events": {name: sorted(event.value for event in EVENT_SETS[name]) for name in names},
+        "events": {name: sorted(event.name for event in EVENT_SETS[name]) for name in names},
         "rows": [
             {"subject": subject, "cells": {name: _cell(cell) for name, cell in cells.items()}}
             for subject, cells in matrix.items()

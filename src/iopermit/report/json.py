@@ -101,7 +101,7 @@ def scenario_json(scenario: Scenario) -> Object:
         "cpus": scenario.cpus,
         "tasks": scenario.tasks,
         "longs": scenario.longs,
-        "events": sorted(event.value for event in scenario.events),
+        "events": sorted(event.name for event in scenario.events),
         "unprivileged": scenario.unprivileged,
         "garbage": scenario.garbage,
     }

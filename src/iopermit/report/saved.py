@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from iopermit.report.json import SCHEMA
-from iopermit.system.scenario import Event, Scenario
+from iopermit.system.events import all_events
+from iopermit.system.scenario import Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_EVENTS: Final = frozenset(event.value for event in Event)
 _MEMBERS: Final[Mapping[tuple[str, ...], type]] = {
     ("design", "name"): str,
     ("design", "options"): list,
@@ -75,7 +75,8 @@ def _wrong_member(value: object, members: Mapping[tuple[str, ...], type], prefix
 
 
 def _wrong_scenario(scenario: dict[str, Any]) -> str:
-    unknown = [name for name in scenario["events"] if name not in _EVENTS]
+    known = {event.name for event in all_events()}
+    unknown = [name for name in scenario["events"] if name not in known]
     if unknown:
         return f"scenario.events has {unknown[0]!r}, which is no event"
     try:

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import iopermit
-from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
+from iopermit.system.events import Event, all_events, askable_events, plain_events
 
 if TYPE_CHECKING:
     from iopermit.engine.verdict import SearchStatistics, Verdict
+    from iopermit.system.scenario import Scenario
     from iopermit.system.site import Site
 
 KINDS: Final = {
@@ -55,18 +56,18 @@ def bounds(scenario: Scenario) -> str:
 
 def events(scenario: Scenario) -> str:
     """Return which events can happen, as shortly as possible."""
-    if scenario.events == ALL_EVENTS:
+    if scenario.events == all_events():
         return "all events"
-    if scenario.events == PLAIN_EVENTS:
+    if scenario.events == plain_events():
         return "plain events"
-    for base, name in ((ALL_EVENTS, "all events"), (PLAIN_EVENTS, "plain events")):
+    for base, name in ((all_events(), "all events"), (plain_events(), "plain events")):
         if scenario.events < base and len(base - scenario.events) <= _FEW:
             return f"{name} but {_names(base - scenario.events)}"
     return f"the events {_names(scenario.events)}"
 
 
 def _names(some: frozenset[Event]) -> str:
-    return ", ".join(event.value for event in Event if event in some)
+    return ", ".join(event.name for event in askable_events() if event in some)
 
 
 def count(number: int, noun: str) -> str:

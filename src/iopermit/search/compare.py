@@ -13,7 +13,7 @@ from iopermit.engine.limits import Limits
 from iopermit.search.check import check
 from iopermit.search.explore import INTERRUPTED
 from iopermit.system.options import with_options
-from iopermit.system.scenario import Event, Scenario
+from iopermit.system.scenario import Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from iopermit.engine.progress import ProgressCallback
     from iopermit.engine.verdict import Verdict
     from iopermit.system.design import Design
+    from iopermit.system.events import Event
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,9 @@ from iopermit.engine.errors import ScheduleError
 from iopermit.engine.limits import Limits
 from iopermit.search.native import Native
 from iopermit.search.one_scenario import Search, Settings
-from iopermit.system.scenario import ALL_EVENTS, PLAIN_EVENTS, Event, Scenario
+from iopermit.system.events import Event
+from iopermit.system.events.recorded import ALL_EVENTS, PLAIN_EVENTS
+from iopermit.system.scenario import Scenario
 from iopermit.translate.analyses.reductions import NO_REDUCTIONS, Reductions
 from iopermit.translate.frontend.load import load_design
 from iopermit.translate.native.jit import Compiled, compile_model

@@ -12,7 +12,7 @@ from iopermit.engine.limits import Limits
 from iopermit.engine.verdict import SearchStatistics, Uncovered, Verdict
 from iopermit.search.explore import FULL, Exploration, explore
 from iopermit.search.native import Native, initial_state
-from iopermit.system.scenario import ALL_EVENTS, Event, Scenario
+from iopermit.system.events import Event, all_events
 from iopermit.translate.analyses.assumptions import trustworthy
 from iopermit.translate.analyses.reductions import NO_REDUCTIONS, Reductions
 from iopermit.translate.model.initial_state import initial_values
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from iopermit.search.memory import Words
     from iopermit.search.replay import Confirmation
     from iopermit.system.design import Design
+    from iopermit.system.scenario import Scenario
     from iopermit.translate.model.model import Model
 
 
@@ -257,10 +258,10 @@ def what_was_not_covered(model: Model, result: Exploration, scenario: Scenario) 
             for number, rule in enumerate(of_kind)
             if result.covered[base + kind + number]
         }
-    flags = {"allocation-fails", "preempt", "migrate"}
-    events = tuple(sorted(e.value for e in scenario.events if e.value not in happened | flags))
+    started = (event for event in scenario.events if event.part_of is None)
+    events = tuple(sorted(event.name for event in started if event.name not in happened))
     statements = tuple(
         sorted((s for s in missing if s is not None), key=lambda s: (s.file, s.line, s.column))
     )
-    not_asked = tuple(sorted(e.value for e in ALL_EVENTS - scenario.events))
+    not_asked = tuple(sorted(event.name for event in all_events() - scenario.events))
     return Uncovered(statements, events, not_asked)

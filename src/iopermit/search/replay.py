@@ -13,11 +13,11 @@ from iopermit.engine.violation import task_name, violation_of
 from iopermit.system import specification
 from iopermit.system.concretion import Concretion, exact, readable
 from iopermit.system.crash import HeapExhaustedError, KernelCrash
-from iopermit.system.event_texts import EVENT_TEXTS
+from iopermit.system.events import event_named, event_text
 from iopermit.system.execution import Action, Mode, Processor, Thread
 from iopermit.system.machine_state import IoMapBase
 from iopermit.system.rules import enabled
-from iopermit.system.scenario import Event, Scenario
+from iopermit.system.scenario import Scenario
 from iopermit.system.simulation import System
 from iopermit.system.site import Site
 from iopermit.translate.frontend.source import find_method
@@ -140,13 +140,13 @@ class _Runner:
     def finish(self, cpu: int) -> None:
         """Execute steps of one CPU until a violation or the end of its kernel code."""
         for _ in range(_MOST_STEPS):
-            steps = [a for a in enabled(self.system) if (a.cpu, a.event) == (cpu, "step")]
+            steps = [a for a in enabled(self.system) if a.cpu == cpu and a.is_step]
             if self.violation is not None or not steps:
                 return
             self.apply(steps[0], cpu << CPU_SHIFT | STEP | (steps[0].choice or 0))
 
     def _names(self, processor: Processor, thread: Thread, action: Action) -> str:
-        if action.event == "switch":
+        if action.is_switch:
             following = action["following"]
             return f"{self._name(thread.index)} to {self._name(following)}"
         if processor.switching and processor.following is not None:
@@ -157,8 +157,9 @@ class _Runner:
         return task_name(index if index < self.system.scenario.tasks else None)
 
     def _what(self, action: Action, positions: tuple[Position, ...]) -> tuple[Site | None, str]:
-        if action.event != "step":
-            return None, self._event_text(action)
+        if not action.is_step:
+            choice = dict(action.arguments)
+            return None, event_text(action.event, choice, self.system.concretion.ports_of)
         if not positions:
             return None, "step"
         innermost = positions[-1]
@@ -183,15 +184,6 @@ class _Runner:
         size = geometry.long_bits // 8
         low, high = geometry.boundaries[position.part : position.part + 2]
         return f"  [bytes {low * size}-{high * size - 1} of {geometry.real_longs * size}]"
-
-    def _event_text(self, action: Action) -> str:
-        match action.event:
-            case "ioperm":
-                ports = self.system.concretion.ports_of(action["first"], action["end"])
-                return f"ioperm({ports.first}, {ports.count}, {action['turn_on']})"
-            case "iopl":
-                return f"iopl({action['level']})"
-        return EVENT_TEXTS.get(action.event, action.event)
 
     def _arguments(self, action: Action) -> dict[str, int]:
         arguments = dict(action.arguments)
@@ -234,7 +226,7 @@ def replay(saved: dict[str, Any]) -> Verdict:
 
     design = load_design(saved["design"]["name"], tuple(saved["design"]["options"]))
     bounds = saved["scenario"]
-    events = frozenset(Event(name) for name in bounds["events"])
+    events = frozenset(event_named(name) for name in bounds["events"])
     scenario = Scenario(
         bounds["cpus"],
         bounds["tasks"],

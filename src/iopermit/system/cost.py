@@ -11,6 +11,7 @@ from iopermit.system.concretion import NO_PORTS, exact
 from iopermit.system.counting import Cost, CountingSystem
 from iopermit.system.crash import KernelCrash
 from iopermit.system.design import Design
+from iopermit.system.events.hooks import GENERAL_PROTECTION, VM_EXIT
 from iopermit.system.execution import Thread
 from iopermit.system.running import Runner
 from iopermit.system.scenario import Scenario
@@ -181,7 +182,7 @@ def _ioperm(bench: Bench, name: str) -> dict[str, Cell]:
 
 
 def _first_access(bench: Bench) -> dict[str, Cell]:
-    if not bench.system.has_hook("general_protection"):
+    if not bench.system.has_hook(GENERAL_PROTECTION.name):
         return {}
     bench.steady()
     bench.switch(_SECOND)
@@ -195,7 +196,7 @@ def _fork(bench: Bench) -> dict[str, Cell]:
 
 
 def _after_vm_exit(bench: Bench) -> dict[str, Cell]:
-    if not bench.system.has_hook("vm_exit"):
+    if not bench.system.has_hook(VM_EXIT.name):
         return {}
     bench.steady()
     bench.run(_ORDINARY)

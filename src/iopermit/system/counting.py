@@ -142,9 +142,9 @@ class CountingSystem(System):
             _replace_bitmaps(allocated, self.counter, in_tss=False)
         return allocated
 
-    def start_child(self, parent: Thread, slot: int, *, kernel_thread: bool) -> Thread:
+    def start_child(self, parent: Thread, slot: int) -> Thread:
         """Take a task slot, and count its bitmaps."""
-        child = super().start_child(parent, slot, kernel_thread=kernel_thread)
+        child = super().start_child(parent, slot)
         _replace_bitmaps(child.record, self.counter, in_tss=False)
         return child
 

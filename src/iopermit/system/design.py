@@ -55,6 +55,8 @@ class Design:
     """Switches (names of boolean class attributes) with what each one changes."""
     preemptible: ClassVar[bool] = True
     """Whether kernel code can be preempted at all."""
+    iopl_survives_exec: ClassVar[bool] = True
+    """Whether the permissions of iopl(2) outlive execve(2); if not, the hook execve ends them."""
     layout: ClassVar[TssLayout]
     """Where the maps are in the TSS."""
 
@@ -84,11 +86,7 @@ class Design:
         """Switch the CPU from one task to another; interrupts are off."""
         raise NotImplementedError
 
-    # Hooks that only some kernels have: return_to_user(cpu, task), interrupts off;
-    # fork(cpu, task, child) -> int, after the task structure was copied;
-    # fork_failed(cpu, task, child), which unwinds a fork that failed later;
-    # exit(cpu, task); execve(cpu, task); vm_exit(cpu, task), preemption off;
-    # general_protection(cpu, task) -> bool, whether to execute the instruction again.
+    # `iopermit.system.events.hooks` declares these, and the hooks that only some kernels have.
 
     # What the processor (or hypervisor) consults: pure functions of one expression.
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from iopermit import arch
 from iopermit.arch.lazy import np
 from iopermit.system.bitmap import PORTS, PortRange
+from iopermit.system.events import Event
 from iopermit.system.position import Position, Stack, Steps
 from iopermit.system.tss_memory import TssMemory
 
@@ -116,13 +117,17 @@ class Processor(ExecutionContext):
         return self.following is not None
 
 
+CONTINUE: Final = "step"
+"""The name of the action with which a CPU goes on with what it is executing."""
+
+
 @dataclass(frozen=True)
 class Action:
     """Something that can happen next on a CPU."""
 
     cpu: int
     event: str
-    """An event's name on the command line, or `step`, `switch`, `fault`, `io-thread-fails`."""
+    """The name of an event (`iopermit.system.events`), or `step`."""
     arguments: tuple[tuple[str, int], ...] = ()
     """first, end (scenario longs), turn_on; level; child (slot); following; granted."""
     choice: int | None = None
@@ -131,6 +136,16 @@ class Action:
     def __getitem__(self, name: str) -> int:
         """Return an argument. Raises KeyError."""
         return dict(self.arguments)[name]
+
+    @property
+    def is_step(self) -> bool:
+        """Whether the CPU goes on with what it is executing."""
+        return self.event == CONTINUE
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether a context switch starts."""
+        return self.event == Event.SWITCH.name
 
 
 def action(cpu: int, event: str, **arguments: int) -> Action:

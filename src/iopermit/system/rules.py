@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
 
 from iopermit.arch.lazy import np
-from iopermit.system.execution import Action, Mode, Processor, Thread, action
-from iopermit.system.scenario import Event, Scenario
+from iopermit.system.events import Event, Guard, Who, events_of
+from iopermit.system.events.arguments import Choice
+from iopermit.system.execution import CONTINUE, Action, Mode, Processor, Thread, action
 from iopermit.system.simulation import System
 from iopermit.system.specification import allowed_ports
 
@@ -14,17 +16,6 @@ from iopermit.system.specification import allowed_ports
 def enabled(system: System) -> list[Action]:
     """Return everything that can happen in this state, for one CPU after the other."""
     return [possible for p in system.processors for possible in _on_cpu(system, p)]
-
-
-def calls(scenario: Scenario, cpu: int) -> Iterator[Action]:
-    """Yield the ioperm and iopl calls that user code on a CPU can make, one of them invalid."""
-    if scenario.has(Event.IOPERM):
-        for turn_on in (1, 0):
-            for first, end in scenario.ranges:
-                yield action(cpu, "ioperm", first=first, end=end, turn_on=turn_on)
-        yield action(cpu, "ioperm", first=0, end=0, turn_on=1)
-    if scenario.has(Event.IOPL):
-        yield from (action(cpu, "iopl", level=level) for level in (3, 0))
 
 
 def _on_cpu(system: System, processor: Processor) -> Iterator[Action]:
@@ -36,56 +27,55 @@ def _on_cpu(system: System, processor: Processor) -> Iterator[Action]:
         case Mode.KERNEL:
             yield from _steps(system, processor.index, thread)
         case Mode.USER:
-            yield from _user_events(system, processor, thread)
+            yield from _events(system, processor, thread, Who.USER)
         case Mode.KERNEL_THREAD:
-            yield from _thread_events(system, processor.index)
+            yield from _events(system, processor, thread, Who.KERNEL_THREAD)
     yield from _switches(system, processor, thread)
 
 
 def _steps(system: System, cpu: int, context: Processor | Thread) -> Iterator[Action]:
     name = context.positions[-1].allocates
     choices = system.choices(name) if name else [None]
-    return (Action(cpu, "step", choice=choice) for choice in choices)
+    return (Action(cpu, CONTINUE, choice=choice) for choice in choices)
 
 
-def _user_events(system: System, processor: Processor, thread: Thread) -> Iterator[Action]:
-    scenario, cpu = system.scenario, processor.index
-    yield from calls(scenario, cpu)
-    for event in (Event.FORK, Event.FORK_FAILS):
-        if scenario.has(event):
-            yield from _forks(system, cpu, event.value)
-    yield from _thread_events(system, cpu)
-    if scenario.has(Event.EXEC):
-        yield action(cpu, "exec")
-    if scenario.has(Event.DROP_PRIVILEGE) and thread.record.privileged:
-        yield action(cpu, "drop-privilege")
-    if scenario.has(Event.VM_EXIT) and system.has_hook("vm_exit"):
-        yield action(cpu, "vm-exit")
-    yield from _faults(system, processor, thread)
+def _events(system: System, processor: Processor, thread: Thread, who: Who) -> Iterator[Action]:
+    for event in events_of(who, system.scenario.events, system.has_hook):
+        for choice in _GUARDS[event.guard](system, processor, thread, event):
+            yield action(processor.index, event.name, **choice)
 
 
-def _thread_events(system: System, cpu: int) -> Iterator[Action]:
-    scenario = system.scenario
-    if scenario.has(Event.IO_THREAD):
-        yield from _forks(system, cpu, "io-thread")
-        if scenario.has(Event.FORK_FAILS):
-            yield from _forks(system, cpu, "io-thread-fails")
-    if scenario.has(Event.EXIT):
-        yield action(cpu, "exit")
+# Which of the arguments of an event are possible now.
 
 
-def _forks(system: System, cpu: int, event: str) -> Iterator[Action]:
-    return (action(cpu, event, child=slot) for slot in system.child_slots())
+def _any(system: System, _: Processor, __: Thread, event: Event) -> list[Choice]:
+    return event.choices(system.scenario)
 
 
-def _faults(system: System, processor: Processor, thread: Thread) -> Iterator[Action]:
-    if not system.has_hook("general_protection"):
-        return
-    refused = ~allowed_ports(system, processor, thread)
-    if np.any(refused & thread.grants.allowed):
-        yield action(processor.index, "fault", granted=1)
-    if np.any(refused & ~thread.grants.allowed):
-        yield action(processor.index, "fault", granted=0)
+def _if_privileged(system: System, _: Processor, thread: Thread, event: Event) -> list[Choice]:
+    return event.choices(system.scenario) if thread.record.privileged else []
+
+
+def _in_free_slots(system: System, _: Processor, __: Thread, event: Event) -> list[Choice]:
+    slots = system.child_slots()
+    return [choice for choice in event.choices(system.scenario) if choice["child"] in slots]
+
+
+def _if_refused(system: System, processor: Processor, thread: Thread, event: Event) -> list[Choice]:
+    refused, granted = ~allowed_ports(system, processor, thread), thread.grants.allowed
+    found = {1: np.any(refused & granted), 0: np.any(refused & ~granted)}
+    return [choice for choice in event.choices(system.scenario) if found[choice["granted"]]]
+
+
+_GUARDS: Final[Mapping[Guard, Callable[[System, Processor, Thread, Event], list[Choice]]]] = {
+    Guard.NONE: _any,
+    Guard.PRIVILEGED: _if_privileged,
+    Guard.FREE_SLOT: _in_free_slots,
+    Guard.REFUSED: _if_refused,
+}
+
+
+# The scheduler.
 
 
 def _switches(system: System, processor: Processor, thread: Thread) -> Iterator[Action]:
@@ -94,9 +84,9 @@ def _switches(system: System, processor: Processor, thread: Thread) -> Iterator[
         return
     for following in system.threads[: system.scenario.tasks]:
         if following is not thread and _runnable(system, processor, following):
-            yield action(processor.index, "switch", following=following.index)
+            yield action(processor.index, Event.SWITCH.name, following=following.index)
     if thread.mode is not Mode.IDLE:
-        yield action(processor.index, "switch", following=system.scenario.tasks)
+        yield action(processor.index, Event.SWITCH.name, following=system.scenario.tasks)
 
 
 def _runnable(system: System, processor: Processor, thread: Thread) -> bool:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
-from iopermit.system import entries
 from iopermit.system.bitmap import PortRange
+from iopermit.system.events import Event, entries
+from iopermit.system.events.hooks import GENERAL_PROTECTION
 from iopermit.system.execution import ExecutionContext, Mode, Thread
 from iopermit.system.position import Steps
 from iopermit.system.simulation import System
+
+_FORKS: Final[Mapping[tuple[bool, bool], Event]] = {
+    (False, False): Event.FORK,
+    (False, True): Event.FORK_FAILS,
+    (True, False): Event.IO_THREAD,
+    (True, True): Event.IO_THREAD_FAILS,
+}
+"""By whether the child is a kernel thread, and whether it fails late."""
 
 
 class Runner:
@@ -26,12 +36,12 @@ class Runner:
     def ioperm(self, task: int, ports: PortRange, turn_on: bool) -> int:
         """Make the system call, with any range; return 0 or a negated error number."""
         thread = self._in_user_mode(task)
-        return int(self._enter(thread, entries.ioperm(self.system, thread, ports, turn_on)))
+        return int(self._happen(thread, Event.IOPERM, ports=ports, turn_on=turn_on))
 
     def iopl(self, task: int, level: int) -> int:
         """Make the system call; return 0 or a negated error number."""
         thread = self._in_user_mode(task)
-        return int(self._enter(thread, entries.iopl(self.system, thread, level)))
+        return int(self._happen(thread, Event.IOPL, level=level))
 
     def fork(self, task: int, *, kernel_thread: bool = False, fails: bool = False) -> int | None:
         """Fork; return the number of the child, or None if there is none.
@@ -45,25 +55,24 @@ class Runner:
             message = f"all {self.system.scenario.tasks} tasks of the scenario are alive"
             raise ValueError(message)
         child = slots[0]
-        fork = entries.fork(self.system, thread, child, kernel_thread=kernel_thread, fails=fails)
-        self._enter(thread, fork)
+        self._happen(thread, _FORKS[kernel_thread, fails], child=child)
         alive = self.system.threads[child].mode is not Mode.FREE
         return child if alive else None
 
     def exit(self, task: int) -> None:
         """End a task; it stays current until another one is switched to."""
         thread = self._in_user_mode(task)
-        self._enter(thread, entries.leave_for_good(self.system, thread))
+        self._happen(thread, Event.EXIT)
 
     def execve(self, task: int) -> None:
         """Execute another program."""
         thread = self._in_user_mode(task)
-        self._enter(thread, entries.execve(self.system, thread))
+        self._happen(thread, Event.EXEC)
 
     def drop_privilege(self, task: int) -> None:
         """Give up CAP_SYS_RAWIO."""
         thread = self._in_user_mode(task)
-        self._enter(thread, entries.drop_privilege(self.system, thread))
+        self._happen(thread, Event.DROP_PRIVILEGE)
 
     def other_call(self, task: int) -> None:
         """Make a system call that is no business of the design, or take a fault or interrupt."""
@@ -80,14 +89,14 @@ class Runner:
     def vm_exit(self, task: int) -> None:
         """Come back from a virtual machine that the task runs."""
         thread = self._in_user_mode(task)
-        self._enter(thread, entries.vm_exit(self.system, thread))
+        self._happen(thread, Event.VM_EXIT)
 
     def general_protection(self, task: int) -> bool:
         """Handle a refused port access; return whether to execute the instruction again."""
         thread = self._in_user_mode(task)
-        if not self.system.has_hook("general_protection"):
+        if not self.system.has_hook(GENERAL_PROTECTION.name):
             return False
-        return bool(self._enter(thread, entries.fault(self.system, thread, granted=False)))
+        return bool(self._happen(thread, Event.FAULT, granted=False))
 
     def return_to_user(self, task: int) -> None:
         """Go on to user mode, with what the design does on the way; nothing if already there."""
@@ -124,6 +133,12 @@ class Runner:
             message = f"task {task} is not in user mode ({thread.mode.value})"
             raise ValueError(message)
         return thread
+
+    def _happen(self, thread: Thread, event: Event, **values: object) -> Any:  # noqa: ANN401 - as below
+        """Let an event happen, with arguments as its operation takes them."""
+        assert event.operation is not None
+        given = {**event.fixed, **values}
+        return self._enter(thread, entries.perform(self.system, thread, event.operation, given))
 
     def _enter(self, thread: Thread, entry: Steps) -> Any:  # noqa: ANN401 - the hook's result
         """Run an entry up to the way back to user mode and return the hook's result."""

@@ -2,45 +2,10 @@
 
 from __future__ import annotations
 
-import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
-
-class Event(enum.Enum):
-    """Something that can happen next. The value is its name on the command line."""
-
-    IOPERM = "ioperm"
-    """A task calls ioperm(2), on or off, over any range of the scenario."""
-    IOPL = "iopl"
-    """A task calls iopl(2) with level 0 or 3."""
-    FORK = "fork"
-    """A task forks, and the fork succeeds."""
-    FORK_FAILS = "fork-fails"
-    """A task forks; after its thread state was copied the fork fails and is unwound."""
-    EXIT = "exit"
-    """A task ends."""
-    IO_THREAD = "io-thread"
-    """A task creates a kernel thread that inherits from it, as io_uring creates workers."""
-    EXEC = "exec"
-    """A task executes another program."""
-    DROP_PRIVILEGE = "drop-privilege"
-    """A task gives up CAP_SYS_RAWIO for good."""
-    ALLOCATION_FAILS = "allocation-fails"
-    """A kernel memory allocation fails."""
-    PREEMPT = "preempt"
-    """A task is preempted while it executes kernel code. (In user mode it always can be.)"""
-    MIGRATE = "migrate"
-    """A preempted task continues on another CPU."""
-    VM_EXIT = "vm-exit"
-    """A virtual machine exits: the limit cached in TR falls to 0x67."""
-
-
-ALL_EVENTS = frozenset(Event)
-"""Every event."""
-
-PLAIN_EVENTS = ALL_EVENTS - {Event.FORK_FAILS, Event.IO_THREAD, Event.VM_EXIT}
-"""Everything but late failures of fork, kernel threads of user tasks, and VM exits."""
+from iopermit.system.events import Event, all_events
 
 
 @dataclass(frozen=True)
@@ -52,7 +17,7 @@ class Scenario:
     """Tasks alive at once."""
     longs: int = 2
     """Longs of the port bitmap, each standing for a block of ports."""
-    events: frozenset[Event] = ALL_EVENTS
+    events: frozenset[Event] = field(default_factory=all_events)
     unprivileged: bool = False
     """Whether the first task starts without CAP_SYS_RAWIO and only its violations count."""
     garbage: bool = True

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from iopermit import arch
 from iopermit.arch.lazy import np
-from iopermit.system import entries
 from iopermit.system.concretion import Concretion
 from iopermit.system.crash import HeapExhaustedError, KernelCrash, NullDereference, crash_of
 from iopermit.system.design import Design
+from iopermit.system.events import EVENTS, Event, entries
 from iopermit.system.execution import Action, ExecutionContext, Mode, Processor, ThisCpu, Thread
 from iopermit.system.heap import Pool, checked, heap_classes, new_record, referenced_records
 from iopermit.system.options import with_options
 from iopermit.system.position import Stepper, Steps
 from iopermit.system.records import MAX_REFCOUNT, HeapObject, Record
-from iopermit.system.scenario import Event, Scenario
+from iopermit.system.scenario import Scenario
 from iopermit.system.tss_memory import TssMemory
 
 if TYPE_CHECKING:
@@ -132,7 +132,11 @@ class System:
         """Return the CPU that `thread` is on at each moment, as this_cpu_ptr() does."""
         return ThisCpu(self.processors, thread)
 
-    def start_child(self, parent: Thread, slot: int, *, kernel_thread: bool) -> Thread:
+    def task(self, slot: int) -> Thread:
+        """Return the task in a slot."""
+        return self.threads[slot]
+
+    def start_child(self, parent: Thread, slot: int) -> Thread:
         """Take a task slot for a child of `parent`."""
         child = self.threads[slot]
         self.tasks.take(slot)
@@ -263,11 +267,11 @@ class System:
         """
         processor = self.processors[action.cpu]
         thread = self.current(processor)
-        if action.event == "step":
+        if action.is_step:
             self._choice = action.choice
             self.advance(processor if processor.switching else thread)
             self._choice = None
-        elif action.event == "switch":
+        elif action.is_switch:
             self.start_switch(processor, action["following"])
         else:
             self.enter(thread, self._entry(thread, action))
@@ -307,27 +311,9 @@ class System:
         self.advance(processor)
 
     def _entry(self, thread: Thread, action: Action) -> Steps:
-        match action.event:
-            case "ioperm":
-                ports = self.concretion.ports_of(action["first"], action["end"])
-                return entries.ioperm(self, thread, ports, bool(action["turn_on"]))
-            case "iopl":
-                return entries.iopl(self, thread, action["level"])
-            case "fork" | "fork-fails" | "io-thread" | "io-thread-fails" as event:
-                worker, fails = event.startswith("io-thread"), event.endswith("-fails")
-                child = action["child"]
-                return entries.fork(self, thread, child, kernel_thread=worker, fails=fails)
-            case "fault":
-                return entries.fault(self, thread, granted=bool(action["granted"]))
-        if action.event not in _PLAIN_ENTRIES:
+        event = EVENTS.get(action.event)
+        if event is None or event.operation is None:
             message = f"there is no event {action.event!r}"
             raise ValueError(message)
-        return _PLAIN_ENTRIES[action.event](self, thread)
-
-
-_PLAIN_ENTRIES = {
-    "exit": entries.leave_for_good,
-    "exec": entries.execve,
-    "drop-privilege": entries.drop_privilege,
-    "vm-exit": entries.vm_exit,
-}
+        values = event.values(dict(action.arguments), self.concretion.ports_of)
+        return entries.perform(self, thread, event.operation, values)

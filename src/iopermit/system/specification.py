@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from iopermit import arch
 from iopermit.arch.lazy import np
+from iopermit.system.events.hooks import GENERAL_PROTECTION
 from iopermit.system.execution import Mode, Processor, Thread
 from iopermit.system.simulation import System
 
@@ -79,7 +80,7 @@ def _of_user_code(system: System, processor: Processor, thread: Thread) -> Findi
     counts = not (system.scenario.unprivileged and thread.record.privileged)
     if counts and np.any(allowed & ~granted):
         return _finding("leak", processor, thread, allowed)
-    if np.any(granted & ~allowed) and not system.has_hook("general_protection"):
+    if np.any(granted & ~allowed) and not system.has_hook(GENERAL_PROTECTION.name):
         return _finding("loss", processor, thread, allowed)
     return None
 

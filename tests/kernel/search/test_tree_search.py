@@ -13,7 +13,8 @@ from iopermit.kernel.build.builder import build
 from iopermit.kernel.execution.boot import bring_up
 from iopermit.kernel.loading import load_built
 from iopermit.kernel.search.tree_search import SearchResult, TreeSearch
-from iopermit.system.scenario import Event, Scenario
+from iopermit.system.events import Event
+from iopermit.system.scenario import Scenario
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,7 +3,8 @@
 import pytest
 
 from iopermit.designs import find
-from iopermit.system.scenario import ALL_EVENTS, Scenario
+from iopermit.system.events.recorded import ALL_EVENTS
+from iopermit.system.scenario import Scenario
 from iopermit.translate.analyses.assumptions import trustworthy
 from iopermit.translate.translation import translate
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from iopermit.designs import designs
-from iopermit.system.scenario import ALL_EVENTS, Scenario
+from iopermit.system.events.recorded import ALL_EVENTS
+from iopermit.system.scenario import Scenario
 from iopermit.translate.analyses.idle_switch import idle_switch_does_nothing
 from iopermit.translate.frontend.load import load_design
 from iopermit.translate.translation import translate

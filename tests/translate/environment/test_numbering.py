@@ -3,7 +3,8 @@
 import pytest
 
 from iopermit.designs import designs, find
-from iopermit.system.scenario import ALL_EVENTS, Scenario
+from iopermit.system.events.recorded import ALL_EVENTS
+from iopermit.system.scenario import Scenario
 from iopermit.translate.model.nodes import FIRST_STEP
 from iopermit.translate.translation import translate
 

@@ -12,7 +12,9 @@ from tests import spin
 from tests.translate.interpreter import Interpreter
 
 from iopermit.designs import designs, find
-from iopermit.system.scenario import ALL_EVENTS, Event, Scenario
+from iopermit.system.events import Event
+from iopermit.system.events.recorded import ALL_EVENTS
+from iopermit.system.scenario import Scenario
 from iopermit.translate.model.builder import binary, candidate, either, equal, every
 from iopermit.translate.model.initial_state import initial_values
 from iopermit.translate.model.nodes import (

@@ -18,11 +18,12 @@ from iopermit.kernel.state.contents import TASK, name
 from iopermit.kernel.state.guest_memory import GuestMemory
 from iopermit.kernel.state.state import IDLE_NAME, CpuMeta, State, TaskMeta, TaskMode
 from iopermit.system.concretion import exact
+from iopermit.system.events import Event
 from iopermit.system.machine_state import IoMapBase, TssLayout
-from iopermit.system.scenario import Event, Scenario
 
 if TYPE_CHECKING:
     from iopermit.kernel.image.linker import Image
+    from iopermit.system.scenario import Scenario
 
 _NEED_RESCHED: Final = 0x8000_0000
 """PREEMPT_NEED_RESCHED, inverted: set while nobody wants to preempt."""

@@ -40,6 +40,10 @@ class EmulatedKernel:
         """
         return self.emulator.image.address(wanted)
 
+    def ports_of(self, first: int, end: int) -> PortRange:
+        """Return the real ports of scenario longs."""
+        return self.ports[first, end]
+
     def enter_cpu(self, cpu: int, meta: CpuMeta) -> None:
         """Let the emulated CPU be one of the kernel's."""
         base = self.memory.gs_base(cpu)

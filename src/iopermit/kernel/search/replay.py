@@ -10,7 +10,8 @@ from iopermit.kernel.search.specification import SpecificationCheck
 from iopermit.kernel.search.tss_watch import TssWatch
 from iopermit.kernel.search.violations import crash_of, task_name, violation_of
 from iopermit.kernel.state.state import TaskMode, slot_of
-from iopermit.system.event_texts import EVENT_TEXTS
+from iopermit.system.events import event_text
+from iopermit.system.execution import CONTINUE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,15 +83,15 @@ class ScheduleReplayer:
         action, state, kernel = one.action, self.state, self.kernel
         slot = kernel.current(state, action.cpu)
         who = task_name(slot)
-        self._switching = action.event == "switch" or kernel.cpu_meta(state, action.cpu).switching
-        if action.event == "switch":
+        self._switching = action.is_switch or kernel.cpu_meta(state, action.cpu).switching
+        if action.is_switch:
             who = f"{who} to {self._name_of(action['following'])}"
             self._note_preemption(state, slot)
         elif self._switching:
             named = state.cpus[action.cpu][1][1]
             who = f"{who} to {task_name(slot_of(named))}"
         self._now = (action.cpu, who, number)
-        if action.event != "step":
+        if not action.is_step:
             self._event(action)
         self.watch.begin(state, action.cpu)
         outcome, _ = self.driver.execute_once(state, action, one.choices)
@@ -113,13 +114,9 @@ class ScheduleReplayer:
             self._preempted = self._site
 
     def _event(self, action: Action) -> None:
-        text = EVENT_TEXTS.get(action.event, action.event)
-        if action.event == "ioperm":
-            ports = self.kernel.ports[action["first"], action["end"]]
-            text = f"ioperm({ports.first}, {ports.count}, {action['turn_on']})"
-        elif action.event == "iopl":
-            text = f"iopl({action['level']})"
-        self._add(action.event, dict(action.arguments), text, None)
+        arguments = dict(action.arguments)
+        text = event_text(action.event, arguments, self.kernel.ports_of)
+        self._add(action.event, arguments, text, None)
 
     def _add(
         self,
@@ -144,7 +141,7 @@ class ScheduleReplayer:
             self._last_writer[self._now[0]] = site
         if (site.file, site.line) in self.suspects:
             self._suspect = site
-        self._add("step", {}, site.text, site, tss=tss)
+        self._add(CONTINUE, {}, site.text, site, tss=tss)
 
     def _ended(self, outcome: Outcome) -> None:
         if outcome.result is None or outcome.state is None:
@@ -155,7 +152,7 @@ class ScheduleReplayer:
             number = (1 << 64) - outcome.result
             error = _ERRORS.get(number, f"error {number}")
         text = "the next task runs" if self._switching else "the call returns"
-        self._add("step", {}, text, None, error)
+        self._add(CONTINUE, {}, text, None, error)
 
     def _first_suspect(self) -> Site | None:
         """Return the first line that a patch changed so that it has no code: it removed some.

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from iopermit.kernel.state.contents import NAMES
 from iopermit.kernel.state.state import IDLE_NAME, State, TaskMode
-from iopermit.system.execution import Action, action
-from iopermit.system.rules import calls
-from iopermit.system.scenario import Event, Scenario
+from iopermit.system.events import Event, Guard, Who, events_of
+from iopermit.system.events.hooks import VM_EXIT
+from iopermit.system.execution import CONTINUE, Action, action
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from iopermit.kernel.execution.kernel import EmulatedKernel
+    from iopermit.system.scenario import Scenario
+
+_HOOKS: Final = frozenset({VM_EXIT.name})
+"""The hooks without which there is no event, and whose part the code of every tree plays."""
 
 
 @dataclass(eq=False, frozen=True)
@@ -75,12 +79,12 @@ class Rules:
         kept = tuple((k, v) for k, v in one.arguments if k not in {"child", "following"})
         key = self._keys.setdefault((one.event, kept), len(self._keys))
         target = target if target < len(state.tasks) else -1
-        return Move(one, key, one.cpu, target, one.event == "switch", one.event == "step")
+        return Move(one, key, one.cpu, target, one.is_switch, one.is_step)
 
     def _on_cpu(self, state: State, cpu: int) -> Iterator[Action]:
         kernel, scenario = self.kernel, self.scenario
         if kernel.cpu_meta(state, cpu).switching:
-            yield Action(cpu, "step")
+            yield Action(cpu, CONTINUE)
             return
         slot = kernel.current(state, cpu)
         if slot is None:
@@ -92,43 +96,27 @@ class Rules:
         can_switch = True
         match meta.mode:
             case TaskMode.USER:
-                yield from self._user_events(state, cpu, privileged=meta.privileged)
+                yield from self._events(state, cpu, Who.USER, privileged=meta.privileged)
             case TaskMode.THREAD:
-                yield from self._thread_events(state, cpu)
+                yield from self._events(state, cpu, Who.KERNEL_THREAD)
             case TaskMode.KERNEL | TaskMode.RETURN:
-                yield Action(cpu, "step")
+                yield Action(cpu, CONTINUE)
                 can_switch = meta.preemptible and scenario.has(Event.PREEMPT)
         if can_switch:
             yield from self._switches(state, cpu, slot)
 
-    def _user_events(self, state: State, cpu: int, *, privileged: bool) -> Iterator[Action]:
-        scenario = self.scenario
-        yield from calls(scenario, cpu)
-        for event in (Event.FORK, Event.FORK_FAILS):
-            if scenario.has(event):
-                yield from self._forks(state, cpu, event.value)
-        yield from self._thread_events(state, cpu)
-        if scenario.has(Event.EXEC):
-            yield action(cpu, "exec")
-        if scenario.has(Event.DROP_PRIVILEGE) and privileged:
-            yield action(cpu, "drop-privilege")
-        if scenario.has(Event.VM_EXIT):
-            yield action(cpu, "vm-exit")
-
-    def _thread_events(self, state: State, cpu: int) -> Iterator[Action]:
-        scenario = self.scenario
-        if scenario.has(Event.IO_THREAD):
-            yield from self._forks(state, cpu, "io-thread")
-            if scenario.has(Event.FORK_FAILS):
-                yield from self._forks(state, cpu, "io-thread-fails")
-        if scenario.has(Event.EXIT):
-            yield action(cpu, "exit")
-
-    @staticmethod
-    def _forks(state: State, cpu: int, event: str) -> Iterator[Action]:
-        # Free slots are alike: nothing refers to a task that does not exist.
-        free = [slot for slot, task in enumerate(state.tasks) if task is None]
-        return (action(cpu, event, child=slot) for slot in free[:1])
+    def _events(
+        self, state: State, cpu: int, who: Who, *, privileged: bool = False
+    ) -> Iterator[Action]:
+        for event in events_of(who, self.scenario.events, _HOOKS.__contains__):
+            choices = event.choices(self.scenario)
+            if event.guard is Guard.PRIVILEGED and not privileged:
+                choices = []
+            elif event.guard is Guard.FREE_SLOT:
+                # Free slots are alike: nothing refers to a task that does not exist.
+                free = [slot for slot, task in enumerate(state.tasks) if task is None]
+                choices = [choice for choice in choices if choice["child"] in free[:1]]
+            yield from (action(cpu, event.name, **choice) for choice in choices)
 
     def _switches(self, state: State, cpu: int, slot: int | None) -> Iterator[Action]:
         taken = {
@@ -145,6 +133,6 @@ class Rules:
                 continue
             if not self.scenario.has(Event.MIGRATE) and meta.home != cpu:
                 continue
-            yield action(cpu, "switch", following=following)
+            yield action(cpu, Event.SWITCH.name, following=following)
         if slot is not None:
-            yield action(cpu, "switch", following=self.scenario.tasks)
+            yield action(cpu, Event.SWITCH.name, following=self.scenario.tasks)

@@ -14,7 +14,7 @@ from iopermit.kernel.search.specification import Finding, SpecificationCheck
 from iopermit.kernel.search.transition_cache import OrderedSequenceNumbers, TransitionCache
 from iopermit.kernel.search.visited import Packed, VisitedSet
 from iopermit.kernel.state.canonical import Canonical
-from iopermit.system.scenario import Event, Scenario
+from iopermit.system.events import Event
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from iopermit.kernel.search.view import View
     from iopermit.kernel.state.state import State
     from iopermit.system.execution import Action
+    from iopermit.system.scenario import Scenario
 
 _LOOK_AT_CLOCK: Final = 256
 """States between two looks at the clock."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from iopermit.system.events import Event
 from iopermit.system.machine_state import IoMapBase
-from iopermit.system.scenario import Event, Scenario
 from iopermit.translate.environment.builder import EnvironmentBuilder
 from iopermit.translate.environment.events import Events
 from iopermit.translate.environment.numbering import number_steps
@@ -18,6 +18,7 @@ from iopermit.translate.model.nodes import CPU, FIRST_STEP
 
 if TYPE_CHECKING:
     from iopermit.system.design import Design
+    from iopermit.system.scenario import Scenario
     from iopermit.translate.frontend.types import Type
 
 _MAX_PASSES = 8

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from iopermit.system.scenario import Event, Scenario
+from iopermit.system.events import Event
 from iopermit.translate.frontend.constants import Scope
 from iopermit.translate.frontend.declare import Declarations, declare
 from iopermit.translate.frontend.source import find_method, is_overridden
@@ -29,6 +29,7 @@ from iopermit.translate.model.nodes import (
 
 if TYPE_CHECKING:
     from iopermit.system.design import Design
+    from iopermit.system.scenario import Scenario
 
 
 class EnvironmentBuilder:

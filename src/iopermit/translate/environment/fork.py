@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from iopermit.system.scenario import Event
+from iopermit.system.events import Event
 from iopermit.translate.frontend.types import Type, Value
 from iopermit.translate.model.builder import (
     candidate,

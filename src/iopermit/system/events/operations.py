@@ -1,0 +1,187 @@
+"""What an event does, written once: every reading of a design and of a kernel tree follows this.
+
+An operation is a little program over the few things that can change beside a hook: what the
+specification has granted, who has a privilege, which tasks there are, what the processor caches.
+The simulation executes it (`iopermit.system.events.entries`), and the translator turns it into
+steps of the model.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from iopermit.system.events import hooks
+from iopermit.system.events.hooks import Hook, Kind
+
+
+class Effect(enum.Enum):
+    """Something that changes beside what hooks do; it takes no step of its own."""
+
+    GRANT_PORTS = enum.auto()
+    """The task is granted `ports`, or loses them, as `turn_on` says."""
+    GRANT_LEVEL = enum.auto()
+    """The task is granted the I/O privilege level `level`, instead of the one it had."""
+    REVOKE_LEVEL = enum.auto()
+    """The task is granted level 0."""
+    REVOKE_ALL = enum.auto()
+    """The task is granted nothing any more."""
+    DROP_PRIVILEGE = enum.auto()
+    """The task has no CAP_SYS_RAWIO from now on."""
+    LOWER_TSS_LIMIT = enum.auto()
+    """The limit that the CPU caches in TR becomes 0x67."""
+    MAKE_CHILD = enum.auto()
+    """The free slot `child` gets a copy of the task; `kernel_thread` says whether it is one."""
+    START_CHILD = enum.auto()
+    """The child is granted what the task is, and can run."""
+    FREE_CHILD = enum.auto()
+    """The child is gone."""
+    REPORT_REFUSAL = enum.auto()
+    """A granted port was finally refused: a loss."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the last hook returned: an error number, or true."""
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An argument of the event that is a flag."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Says:
+    """A constant of the design's class that is a flag."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Has:
+    """The design has a hook."""
+
+    hook: Hook
+
+
+@dataclass(frozen=True)
+class Not:
+    """The opposite of a condition."""
+
+    condition: Condition
+
+
+@dataclass(frozen=True)
+class Every:
+    """All of several conditions."""
+
+    conditions: tuple[Condition, ...]
+
+
+Condition: TypeAlias = Result | Argument | Says | Has | Not | Every
+
+
+@dataclass(frozen=True)
+class Call:
+    """The design's hook, and then a step of its own with what follows the call."""
+
+    hook: Hook
+    """Without it only the step is there."""
+    returns: str
+    """What the step is called."""
+
+
+@dataclass(frozen=True)
+class If:
+    """A decision, made in the step in which it stands."""
+
+    condition: Condition
+    then: Body
+    otherwise: Body = ()
+
+
+Node: TypeAlias = "Effect | Call | If"
+Body: TypeAlias = "tuple[Node, ...]"
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What a task does in the kernel because of an event."""
+
+    name: str
+    body: Body = ()
+    at_once: tuple[Effect, ...] = ()
+    """What changes together with the event itself, before the first step."""
+    arguments: tuple[tuple[str, Kind], ...] = ()
+    """The arguments of the event that the body uses."""
+    leaves: bool = True
+    """Whether the task goes back to where it came from in the end; else it is dead."""
+
+
+def effects(body: Body) -> Iterator[Effect]:
+    """Yield the effects that a body can have, in the order in which they are written."""
+    for node in body:
+        match node:
+            case Effect():
+                yield node
+            case If(_, then, otherwise):
+                yield from effects((*then, *otherwise))
+
+
+_SUCCEEDED: Final = Not(Result())
+
+IOPERM: Final = Operation(
+    "ioperm",
+    (Call(hooks.IOPERM, "ioperm() returns"), If(_SUCCEEDED, (Effect.GRANT_PORTS,))),
+    arguments=(("ports", Kind.PORTS), ("turn_on", Kind.FLAG)),
+)
+IOPL: Final = Operation(
+    "iopl",
+    (Call(hooks.IOPL, "iopl() returns"), If(_SUCCEEDED, (Effect.GRANT_LEVEL,))),
+    arguments=(("level", Kind.LEVEL),),
+)
+_UNWIND: Final[Body] = (Call(hooks.FORK_FAILED, "fork: unwound"), Effect.FREE_CHILD)
+FORK: Final = Operation(
+    "fork",
+    (
+        Call(hooks.FORK, "fork returns"),
+        If(
+            _SUCCEEDED,
+            (If(Argument("fails"), _UNWIND, (Effect.START_CHILD,)),),
+            (Effect.FREE_CHILD,),
+        ),
+    ),
+    at_once=(Effect.MAKE_CHILD,),
+    arguments=(("child", Kind.TASK), ("fails", Kind.FLAG)),
+)
+EXIT: Final = Operation(
+    "exit", (Call(hooks.EXIT, "the task is dead"), Effect.REVOKE_ALL), leaves=False
+)
+EXEC: Final = Operation(
+    "exec",
+    (
+        Call(hooks.EXECVE, "execve() returns"),
+        If(
+            Every((Has(hooks.EXECVE), Not(Says("iopl_survives_exec")))),
+            (Effect.REVOKE_LEVEL,),
+        ),
+    ),
+)
+DROP_PRIVILEGE: Final = Operation("drop-privilege", at_once=(Effect.DROP_PRIVILEGE,))
+VM_EXIT: Final = Operation(
+    "vm-exit",
+    (Call(hooks.VM_EXIT, "return from the system call"),),
+    at_once=(Effect.LOWER_TSS_LIMIT,),
+)
+FAULT: Final = Operation(
+    "fault",
+    (
+        Call(hooks.GENERAL_PROTECTION, "the #GP handler returns"),
+        If(Every((Argument("granted"), Not(Result()))), (Effect.REPORT_REFUSAL,)),
+    ),
+    arguments=(("granted", Kind.FLAG),),
+)
