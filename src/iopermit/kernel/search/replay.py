@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from iopermit.engine.trace import Replay, TraceStep, TssState, Violation
 from iopermit.kernel.execution.boot import bring_up
@@ -16,50 +16,60 @@ from iopermit.system.execution import CONTINUE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from iopermit.kernel.cpu.crashes import Crash
     from iopermit.kernel.execution.driver import Outcome
     from iopermit.kernel.execution.scheduling_points import SchedulingPoints
     from iopermit.kernel.image.lines import Lines
     from iopermit.kernel.image.linker import Image
-    from iopermit.kernel.search.schedule import Scheduled
+    from iopermit.kernel.search.counterexample import Scheduled
     from iopermit.kernel.state.state import State
     from iopermit.system.execution import Action
     from iopermit.system.scenario import Scenario
     from iopermit.system.site import Site
+    from iopermit.system.specification import Finding
 
 _ERRORS: Final = {1: "EPERM", 12: "ENOMEM", 22: "EINVAL", 38: "ENOSYS"}
 _FIRST_ERROR: Final = (1 << 64) - 4095
 """Results from here on are negated error numbers (MAX_ERRNO)."""
 
 
+class ExecutableTree(Protocol):
+    """What a replay needs of a loaded tree."""
+
+    @property
+    def image(self) -> Image:
+        """The tree's code."""
+
+    @property
+    def lines(self) -> Lines:
+        """Its line tables."""
+
+    @property
+    def suspects(self) -> frozenset[tuple[str, int]]:
+        """File and number of lines that a patch changed, to be blamed first."""
+
+
 class ScheduleReplayer:
     """A machine that executes one schedule."""
 
-    def __init__(
-        self,
-        image: Image,
-        lines: Lines,
-        scenario: Scenario,
-        points: SchedulingPoints,
-        suspects: frozenset[tuple[str, int]] = frozenset(),
-    ) -> None:
+    def __init__(self, tree: ExecutableTree, scenario: Scenario, points: SchedulingPoints) -> None:
         """Bring the machine up.
 
         Args:
-            image: the tree's code.
-            lines: its line tables.
+            tree: the tree's code, its line tables, and the lines to be blamed first.
             scenario: how many CPUs and tasks there are, and which events.
-            points: where segments end; those of the search.
-            suspects: file and number of lines that a patch changed, to be blamed first.
+            points: the scheduling points of the search.
         """
-        self.image, self.lines, self.scenario = image, lines, scenario
-        self.driver, self.state = bring_up(image, scenario)
+        self.lines, self.scenario, self.suspects = tree.lines, scenario, tree.suspects
+        self.driver, self.state = bring_up(tree.image, scenario)
         self.kernel = self.driver.kernel
         self.kernel.executor.watch(points)
         self.specification = SpecificationCheck(self.kernel)
         self.trace: list[TraceStep] = []
+        self.finding: Finding | None = None
+        self.crash: Crash | None = None
         self.violation: Violation | None = None
-        self.watch = TssWatch(self.kernel, lines, self._line)
-        self.suspects = suspects
+        self.watch = TssWatch(self.kernel, tree.lines, self._line)
         self._last_writer: dict[int, Site] = {}
         self._preempted: Site | None = None
         self._suspect: Site | None = None
@@ -99,7 +109,10 @@ class ScheduleReplayer:
         self.watch.end(stopped=stopped)
         if outcome.crash is not None:
             site = self._site
-            self.violation = crash_of(outcome.crash, self.image, slot, action.cpu, site)
+            self.crash = outcome.crash
+            self.violation = crash_of(
+                outcome.crash, self.kernel.emulator.image, slot, action.cpu, site
+            )
         elif outcome.state is not None:
             self._ended(outcome)
             self.state = outcome.state
@@ -169,11 +182,12 @@ class ScheduleReplayer:
         found = self.specification.finding(self.state)
         if found is None:
             return
+        self.finding = found
         blamed = (
             self._suspect
             or self._preempted
             or self._first_suspect()
-            or (self._last_writer.get(found.cpu) if found.slot >= 0 else None)
+            or (self._last_writer.get(found.cpu) if found.cpu is not None else None)
             or self._site
         )
         self.violation = violation_of(found, self.kernel, self.state, blamed)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from iopermit import arch
 from iopermit.kernel.state.contents import CPU, HEAP, NAMES, address_of, kind_of, name
 from iopermit.kernel.state.state import TaskMode
+from iopermit.system.specification import Finding, Kind, Ranges
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,28 +17,8 @@ if TYPE_CHECKING:
     from iopermit.kernel.execution.kernel import EmulatedKernel
     from iopermit.kernel.state.state import State
 
-Ranges = tuple[tuple[int, int], ...]
-_MOST_IMAGE = 0x1_0000 + 0x100
+_MOST_IMAGE: Final = 0x1_0000 + 0x100
 """Bytes behind the TSS base that an I/O map base of 16 bits and a map can reach."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What is wrong in a state.
-
-    Attributes:
-        kind: leak, loss or garbage.
-        slot: the task concerned; -1 for garbage.
-        cpu: its CPU.
-        ports, allowed, granted: as ranges of ports.
-    """
-
-    kind: Literal["leak", "loss", "garbage"]
-    slot: int = -1
-    cpu: int = 0
-    ports: Ranges = ()
-    allowed: Ranges = ()
-    granted: Ranges = ()
 
 
 class SpecificationCheck:
@@ -48,7 +28,7 @@ class SpecificationCheck:
         """Check states of `kernel`."""
         self.kernel = kernel
         self._allowed: dict[tuple[int, int], NDArray[np.bool_]] = {}
-        self._known: dict[tuple[int, int, int], tuple[str, Ranges, Ranges, Ranges] | None] = {}
+        self._known: dict[tuple[int, int, int], tuple[Kind, Ranges, Ranges, Ranges] | None] = {}
         self._iopl: dict[int, int] = {}
 
     def finding(self, state: State) -> Finding | None:
@@ -76,17 +56,18 @@ class SpecificationCheck:
         if known is None:
             return None
         kind, ports, allowed, granted = known
-        return Finding(kind, slot, cpu, ports, allowed, granted)  # type: ignore[arg-type]  # kind is a str here
+        return Finding(kind, slot, cpu, ports, allowed, granted)
 
     def _compare(
         self, state: State, cpu: int, grants: int, iopl: int
-    ) -> tuple[str, Ranges, Ranges, Ranges] | None:
+    ) -> tuple[Kind, Ranges, Ranges, Ranges] | None:
         allowed = self.allowed(state, cpu, iopl)
         granted = self.kernel.grants.grants(grants).allowed
         leaked, lost = allowed & ~granted, granted & ~allowed
-        for kind, ports in (("leak", leaked), ("loss", lost)):
-            if np.any(ports):
-                return kind, _ranges(ports), _ranges(allowed), _ranges(granted)
+        if np.any(leaked):
+            return "leak", _ranges(leaked), _ranges(allowed), _ranges(granted)
+        if np.any(lost):
+            return "loss", _ranges(lost), _ranges(allowed), _ranges(granted)
         return None
 
     def allowed(self, state: State, cpu: int, iopl: int) -> NDArray[np.bool_]:

@@ -8,23 +8,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from iopermit.engine.limits import Limits
+from iopermit.engine.progress import Progress, ProgressCallback
 from iopermit.kernel.execution.host_services import HeapExhausted
 from iopermit.kernel.search.rules import Move, Rules
-from iopermit.kernel.search.specification import Finding, SpecificationCheck
+from iopermit.kernel.search.specification import SpecificationCheck
 from iopermit.kernel.search.transition_cache import OrderedSequenceNumbers, TransitionCache
 from iopermit.kernel.search.visited import Packed, VisitedSet
 from iopermit.kernel.state.canonical import Canonical
 from iopermit.system.events import Event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from iopermit.kernel.cpu.crashes import Crash
     from iopermit.kernel.execution.driver import Driver
     from iopermit.kernel.search.view import View
     from iopermit.kernel.state.state import State
     from iopermit.system.execution import Action
     from iopermit.system.scenario import Scenario
+    from iopermit.system.specification import Finding
 
 _LOOK_AT_CLOCK: Final = 256
 """States between two looks at the clock."""
@@ -70,9 +70,9 @@ class TreeSearch:
         scenario: Scenario,
         *,
         limits: Limits = Limits(),  # noqa: B008 - immutable
-        progress: Callable[[SearchResult, int], None] | None = None,
+        progress: ProgressCallback | None = None,
     ) -> None:
-        """Search from `initial`; `progress` gets the figures and the size of the frontier."""
+        """Search from `initial`; `progress` is told how far it is."""
         self.driver, self.initial, self.scenario = driver, initial, scenario
         self.limits, self.progress = limits, progress
         self.rules = Rules(driver.kernel, scenario)
@@ -201,7 +201,9 @@ class TreeSearch:
         result.seconds = time.monotonic() - self._started
         result.memory = result.states * _BYTES
         if self.progress is not None:
-            self.progress(result, frontier)
+            figures = (result.states, result.depth, frontier, result.transitions)
+            size = self.scenario.size
+            self.progress(Progress(*figures, result.seconds, result.memory, size))
         if limits.max_states is not None and result.states > limits.max_states:
             result.limit = f"the limit of {limits.max_states:,} states was reached"
         elif limits.timeout is not None and result.seconds > limits.timeout:

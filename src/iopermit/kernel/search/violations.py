@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from iopermit.kernel.cpu.crashes import Crash
     from iopermit.kernel.execution.kernel import EmulatedKernel
     from iopermit.kernel.image.linker import Image
-    from iopermit.kernel.search.specification import Finding
     from iopermit.kernel.state.state import State
     from iopermit.system.site import Site
+    from iopermit.system.specification import Finding
 
 
 def task_name(slot: int | None) -> str:
@@ -28,15 +28,16 @@ def violation_of(
     if found.kind == "garbage":
         message = "nothing refers to an object that is in use"
         return Violation("garbage", "", 0, (), (), (), "", message, site)
-    name, ports = task_name(found.slot), arch.format_ranges(found.ports)
+    name, ports = task_name(found.task), arch.format_ranges(found.ports)
     owner = _owner(found, kernel, state) if found.kind == "leak" else ""
     if found.kind == "loss":
         message = f"task {name} may not use ports {ports}, which it was granted"
     else:
         only = f"only task {owner} was granted" if owner else "it was not granted"
         message = f"task {name} may use ports {ports}, which {only}"
+    cpu = found.cpu or 0
     return Violation(
-        found.kind, name, found.cpu, found.ports, found.allowed, found.granted, owner, message, site
+        found.kind, name, cpu, found.ports, found.allowed, found.granted, owner, message, site
     )
 
 
@@ -44,7 +45,7 @@ def _owner(found: Finding, kernel: EmulatedKernel, state: State) -> str:
     """Return the one other task that was granted the leaked ports."""
     owners = []
     for slot, task in enumerate(state.tasks):
-        if task is None or slot == found.slot:
+        if task is None or slot == found.task:
             continue
         ports = kernel.grants.grants(kernel.task_meta(task).grants).allowed
         if all(ports[first : last + 1].all() for first, last in found.ports):

@@ -1,0 +1,116 @@
+"""The verdict about a tree: what a search, and the replay of what it found, amount to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from iopermit.engine.verdict import SearchStatistics, Uncovered, Verdict
+from iopermit.system.events import askable_events
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from iopermit.engine.trace import Replay
+    from iopermit.engine.verdict import KernelSubject
+    from iopermit.kernel.loading import LoadedTree
+    from iopermit.kernel.search.counterexample import Counterexample
+    from iopermit.kernel.search.tree_search import TreeSearch
+    from iopermit.system.scenario import Scenario
+
+
+def verdict_of(
+    tree: LoadedTree,
+    search: TreeSearch,
+    counterexample: Counterexample | None,
+    replay: Replay | None,
+) -> Verdict:
+    """Return the verdict that one search gives."""
+    result, scenario = search.result, search.scenario
+    schedule = counterexample.schedule if counterexample is not None else ()
+    kernel = replace(
+        tree.subject,
+        bounds=_stated_bounds(search),
+        schedule=tuple(one.saved() for one in schedule),
+        points=search.driver.kernel.executor.accesses.points.saved(),
+    )
+    possible = {move.action.event for move in search.rules.known_moves()}
+    return Verdict(
+        tree.name,
+        scenario,
+        "violated" if replay else "undetermined" if result.limit else "holds",
+        result.limit,
+        replay.violation if replay else None,
+        replay.trace if replay else None,
+        SearchStatistics(
+            result.states,
+            result.transitions,
+            result.depth,
+            result.seconds,
+            exhausted=replay is None and not result.limit,
+            confirmed_full_size=replay is not None,
+        ),
+        Uncovered((), _never(scenario, possible), _not_asked(scenario)),
+        design_file=tree.subject.tree,
+        kernel=kernel,
+    )
+
+
+def exhausted_too(verdict: Verdict, others: Iterable[Verdict]) -> Verdict:
+    """Return the verdict with the scenarios among its bounds that were exhausted before."""
+    subject = _subject(verdict)
+    more = [
+        f"exhausted too: {other.scenario.size}: {other.search.states:,} states, "
+        f"{other.search.seconds:.1f} s"
+        for other in others
+    ]
+    return replace(verdict, kernel=replace(subject, bounds=(*subject.bounds, *more)))
+
+
+def with_coverage(
+    verdict: Verdict, tree: LoadedTree, executed: Iterable[tuple[int, int]]
+) -> Verdict:
+    """Return the verdict with the lines that were executed, and those that were not.
+
+    Args:
+        verdict: the verdict.
+        tree: the tree.
+        executed: address and size of the basic blocks that were executed in any scenario.
+    """
+    covered, missed = tree.lines.coverage(executed)
+    subject = replace(_subject(verdict), covered=len(covered), lines=len(covered) + len(missed))
+    uncovered = replace(verdict.uncovered, statements=tuple(missed))
+    return replace(verdict, kernel=subject, uncovered=uncovered)
+
+
+def _subject(verdict: Verdict) -> KernelSubject:
+    assert verdict.kernel is not None  # the verdict is about a tree
+    return verdict.kernel
+
+
+def _never(scenario: Scenario, possible: set[str]) -> tuple[str, ...]:
+    """Return the events of the scenario that never were possible."""
+    return tuple(
+        event.name
+        for event in askable_events()
+        if scenario.has(event) and (event.part_of or event).name not in possible
+    )
+
+
+def _not_asked(scenario: Scenario) -> tuple[str, ...]:
+    return tuple(event.name for event in askable_events() if not scenario.has(event))
+
+
+def _stated_bounds(search: TreeSearch) -> tuple[str, ...]:
+    """Return what bounds the search besides the scenario, in words."""
+    scenario, kernel = search.scenario, search.driver.kernel
+    ranges = (kernel.ports[one] for one in scenario.ranges)
+    ports = ", ".join(f"{p.first}-{p.first + p.count - 1}" for p in ranges)
+    return (
+        f"ioperm() ranges: {ports}, and an invalid one",
+        f"{kernel.memory.heap} heap objects alive at once at most",
+        (
+            "an instruction is atomic; other code comes in between before accesses to memory that "
+            "another context may access"
+        ),
+    )
