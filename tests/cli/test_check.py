@@ -8,7 +8,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from tests.cli.command import CRASHING, HOLDING, SMALL, run, start
+from tests.support.cli.command import CRASHING, HOLDING, SMALL, run, start
 
 from iopermit.designs import find
 from iopermit.report.json import schema

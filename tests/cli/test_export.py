@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.cli.command import SMALL, run
+from tests.support.cli.command import SMALL, run
 
 
 def test_promela_is_printed(capsys: pytest.CaptureFixture[str]) -> None:

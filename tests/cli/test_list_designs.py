@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from tests.cli.command import run
+from tests.support.cli.command import run
 
 from iopermit.designs import designs
 

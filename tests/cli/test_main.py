@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from tests.cli.command import run
+from tests.support.cli.command import run
 
 from iopermit.cli import list_designs
 from iopermit.cli.errors import explain

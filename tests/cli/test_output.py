@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.cli.command import start
+from tests.support.cli.command import start
 
 from iopermit.cli.output import OutputError, check_writable, complain, print_result, write_file
 

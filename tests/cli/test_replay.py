@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.command import CRASHING, HOLDING, SMALL, run, start
+from tests.support.cli.command import CRASHING, HOLDING, SMALL, run, start
 
 from iopermit.cli import main
 

@@ -50,7 +50,7 @@ def test_help_tells_the_statuses() -> None:
 
 def test_a_crash_of_the_design_is_told() -> None:
     """A design that crashes ends the run with status 1 and the crash, and no traceback."""
-    design = Path(__file__).parent / "crashing_design.py"
+    design = Path(__file__).parents[1] / "support/cli/crashing_design.py"
     ran = iopermit_run("--design", design, "/bin/true")
     assert ran.status == 1
     assert ran.errors.startswith("iopermit: BUG: kernel crash in crashing: ")

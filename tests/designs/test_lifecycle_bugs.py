@@ -1,7 +1,7 @@
 """Plays the schedules of bugs of forks, Xen and the TSS limit: B3 to B11, B16, B17."""
 
 import pytest
-from tests.designs.kernel import UPDATE_AT_EXIT, Kernel, kernel_of, with_option
+from tests.support.designs.kernel import UPDATE_AT_EXIT, Kernel, kernel_of, with_option
 
 from iopermit.designs import designs, find
 from iopermit.system.design import Design

@@ -1,7 +1,7 @@
 """Plays the schedules of bugs that leave an old map in force: B1, B2, B12, B13, B15, X1, X2."""
 
 import pytest
-from tests.designs.kernel import UPDATE_AT_EXIT, Kernel, kernel_of
+from tests.support.designs.kernel import UPDATE_AT_EXIT, Kernel, kernel_of
 
 from iopermit.designs import designs
 

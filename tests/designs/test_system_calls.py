@@ -1,7 +1,7 @@
 """Checks ioperm and iopl of every design at full size: results, and what they grant."""
 
 import pytest
-from tests.designs.kernel import Kernel
+from tests.support.designs.kernel import Kernel
 
 from iopermit.designs import designs, find
 from iopermit.system.design import EINVAL, ENOMEM, EPERM, Design

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.kernel.trees import VERSIONS, build_cache, require_tree
+from tests.support.kernel.trees import VERSIONS, build_cache, require_tree
 
 from iopermit.kernel.build.builder import BuiltTree, build
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.kernel.checking import KINDS, SMALL, loaded, verdict
-from tests.kernel.faults import FAULTS, HARMLESS, IOPORT, REPAIR, Edit, unified_diff
-from tests.kernel.trees import VERSIONS, build_cache, require_tree
+from tests.support.kernel.checking import KINDS, SMALL, loaded, verdict
+from tests.support.kernel.faults import FAULTS, HARMLESS, IOPORT, REPAIR, Edit, unified_diff
+from tests.support.kernel.trees import VERSIONS, build_cache, require_tree
 
 from iopermit.engine.errors import ReplayError
 from iopermit.engine.limits import Limits

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.conftest import shared_cache
-from tests.kernel.faults import PROCESS, Edit, unified_diff
-from tests.kernel.trees import build_cache, require_tree
+from tests.support.kernel.faults import PROCESS, Edit, unified_diff
+from tests.support.kernel.trees import build_cache, require_tree
 
 from iopermit.cli import main
 from iopermit.cli.exit_codes import ExitCode

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.kernel.faults import FAULTS, HARMLESS, REPAIR, unified_diff
+from tests.support.kernel.faults import FAULTS, HARMLESS, REPAIR, unified_diff
 
 from iopermit.kernel.build.patch import apply_patches
 from iopermit.kernel.build.source import Source

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.kernel.checking import KINDS, SMALL, verdict
-from tests.kernel.faults import FAULTS
 from tests.kernel.test_check import EVERYTHING
+from tests.support.kernel.checking import KINDS, SMALL, verdict
+from tests.support.kernel.faults import FAULTS
 
 from iopermit.search.check import check
 from iopermit.translate.frontend.load import load_design

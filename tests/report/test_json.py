@@ -8,8 +8,8 @@ from typing import Any
 
 import jsonschema
 import pytest
-from tests.report.schedules import review_story
-from tests.report.verdicts import CRASH, GARBAGE, HOLDS, UNDETERMINED
+from tests.support.report.schedules import review_story
+from tests.support.report.verdicts import CRASH, GARBAGE, HOLDS, UNDETERMINED
 
 from iopermit.designs import designs
 from iopermit.engine.verdict import Verdict

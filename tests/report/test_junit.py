@@ -3,8 +3,8 @@
 from dataclasses import replace
 from xml.etree import ElementTree as ET
 
-from tests.report.schedules import review_story
-from tests.report.verdicts import CRASH, HOLDS, UNDETERMINED
+from tests.support.report.schedules import review_story
+from tests.support.report.verdicts import CRASH, HOLDS, UNDETERMINED
 
 from iopermit.engine.verdict import Verdict
 from iopermit.report.junit import junit_xml

@@ -1,6 +1,6 @@
 """Tests of iopermit.report.operations: which steps belong together."""
 
-from tests.report.schedules import Recorder
+from tests.support.report.schedules import Recorder
 
 from iopermit.engine.violation import task_name
 from iopermit.report.operations import Operation, operations

@@ -4,8 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.report.schedules import review_story
-from tests.report.verdicts import CRASH, GARBAGE, HOLDS, UNDETERMINED
+from tests.support.report.schedules import review_story
+from tests.support.report.verdicts import CRASH, GARBAGE, HOLDS, UNDETERMINED
 
 from iopermit.report.sarif import sarif_log
 

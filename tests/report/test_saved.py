@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from tests.report.schedules import review_story
-from tests.report.verdicts import HOLDS
+from tests.support.report.schedules import review_story
+from tests.support.report.verdicts import HOLDS
 
 from iopermit.report.json import verdict_json
 from iopermit.report.saved import problem_of

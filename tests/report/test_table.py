@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from tests.report.schedules import Recorder, review_story
+from tests.support.report.schedules import Recorder, review_story
 
 from iopermit.report.table import steps_table, timeline_table
 from iopermit.system.events.recorded import ALL_EVENTS

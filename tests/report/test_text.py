@@ -4,8 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.report.schedules import review_story, texts
-from tests.report.verdicts import CRASH, GARBAGE, HOLDS, SITE, UNDETERMINED
+from tests.support.report.schedules import review_story, texts
+from tests.support.report.verdicts import CRASH, GARBAGE, HOLDS, SITE, UNDETERMINED
 
 from iopermit.engine.verdict import Uncovered, Verdict
 from iopermit.report.text import WIDTH, report

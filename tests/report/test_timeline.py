@@ -1,6 +1,6 @@
 """Tests of iopermit.report.timeline: many atomic steps in the few lines that tell the story."""
 
-from tests.report.schedules import Recorder
+from tests.support.report.schedules import Recorder
 
 from iopermit.report.timeline import Row, timeline
 from iopermit.system.events.recorded import ALL_EVENTS

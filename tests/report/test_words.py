@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.report.verdicts import HOLDS
+from tests.support.report.verdicts import HOLDS
 
 import iopermit
 from iopermit.report.words import bounds, count, events, headline, place

@@ -1,8 +1,8 @@
 """The simple interpreter of models must find the same states and verdicts as native code."""
 
 import pytest
-from tests.search.exploring import explore, subject
-from tests.translate.interpreter import Interpreter
+from tests.support.search.exploring import explore, subject
+from tests.support.translate.interpreter import Interpreter
 
 from iopermit.system.events import Event
 from iopermit.system.events.recorded import ALL_EVENTS

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from tests import spin
-from tests.search.exploring import explore, subject
+from tests.support import spin
+from tests.support.search.exploring import explore, subject
 
 from iopermit.designs import designs
 from iopermit.system.events import Event

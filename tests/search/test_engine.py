@@ -3,7 +3,7 @@
 import random
 from array import array
 
-from tests.search.exploring import subject
+from tests.support.search.exploring import subject
 
 from iopermit.search.engine import Engine, home
 from iopermit.search.memory import address

@@ -31,6 +31,8 @@ HOLDS = "linux-v2-06-reviewed+prev_max"
 LEAKY = Scenario(1, 2, 2, SMALL.events - {Event.FORK, Event.EXEC, Event.IOPL})
 NONE = NO_REDUCTIONS
 
+SUPPORT = Path(__file__).parents[1] / "support/search"
+
 
 @pytest.mark.parametrize(
     ("limits", "reason"),
@@ -93,7 +95,7 @@ def test_an_interrupted_search_tells_how_far_it_came(monkeypatch: pytest.MonkeyP
 
 def test_objects_that_the_model_has_no_room_for_leave_the_verdict_open() -> None:
     """A design that keeps more objects than the model has slots for is neither safe nor wrong."""
-    design = load_design(f"{Path(__file__).with_name('hoarding_design.py')}:Hoarding")
+    design = load_design(f"{SUPPORT / 'hoarding_design.py'}:Hoarding")
     verdict = check(design, Scenario(1, 1, 1, frozenset({Event.IOPERM})))
     assert verdict.verdict == "undetermined"
     assert verdict.reason == (

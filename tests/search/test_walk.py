@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from tests.search.lockstep import Lockstep, with_each_option
+from tests.support.search.lockstep import Lockstep, with_each_option
 
 from iopermit.designs import designs, find
 from iopermit.system.events import Event

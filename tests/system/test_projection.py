@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from tests.system.driving import finish
+from tests.support.system.driving import finish
 
 from iopermit.designs import designs
 from iopermit.system.bitmap import PortRange

@@ -4,8 +4,8 @@ import random
 from collections import Counter
 
 import pytest
-from tests.system.driving import ALL_ON, finish, free_slot, make
-from tests.system.tiny_design import Tiny
+from tests.support.system.driving import ALL_ON, finish, free_slot, make
+from tests.support.system.tiny_design import Tiny
 
 from iopermit.designs import designs
 from iopermit.system.concretion import exact

@@ -3,8 +3,16 @@
 # ruff: noqa: ARG002 - a design fills in fixed entry points and may not need every argument
 
 import pytest
-from tests.system.driving import ALL_ON, STEP, advance_to, finish, finish_switch, free_slot, make
-from tests.system.tiny_design import LAYOUT, Block, Tiny
+from tests.support.system.driving import (
+    ALL_ON,
+    STEP,
+    advance_to,
+    finish,
+    finish_switch,
+    free_slot,
+    make,
+)
+from tests.support.system.tiny_design import LAYOUT, Block, Tiny
 
 from iopermit.designs import designs
 from iopermit.system.concretion import exact

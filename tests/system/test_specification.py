@@ -4,8 +4,8 @@
 
 import numpy as np
 import pytest
-from tests.system.driving import finish, make
-from tests.system.tiny_design import Block, Tiny
+from tests.support.system.driving import finish, make
+from tests.support.system.tiny_design import Block, Tiny
 
 from iopermit.designs import designs
 from iopermit.system.bitmap import PortRange

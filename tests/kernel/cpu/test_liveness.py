@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.kernel.compiling import compiled
+from tests.support.kernel.compiling import compiled
 
 from iopermit.kernel.cpu.liveness import Liveness
 from iopermit.kernel.cpu.registers import NAMES

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.kernel.compiling import compiled
+from tests.support.kernel.compiling import compiled
 
 from iopermit.kernel.cpu.emulator import Emulator
 from iopermit.kernel.errors import KernelTreeError

@@ -6,7 +6,7 @@ import struct
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.kernel.compiling import compiled
+from tests.support.kernel.compiling import compiled
 
 from iopermit.kernel.errors import KernelTreeError
 from iopermit.kernel.image import memory_map as at

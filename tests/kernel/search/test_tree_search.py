@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.kernel.checking import loaded
-from tests.kernel.faults import PROCESS, REPAIR, Edit, unified_diff
-from tests.kernel.trees import build_cache, require_tree
+from tests.support.kernel.checking import loaded
+from tests.support.kernel.faults import PROCESS, REPAIR, Edit, unified_diff
+from tests.support.kernel.trees import build_cache, require_tree
 
 from iopermit.kernel.build.builder import build
 from iopermit.kernel.execution.boot import bring_up

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from tests import spin
-from tests.translate.interpreter import Interpreter
+from tests.support import spin
+from tests.support.translate.interpreter import Interpreter
 
 from iopermit.designs import designs, find
 from iopermit.system.events import Event

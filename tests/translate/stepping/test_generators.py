@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from tests.system.tiny_design import LAYOUT, Block, Tiny
+from tests.support.system.tiny_design import LAYOUT, Block, Tiny
 
 from iopermit.designs import designs
 from iopermit.system.bitmap import PortRange

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from tests.system.tiny_design import Tiny
+from tests.support.system.tiny_design import Tiny
 
 from iopermit.system.concretion import Concretion, exact
 from iopermit.system.design import Design

@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.kernel.faults import FAULTS, HARMLESS, REPAIR, Edit, unified_diff
-from tests.kernel.trees import build_cache, require_tree
+from tests.support.kernel.faults import FAULTS, HARMLESS, REPAIR, Edit, unified_diff
+from tests.support.kernel.trees import build_cache, require_tree
 
 from iopermit.kernel.build.builder import build
 from iopermit.kernel.check import check_tree
