@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from iopermit.translate.model.nodes import Const, Context, Field, If, Stmt, Store
+from iopermit.translate.model.nodes import CPU, Const, Field, If, Stmt, Store
 
 if TYPE_CHECKING:
     from iopermit.system.site import Site
     from iopermit.translate.model.model import Model
-
-CPU = Context("cpu")
 
 
 def add_blame(model: Model, consulted: frozenset[Field]) -> None:
@@ -22,6 +20,7 @@ def add_blame(model: Model, consulted: frozenset[Field]) -> None:
             sites.setdefault(step.site, len(sites) + 1)
     blame = Field("cpu", "blame", len(sites).bit_length(), high=len(sites))
     model.fields.append(blame)
+    model.blame = blame
     for step in model.steps.values():
         if step.site is not None:
             step.body = _with_blame(

@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from iopermit.translate.model.nodes import (
+    CPU,
     EMBRYO,
     FREE,
     KERNEL_THREAD,
+    TASK,
     USER,
-    Context,
     Field,
     Goto,
     If,
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
 
 Fields = frozenset[Field]
 NONE: Fields = frozenset()
-TASK = Context("task")
-_SCHEDULING = ("pc", "home", "kernel_thread")
-"""Fields that the scheduler and the return path read at any time."""
 
 
 class DeadFields:
@@ -46,12 +44,14 @@ class DeadFields:
         """Analyse ``model``."""
         self.model = model
         everywhere = _read_by_others(model)
+        # What the scheduler and the return path read at any time.
+        scheduling = (model.kernel.task_pc, model.kernel.home, model.kernel.kernel_thread)
         self.fields: Fields = frozenset(
             f
             for f in model.fields_of("task")
             if not f.local
             and f.kind not in ("ref", "counter")
-            and f.name not in _SCHEDULING
+            and f not in scheduling
             and f not in everywhere
         )
         """The fields that can be dead."""
@@ -105,7 +105,7 @@ class _Flow:
                 case Goto(target):
                     after = self.live.get(target, NONE)
                 case If(Load(field, index), then, otherwise) if (
-                    field.name == "kernel_thread" and index == TASK
+                    field == self.analysis.model.kernel.kernel_thread and index == TASK
                 ):
                     after = self._before(then if self.is_thread else otherwise, after)
                 case If(_, then, otherwise):
@@ -150,7 +150,7 @@ def _read_by_others(model: Model) -> Fields:
     found = set()
     for step in model.steps.values():
         for part in expressions(step.body):
-            own = isinstance(part, Load) and (part.index == TASK or _is_current(part))
+            own = isinstance(part, Load) and (part.index == TASK or _is_current(model, part))
             if isinstance(part, Load) and (step.context == "cpu" or not own):
                 found.add(part.field)
     for rule in model.switch_rules:
@@ -159,9 +159,7 @@ def _read_by_others(model: Model) -> Fields:
     return frozenset(found)
 
 
-def _is_current(load: Load) -> bool:
+def _is_current(model: Model, load: Load) -> bool:
     """Return whether a task's field is read through its own CPU's ``current``."""
     pointers = [p for p in subexpressions(load.index) if isinstance(p, Load)]
-    return [(p.field.record, p.field.name, p.index) for p in pointers] == [
-        ("cpu", "current", Context("cpu"))
-    ]
+    return pointers == [Load(model.kernel.current, CPU)]

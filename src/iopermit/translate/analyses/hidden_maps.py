@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from iopermit.translate.model.accesses import accesses
 from iopermit.translate.model.builder import differ, either, equal, every, negate
-from iopermit.translate.model.nodes import Const, Context, Expr, Field, Load
+from iopermit.translate.model.nodes import CPU, Const, Expr, Field, Load
 from iopermit.translate.model.walk import subexpressions
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from iopermit.translate.analyses.reductions import Reductions
     from iopermit.translate.model.model import Model
 
-CPU = Context("cpu")
 MOST_BITS = 12
 """More bits of a TSS than this are not looked at: every combination may have to be tried."""
 

@@ -23,7 +23,7 @@ from iopermit.translate.model.nodes import (
 )
 
 if TYPE_CHECKING:
-    from iopermit.translate.model.model import Model, Step
+    from iopermit.translate.model.model import Model
 
 
 def idle_switch_does_nothing(model: Model) -> bool:
@@ -43,15 +43,10 @@ def idle_switch_does_nothing(model: Model) -> bool:
             continue
         seen.add(pc)
         found = _Path(model).body(step.body)
-        if found is None and not _is_environment(step):
+        if found is None and not step.ends_switch:
             return False
         waiting += found or ()
     return True
-
-
-def _is_environment(step: Step) -> bool:
-    """Return whether it is the last step, which makes the next task current."""
-    return step.site is None and step.context == "cpu"
 
 
 class _Path:
@@ -106,7 +101,11 @@ class _Path:
             case Const(value):
                 return value
             case Load(field, _) if field.record == "task" and not field.local:
-                return None if field.name == "pc" else self.model.idle.get(field.name, 0)
+                return (
+                    None
+                    if field == self.model.kernel.task_pc
+                    else self.model.idle.get(field.name, 0)
+                )
             case Temp(name):
                 return self.temps.get(name)
             case Binary(op, left, right):

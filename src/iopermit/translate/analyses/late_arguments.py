@@ -16,7 +16,6 @@ from iopermit.translate.model.walk import expressions, targets
 if TYPE_CHECKING:
     from iopermit.translate.model.model import Model, Rule, Step
 
-ARGUMENT = "ioperm.ports"
 EVENT = "ioperm"
 
 
@@ -30,8 +29,8 @@ class LateArguments:
     def __init__(self, model: Model) -> None:
         """Analyse ``model``."""
         self.model = model
-        found = [f for f in model.fields if (f.record, f.name) == ("task", ARGUMENT)]
-        self.field: Field | None = found[0] if found else None
+        ports = model.kernel.ports
+        self.field: Field | None = ports if ports in model.fields else None
         self.values = tuple(dict.fromkeys(v for r in model.user_rules if (v := self._value(r))))
         """The nonempty ranges, as masks of longs; the first is the one that reports prefer."""
 

@@ -16,11 +16,14 @@ from iopermit.translate.analyses.idle_switch import idle_switch_does_nothing
 from iopermit.translate.model.accesses import Access, accesses
 from iopermit.translate.model.builder import binary, differ, equal, every, slot_of
 from iopermit.translate.model.nodes import (
+    ALWAYS,
+    CPU,
     DEAD,
     FIRST_STEP,
+    NEVER,
+    TASK,
     Clear,
     Const,
-    Context,
     Expr,
     Field,
     Load,
@@ -29,17 +32,12 @@ from iopermit.translate.model.nodes import (
     Temp,
     Unshared,
 )
-from iopermit.translate.model.walk import free_slots, statements, subexpressions, targets
+from iopermit.translate.model.walk import statements, subexpressions, targets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from iopermit.translate.model.model import Model, Step
-
-CPU, TASK = Context("cpu"), Context("task")
-NEVER, ALWAYS = Const(0), Const(1)
-CHILD = "fork.child"
-"""The local variable of fork() that refers to the child."""
 
 
 class Merging:
@@ -56,8 +54,7 @@ class Merging:
         self.model = model
         self.preemption = model.preemption
         self.trusted = trusted
-        self._current = model.field("cpu", "current")
-        self._following = model.field("cpu", "following")
+        self._current, self._following = model.kernel.current, model.kernel.following
         every_body = [s.body for s in model.steps.values()]
         rules = [*model.user_rules, *model.thread_rules, *model.switch_rules]
         self._written = {
@@ -97,8 +94,8 @@ class Merging:
     def _condition(self, step: Step) -> Expr:
         if self._is_boundary(step):
             return NEVER
-        if step.choices > 1:
-            return self._allocation(step)
+        if step.allocation is not None:
+            return self._allocation(step.allocation.free)
         conditions: list[Expr] = []
         if DEAD in targets(step.body) and not self._undisturbed(step):
             if not self._idle_switch_does_nothing:
@@ -113,7 +110,7 @@ class Merging:
                 conditions.append(condition)
         if self._releases_task(step) and any(record == "task" for record, _ in self._foreign):
             previous = slot_of(Load(self._current, CPU))
-            conditions.append(differ(Load(self.model.field("task", "pc"), previous), DEAD))
+            conditions.append(differ(Load(self.model.kernel.task_pc, previous), DEAD))
         return every(*conditions)
 
     def _like_idle(self) -> list[Expr]:
@@ -133,9 +130,8 @@ class Merging:
             isinstance(s, Clear) and s.record == "task" for s in statements(step.body)
         )
 
-    def _allocation(self, step: Step) -> Expr:
+    def _allocation(self, free: Mask) -> Expr:
         """Return when it does not matter which slot is taken: nothing dangles, none is lacking."""
-        free = free_slots(step)
         slots = Const((1 << self.model.counts[free.record]) - 1)
         dangling = binary("and", binary("and", Mask("referenced", free.record), slots), free)
         return every(equal(dangling, 0), differ(free, 0))
@@ -160,7 +156,7 @@ class Merging:
         if field.local:
             return ALWAYS if self._is_own(step, access.slot) else NEVER
         if field.record == "globals":
-            return NEVER if field in self._written and field.name != "bad" else ALWAYS
+            return NEVER if field in self._written and field != self.model.kernel.bad else ALWAYS
         if field.record in self.model.heap:
             return self._heap(step, access)
         if not self._is_own(step, access.slot) or (field.record, field.name) in self._foreign:
@@ -207,7 +203,7 @@ class Merging:
         if step.context == "cpu":
             return [slot_of(Load(f, CPU)) for f in (self._current, self._following)]
         live = self.model.live.get(step.pc, frozenset())
-        children = [f for f in live if f.name == CHILD]
+        children = [f for f in live if f == self.model.kernel.child]
         return [TASK, *(slot_of(Load(f, TASK)) for f in children)]
 
     def _is_own(self, step: Step, slot: Expr) -> bool:
@@ -217,12 +213,11 @@ class Merging:
         if step.context == "cpu":
             return slot == slot_of(Load(self._following, CPU))
         loads = [e for e in subexpressions(slot) if isinstance(e, Load)]
-        return len(loads) == 1 and loads[0].field.name == CHILD
+        return len(loads) == 1 and loads[0].field == self.model.kernel.child
 
 
 def _back_edges(model: Model) -> set[tuple[int, int]]:
     """Return the edges that close a cycle of steps without a counted loop in it."""
-    counted = ("one long", "next iteration")
     found: set[tuple[int, int]] = set()
     done: set[int] = set()
     for root in model.steps:
@@ -239,7 +234,7 @@ def _back_edges(model: Model) -> set[tuple[int, int]]:
                 path.pop()
                 open_steps.discard(pc)
                 done.add(pc)
-            elif target in open_steps and model.steps[pc].label not in counted:
+            elif target in open_steps and not model.steps[pc].counted:
                 found.add((pc, target))
             elif target in model.steps and target not in done and target not in open_steps:
                 path.append((target, iter(sorted(targets(model.steps[target].body)))))

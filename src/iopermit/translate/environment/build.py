@@ -56,7 +56,7 @@ def _finish(builder: EnvironmentBuilder) -> Model:
     """Return the model, with numbers for labels."""
     numbering, declared = number_steps(builder.steps), builder.declared
     lowered, specification = builder.steps.lowered, Specification(builder)
-    model = Model(dict(declared.counts), builder.scenario.tasks)
+    model = Model(dict(declared.counts), builder.kernel_fields, builder.scenario.tasks)
     model.fields = [*declared.fields, *lowered.locals.values()]
     model.heap = tuple(declared.heap)
     model.steps = numbering.steps

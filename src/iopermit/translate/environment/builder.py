@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from iopermit.system.events import Event
 from iopermit.translate.frontend.constants import Scope
@@ -10,8 +10,8 @@ from iopermit.translate.frontend.declare import Declarations, declare
 from iopermit.translate.frontend.source import find_method, is_overridden
 from iopermit.translate.frontend.statements import Lowering
 from iopermit.translate.frontend.step_builder import Label, StepBuilder
-from iopermit.translate.frontend.types import Type, Value, pointer
-from iopermit.translate.model.model import Rule, Step
+from iopermit.translate.frontend.types import Kind, Type, Value, pointer
+from iopermit.translate.model.model import KernelFields, Rule, Step
 from iopermit.translate.model.nodes import (
     ALWAYS,
     CPU,
@@ -30,6 +30,11 @@ from iopermit.translate.model.nodes import (
 if TYPE_CHECKING:
     from iopermit.system.design import Design
     from iopermit.system.scenario import Scenario
+
+
+PORTS: Final = "ioperm.ports"
+CHILD: Final = "fork.child"
+"""Local variables of system calls that analyses know (see :class:`KernelFields`)."""
 
 
 class EnvironmentBuilder:
@@ -122,10 +127,29 @@ class EnvironmentBuilder:
         """Return the local variable that receives the result of a system call."""
         return self.local(f"{name}.result", Type("result", 0, 1))
 
-    def argument(self, variable: Field) -> Value:
+    @property
+    def kernel_fields(self) -> KernelFields:
+        """The fields of every model, and those of its system calls."""
+        home = None if self.scenario.has(Event.MIGRATE) else self.home
+        variables = self.steps.lowered.locals
+        return KernelFields(
+            task_pc=self.pc,
+            cpu_pc=self.cpu_pc,
+            current=self.current,
+            following=self.following,
+            kernel_thread=self.kernel_thread,
+            granted=self.granted,
+            granted_iopl=self.granted_iopl,
+            bad=self.bad,
+            home=home,
+            ports=variables.get(("task", PORTS)),
+            child=variables.get(("task", CHILD)),
+        )
+
+    def argument(self, variable: Field, kind: Kind | None = None) -> Value:
         """Return a local variable as an argument of a hook."""
-        kind = "ports" if variable.name.endswith(".ports") else variable.kind
-        return Value(Load(variable, TASK), Type(kind, variable.low, variable.high, variable.target))
+        bounds = Type(kind or variable.kind, variable.low, variable.high, variable.target)
+        return Value(Load(variable, TASK), bounds)
 
     def add_rule(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from iopermit.system.events import Event
+from iopermit.translate.environment.builder import PORTS
 from iopermit.translate.environment.fork import Fork
 from iopermit.translate.environment.specification import Specification
 from iopermit.translate.frontend.types import Type
@@ -68,12 +69,15 @@ class Events:
         if not self.builder.scenario.has(Event.IOPERM):
             return
         longs = self.builder.scenario.longs
-        ports = self.builder.local("ioperm.ports", Type("bitmap", 0, (1 << longs) - 1))
+        ports = self.builder.local(PORTS, Type("bitmap", 0, (1 << longs) - 1))
         turn_on = self.builder.local("ioperm.turn_on", Type("bool"))
         result = self.builder.result("ioperm")
         entry, after = self.builder.hook(
             "ioperm",
-            {"ports": self.builder.argument(ports), "turn_on": self.builder.argument(turn_on)},
+            {
+                "ports": self.builder.argument(ports, "ports"),
+                "turn_on": self.builder.argument(turn_on),
+            },
             result=result,
         )
         result = self.builder.result("ioperm")

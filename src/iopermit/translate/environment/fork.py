@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from iopermit.system.events import Event
+from iopermit.translate.environment.builder import CHILD
 from iopermit.translate.frontend.types import Type, Value
 from iopermit.translate.model.builder import (
     candidate,
@@ -50,7 +51,7 @@ class Fork:
         if not wanted:
             return
         everyone = self.builder.scenario.tasks + self.builder.scenario.cpus
-        child = self.builder.local("fork.child", Type("ref", 0, everyone, "task"))
+        child = self.builder.local(CHILD, Type("ref", 0, everyone, "task"))
         fails = self.builder.local("fork.fails", Type("bool"))
         reference = Value(
             Load(child, TASK),

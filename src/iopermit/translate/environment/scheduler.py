@@ -62,7 +62,7 @@ class Scheduler:
             Goto(FREE),
         )
         steps.lowered.steps[end] = Step(
-            end, "cpu", None, body, "the next task runs", preemption_off=True
+            end, "cpu", None, body, "the next task runs", preemption_off=True, ends_switch=True
         )
         parameters = {
             "cpu": pointer("cpu", CPU),

@@ -205,6 +205,7 @@ class BulkOperations:
             [*long(index), If(binary("lt", following, end), again, (*done, Goto(then)))],
             None,
             label="one long",
+            counted=True,
         )
 
 

@@ -9,26 +9,23 @@ from iopermit.system.events import Event
 from iopermit.translate.frontend.types import Type, Value
 from iopermit.translate.model.builder import (
     binary,
-    candidate,
     const,
-    either,
     equal,
-    every,
     negate,
 )
+from iopermit.translate.model.model import Allocation
 from iopermit.translate.model.nodes import (
+    CHOICE,
     NO_ROOM,
     Check,
     Clear,
     Const,
-    Context,
     Expr,
     Goto,
     If,
     Let,
     Load,
     Mask,
-    Select,
     Stmt,
     Store,
 )
@@ -74,7 +71,7 @@ class Primitives:
             )
         slots = self.steps.expressions.records.counts[record]
         kind = Type("ref", 0, slots, record)
-        choice: Expr = Context("choice")
+        choice: Expr = CHOICE
         in_use = self.steps.expressions.fields[record, "in_use"]
         defaults = [
             Store(f, choice, const(self.steps.expressions.records.defaults[f.record, f.name]))
@@ -94,14 +91,9 @@ class Primitives:
         )
         self.steps.expressions.out.append(full)
         body = [If(equal(choice, slots), tuple(failed), (*success, *ok))]
-        fails = const(self.steps.scenario.has(Event.ALLOCATION_FAILS))
-        exhausted = every(equal(choice, 0), negate(free))
-        possible = Select(
-            equal(choice, slots), fails, either(candidate(free, slots, choice), exhausted)
-        )
-        self.steps.emit(
-            at, node, body, then, choices=slots + 1, guard=possible, label=f"allocate {record}"
-        )
+        can_fail = self.steps.scenario.has(Event.ALLOCATION_FAILS)
+        allocation = Allocation(slots, free, can_fail)
+        self.steps.emit(at, node, body, then, allocation=allocation, label=f"allocate {record}")
 
     def free(self, node: ast.stmt, call: ast.Call, at: Label, then: Label) -> None:
         """Lower ``self.free(object)``."""

@@ -243,7 +243,14 @@ class Lowering:
         following = binary("add", Load(index, self.steps.context), Const(1))
         more = binary("lt", following, Load(end, self.steps.context))
         again: tuple[Stmt, ...] = (Store(index, self.steps.context, following), Goto(body))
-        self.steps.emit(latch, node, [If(more, again, (Goto(then),))], None, label="next iteration")
+        self.steps.emit(
+            latch,
+            node,
+            [If(more, again, (Goto(then),))],
+            None,
+            label="next iteration",
+            counted=True,
+        )
 
     def _with(self, node: ast.With, at: Label, then: Label) -> None:
         manager = node.items[0].context_expr

@@ -12,12 +12,11 @@ from iopermit.translate.frontend.types import Type, Value, field_type
 from iopermit.translate.model.builder import (
     binary,
 )
-from iopermit.translate.model.model import Step
+from iopermit.translate.model.model import Allocation, Step
 from iopermit.translate.model.nodes import (
     Check,
     Const,
     Context,
-    Expr,
     Field,
     Goto,
     Load,
@@ -116,8 +115,8 @@ class StepBuilder:
         then: Label | None,
         *,
         label: str = "",
-        choices: int = 1,
-        guard: Expr = Const(1),  # noqa: B008 - immutable
+        allocation: Allocation | None = None,
+        counted: bool = False,
     ) -> None:
         """Define the step at ``at``: the pending checks, ``body``, and where it goes on."""
         statements = (*self.expressions.out, *body, *(() if then is None else (Goto(then),)))
@@ -130,8 +129,8 @@ class StepBuilder:
             label,
             self.preemption_off,
             self.call.calls,
-            choices,
-            guard,
+            allocation,
+            counted,
         )
 
     @property

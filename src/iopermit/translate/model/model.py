@@ -9,10 +9,41 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from iopermit.translate.model.nodes import ALWAYS, FIRST_STEP, USER, Expr, Field, RecordName, Stmt
+from iopermit.translate.model.builder import candidate, const, either, equal, every, negate
+from iopermit.translate.model.nodes import (
+    ALWAYS,
+    CHOICE,
+    FIRST_STEP,
+    USER,
+    Expr,
+    Field,
+    Mask,
+    RecordName,
+    Select,
+    Stmt,
+)
 
 if TYPE_CHECKING:
     from iopermit.system.site import Site
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """The taking of a heap slot, an outcome for each slot of its class and one for failure."""
+
+    slots: int
+    """Number of slots of the class; as outcome it is failure."""
+    free: Mask
+    """The slots that may be taken."""
+    can_fail: bool
+    """Whether it may fail though a slot is free."""
+
+    @property
+    def guard(self) -> Expr:
+        """Whether the outcome ``choice`` is possible; with no slot free that of slot 0 is."""
+        exhausted = every(equal(CHOICE, 0), negate(self.free))
+        succeeds = either(candidate(self.free, self.slots, CHOICE), exhausted)
+        return Select(equal(CHOICE, self.slots), const(self.can_fail), succeeds)
 
 
 @dataclass
@@ -25,14 +56,26 @@ class Step:
     """The design statement, or None for a step of the environment."""
     body: tuple[Stmt, ...] = ()
     label: str = ""
-    """What it does, for steps of the environment and the parts of bulk operations."""
+    """What it does, in words: for a reader, no decision rests on it."""
     preemption_off: bool = False
     calls: tuple[Site, ...] = ()
     """The call statements that led here, outermost first."""
-    choices: int = 1
-    """How many outcomes it may have: 1, or one per heap slot plus failure."""
-    guard: Expr = ALWAYS
-    """Whether the outcome ``choice`` is possible."""
+    allocation: Allocation | None = None
+    counted: bool = False
+    """Whether it ends one turn of a loop whose turns were counted when it began: such a loop
+    goes on for a bounded time, whatever else happens."""
+    ends_switch: bool = False
+    """Whether it is the last step of a context switch, after which the next task runs."""
+
+    @property
+    def choices(self) -> int:
+        """How many outcomes it may have: 1, or one per heap slot plus failure."""
+        return 1 if self.allocation is None else self.allocation.slots + 1
+
+    @property
+    def guard(self) -> Expr:
+        """Whether the outcome ``choice`` is possible."""
+        return ALWAYS if self.allocation is None else self.allocation.guard
 
 
 @dataclass(frozen=True)
@@ -49,12 +92,41 @@ class Rule:
     """The pc of the first step that it starts, if any."""
 
 
+@dataclass(frozen=True)
+class KernelFields:
+    """The fields that every model has, by what they mean; the others are the design's own."""
+
+    task_pc: Field
+    """What a task does: a step, or FREE, USER, ..."""
+    cpu_pc: Field
+    """The step of a context switch that a CPU is at, or 0."""
+    current: Field
+    """The task that runs on a CPU."""
+    following: Field
+    """The task that a CPU is switching to, or NULL."""
+    kernel_thread: Field
+    """Whether a task never runs in user mode."""
+    granted: Field
+    """The longs that a task was granted, one bit each."""
+    granted_iopl: Field
+    """Whether a task was granted IOPL 3."""
+    bad: Field
+    """The verdict of a step that failed, up to LOSS."""
+    home: Field | None = None
+    """The CPU that a task stays on, in scenarios without migration."""
+    ports: Field | None = None
+    """A local variable: the argument of an ioperm() call, one bit per long."""
+    child: Field | None = None
+    """A local variable: the task that is being forked."""
+
+
 @dataclass
 class Model:
     """A design with its environment, in a scenario."""
 
     counts: dict[RecordName, int]
     """Number of slots of each record."""
+    kernel: KernelFields
     tasks: int
     """Task slots 0..tasks-1 are tasks; one idle task per CPU follows."""
     fields: list[Field] = field(default_factory=list)
@@ -67,6 +139,8 @@ class Model:
     judge: tuple[Stmt, ...] = ()
     """Sets the temps ``verdict`` (see VERDICTS), ``cpu`` and ``longs``."""
     heap: tuple[RecordName, ...] = ()
+    blame: Field | None = None
+    """Where a CPU remembers the statement that last wrote what it consults, if it does."""
     preemption: bool = True
     """Whether kernel code can be preempted."""
     sites: tuple[Site, ...] = ()
@@ -91,9 +165,15 @@ class Model:
     """Longs from which on the model is exact: more than any number of real ones in the design."""
 
     @property
+    def allocations_can_fail(self) -> bool:
+        """Whether any allocation may fail though a slot is free."""
+        found = [step.allocation for step in self.steps.values()]
+        return any(each is not None and each.can_fail for each in found)
+
+    @property
     def cpus_alike(self) -> bool:
         """Whether CPUs can be renamed: a task's home is a number, which renaming leaves alone."""
-        return not any((f.record, f.name) == ("task", "home") for f in self.fields)
+        return self.kernel.home is None
 
     def fields_of(self, record: RecordName) -> list[Field]:
         """Return the fields of a record in declaration order."""

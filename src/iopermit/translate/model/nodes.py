@@ -107,7 +107,7 @@ class Unshared:
 
 ALWAYS, NEVER = Const(1), Const(0)
 """The two truth values."""
-CPU, TASK = Context("cpu"), Context("task")
+CPU, TASK, CHOICE = Context("cpu"), Context("task"), Context("choice")
 
 Expr = Const | Context | Temp | Load | Binary | Mask | Select | Unshared
 

@@ -14,7 +14,6 @@ from iopermit.translate.model.nodes import (
     If,
     Let,
     Load,
-    Mask,
     Select,
     Stmt,
     Store,
@@ -22,17 +21,6 @@ from iopermit.translate.model.nodes import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from iopermit.translate.model.model import Step
-
-
-def free_slots(step: Step) -> Mask:
-    """Return the slots that an allocation may take."""
-    return next(
-        e
-        for e in subexpressions(step.guard)
-        if isinstance(e, Mask) and e.what in ("free", "available")
-    )
 
 
 def statements(body: tuple[Stmt, ...]) -> Iterator[Stmt]:

@@ -21,11 +21,12 @@ from iopermit.translate.analyses.hidden_maps import hidden_maps
 from iopermit.translate.analyses.late_arguments import LateArguments
 from iopermit.translate.analyses.merging import Merging
 from iopermit.translate.model.nodes import (
+    CPU,
     KERNEL_THREAD,
     LEAK,
     LOSS,
+    TASK,
     USER,
-    Context,
     Field,
     Load,
     Temp,
@@ -190,11 +191,11 @@ class NativeModel:
         self, builder: llvm.IRBuilder, state: LlvmValue, details: LlvmValue, verdict: LlvmValue
     ) -> LlvmValue:
         """Add the number of the blamed statement, for a leak or loss, times VERDICT_SPAN."""
-        if not self.model.sites:
+        if self.model.blame is None:
             return verdict
         code = Code(self.model, self.packing, builder, state)
         cpu = builder.load(builder.gep(details, [number(0)]), typ=I64)
-        blame = code.get("cpu", cpu, code.place(self.model.field("cpu", "blame")))
+        blame = code.get("cpu", cpu, code.place(self.model.blame))
         ports = builder.or_(
             builder.icmp_unsigned("==", verdict, number(LEAK)),
             builder.icmp_unsigned("==", verdict, number(LOSS)),
@@ -218,14 +219,14 @@ class NativeModel:
             builder,
         )
         code, model = emitter.code, self.model
-        cpu_pc = code.value(Load(model.field("cpu", "pc"), Context("cpu")))
+        cpu_pc = code.value(Load(model.kernel.cpu_pc, CPU))
         calm = builder.icmp_unsigned("==", cpu_pc, number(0))
         with builder.if_else(calm) as (then, otherwise):
             with then:
                 task = code.contexts["task"]
                 real = builder.icmp_unsigned("<", task, number(model.tasks))
                 with builder.if_then(real):
-                    pc = code.value(Load(model.field("task", "pc"), Context("task")))
+                    pc = code.value(Load(model.kernel.task_pc, TASK))
                     self._rules(
                         emitter,
                         builder.icmp_unsigned("==", pc, number(USER)),

@@ -79,7 +79,7 @@ class Packing:
 
     def idle_words(self) -> dict[tuple[RecordName, int, int], int]:
         """Return the words of the idle tasks' records: plain kernel threads without anything."""
-        pc = self.places[self.model.field("task", "pc")]
+        pc = self.places[self.model.kernel.task_pc]
         words: dict[tuple[RecordName, int, int], int] = {}
         for slot in range(self.model.tasks, self.model.counts["task"]):
             for field in self.model.fields_of("task"):

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from llvmlite import ir as llvm
 
 from iopermit.translate.model.builder import slot_of
-from iopermit.translate.model.nodes import VERDICTS, Const, Context, Expr, Field, Load
-from iopermit.translate.model.walk import free_slots
+from iopermit.translate.model.nodes import CPU, TASK, VERDICTS, Const, Context, Expr, Field, Load
 from iopermit.translate.native.codegen.llvm_types import (
     BYTES,
     I1,
@@ -26,7 +25,7 @@ from iopermit.translate.native.shared.sizes import watch_base
 if TYPE_CHECKING:
     from iopermit.translate.analyses.late_arguments import LateArguments
     from iopermit.translate.analyses.merging import Merging
-    from iopermit.translate.model.model import Model, Step
+    from iopermit.translate.model.model import Allocation, Model, Step
     from iopermit.translate.native.canonical.hidden_maps import HiddenCode
     from iopermit.translate.native.packing import Packing
 
@@ -36,7 +35,7 @@ _DONE = 2
 
 def task_of(code: Code) -> LlvmValue:
     """Return the slot of the task that a CPU executes or is switching away from."""
-    return code.value(slot_of(Load(code.model.field("cpu", "current"), Context("cpu"))))
+    return code.value(slot_of(Load(code.model.kernel.current, CPU)))
 
 
 def watch_hidden(code: Code, hidden: HiddenCode | None, touched: LlvmValue) -> None:
@@ -88,9 +87,9 @@ class Steps:
         code.contexts["task"] = task_of(code)
         ends = self._ends()
         watch_hidden(code, self.hidden, touched)
-        own = code.value(Load(self.model.field("cpu", "pc"), Context("cpu")))
+        own = code.value(Load(self.model.kernel.cpu_pc, CPU))
         switching = builder.icmp_unsigned("!=", own, number(0))
-        task_pc = code.value(Load(self.model.field("task", "pc"), Context("task")))
+        task_pc = code.value(Load(self.model.kernel.task_pc, TASK))
         dispatch = builder.switch(builder.select(switching, own, task_pc), ends[1])
         self._failures: dict[tuple[str, int], LlvmValue] = {}
         self._blocks = {
@@ -98,9 +97,9 @@ class Steps:
         }
         self._merged = dict(self._blocks)
         for pc, step in self.model.steps.items():
-            if step.choices > 1:
+            if step.allocation is not None:
                 self._merged[pc] = self._merged_allocation(
-                    code, step, (picked, outcome, chosen), ends
+                    code, pc, step.allocation, (picked, outcome, chosen), ends
                 )
                 dispatch.add_case(
                     number(pc), self._first_allocation(code, step, (picked, chosen), ends)
@@ -137,24 +136,25 @@ class Steps:
     def _merged_allocation(
         self,
         code: Code,
-        step: Step,
+        pc: int,
+        allocation: Allocation,
         cells: tuple[LlvmValue, LlvmValue, LlvmValue],
         ends: tuple[LlvmValue, LlvmValue],
     ) -> LlvmValue:
         """Emit the entry of an allocation among merged steps: the lowest slot, or failure."""
         builder, (picked, outcome, chosen) = code.builder, cells
         block, go = (
-            self.function.append_basic_block(f"{name}{step.pc}") for name in ("merged", "allocate")
+            self.function.append_basic_block(f"{name}{pc}") for name in ("merged", "allocate")
         )
         builder.position_at_end(block)
         first = builder.icmp_unsigned("==", builder.load(chosen, typ=I64), number(0))
         builder.cbranch(first, go, ends[0])
         builder.position_at_end(go)
         builder.store(number(1), chosen)
-        lowest = builder.cttz(code.mask(free_slots(step)), llvm.Constant(I1, 0))
+        lowest = builder.cttz(code.mask(allocation.free), llvm.Constant(I1, 0))
         fails = builder.icmp_unsigned("!=", outcome, number(0))
-        builder.store(builder.select(fails, number(step.choices - 1), lowest), picked)
-        builder.branch(self._blocks[step.pc])
+        builder.store(builder.select(fails, number(allocation.slots), lowest), picked)
+        builder.branch(self._blocks[pc])
         return block
 
     def _one_step(self, code: Code, step: Step, covered: LlvmValue, done: LlvmValue) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from llvmlite import ir as llvm
 
-from iopermit.translate.model.nodes import Const, Context, Load, Select
+from iopermit.translate.model.nodes import Const, Context, Load
 from iopermit.translate.native.codegen.llvm_types import BYTES, I1, I8, I32, I64, LlvmValue, number
 from iopermit.translate.native.codegen.statements import Code
 from iopermit.translate.native.packing import WORD
@@ -37,14 +37,6 @@ class Transitions:
     """Executes a step, and those merged with it (see :class:`Steps`)."""
     finish: llvm.Function
     """Renames and stores a successor."""
-
-    @property
-    def can_fail(self) -> bool:
-        """Whether allocations can fail."""
-        failing = [
-            s for s in self.model.steps.values() if s.choices > 1 and isinstance(s.guard, Select)
-        ]
-        return any(s.guard.yes == Const(1) for s in failing if isinstance(s.guard, Select))
 
 
 class Successors:
@@ -136,7 +128,7 @@ class Successors:
     def _twice(self, attempt: Callable[[int], LlvmValue], label: int) -> None:
         """Emit the successors, and more if an allocation on the way can also fail."""
         self._each_range(lambda: attempt(0), label)
-        if self.native.merging and self.native.can_fail:
+        if self.native.merging and self.native.model.allocations_can_fail:
             again = self.builder.icmp_unsigned(
                 "==", self.builder.load(self.chosen, typ=I64), number(1)
             )
@@ -174,7 +166,7 @@ class Successors:
         code = Code(native.model, native.packing, builder, self.work)
         code.contexts = self.code.contexts
         watch_hidden(code, self.native.hidden, self.touched)
-        own = native.model.field("task", "pc")
+        own = native.model.kernel.task_pc
         code.on_goto = lambda target: code.put(
             "task", code.contexts["task"], code.place(own), number(target)
         )

@@ -33,7 +33,7 @@ class Process:
         self.model = model
         fields = {record: model.fields_of(record) for record in model.counts}
         self.printer = Printer(names, fields)
-        self.counters = {"task": model.field("task", "pc"), "cpu": model.field("cpu", "pc")}
+        self.counters = {"task": model.kernel.task_pc, "cpu": model.kernel.cpu_pc}
         self.steps = list(model.steps.values())
         self.rules = {
             "user": model.user_rules,
@@ -161,7 +161,7 @@ def _simplified(op: str, left: Expr, right: Expr) -> Expr:
 
 
 def _chooses(step: Step) -> bool:
-    return step.choices > 1 or step.guard != Const(1)
+    return step.allocation is not None
 
 
 def _name(kind: str, rule: Rule) -> str:

@@ -18,7 +18,8 @@ def clear_dead_fields(code: Code, dead: DeadFields) -> None:
     """Zero the dead fields of every task, by a table of masks for each ``pc``."""
     packing, builder = code.packing, code.builder
     words = sorted({packing.places[field].word for field in dead.fields})
-    pc, thread = (code.place(code.model.field("task", f)) for f in ("pc", "kernel_thread"))
+    kernel = code.model.kernel
+    pc, thread = code.place(kernel.task_pc), code.place(kernel.kernel_thread)
     tables = {word: _masks(code, dead, word, 1 << pc.width) for word in words}
     for task in range(code.model.tasks):
         slot = number(task)
@@ -37,7 +38,7 @@ def forget_open_arguments(code: Code, late: LateArguments) -> None:
     builder, place, pc = (
         code.builder,
         code.place(late.field),
-        code.place(code.model.field("task", "pc")),
+        code.place(code.model.kernel.task_pc),
     )
     kind = llvm.ArrayType(I8, 1 << pc.width)
     is_open = llvm.GlobalVariable(builder.module, kind, "open_calls")

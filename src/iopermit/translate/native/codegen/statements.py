@@ -83,8 +83,7 @@ class Code(ExpressionCode):
 
     def fail(self, verdict: int) -> None:
         """Mark the state as crashed, or as what another verdict says."""
-        bad = self.model.field("globals", "bad")
-        self.put("globals", number(0), self.place(bad), number(verdict))
+        self.put("globals", number(0), self.place(self.model.kernel.bad), number(verdict))
 
     def _no_failure(self, _: int) -> LlvmValue:
         raise AssertionError("only steps have checks")
