@@ -198,7 +198,7 @@ class Explorer:
 
     def _is_in_vain(self) -> bool:
         """Return whether what is found does not count, or a large search will not."""
-        hidden, watched = self.compiled.hidden, self.compiled.watch_base
+        hidden, watched = self.compiled.hidden, self.compiled.coverage.assumption(0)
         if hidden is not None and hidden.failed:
             return True
         large = self._states() > _WORTH_FINISHING

@@ -34,7 +34,7 @@ class Native:
         )
         self._successors = zeroes((compiled.max_successors + 1) * self.words)
         self._labels = array("I", bytes((compiled.max_successors + 1) * LINK))
-        self._covered = array("B", bytes(compiled.coverage_size))
+        self._covered = array("B", bytes(compiled.coverage.size))
 
     def pack(self, working: list[int]) -> Words:
         """Return the stored form."""

@@ -19,7 +19,7 @@ from iopermit.translate.model.initial_state import initial_values
 from iopermit.translate.model.nodes import NO_ROOM, VIOLATIONS, Check, Field
 from iopermit.translate.model.walk import statements
 from iopermit.translate.native.jit import Compiled, compile_model
-from iopermit.translate.native.shared.labels import SWITCH_RULE, THREAD_RULE, USER_RULE
+from iopermit.translate.native.shared.labels import RULE_KINDS, rules_of
 from iopermit.translate.translation import translate
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class Search:
         result, native = self.explore(stop=not self.settings.every)
         if result.full is not None:
             result.reason = what_has_no_room(native, result.full)
-        uncovered = what_was_not_covered(native.compiled.model, result, self.scenario)
+        uncovered = what_was_not_covered(native.compiled, result, self.scenario)
         if not result.found:
             if result.exhausted:
                 return self._verdict("holds", result, uncovered, confirmed=False)
@@ -223,7 +223,7 @@ class Search:
 
 def broken_assumptions(compiled: Compiled, result: Exploration) -> frozenset[Field]:
     """Return the trusted fields that were written while others could see the object."""
-    flags = result.covered[compiled.watch_base :]
+    flags = result.covered[compiled.coverage.assumption(0) :]
     return frozenset(f for f, flag in zip(compiled.trusted, flags, strict=False) if flag)
 
 
@@ -241,23 +241,17 @@ def what_has_no_room(native: Native, state: Words) -> str:
     return FULL
 
 
-def what_was_not_covered(model: Model, result: Exploration, scenario: Scenario) -> Uncovered:
+def what_was_not_covered(compiled: Compiled, result: Exploration, scenario: Scenario) -> Uncovered:
     """Return the statements that no schedule reached and the events that never happened."""
-    reached = {s.site for pc, s in model.steps.items() if result.covered[pc]}
+    model, layout = compiled.model, compiled.coverage
+    reached = {s.site for pc, s in model.steps.items() if result.covered[layout.step(pc)]}
     missing = {s.site for s in model.steps.values() if s.site is not None} - reached
-    base = len(model.steps) + 8
-    happened: set[str] = set()
-    rules = (
-        (USER_RULE, model.user_rules),
-        (THREAD_RULE, model.thread_rules),
-        (SWITCH_RULE, model.switch_rules),
-    )
-    for kind, of_kind in rules:
-        happened |= {
-            rule.event
-            for number, rule in enumerate(of_kind)
-            if result.covered[base + kind + number]
-        }
+    happened: set[str] = {
+        rule.event
+        for kind in RULE_KINDS
+        for number, rule in enumerate(rules_of(model, kind))
+        if result.covered[layout.rule(kind, number)]
+    }
     started = (event for event in scenario.events if event.part_of is None)
     events = tuple(sorted(event.name for event in started if event.name not in happened))
     statements = tuple(

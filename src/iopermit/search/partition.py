@@ -54,7 +54,7 @@ class Partition:
         self._parents = Memory(partitions * BUFFER * LINK)
         self._fill, self._successors = zeroes(partitions), zeroes(successors * words)
         self._labels = array("I", bytes(successors * LINK))
-        self._covered = array("B", bytes(compiled.coverage_size))
+        self._covered = array("B", bytes(compiled.coverage.size))
         self._found = zeroes(2 * VERDICT_SPAN * (len(compiled.model.sites) + 1))
         self.record = Record(
             states=self._states.address,

@@ -21,7 +21,7 @@ from iopermit.system.scenario import Scenario
 from iopermit.system.simulation import System
 from iopermit.system.site import Site
 from iopermit.translate.frontend.source import find_method
-from iopermit.translate.native.shared.labels import CPU_SHIFT, STEP
+from iopermit.translate.native.shared.labels import TransitionKind, TransitionLabel
 from iopermit.translate.stepping import generators as stepping
 
 if TYPE_CHECKING:
@@ -143,7 +143,9 @@ class _Runner:
             steps = [a for a in enabled(self.system) if a.cpu == cpu and a.is_step]
             if self.violation is not None or not steps:
                 return
-            self.apply(steps[0], cpu << CPU_SHIFT | STEP | (steps[0].choice or 0))
+            self.apply(
+                steps[0], TransitionLabel(cpu, TransitionKind.STEP, steps[0].choice or 0).encoded
+            )
 
     def _names(self, processor: Processor, thread: Thread, action: Action) -> str:
         if action.is_switch:

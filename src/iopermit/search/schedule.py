@@ -10,13 +10,7 @@ from iopermit.search.renaming import representatives
 from iopermit.system.execution import Action
 from iopermit.translate.analyses.late_arguments import EVENT
 from iopermit.translate.model.nodes import FIRST_STEP
-from iopermit.translate.native.shared.labels import (
-    CPU_SHIFT,
-    STEP,
-    SWITCH_RULE,
-    THREAD_RULE,
-    USER_RULE,
-)
+from iopermit.translate.native.shared.labels import TransitionKind, TransitionLabel, rules_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +23,6 @@ if TYPE_CHECKING:
 Steps = list[tuple["Transition", "Words"]]
 """Single steps, each with the state after it."""
 
-_CLASS = 0xFF00
-_NUMBER = 0xFF
 _MOST_STEPS = 100_000
 
 
@@ -119,7 +111,7 @@ def _micro_steps(
     state: Words, label: int, target: frozenset[bytes], reduced: Native, plain: Native
 ) -> Iterator[Steps]:
     """Yield the sequences of single steps that a merged transition may be."""
-    cpu = label >> CPU_SHIFT
+    cpu = TransitionLabel.decode(label).cpu
     model = plain.compiled.model
     found = plain.successors(state)
     first = [(other, s) for other, s in found if _may_be(model, other, label)]
@@ -135,7 +127,7 @@ def _micro_steps(
         following = [
             (name, s)
             for name, s in plain.successors(last)
-            if name >> CPU_SHIFT == cpu and name & _CLASS == STEP
+            if TransitionLabel.decode(name)[:2] == (cpu, TransitionKind.STEP)
         ]
         stack += [
             [*steps, (transition(model, plain, last, name), s)] for name, s in reversed(following)
@@ -148,15 +140,13 @@ def _may_be(model: Model, one: int, label: int) -> bool:
     Steps are numbered by the outcomes of an allocation, which renaming permutes; an ioperm()
     call may stand for one with other ports.
     """
-    if one == label or _both_steps(one, label):
+    if one == label:
         return True
-    if one >> CPU_SHIFT != label >> CPU_SHIFT or not one & _CLASS == USER_RULE == label & _CLASS:
+    left, right = TransitionLabel.decode(one), TransitionLabel.decode(label)
+    if left[:2] != right[:2] or left.kind not in (TransitionKind.STEP, TransitionKind.USER_RULE):
         return False
-    return all(model.user_rules[name & _NUMBER].event == EVENT for name in (one, label))
-
-
-def _both_steps(one: int, other: int) -> bool:
-    return one >> CPU_SHIFT == other >> CPU_SHIFT and one & _CLASS == STEP == other & _CLASS
+    rules = rules_of(model, left.kind)
+    return not rules or all(rules[each.number].event == EVENT for each in (left, right))
 
 
 def transition(model: Model, native: Native, state: Words, label: int) -> Transition:
@@ -166,20 +156,15 @@ def transition(model: Model, native: Native, state: Words, label: int) -> Transi
 
 def transition_of(model: Model, values: InitialValues, label: int) -> Transition:
     """Return what a transition does, from the values of the fields of the state before it."""
-    cpu, kind, number = label >> CPU_SHIFT, label & _CLASS, label & _NUMBER
+    cpu, kind, number = TransitionLabel.decode(label)
     task = values["cpu", "current"][cpu] - 1
-    if kind == STEP:
+    if kind == TransitionKind.STEP:
         pc = values["cpu", "pc"][cpu] or values["task", "pc"][task]
         step = model.steps[pc]
         return Transition(
             Action(cpu, "step", (), number if step.choices > 1 else None), step, label, task
         )
-    rules = {
-        USER_RULE: model.user_rules,
-        THREAD_RULE: model.thread_rules,
-        SWITCH_RULE: model.switch_rules,
-    }[kind]
-    rule = rules[number]
+    rule = rules_of(model, kind)[number]
     return Transition(Action(cpu, rule.event, rule.arguments), None, label, task)
 
 

@@ -48,10 +48,8 @@ from iopermit.translate.native.codegen.statements import Code
 from iopermit.translate.native.engine import emit_engine
 from iopermit.translate.native.packing_code import Forms
 from iopermit.translate.native.shared.labels import (
-    SWITCH_RULE,
-    THREAD_RULE,
-    USER_RULE,
     VERDICT_SPAN,
+    TransitionKind,
 )
 from iopermit.translate.native.shared.sizes import max_successors
 from iopermit.translate.native.steps import Steps
@@ -97,9 +95,8 @@ class NativeModel:
             late=self.late,
         )
         self._stored_canonical()
-        self.step = Steps(
-            self.module, model, packing, self.merging, self.late, self.hidden, trusted
-        ).function
+        steps = Steps(self.module, model, packing, self.merging, self.late, self.hidden, trusted)
+        self.step, self.coverage = steps.function, steps.coverage
         self._finish()
         self._judge()
         emit_engine(self.module, self._expand(), packing.stored_words)
@@ -212,6 +209,7 @@ class NativeModel:
                 self.merging,
                 self.late,
                 self.hidden,
+                self.coverage,
                 self.step,
                 self.finish,
             ),
@@ -231,22 +229,22 @@ class NativeModel:
                         emitter,
                         builder.icmp_unsigned("==", pc, number(USER)),
                         model.user_rules,
-                        USER_RULE,
+                        TransitionKind.USER_RULE,
                     )
                     threads = builder.icmp_unsigned("==", pc, number(KERNEL_THREAD))
-                    self._rules(emitter, threads, model.thread_rules, THREAD_RULE)
+                    self._rules(emitter, threads, model.thread_rules, TransitionKind.THREAD_RULE)
                     emitter.steps("task")
                 for index, rule in enumerate(model.switch_rules):
-                    emitter.rule(rule, SWITCH_RULE + index)
+                    emitter.rule(rule, TransitionKind.SWITCH_RULE, index)
             with otherwise:
                 emitter.steps("cpu")
         builder.ret(builder.load(emitter.count, typ=I64))
         return function
 
     def _rules(
-        self, emitter: Successors, condition: LlvmValue, rules: list[Rule], kind: int
+        self, emitter: Successors, condition: LlvmValue, rules: list[Rule], kind: TransitionKind
     ) -> None:
         with emitter.builder.if_then(condition):
             for index, rule in enumerate(rules):
                 if self.late is None or not self.late.is_redundant(rule):
-                    emitter.rule(rule, kind + index)
+                    emitter.rule(rule, kind, index)

@@ -14,8 +14,9 @@ import llvmlite.binding as llvm
 
 from iopermit import translate
 from iopermit.translate.native.packing import Packing
+from iopermit.translate.native.shared.coverage import CoverageLayout
 from iopermit.translate.native.shared.hidden_values import HiddenValues, hidden_values
-from iopermit.translate.native.shared.sizes import max_successors, watch_base
+from iopermit.translate.native.shared.sizes import max_successors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,11 +39,9 @@ class Compiled:
     address: Callable[[str], int]
     """Gives the address of a function by name."""
     max_successors: int
-    coverage_size: int
+    coverage: CoverageLayout
     trusted: tuple[Field, ...]
     """Fields of heap objects assumed never to be written while shared."""
-    watch_base: int
-    """Where the coverage bytes tell which of them were."""
     hidden: HiddenValues | None
     """What the search and the machine code share about hidden maps."""
     keep: Any
@@ -85,9 +84,8 @@ def compile_model(
         reductions,
         engine.get_function_address,
         max_successors(model),
-        watch_base(model) + len(trusted),
+        CoverageLayout.of(model, len(trusted)),
         trusted,
-        watch_base(model),
         hidden_values(model, engine.get_global_value_address),
         (engine, machine),
     )

@@ -20,7 +20,7 @@ from iopermit.translate.native.codegen.llvm_types import (
     number,
 )
 from iopermit.translate.native.codegen.statements import Code
-from iopermit.translate.native.shared.sizes import watch_base
+from iopermit.translate.native.shared.coverage import CoverageLayout
 
 if TYPE_CHECKING:
     from iopermit.translate.analyses.late_arguments import LateArguments
@@ -63,6 +63,7 @@ class Steps:
         """Emit it; without ``merging`` a step ends where the next one begins."""
         self.module, self.model, self.packing = module, model, packing
         self.merging, self.late, self.hidden, self.trusted = merging, late, hidden, trusted
+        self.coverage = CoverageLayout.of(model, len(trusted))
         self._step()
 
     def _step(self) -> None:
@@ -159,7 +160,9 @@ class Steps:
 
     def _one_step(self, code: Code, step: Step, covered: LlvmValue, done: LlvmValue) -> None:
         builder = code.builder
-        builder.store(llvm.Constant(I8, 1), builder.gep(covered, [number(step.pc)]))
+        builder.store(
+            llvm.Constant(I8, 1), builder.gep(covered, [number(self.coverage.step(step.pc))])
+        )
         own = self.model.field(step.context, "pc")
         slot = Context(step.context)
 
@@ -222,7 +225,7 @@ class Steps:
         alone = code.truth(self.merging.unshared(step, record, index))
         with code.builder.if_then(code.builder.not_(alone)):
             for position in affected:
-                where = number(watch_base(self.model) + position)
+                where = number(self.coverage.assumption(position))
                 code.builder.store(llvm.Constant(I8, 1), code.builder.gep(covered, [where]))
 
     def _go_on(self, code: Code, step: Step, target: int, done: LlvmValue) -> None:

@@ -11,7 +11,7 @@ from iopermit.translate.model.nodes import Const, Context, Load
 from iopermit.translate.native.codegen.llvm_types import BYTES, I1, I8, I32, I64, LlvmValue, number
 from iopermit.translate.native.codegen.statements import Code
 from iopermit.translate.native.packing import WORD
-from iopermit.translate.native.shared.labels import CPU_SHIFT, STEP
+from iopermit.translate.native.shared.labels import CPU_SHIFT, TransitionKind, TransitionLabel
 from iopermit.translate.native.steps import task_of, watch_hidden
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from iopermit.translate.model.model import Model, Rule
     from iopermit.translate.native.canonical.hidden_maps import HiddenCode
     from iopermit.translate.native.packing import Packing
+    from iopermit.translate.native.shared.coverage import CoverageLayout
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Transitions:
     merging: Merging | None
     late: LateArguments | None
     hidden: HiddenCode | None
+    coverage: CoverageLayout
     step: llvm.Function
     """Executes a step, and those merged with it (see :class:`Steps`)."""
     finish: llvm.Function
@@ -67,11 +69,11 @@ class Successors:
         copy = builder.module.declare_intrinsic("llvm.memcpy", kinds)
         builder.call(copy, [target, source, size, llvm.Constant(I1, 0)])
 
-    def _emit(self, label: int) -> None:
+    def _emit(self, label: TransitionLabel) -> None:
         self._note_exposed_map()
         full = self.builder.or_(
             self.builder.trunc(self.builder.shl(self.cpu, number(CPU_SHIFT)), I32),
-            llvm.Constant(I32, label),
+            llvm.Constant(I32, label.encoded),
         )
         count = self.builder.load(self.count, typ=I64)
         arguments = [self.work, self.successors, full, self.labels, count]
@@ -110,7 +112,7 @@ class Successors:
             self._copy()
             return self._run(choice, outcome)
 
-        self._twice(attempt, STEP + choice)
+        self._twice(attempt, TransitionLabel(0, TransitionKind.STEP, choice))
 
     def _run(self, choice: int, outcome: int) -> LlvmValue:
         arguments = [
@@ -125,7 +127,7 @@ class Successors:
         ]
         return self.builder.call(self.native.step, arguments)
 
-    def _twice(self, attempt: Callable[[int], LlvmValue], label: int) -> None:
+    def _twice(self, attempt: Callable[[int], LlvmValue], label: TransitionLabel) -> None:
         """Emit the successors, and more if an allocation on the way can also fail."""
         self._each_range(lambda: attempt(0), label)
         if self.native.merging and self.native.model.allocations_can_fail:
@@ -135,7 +137,7 @@ class Successors:
             with self.builder.if_then(again):
                 self._each_range(lambda: attempt(1), label)
 
-    def _each_range(self, attempt: Callable[[], LlvmValue], label: int) -> None:
+    def _each_range(self, attempt: Callable[[], LlvmValue], label: TransitionLabel) -> None:
         """Emit a successor, and one for each other range of ports that ioperm() may have got."""
         builder, late = self.builder, self.native.late
         if late is None:
@@ -160,8 +162,9 @@ class Successors:
         builder.position_at_end(done)
         builder.store(number(0), self.range)
 
-    def rule(self, rule: Rule, label: int) -> None:
+    def rule(self, rule: Rule, kind: TransitionKind, index: int) -> None:
         """Emit one rule."""
+        label = TransitionLabel(0, kind, index)
         builder, native = self.builder, self.native
         code = Code(native.model, native.packing, builder, self.work)
         code.contexts = self.code.contexts
@@ -178,8 +181,8 @@ class Successors:
             return llvm.Constant(I32, 1)
 
         with builder.if_then(self.code.truth(rule.guard)):
-            index = len(native.model.steps) + 8 + label
-            builder.store(llvm.Constant(I8, 1), builder.gep(self.covered, [number(index)]))
+            place = number(native.coverage.rule(kind, index))
+            builder.store(llvm.Constant(I8, 1), builder.gep(self.covered, [place]))
             builder.store(number(0), self.chosen)
             builder.store(number(0), builder.gep(self.chosen, [number(1)]))
             self._twice(attempt, label)

@@ -19,8 +19,3 @@ def max_successors(model: Model) -> int:
     choices = max((s.choices for s in model.steps.values()), default=1)
     rules = max(len(model.user_rules), len(model.thread_rules)) + len(model.switch_rules)
     return variants * model.counts["cpu"] * (choices + rules)
-
-
-def watch_base(model: Model) -> int:
-    """Return the position of the first trusted field in the coverage bytes."""
-    return len(model.steps) + 8 + (4 << 8)
