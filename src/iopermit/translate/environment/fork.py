@@ -25,6 +25,7 @@ from iopermit.translate.model.nodes import (
     Load,
     Mask,
     Select,
+    StepNumber,
     Stmt,
     Store,
 )
@@ -83,7 +84,7 @@ class Fork:
         start = Select(
             Load(self.builder.kernel_thread, slot),
             const(KERNEL_THREAD),
-            Const(self.builder.return_label),
+            StepNumber(self.builder.return_label),
         )
         alive: tuple[Stmt, ...] = (
             Store(self.builder.granted, slot, Load(self.builder.granted, TASK)),

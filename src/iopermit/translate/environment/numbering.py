@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from iopermit.translate.model.nodes import FIRST_STEP, Const, If, Select, Stmt, Store
-from iopermit.translate.model.walk import map_gotos
+from iopermit.translate.model.nodes import FIRST_STEP, Const, Expr, StepNumber, Stmt
+from iopermit.translate.model.walk import map_expressions, map_gotos
 
 if TYPE_CHECKING:
     from iopermit.translate.frontend.step_builder import Label, StepBuilder
@@ -27,19 +27,22 @@ class Numbering:
     def steps(self) -> dict[int, Step]:
         """The steps by number."""
         return {
-            self.numbers[s.pc]: replace(
-                s, pc=self.numbers[s.pc], body=_renumber(self._follow(s.body), self.numbers)
-            )
+            self.numbers[s.pc]: replace(s, pc=self.numbers[s.pc], body=self._numbered(s.body))
             for s in self.order
         }
 
     def rule(self, rule: Rule) -> Rule:
         """Return a rule with numbers for labels."""
         starts = self.numbers.get(rule.starts, rule.starts)
-        return replace(rule, body=self._follow(rule.body), starts=starts)
+        return replace(rule, body=self._numbered(rule.body), starts=starts)
 
-    def _follow(self, body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
-        return map_gotos(body, self.numbers)
+    def _numbered(self, body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
+        return map_expressions(map_gotos(body, self.numbers), self._number)
+
+    def _number(self, part: Expr) -> Expr:
+        if isinstance(part, StepNumber):
+            return Const(self.numbers.get(part.value, part.value))
+        return part
 
 
 def number_steps(steps: StepBuilder) -> Numbering:
@@ -54,21 +57,3 @@ def number_steps(steps: StepBuilder) -> Numbering:
     preemptible_end = FIRST_STEP + sum(s.context == "cpu" or not s.preemption_off for s in order)
     numbers = {label: number.get(end, end) for label, end in resolved.items()}
     return Numbering(order, numbers, preemptible_end)
-
-
-def _renumber(body: tuple[Stmt, ...], numbers: dict[Label, int]) -> tuple[Stmt, ...]:
-    """Renumber the label of the return path where it is stored as a value (a child's pc)."""
-    result: list[Stmt] = []
-    for statement in body:
-        match statement:
-            case Store(field, index, Select(c, yes, Const(label))) if (
-                field.name == "pc" and label in numbers
-            ):
-                result.append(Store(field, index, Select(c, yes, Const(numbers[label]))))
-            case If(condition, then, otherwise):
-                result.append(
-                    If(condition, _renumber(then, numbers), _renumber(otherwise, numbers))
-                )
-            case _:
-                result.append(statement)
-    return tuple(result)

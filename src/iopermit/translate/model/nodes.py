@@ -44,6 +44,11 @@ class Const:
 
 
 @dataclass(frozen=True)
+class StepNumber(Const):
+    """The label of a step, to be stored as a ``pc``; a plain number once steps are numbered."""
+
+
+@dataclass(frozen=True)
 class Context:
     """Which CPU, or which task, executes the step; ``choice`` numbers its outcomes."""
 

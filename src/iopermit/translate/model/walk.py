@@ -17,10 +17,11 @@ from iopermit.translate.model.nodes import (
     Select,
     Stmt,
     Store,
+    Unshared,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 def statements(body: tuple[Stmt, ...]) -> Iterator[Stmt]:
@@ -84,3 +85,46 @@ def map_gotos(body: tuple[Stmt, ...], change: dict[int, int]) -> tuple[Stmt, ...
 def targets(body: tuple[Stmt, ...]) -> set[int]:
     """Return the steps that a body can go on to."""
     return {s.target for s in statements(body) if isinstance(s, Goto)}
+
+
+def map_expressions(body: tuple[Stmt, ...], change: Callable[[Expr], Expr]) -> tuple[Stmt, ...]:
+    """Return the body with every expression replaced, the parts of each before the whole."""
+
+    def new(value: Expr) -> Expr:
+        return map_expression(value, change)
+
+    result: list[Stmt] = []
+    for statement in body:
+        match statement:
+            case Let(temp, value):
+                result.append(Let(temp, new(value)))
+            case Store(field, index, value):
+                result.append(Store(field, new(index), new(value)))
+            case Check(bad, message, verdict):
+                result.append(Check(new(bad), message, verdict))
+            case If(condition, then, otherwise):
+                branches = (map_expressions(branch, change) for branch in (then, otherwise))
+                result.append(If(new(condition), *branches))
+            case Clear(record, index):
+                result.append(Clear(record, new(index)))
+            case Goto():
+                result.append(statement)
+    return tuple(result)
+
+
+def map_expression(value: Expr, change: Callable[[Expr], Expr]) -> Expr:
+    """Return an expression with every part replaced, innermost first."""
+
+    def new(part: Expr) -> Expr:
+        return map_expression(part, change)
+
+    match value:
+        case Load(field, index):
+            value = Load(field, new(index))
+        case Binary(op, left, right):
+            value = Binary(op, new(left), new(right))
+        case Select(condition, yes, no):
+            value = Select(new(condition), new(yes), new(no))
+        case Unshared(record, reference, owners):
+            value = Unshared(record, new(reference), tuple(map(new, owners)))
+    return change(value)
