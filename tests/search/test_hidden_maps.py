@@ -58,7 +58,7 @@ def test_the_states_are_those_of_the_whole_search(name: str, events: frozenset[E
     result, native = explored(name, scenario, ONLY)
     model = translate(find(name), scenario)
     without = replace(ONLY, hidden=False)
-    plain = Native(compile_model(model, without, native.compiled.trusted, optimised=False))
+    plain = Native(compile_model(model, without, native.compiled.assumed, optimised=False))
     initial = initial_state(plain, initial_values(find(name), scenario, model))
     everything = reachable(plain, tuple(int(word) for word in initial))
     hidden = {

@@ -5,14 +5,14 @@ from __future__ import annotations
 import ctypes
 from typing import TYPE_CHECKING
 
-from iopermit.translate.native.shared.record import Record
+from iopermit.translate.native.shared.record import PartitionRecord
 
 if TYPE_CHECKING:
     from iopermit.translate.native.jit import Compiled
 
 _NUMBER = ctypes.c_uint64
 _ADDRESS = ctypes.c_void_p
-_RECORD = ctypes.POINTER(Record)
+_RECORD = ctypes.POINTER(PartitionRecord)
 
 
 class Engine:

@@ -55,7 +55,7 @@ class Exploration:
     full: Words | None = None
     """A stored state from which a schedule cannot go on for want of slots."""
     covered: bytes = b""
-    """What was executed: a byte for each step, rule and trusted field."""
+    """What was executed: a byte for each step, rule and assumed field."""
 
     @property
     def limited(self) -> bool:

@@ -13,7 +13,7 @@ from iopermit.engine.verdict import SearchStatistics, Uncovered, Verdict
 from iopermit.search.explore import FULL, Exploration, explore
 from iopermit.search.native import Native, initial_state
 from iopermit.system.events import Event, all_events
-from iopermit.translate.analyses.assumptions import trustworthy
+from iopermit.translate.analyses.assumptions import assumed_unwritten
 from iopermit.translate.analyses.reductions import NO_REDUCTIONS, Reductions
 from iopermit.translate.model.initial_state import initial_values
 from iopermit.translate.model.nodes import NO_ROOM, VIOLATIONS, Check, Field
@@ -60,11 +60,11 @@ class Search:
     ) -> tuple[Exploration, Native]:
         """Explore; with reductions, again without an assumption that turned out wrong."""
         model = translate(self.design, self.scenario, blame=self.settings.every)
-        trusted = trustworthy(model) if self.settings.reductions.merging else ()
+        assumed = assumed_unwritten(model) if self.settings.reductions.merging else ()
         initial = initial_values(self.design, self.scenario, model)
         started = time.monotonic()
         while True:
-            compiled = self.compile(model, trusted)
+            compiled = self.compile(model, assumed)
             native = Native(compiled)
             result = explore(
                 native,
@@ -78,13 +78,13 @@ class Search:
             broken = broken_assumptions(compiled, result)
             if not broken or (stop and result.found) or result.limited:
                 return result, native
-            trusted = tuple(f for f in trusted if f not in broken)
+            assumed = tuple(f for f in assumed if f not in broken)
 
-    def compile(self, model: Model, trusted: tuple[Field, ...]) -> Compiled:
+    def compile(self, model: Model, assumed: tuple[Field, ...]) -> Compiled:
         """Compile, and keep account of the time."""
         started = time.monotonic()
         compiled = compile_model(
-            model, self.settings.reductions, trusted, optimised=not self._is_small
+            model, self.settings.reductions, assumed, optimised=not self._is_small
         )
         self.compile_seconds += time.monotonic() - started
         return compiled
@@ -222,9 +222,9 @@ class Search:
 
 
 def broken_assumptions(compiled: Compiled, result: Exploration) -> frozenset[Field]:
-    """Return the trusted fields that were written while others could see the object."""
+    """Return the assumed fields that were written while others could see the object."""
     flags = result.covered[compiled.coverage.assumption(0) :]
-    return frozenset(f for f, flag in zip(compiled.trusted, flags, strict=False) if flag)
+    return frozenset(f for f, flag in zip(compiled.assumed, flags, strict=False) if flag)
 
 
 def what_has_no_room(native: Native, state: Words) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from iopermit.search.engine import Engine
 from iopermit.search.memory import WORD, Memory, Words, address, zeroes
 from iopermit.translate.native.shared.labels import VERDICT_SPAN
-from iopermit.translate.native.shared.record import Record
+from iopermit.translate.native.shared.record import PartitionRecord
 
 if TYPE_CHECKING:
     from iopermit.translate.native.jit import Compiled
@@ -56,7 +56,7 @@ class Partition:
         self._labels = array("I", bytes(successors * LINK))
         self._covered = array("B", bytes(compiled.coverage.size))
         self._found = zeroes(2 * VERDICT_SPAN * (len(compiled.model.sites) + 1))
-        self.record = Record(
+        self.record = PartitionRecord(
             states=self._states.address,
             links=self._links.address,
             buffers=self._buffers.address,
@@ -79,7 +79,7 @@ class Partition:
 
     @property
     def covered(self) -> bytes:
-        """What was executed: a byte for each step, rule and trusted field."""
+        """What was executed: a byte for each step, rule and assumed field."""
         return self._covered.tobytes()
 
     @property

@@ -18,7 +18,6 @@ from iopermit.translate.model.nodes import (
     Check,
     Clear,
     Const,
-    Context,
     Expr,
     Field,
     Goto,
@@ -27,6 +26,7 @@ from iopermit.translate.model.nodes import (
     Load,
     Mask,
     Select,
+    StepParameter,
     Stmt,
     Store,
     Temp,
@@ -178,7 +178,7 @@ class Interpreter:
                 parts = self._body(then, context), self._body(otherwise, context)
                 return self._if(self._value(condition), *parts)
             case Goto(target):
-                own: Value = self._value(Context("task" if context == "task" else "cpu"))
+                own: Value = self._value(StepParameter("task" if context == "task" else "cpu"))
                 return self._store(self.pcs[context], own, lambda _: target)
             case Clear(record, index):
                 fields = self.model.fields_of(record)
@@ -222,7 +222,7 @@ class Interpreter:
         match expression:
             case Const(value):
                 result: Value = lambda _: value  # noqa: E731 - one of several
-            case Context(context):
+            case StepParameter(context):
                 result = attrgetter(context)
             case Temp(name):
                 result = lambda execution: execution.temps[name]  # noqa: E731 - as above

@@ -20,7 +20,6 @@ from iopermit.translate.model.initial_state import initial_values
 from iopermit.translate.model.nodes import (
     Check,
     Const,
-    Context,
     Field,
     Goto,
     If,
@@ -28,6 +27,7 @@ from iopermit.translate.model.nodes import (
     Load,
     Mask,
     Select,
+    StepParameter,
     Stmt,
     Store,
     Temp,
@@ -49,7 +49,7 @@ FLAG = Field("task", "flag", 1, "bool")
 MAP = Field("task", "map", 3, "ref", "Map")
 IN_USE = Field("Map", "in_use", 1, "bool")
 NAMES = {PC: "task_pc", FLAG: "task_flag", MAP: "task_map", IN_USE: "Map_in_use"}
-TASK = Context("task")
+TASK = StepParameter("task")
 
 
 @pytest.fixture
@@ -107,7 +107,10 @@ def test_names_that_collide_are_numbered() -> None:
         (equal(Load(MAP, TASK), 0), "(task_map[running(c)] == 0)"),
         (Load(IN_USE, binary("sub", Load(MAP, Const(0)), Const(1))), "Map_in_use[task_map[0] - 1]"),
         (binary("and", Load(MAP, TASK), Const(2)), "(task_map[running(c)] & 2)"),
-        (Select(Load(FLAG, TASK), Const(1), Context("cpu")), "(task_flag[running(c)] -> 1 : c)"),
+        (
+            Select(Load(FLAG, TASK), Const(1), StepParameter("cpu")),
+            "(task_flag[running(c)] -> 1 : c)",
+        ),
         (binary("and", Mask("free", "Map"), Mask("counters")), "(free_Map & counters)"),
     ],
 )
@@ -184,7 +187,9 @@ def test_a_rule_without_a_program_counter_goes_nowhere(printer: Printer) -> None
 def test_outcomes_are_simplified_without_changing_them(choice: int) -> None:
     """The guard of an allocation, specialised to one slot, means what it meant."""
     guard = Select(
-        equal(Context("choice"), 2), Const(1), candidate(Mask("free", "Map"), 2, Context("choice"))
+        equal(StepParameter("choice"), 2),
+        Const(1),
+        candidate(Mask("free", "Map"), 2, StepParameter("choice")),
     )
     simple = with_choice(guard, choice)
     assert "choice" not in str(simple)

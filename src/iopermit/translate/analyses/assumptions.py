@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from iopermit.translate.model.nodes import Field
 
 
-def trustworthy(model: Model) -> tuple[Field, ...]:
+def assumed_unwritten(model: Model) -> tuple[Field, ...]:
     """Return the heap fields that the merging of steps may assume unwritten at first.
 
     A count that steps raise is one of references: it is there to be written while it is shared.

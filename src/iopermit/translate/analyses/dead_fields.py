@@ -66,7 +66,7 @@ class DeadFields:
         live = dict.fromkeys(self.model.steps, NONE)
         live[USER] = NONE if kernel_thread else self.fields
         live[FREE] = NONE
-        flow = _Flow(self, live, kernel_thread=kernel_thread)
+        flow = _FieldFlow(self, live, kernel_thread=kernel_thread)
         changed = True
         while changed:
             before = dict(live)
@@ -78,7 +78,7 @@ class DeadFields:
         return live
 
 
-class _Flow:
+class _FieldFlow:
     """One pass of the analysis, against the direction of control."""
 
     def __init__(

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from iopermit.translate.model.nodes import (
     FIRST_STEP,
     Const,
-    Context,
     Field,
     Goto,
     If,
     Load,
+    StepParameter,
     Stmt,
     Store,
 )
@@ -28,8 +28,8 @@ def clear_dead_variables(model: Model) -> None:
     model.live = live
     for step in model.steps.values():
         touched = live[step.pc] | _stored(step.body)
-        model.together.append(touched)
-        step.body = _with_zeroes(step.body, touched, live, Context(step.context))
+        model.live_together.append(touched)
+        step.body = _with_zeroes(step.body, touched, live, StepParameter(step.context))
     model.user_rules = [_without_dead(rule, live) for rule in model.user_rules]
     model.thread_rules = [_without_dead(rule, live) for rule in model.thread_rules]
     used = frozenset().union(*live.values())
@@ -42,7 +42,7 @@ def live_variables(model: Model) -> dict[int, frozenset[Field]]:
     """Return for each step the local variables whose value may still be read."""
     live: dict[int, frozenset[Field]] = dict.fromkeys(range(FIRST_STEP), frozenset())
     live |= dict.fromkeys(model.steps, frozenset())
-    flow = [_Flow.of(pc, model.steps[pc].body) for pc in sorted(model.steps, reverse=True)]
+    flow = [_VariableFlow.of(pc, model.steps[pc].body) for pc in sorted(model.steps, reverse=True)]
     changed = True
     while changed:
         changed = False
@@ -54,7 +54,7 @@ def live_variables(model: Model) -> dict[int, frozenset[Field]]:
     return live
 
 
-class _Flow(NamedTuple):
+class _VariableFlow(NamedTuple):
     """What a step does to local variables."""
 
     pc: int
@@ -65,14 +65,14 @@ class _Flow(NamedTuple):
     read: frozenset[Field]
 
     @classmethod
-    def of(cls, pc: int, body: tuple[Stmt, ...]) -> _Flow:
+    def of(cls, pc: int, body: tuple[Stmt, ...]) -> _VariableFlow:
         """Look at the body of a step."""
         certain = frozenset(s.field for s in body if isinstance(s, Store) and _is_local(s))
         return cls(pc, targets(body), certain, _read(body))
 
 
 def _is_local(store: Store) -> bool:
-    return store.field.local and isinstance(store.index, Context)
+    return store.field.local and isinstance(store.index, StepParameter)
 
 
 def _read(body: tuple[Stmt, ...]) -> frozenset[Field]:
@@ -87,7 +87,7 @@ def _with_zeroes(
     body: tuple[Stmt, ...],
     touched: frozenset[Field],
     live: dict[int, frozenset[Field]],
-    context: Context,
+    context: StepParameter,
 ) -> tuple[Stmt, ...]:
     result: list[Stmt] = []
     for statement in body:

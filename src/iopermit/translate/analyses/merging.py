@@ -43,17 +43,17 @@ if TYPE_CHECKING:
 class Merging:
     """Knows for each step of a model when it may be merged."""
 
-    def __init__(self, model: Model, trusted: frozenset[Field] = frozenset()) -> None:
+    def __init__(self, model: Model, assumed: frozenset[Field] = frozenset()) -> None:
         """Analyse ``model``.
 
-        ``trusted`` are fields of heap objects that are assumed never to be written while
+        ``assumed`` are fields of heap objects that are assumed never to be written while
         anybody else refers to the object. The search watches every write; if one breaks the
         assumption, its result is not used (Stoller and Cohen, Optimistic
         synchronization-based state-space reduction, TACAS 2003).
         """
         self.model = model
         self.preemption = model.preemption
-        self.trusted = trusted
+        self.assumed = assumed
         self._current, self._following = model.kernel.current, model.kernel.following
         every_body = [s.body for s in model.steps.values()]
         rules = [*model.user_rules, *model.thread_rules, *model.switch_rules]
@@ -187,7 +187,7 @@ class Merging:
             return NEVER
         if any(isinstance(e, Temp) for e in subexpressions(access.slot)):
             return NEVER
-        if access.field in self.trusted and not access.write:
+        if access.field in self.assumed and not access.write:
             return ALWAYS
         return self.unshared(step, access.field.record, access.slot)
 

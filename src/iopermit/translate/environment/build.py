@@ -9,7 +9,7 @@ from iopermit.system.machine_state import IoMapBase
 from iopermit.translate.environment.builder import EnvironmentBuilder
 from iopermit.translate.environment.events import Events
 from iopermit.translate.environment.numbering import number_steps
-from iopermit.translate.environment.scheduler import Scheduler
+from iopermit.translate.environment.scheduler import ContextSwitching
 from iopermit.translate.environment.specification import Specification
 from iopermit.translate.frontend.types import pointer
 from iopermit.translate.model.builder import equal
@@ -44,7 +44,7 @@ def build(design: type[Design], scenario: Scenario) -> Model:
 def _lower(builder: EnvironmentBuilder) -> tuple[int, int]:
     """Translate everything; return how many bits the pc of a task and of a CPU need."""
     Events(builder).add()
-    builder.switch_entry = Scheduler(builder).add_switch()
+    builder.switch_entry = ContextSwitching(builder).add_switch()
     steps = builder.steps.lowered.steps.values()
     of_cpus = sum(step.context == "cpu" for step in steps)
     lasts = (FIRST_STEP - 1 + max(1, amount) for amount in (len(steps), of_cpus))
@@ -69,7 +69,9 @@ def _finish(builder: EnvironmentBuilder) -> Model:
     model.thread_rules = [numbering.rule(rule) for rule in builder.thread_rules]
     model.return_pc = numbering.numbers.get(builder.return_label, builder.return_label)
     entry = numbering.numbers[builder.switch_entry]
-    model.switch_rules = Scheduler(builder).rules(entry, model.return_pc, model.preemptible_end)
+    model.switch_rules = ContextSwitching(builder).rules(
+        entry, model.return_pc, model.preemptible_end
+    )
     model.judge = specification.check()
     selected = builder.pure("map_in_force", {"cpu": pointer("cpu", CPU)})
     model.map_is_valid = equal(selected, IoMapBase.VALID.value)

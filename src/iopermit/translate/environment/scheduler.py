@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from iopermit.translate.frontend.step_builder import Label
 
 
-class Scheduler:
+class ContextSwitching:
     """Adds the context switch to an environment."""
 
     def __init__(self, builder: EnvironmentBuilder) -> None:

@@ -44,7 +44,7 @@ class Declarations:
 
 
 @dataclass(frozen=True)
-class _Context:
+class _Sizes:
     """Everything that the width of a field depends on."""
 
     records: dict[RecordName, type[Record]]
@@ -86,7 +86,7 @@ def declare(design: type[Design], scenario: Scenario) -> Declarations:
         + 1
         + sum(counts[r] for r, _, d in every if isinstance(d.marker, CounterUnit))
     )
-    context = _Context(records, counts, scenario, values)
+    context = _Sizes(records, counts, scenario, values)
     fields = [field for r, cls, d in every if (field := _field(r, cls, d, context)) is not None]
     fields += [Field(name, "in_use", 1, "bool", high=1) for name in heap]
     defaults = {(r, d.name): number for r, _, d in every if (number := _number(d.default))}
@@ -131,7 +131,7 @@ def _class_site(cls: type) -> Site:
 
 
 def _field(
-    record: RecordName, cls: type[Record], declaration: FieldDeclaration, context: _Context
+    record: RecordName, cls: type[Record], declaration: FieldDeclaration, context: _Sizes
 ) -> Field | None:
     name, marker, kind = declaration.name, declaration.marker, declaration.type
     longs = context.scenario.longs
@@ -164,7 +164,7 @@ def _field(
     )
 
 
-def _limits(marker: object, context: _Context) -> tuple[int, int] | None:
+def _limits(marker: object, context: _Sizes) -> tuple[int, int] | None:
     if isinstance(marker, LongsUnit):
         return 0, context.scenario.longs
     if isinstance(marker, RefcountUnit):

@@ -21,11 +21,11 @@ from iopermit.translate.model.nodes import (
     FREE,
     Check,
     Const,
-    Context,
     Expr,
     If,
     Let,
     Load,
+    StepParameter,
     Stmt,
     Temp,
 )
@@ -44,7 +44,7 @@ class Expressions:
         self.records = declarations
         self.fields = {(f.record, f.name): f for f in declarations.fields}
         self.out: list[Stmt] = []
-        self.context: Context = Context("task")
+        self.context: StepParameter = StepParameter("task")
         self.scope: Scope
         self._temps = 0
         self._shared: list[ast.AST] = []

@@ -42,7 +42,7 @@ _OPTIONAL: Final = {
 }
 
 
-class LoadError(DesignError):
+class DesignLoadError(DesignError):
     """A file that holds no design that iopermit can load; line 0 is the file as a whole."""
 
     def _text(self) -> str:
@@ -117,11 +117,13 @@ def _read(file: str) -> str:
         return Path(file).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         message = f"not a text file: byte {error.start} is not UTF-8"
-        raise LoadError(_whole(file), message, "name a Python file, saved as UTF-8") from error
+        raise DesignLoadError(
+            _whole(file), message, "name a Python file, saved as UTF-8"
+        ) from error
     except OSError as error:
         message = f"cannot read the file: {error.strerror}"
         remedy = "name a readable Python file, or one of the ids that `iopermit list` shows"
-        raise LoadError(_whole(file), message, remedy) from error
+        raise DesignLoadError(_whole(file), message, remedy) from error
 
 
 def _compile(file: str, text: str) -> tuple[ast.Module, types.CodeType]:
@@ -137,10 +139,10 @@ def _compile(file: str, text: str) -> tuple[ast.Module, types.CodeType]:
         site = Site(file, line, max(0, (error.offset or 1) - 1), code, "")
         message = f"not valid Python: {error.msg}"
         remedy = "correct the syntax, or name a Python file with a design"
-        raise LoadError(site, message, remedy) from error
+        raise DesignLoadError(site, message, remedy) from error
     except ValueError as error:
         remedy = "name a Python file with a design"
-        raise LoadError(_whole(file), f"not valid Python: {error}", remedy) from error
+        raise DesignLoadError(_whole(file), f"not valid Python: {error}", remedy) from error
 
 
 def _execute(file: str, code: types.CodeType) -> types.ModuleType:
@@ -156,7 +158,7 @@ def _execute(file: str, code: types.CodeType) -> types.ModuleType:
         site = _where_raised(file, error)
         message = f"importing the file fails: {type(error).__name__}: {error}"
         remedy = "correct this line, or install what it imports into the same environment"
-        raise LoadError(site, message, remedy) from error
+        raise DesignLoadError(site, message, remedy) from error
     return module
 
 
@@ -187,13 +189,15 @@ def _select(
         return _named(file, name, found, tree)
     if not found:
         remedy = "define a subclass of iopermit.system.design.Design (docs/writing-a-design.md)"
-        raise LoadError(_whole(file), "there is no design in this file", remedy)
+        raise DesignLoadError(_whole(file), "there is no design in this file", remedy)
     complete = {n: entry for n, entry in found.items() if not _missing(entry[0])}
     candidates = complete or found
     if len(candidates) > 1:
         site = list(candidates.values())[1][1]
         message = f"the file has {len(candidates)} designs: {', '.join(candidates)}"
-        raise LoadError(site, message, f"name one of them, as in {file}:{next(iter(candidates))}")
+        raise DesignLoadError(
+            site, message, f"name one of them, as in {file}:{next(iter(candidates))}"
+        )
     return next(iter(candidates.values()))
 
 
@@ -208,10 +212,10 @@ def _named(
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and node.name == name:
             message = f"{name} is no design: it is not a subclass of Design"
-            raise LoadError(_site(file, node), message, known)
+            raise DesignLoadError(_site(file, node), message, known)
     close = difflib.get_close_matches(name, found, n=1)
     remedy = f"did you mean {file}:{close[0]}?" if close else known
-    raise LoadError(_whole(file), f"there is no class {name!r} in this file", remedy)
+    raise DesignLoadError(_whole(file), f"there is no class {name!r} in this file", remedy)
 
 
 # What a design must have.
@@ -225,30 +229,30 @@ def _check_complete(design: type[Design], site: Site) -> None:
     missing = _missing(design)
     if missing:
         message = f"{design.__name__} lacks the method {missing[0]}"
-        raise LoadError(site, message, f"add: {_MANDATORY[missing[0]]}")
+        raise DesignLoadError(site, message, f"add: {_MANDATORY[missing[0]]}")
     if not isinstance(getattr(design, "layout", None), TssLayout):
         remedy = (
             "add: layout: ClassVar[TssLayout] = TssLayout(long_bits=64, bases={...}, limit=...)"
         )
-        raise LoadError(site, f"{design.__name__} does not say where its map is", remedy)
+        raise DesignLoadError(site, f"{design.__name__} does not say where its map is", remedy)
     for name, declaration in (_MANDATORY | _OPTIONAL).items():
         if is_overridden(design, name):
             _check_hook(design, name, declaration, site)
     for name in design.options:
         if not isinstance(getattr(design, name, None), bool):
             message = f"option {name!r} of {design.__name__} is no boolean attribute of the class"
-            raise LoadError(site, message, f"add: {name}: ClassVar[bool] = False")
+            raise DesignLoadError(site, message, f"add: {name}: ClassVar[bool] = False")
 
 
 def _check_hook(design: type[Design], name: str, declaration: str, site: Site) -> None:
     method = find_method(design, name)
     if method is None:
         message = f"{design.__name__}.{name} is not a method that is written out in a file"
-        raise LoadError(site, message, f"write: {declaration}")
+        raise DesignLoadError(site, message, f"write: {declaration}")
     wanted = declaration.count(": ")
     if len(method.parameters) != wanted or method.node.args.kwonlyargs:
         message = f"{name}() must have {wanted} parameters besides self"
-        raise LoadError(_site(method.file, method.node), message, f"write: {declaration}")
+        raise DesignLoadError(_site(method.file, method.node), message, f"write: {declaration}")
 
 
 def _with_options(design: type[Design], options: Sequence[str]) -> type[Design]:
@@ -257,7 +261,9 @@ def _with_options(design: type[Design], options: Sequence[str]) -> type[Design]:
             close = difflib.get_close_matches(name, design.options, n=1)
             known = ", ".join(design.options) or "it has none"
             remedy = f"did you mean {close[0]}?" if close else f"use one of its options: {known}"
-            raise LoadError(_class_site(design), f"{design.id} has no option {name!r}", remedy)
+            raise DesignLoadError(
+                _class_site(design), f"{design.id} has no option {name!r}", remedy
+            )
     return with_options(design, dict.fromkeys(options, True))
 
 

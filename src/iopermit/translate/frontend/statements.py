@@ -23,11 +23,11 @@ from iopermit.translate.model.builder import (
 from iopermit.translate.model.nodes import (
     Check,
     Const,
-    Context,
     Field,
     Goto,
     If,
     Load,
+    StepParameter,
     Stmt,
     Store,
 )
@@ -62,7 +62,7 @@ class Lowering:
             message = f"{self.steps.design.__name__} has no source for {name}"
             raise TypeError(message)
         self.steps.record, self.steps.preemption_off = record, off
-        self.steps.expressions.context = Context(record)
+        self.steps.expressions.context = StepParameter(record)
         entry, after = self.steps.label(), self.steps.label()
         if len(method.parameters) != len(parameters):
             raise method.error(

@@ -16,10 +16,10 @@ from iopermit.translate.model.model import Allocation, Step
 from iopermit.translate.model.nodes import (
     Check,
     Const,
-    Context,
     Field,
     Goto,
     Load,
+    StepParameter,
     Stmt,
     Store,
 )
@@ -134,7 +134,7 @@ class StepBuilder:
         )
 
     @property
-    def context(self) -> Context:
+    def context(self) -> StepParameter:
         """The context whose local variables are in use."""
         return self.expressions.context
 

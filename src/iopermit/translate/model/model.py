@@ -147,7 +147,7 @@ class Model:
     """Design statements by number (from 1) where CPUs remember them (see blame.py)."""
     live: dict[int, frozenset[Field]] = field(default_factory=dict)
     """For each step the local variables that may still be read."""
-    together: list[frozenset[Field]] = field(default_factory=list)
+    live_together: list[frozenset[Field]] = field(default_factory=list)
     """Sets of local variables that need room at the same time."""
     idle: dict[str, int] = field(default_factory=dict)
     """Default values of the fields of an idle task that are not 0."""

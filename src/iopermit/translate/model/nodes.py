@@ -49,7 +49,7 @@ class StepNumber(Const):
 
 
 @dataclass(frozen=True)
-class Context:
+class StepParameter:
     """Which CPU, or which task, executes the step; ``choice`` numbers its outcomes."""
 
     name: Literal["cpu", "task", "choice"]
@@ -112,9 +112,9 @@ class Unshared:
 
 ALWAYS, NEVER = Const(1), Const(0)
 """The two truth values."""
-CPU, TASK, CHOICE = Context("cpu"), Context("task"), Context("choice")
+CPU, TASK, CHOICE = StepParameter("cpu"), StepParameter("task"), StepParameter("choice")
 
-Expr = Const | Context | Temp | Load | Binary | Mask | Select | Unshared
+Expr = Const | StepParameter | Temp | Load | Binary | Mask | Select | Unshared
 
 
 # Statements of a step, executed in order without interruption.

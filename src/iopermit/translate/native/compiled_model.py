@@ -7,7 +7,7 @@ The module has these functions that the search calls, with C calling convention,
 state; if the state violates the specification it returns ``-verdict``.
 ``judge(stored, details) -> verdict`` writes CPU and longs of a violation to ``details``.
 ``canonical(stored, stored)`` rewrites a state to the representative of its symmetry class.
-``unpack(stored, working)`` and ``pack(working, stored)`` convert between the two forms.
+``unpack(stored, working)`` and ``pack(working, stored)`` convert between the two conversions.
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ from iopermit.translate.native.codegen.llvm_types import (
     new_function,
     number,
 )
-from iopermit.translate.native.codegen.statements import Code
+from iopermit.translate.native.codegen.statements import StatementCode
 from iopermit.translate.native.engine import emit_engine
-from iopermit.translate.native.packing_code import Forms
+from iopermit.translate.native.packing_code import PackingCode
 from iopermit.translate.native.shared.labels import (
     VERDICT_SPAN,
     TransitionKind,
 )
 from iopermit.translate.native.shared.sizes import max_successors
-from iopermit.translate.native.steps import Steps
+from iopermit.translate.native.steps import StepFunction
 from iopermit.translate.native.successors import Successors, Transitions
 
 if TYPE_CHECKING:
@@ -72,19 +72,19 @@ class NativeModel:
         model: Model,
         packing: Packing,
         reductions: Reductions,
-        trusted: tuple[Field, ...] = (),
+        assumed: tuple[Field, ...] = (),
     ) -> None:
-        """Emit everything; see :class:`Merging` for ``trusted``."""
+        """Emit everything; see :class:`Merging` for ``assumed``."""
         self.model, self.packing, self.reductions = model, packing, reductions
-        self.merging = Merging(model, frozenset(trusted)) if reductions.merging else None
+        self.merging = Merging(model, frozenset(assumed)) if reductions.merging else None
         self.late = LateArguments(model) if reductions.arguments else None
         if self.late is not None and not self.late.open:
             self.late = None
         self.module = llvm.Module("iopermit")
         hidden = hidden_maps(model, reductions)
         self.hidden = None if hidden is None else HiddenCode(self.module, packing, hidden)
-        forms = Forms(self.module, packing)
-        self.unpack, self.pack = forms.unpack, forms.pack
+        conversions = PackingCode(self.module, packing)
+        self.unpack, self.pack = conversions.unpack, conversions.pack
         self.canonical = emit_canonical(
             self.module,
             model,
@@ -95,7 +95,9 @@ class NativeModel:
             late=self.late,
         )
         self._stored_canonical()
-        steps = Steps(self.module, model, packing, self.merging, self.late, self.hidden, trusted)
+        steps = StepFunction(
+            self.module, model, packing, self.merging, self.late, self.hidden, assumed
+        )
         self.step, self.coverage = steps.function, steps.coverage
         self._finish()
         self._judge()
@@ -132,7 +134,7 @@ class NativeModel:
     def _judge(self) -> None:
         self.judge_working, builder = new_function(self.module, "judge_working", I64, STATE, STATE)
         state, details = self.judge_working.args
-        code = Code(self.model, self.packing, builder, state)
+        code = StatementCode(self.model, self.packing, builder, state)
         code.body(self.model.judge)
         for index, name in enumerate(("cpu", "longs")):
             builder.store(code.value(Temp(name)), builder.gep(details, [number(index)]))
@@ -190,7 +192,7 @@ class NativeModel:
         """Add the number of the blamed statement, for a leak or loss, times VERDICT_SPAN."""
         if self.model.blame is None:
             return verdict
-        code = Code(self.model, self.packing, builder, state)
+        code = StatementCode(self.model, self.packing, builder, state)
         cpu = builder.load(builder.gep(details, [number(0)]), typ=I64)
         blame = code.get("cpu", cpu, code.place(self.model.blame))
         ports = builder.or_(

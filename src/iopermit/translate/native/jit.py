@@ -40,7 +40,7 @@ class Compiled:
     """Gives the address of a function by name."""
     max_successors: int
     coverage: CoverageLayout
-    trusted: tuple[Field, ...]
+    assumed: tuple[Field, ...]
     """Fields of heap objects assumed never to be written while shared."""
     hidden: HiddenValues | None
     """What the search and the machine code share about hidden maps."""
@@ -56,7 +56,7 @@ def cache_directory() -> Path:
 def compile_model(
     model: Model,
     reductions: Reductions,
-    trusted: tuple[Field, ...] = (),
+    assumed: tuple[Field, ...] = (),
     *,
     optimised: bool = True,
     kept: bool = True,
@@ -68,7 +68,7 @@ def compile_model(
     packing = Packing(model)
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    key = _key(model, reductions, trusted, optimised=optimised) if kept else None
+    key = _key(model, reductions, assumed, optimised=optimised) if kept else None
     machine = _machine(optimised=optimised)
     cached = None if key is None else _read(key)
     engine = None if cached is None else _load(cached, machine)
@@ -76,7 +76,7 @@ def compile_model(
         # machine code of an earlier run needs none of it
         from iopermit.translate.native.compiled_model import NativeModel
 
-        code = str(NativeModel(model, packing, reductions, trusted).module)
+        code = str(NativeModel(model, packing, reductions, assumed).module)
         engine = _compile(code, machine, key, optimised=optimised)
     return Compiled(
         model,
@@ -84,8 +84,8 @@ def compile_model(
         reductions,
         engine.get_function_address,
         max_successors(model),
-        CoverageLayout.of(model, len(trusted)),
-        trusted,
+        CoverageLayout.of(model, len(assumed)),
+        assumed,
         hidden_values(model, engine.get_global_value_address),
         (engine, machine),
     )
@@ -125,7 +125,7 @@ def _load(code: bytes, machine: llvm.TargetMachine) -> llvm.ExecutionEngine | No
 
 
 def _key(
-    model: Model, reductions: Reductions, trusted: tuple[Field, ...], *, optimised: bool
+    model: Model, reductions: Reductions, assumed: tuple[Field, ...], *, optimised: bool
 ) -> str:
     """Return a hash of everything that the machine code depends on."""
     what = (
@@ -143,9 +143,9 @@ def _key(
         ),
         (model.user_rules, model.thread_rules, model.switch_rules, model.judge, model.heap),
         (model.map_is_valid, sorted(f.name for f in model.consulted), model.brought_up),
-        sorted(sorted(f.name for f in together) for together in model.together),
+        sorted(sorted(f.name for f in each) for each in model.live_together),
         reductions,
-        trusted,
+        assumed,
         optimised,
     )
     return hashlib.sha256(repr(what).encode()).hexdigest()

@@ -140,7 +140,8 @@ class Packing:
             variables, key=lambda f: (f.kind not in ("ref", "counter"), f.target, -f.width, f.name)
         )
         conflicts = {
-            v: frozenset().union(*(t for t in self.model.together if v in t)) for v in variables
+            v: frozenset().union(*(t for t in self.model.live_together if v in t))
+            for v in variables
         }
         for variable in order:
             special = variable.kind in ("ref", "counter")

@@ -1,4 +1,4 @@
-"""Prints the conversions between the two forms of a state, stored and working."""
+"""Prints the conversions between the two conversions of a state, stored and working."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from llvmlite import ir as llvm
 
 
-class Forms:
+class PackingCode:
     """Emits ``unpack(stored, working)`` and ``pack(working, stored)``."""
 
     def __init__(self, module: llvm.Module, packing: Packing) -> None:

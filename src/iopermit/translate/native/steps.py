@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 from llvmlite import ir as llvm
 
 from iopermit.translate.model.builder import slot_of
-from iopermit.translate.model.nodes import CPU, TASK, VERDICTS, Const, Context, Expr, Field, Load
+from iopermit.translate.model.nodes import (
+    CPU,
+    TASK,
+    VERDICTS,
+    Const,
+    Expr,
+    Field,
+    Load,
+    StepParameter,
+)
 from iopermit.translate.native.codegen.llvm_types import (
     BYTES,
     I1,
@@ -19,7 +28,7 @@ from iopermit.translate.native.codegen.llvm_types import (
     new_function,
     number,
 )
-from iopermit.translate.native.codegen.statements import Code
+from iopermit.translate.native.codegen.statements import StatementCode
 from iopermit.translate.native.shared.coverage import CoverageLayout
 
 if TYPE_CHECKING:
@@ -33,12 +42,12 @@ _DONE = 2
 """Value of ``chosen`` when the first step was an allocation."""
 
 
-def task_of(code: Code) -> LlvmValue:
+def task_of(code: StatementCode) -> LlvmValue:
     """Return the slot of the task that a CPU executes or is switching away from."""
     return code.value(slot_of(Load(code.model.kernel.current, CPU)))
 
 
-def watch_hidden(code: Code, hidden: HiddenCode | None, touched: LlvmValue) -> None:
+def watch_hidden(code: StatementCode, hidden: HiddenCode | None, touched: LlvmValue) -> None:
     """Let ``touched`` be set wherever the code reads or writes a part of a hidden map."""
     if hidden is not None:
         fields = hidden.hidden.fields
@@ -47,7 +56,7 @@ def watch_hidden(code: Code, hidden: HiddenCode | None, touched: LlvmValue) -> N
         )
 
 
-class Steps:
+class StepFunction:
     """Emits ``step``, which executes the next step of what runs on a CPU."""
 
     def __init__(
@@ -58,12 +67,12 @@ class Steps:
         merging: Merging | None,
         late: LateArguments | None,
         hidden: HiddenCode | None,
-        trusted: tuple[Field, ...],
+        assumed: tuple[Field, ...],
     ) -> None:
         """Emit it; without ``merging`` a step ends where the next one begins."""
         self.module, self.model, self.packing = module, model, packing
-        self.merging, self.late, self.hidden, self.trusted = merging, late, hidden, trusted
-        self.coverage = CoverageLayout.of(model, len(trusted))
+        self.merging, self.late, self.hidden, self.assumed = merging, late, hidden, assumed
+        self.coverage = CoverageLayout.of(model, len(assumed))
         self._step()
 
     def _step(self) -> None:
@@ -83,7 +92,7 @@ class Steps:
         builder.store(number(0), chosen)
         self._ports_chosen = builder.gep(chosen, [number(1)])
         builder.store(number(0), self._ports_chosen)
-        code = Code(self.model, self.packing, builder, state)
+        code = StatementCode(self.model, self.packing, builder, state)
         code.contexts = {"cpu": cpu, "choice": choice}
         code.contexts["task"] = task_of(code)
         ends = self._ends()
@@ -122,7 +131,7 @@ class Steps:
 
     def _first_allocation(
         self,
-        code: Code,
+        code: StatementCode,
         step: Step,
         cells: tuple[LlvmValue, LlvmValue],
         ends: tuple[LlvmValue, LlvmValue],
@@ -136,7 +145,7 @@ class Steps:
 
     def _merged_allocation(
         self,
-        code: Code,
+        code: StatementCode,
         pc: int,
         allocation: Allocation,
         cells: tuple[LlvmValue, LlvmValue, LlvmValue],
@@ -158,13 +167,15 @@ class Steps:
         builder.branch(self._blocks[pc])
         return block
 
-    def _one_step(self, code: Code, step: Step, covered: LlvmValue, done: LlvmValue) -> None:
+    def _one_step(
+        self, code: StatementCode, step: Step, covered: LlvmValue, done: LlvmValue
+    ) -> None:
         builder = code.builder
         builder.store(
             llvm.Constant(I8, 1), builder.gep(covered, [number(self.coverage.step(step.pc))])
         )
         own = self.model.field(step.context, "pc")
-        slot = Context(step.context)
+        slot = StepParameter(step.context)
 
         def fail(verdict: int) -> LlvmValue:
             crashed = self._failed(code, step, verdict, done)
@@ -183,7 +194,7 @@ class Steps:
         )
         code.body(step.body)
 
-    def _failed(self, code: Code, step: Step, verdict: int, done: LlvmValue) -> LlvmValue:
+    def _failed(self, code: StatementCode, step: Step, verdict: int, done: LlvmValue) -> LlvmValue:
         """Return the step that failed, a phi at the start of what all such failures share."""
         key = step.context, verdict
         if key not in self._failures:
@@ -197,7 +208,7 @@ class Steps:
                 builder.branch(done)
         return self._failures[key]
 
-    def _choose_ports(self, code: Code, late: LateArguments) -> None:
+    def _choose_ports(self, code: StatementCode, late: LateArguments) -> None:
         """Give an open ioperm() call the ports that the caller of ``step`` wants."""
         assert late.field is not None  # there are open calls
         builder, task, place = code.builder, code.contexts["task"], code.place(late.field)
@@ -211,13 +222,17 @@ class Steps:
             builder.store(number(1), self._ports_chosen)
 
     def _watch(
-        self, code: Code, step: Step, covered: LlvmValue, write: tuple[Field | None, str, Expr]
+        self,
+        code: StatementCode,
+        step: Step,
+        covered: LlvmValue,
+        write: tuple[Field | None, str, Expr],
     ) -> None:
-        """Note a write to a trusted field of an object that others refer to."""
+        """Note a write to an assumed field of an object that others refer to."""
         field, record, index = write
         affected = [
             n
-            for n, f in enumerate(self.trusted)
+            for n, f in enumerate(self.assumed)
             if f == field or (field is None and f.record == record)
         ]
         if self.merging is None or not affected:
@@ -228,7 +243,7 @@ class Steps:
                 where = number(self.coverage.assumption(position))
                 code.builder.store(llvm.Constant(I8, 1), code.builder.gep(covered, [where]))
 
-    def _go_on(self, code: Code, step: Step, target: int, done: LlvmValue) -> None:
+    def _go_on(self, code: StatementCode, step: Step, target: int, done: LlvmValue) -> None:
         """End the step, or continue with the next one where that is sound."""
         builder = code.builder
         following = self.model.steps.get(target)

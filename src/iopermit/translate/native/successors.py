@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 from llvmlite import ir as llvm
 
-from iopermit.translate.model.nodes import Const, Context, Load
+from iopermit.translate.model.nodes import Const, Load, StepParameter
 from iopermit.translate.native.codegen.llvm_types import BYTES, I1, I8, I32, I64, LlvmValue, number
-from iopermit.translate.native.codegen.statements import Code
+from iopermit.translate.native.codegen.statements import StatementCode
 from iopermit.translate.native.packing import WORD
 from iopermit.translate.native.shared.labels import CPU_SHIFT, TransitionKind, TransitionLabel
 from iopermit.translate.native.steps import task_of, watch_hidden
@@ -36,7 +36,7 @@ class Transitions:
     hidden: HiddenCode | None
     coverage: CoverageLayout
     step: llvm.Function
-    """Executes a step, and those merged with it (see :class:`Steps`)."""
+    """Executes a step, and those merged with it (see :class:`StepFunction`)."""
     finish: llvm.Function
     """Renames and stores a successor."""
 
@@ -57,7 +57,7 @@ class Successors:
         self.range = builder.alloca(I64)
         builder.store(number(0), self.range)
         builder.store(count, self.count)
-        self.code = Code(native.model, native.packing, builder, self.state)
+        self.code = StatementCode(native.model, native.packing, builder, self.state)
         self.code.contexts = {"cpu": self.cpu}
         self.code.contexts["task"] = task_of(self.code)
         watch_hidden(self.code, native.hidden, self.touched)
@@ -97,7 +97,7 @@ class Successors:
         ]
         if not several:
             return
-        own = self.code.value(Load(self.native.model.field(context, "pc"), Context(context)))
+        own = self.code.value(Load(self.native.model.field(context, "pc"), StepParameter(context)))
         choosing: LlvmValue = llvm.Constant(I1, 0)
         for step in several:
             choosing = self.builder.or_(
@@ -166,7 +166,7 @@ class Successors:
         """Emit one rule."""
         label = TransitionLabel(0, kind, index)
         builder, native = self.builder, self.native
-        code = Code(native.model, native.packing, builder, self.work)
+        code = StatementCode(native.model, native.packing, builder, self.work)
         code.contexts = self.code.contexts
         watch_hidden(code, self.native.hidden, self.touched)
         own = native.model.kernel.task_pc
@@ -194,7 +194,7 @@ class Successors:
         start = self.native.model.steps.get(rule.starts)
         if condition == Const(0) or start is None or start.choices > 1:
             return
-        code = Code(self.native.model, self.native.packing, self.builder, self.work)
+        code = StatementCode(self.native.model, self.native.packing, self.builder, self.work)
         code.contexts = self.code.contexts
         watch_hidden(code, self.native.hidden, self.touched)
         with self.builder.if_then(code.truth(condition)):

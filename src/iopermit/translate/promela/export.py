@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from iopermit.translate.model.nodes import FIRST_STEP, VERDICTS, Field, Mask, RecordName
 from iopermit.translate.model.walk import subexpressions
 from iopermit.translate.promela.names import field_names
-from iopermit.translate.promela.process import Process
+from iopermit.translate.promela.process import PromelaProcess
 from iopermit.translate.promela.statements import TASK_STATES, constant, temporaries
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def export(model: Model, initial: InitialValues, *, title: str = "") -> str:
     """
     names = field_names(model.fields)
     declarations = _Declarations(model, initial, names)
-    process = Process(model, names)
+    process = PromelaProcess(model, names)
     about = title.replace("*/", "* /") or "A design of the I/O permission bitmap"
     blocks = [
         _HEADER.format(title=about),

@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from iopermit.translate.model.builder import binary
-from iopermit.translate.model.nodes import Binary, Const, Context, Expr, Field, Select
+from iopermit.translate.model.nodes import Binary, Const, Expr, Field, Select, StepParameter
 from iopermit.translate.promela.statements import Printer, is_truth_value
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _D_STEP = 1200
 """Lines of steps in one d_step, of which Spin accepts 2048 statements (its MAXDSTEP)."""
 
 
-class Process:
+class PromelaProcess:
     """Prints one model; ``names`` has the variable of each field."""
 
     def __init__(self, model: Model, names: dict[Field, str]) -> None:
@@ -139,7 +139,7 @@ class Process:
 def with_choice(expression: Expr, choice: int) -> Expr:
     """Return the expression for one outcome of a step, simplified."""
     match expression:
-        case Context("choice"):
+        case StepParameter("choice"):
             return Const(choice)
         case Binary(op, left, right):
             return _simplified(op, with_choice(left, choice), with_choice(right, choice))

@@ -12,7 +12,6 @@ from iopermit.translate.model.nodes import (
     Check,
     Clear,
     Const,
-    Context,
     Expr,
     Field,
     Goto,
@@ -22,6 +21,7 @@ from iopermit.translate.model.nodes import (
     Mask,
     RecordName,
     Select,
+    StepParameter,
     Stmt,
     Store,
     Temp,
@@ -74,7 +74,7 @@ class Printer:
         match expression:
             case Const(value):
                 text = str(value)
-            case Context(name):
+            case StepParameter(name):
                 text = {"cpu": self.cpu, "task": f"running({self.cpu})", "choice": self.choice}[
                     name
                 ]
@@ -194,7 +194,7 @@ class Printer:
     def _goto(self, target: int) -> str:
         if self.goes_on is None:
             raise ValueError(f"a body without a program counter goes to {target}")
-        context = Context("task" if self.goes_on.record == "task" else "cpu")
+        context = StepParameter("task" if self.goes_on.record == "task" else "cpu")
         place = self._place(self.goes_on, context)
         return f"{place} = {self._content(self.goes_on, Const(target))};"
 

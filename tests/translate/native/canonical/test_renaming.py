@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from llvmlite import ir
 
-from iopermit.translate.native.canonical.renaming import FirstMentions, Names
+from iopermit.translate.native.canonical.renaming import FirstMentions, NameTable
 from iopermit.translate.native.codegen.llvm_types import STATE, VOID, number
-from iopermit.translate.native.codegen.statements import Code
+from iopermit.translate.native.codegen.statements import StatementCode
 from iopermit.translate.native.packing import Place
 
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ def renamed(places: int, bits: int, highest: int) -> Callable[[list[int]], list[
     builder = ir.IRBuilder(function.append_basic_block("entry"))
     packing: Any = SimpleNamespace(words_per_slot={"task": 1}, base={"task": 0})
     model: Any = None
-    code = Code(model, packing, builder, function.args[0])
+    code = StatementCode(model, packing, builder, function.args[0])
     mentions = [("task", slot, Place(0, 0, bits)) for slot in range(places)]
-    found, names = FirstMentions(code, mentions, highest), Names(code, highest)
+    found, names = FirstMentions(code, mentions, highest), NameTable(code, highest)
     for name in range(1, highest + 1):
         new, mentioned = found.new_name(number(name))
         names.enter(number(name), builder.select(mentioned, new, number(0)))

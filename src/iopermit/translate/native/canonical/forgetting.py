@@ -11,10 +11,10 @@ from iopermit.translate.native.codegen.llvm_types import I8, I64, number
 if TYPE_CHECKING:
     from iopermit.translate.analyses.dead_fields import DeadFields
     from iopermit.translate.analyses.late_arguments import LateArguments
-    from iopermit.translate.native.codegen.statements import Code
+    from iopermit.translate.native.codegen.statements import StatementCode
 
 
-def clear_dead_fields(code: Code, dead: DeadFields) -> None:
+def clear_dead_fields(code: StatementCode, dead: DeadFields) -> None:
     """Zero the dead fields of every task, by a table of masks for each ``pc``."""
     packing, builder = code.packing, code.builder
     words = sorted({packing.places[field].word for field in dead.fields})
@@ -32,7 +32,7 @@ def clear_dead_fields(code: Code, dead: DeadFields) -> None:
             builder.store(builder.and_(builder.load(pointer, typ=I64), keep), pointer)
 
 
-def forget_open_arguments(code: Code, late: LateArguments) -> None:
+def forget_open_arguments(code: StatementCode, late: LateArguments) -> None:
     """Give every ioperm() call that nothing has looked at yet the same ports."""
     assert late.field is not None  # there are open calls
     builder, place, pc = (
@@ -55,7 +55,7 @@ def forget_open_arguments(code: Code, late: LateArguments) -> None:
         code.put("task", slot, place, builder.select(forget, number(late.values[0]), ports))
 
 
-def _masks(code: Code, dead: DeadFields, word: int, pcs: int) -> llvm.GlobalVariable:
+def _masks(code: StatementCode, dead: DeadFields, word: int, pcs: int) -> llvm.GlobalVariable:
     """Return a table of the bits to keep of a task's word, two entries for each ``pc``."""
     rows = []
     for pc in range(pcs):

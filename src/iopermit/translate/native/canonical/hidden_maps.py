@@ -25,7 +25,7 @@ from iopermit.translate.native.codegen.llvm_types import (
     new_function,
     number,
 )
-from iopermit.translate.native.codegen.statements import Code
+from iopermit.translate.native.codegen.statements import StatementCode
 from iopermit.translate.native.shared.hidden_values import FLAGS, GREW, MATTERED, ON, VALUES
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ class HiddenCode:
         array.initializer = llvm.Constant(llvm.ArrayType(I8, size), bytearray(size))
         return array
 
-    def _code(self, builder: llvm.IRBuilder, state: LlvmValue) -> Code:
-        return Code(self.hidden.model, self.packing, builder, state)
+    def _code(self, builder: llvm.IRBuilder, state: LlvmValue) -> StatementCode:
+        return StatementCode(self.hidden.model, self.packing, builder, state)
 
     def flag(self, builder: llvm.IRBuilder, which: int) -> LlvmValue:
         """Return the address of a flag."""
@@ -68,7 +68,7 @@ class HiddenCode:
         builder.ret(builder.and_(on, code.truth(self.hidden.condition())))
         return function
 
-    def _number(self, code: Code, cpu: LlvmValue) -> LlvmValue:
+    def _number(self, code: StatementCode, cpu: LlvmValue) -> LlvmValue:
         """Return the number of the hidden map of a TSS."""
         builder, total, shift = code.builder, number(0), 0
         for field in self.hidden.fields:
@@ -79,7 +79,7 @@ class HiddenCode:
             shift += self.hidden.width(field)
         return total
 
-    def put(self, code: Code, cpu: LlvmValue, which: LlvmValue) -> None:
+    def put(self, code: StatementCode, cpu: LlvmValue, which: LlvmValue) -> None:
         """Write the hidden map of a number; a sequence number becomes one that nothing holds."""
         builder, shift = code.builder, 0
         for field in self.hidden.fields:

@@ -1,6 +1,6 @@
 """Prints the renaming of pointers and numbers by a table, without a branch and without memory.
 
-Names (slots plus one, or sequence numbers; 0 is none) are small, so a table from old to new
+NameTable (slots plus one, or sequence numbers; 0 is none) are small, so a table from old to new
 names fits into one 64-bit word, and finding the first mention of a name among all places is a
 comparison of one vector of bytes. Where there are too many names or places, arrays do it.
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from iopermit.translate.model.nodes import RecordName
-    from iopermit.translate.native.codegen.statements import Code
+    from iopermit.translate.native.codegen.statements import StatementCode
     from iopermit.translate.native.packing import Place
 
 BITS_PER_NAME = 4
@@ -28,10 +28,10 @@ Mention = tuple["RecordName", int, "Place"]
 """Record, slot and place of one pointer or number."""
 
 
-class Names:
+class NameTable:
     """A table from old to new names."""
 
-    def __init__(self, code: Code, names: int) -> None:
+    def __init__(self, code: StatementCode, names: int) -> None:
         """Begin a table of the names 0 to ``names``, in which 0 stays 0."""
         self.code, self.builder, self.is_packed = code, code.builder, names <= MOST_NAMES
         self._packed: LlvmValue = number(0)
@@ -60,7 +60,7 @@ class Names:
 
 
 def rename(
-    code: Code, mentions: Sequence[Mention], new_name: Callable[[LlvmValue], LlvmValue]
+    code: StatementCode, mentions: Sequence[Mention], new_name: Callable[[LlvmValue], LlvmValue]
 ) -> None:
     """Give every place the new name of its old one, one word of the state after the other."""
     builder = code.builder
@@ -81,7 +81,7 @@ def rename(
 class FirstMentions:
     """Numbers names from 1 in the order of their first mention."""
 
-    def __init__(self, code: Code, mentions: Sequence[Mention], names: int) -> None:
+    def __init__(self, code: StatementCode, mentions: Sequence[Mention], names: int) -> None:
         """Look at all places, in their order, for the names 1 to ``names``."""
         self.code, self.builder = code, code.builder
         self.values = [code.get(record, number(slot), place) for record, slot, place in mentions]

@@ -14,7 +14,7 @@ from iopermit.translate.native.canonical.forgetting import clear_dead_fields, fo
 from iopermit.translate.native.canonical.renaming import (
     FirstMentions,
     Mention,
-    Names,
+    NameTable,
     Zones,
     rename,
 )
@@ -26,7 +26,7 @@ from iopermit.translate.native.codegen.llvm_types import (
     new_function,
     number,
 )
-from iopermit.translate.native.codegen.statements import Code
+from iopermit.translate.native.codegen.statements import StatementCode
 
 if TYPE_CHECKING:
     from llvmlite import ir as llvm
@@ -52,7 +52,7 @@ def emit_canonical(
 ) -> llvm.Function:
     """Emit ``canonical(working)``, which clears what does not matter and renames in place."""
     function, builder = new_function(module, "canonical", VOID, STATE)
-    renaming = _Renaming(Code(model, packing, builder, function.args[0]))
+    renaming = _Renaming(StatementCode(model, packing, builder, function.args[0]))
     if dead is not None:
         clear_dead_fields(renaming.code, dead)
     if late is not None:
@@ -68,7 +68,7 @@ def emit_canonical(
 
 
 class _Renaming:
-    def __init__(self, code: Code) -> None:
+    def __init__(self, code: StatementCode) -> None:
         self.code, self.model, self.packing, self.builder = (
             code,
             code.model,
@@ -235,7 +235,7 @@ class _Renaming:
             self.builder.store(
                 value, self.code.word_pointer(record, number(index // per_slot), index % per_slot)
             )
-        names = Names(self.code, len(order))
+        names = NameTable(self.code, len(order))
         for position, old in enumerate(order):
             names.enter(self.builder.add(old, number(1)), number(position + 1))
         names.rewrite(self._mentions(self.references.get(record, [])))
@@ -254,7 +254,7 @@ class _Renaming:
     def rename_heap(self, heap: RecordName) -> None:
         """Number heap slots by first mention; slots that nothing refers to follow in order."""
         slots, mentions = self.model.counts[heap], self._mentions(self.references[heap])
-        names, found = Names(self.code, slots), FirstMentions(self.code, mentions, slots)
+        names, found = NameTable(self.code, slots), FirstMentions(self.code, mentions, slots)
         used, new_names = found.count, []
         for slot in range(slots):
             name, mentioned = found.new_name(number(slot + 1))

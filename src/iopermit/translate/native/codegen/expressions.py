@@ -10,13 +10,13 @@ from iopermit.translate.model.nodes import (
     FREE,
     Binary,
     Const,
-    Context,
     Expr,
     Field,
     Load,
     Mask,
     RecordName,
     Select,
+    StepParameter,
     Temp,
     Unshared,
 )
@@ -69,7 +69,7 @@ class ExpressionCode(FieldCode):
         match expr:
             case Const(value):
                 return number(value & (1 << 64) - 1)
-            case Context(name):
+            case StepParameter(name):
                 return self.contexts[name]
             case Temp(name):
                 return self.builder.load(self.temp(name), typ=I64)

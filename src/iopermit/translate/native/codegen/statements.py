@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from iopermit.translate.native.packing import Packing
 
 
-class Code(ExpressionCode):
+class StatementCode(ExpressionCode):
     """Emits code into one LLVM function that works on a state in working form."""
 
     def __init__(

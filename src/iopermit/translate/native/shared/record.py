@@ -13,7 +13,7 @@ FIELDS: Final = (
 """The order of the record's fields; each has 64 bits."""
 
 
-class Record(ctypes.Structure):
+class PartitionRecord(ctypes.Structure):
     """Addresses and numbers that the functions of ``native/engine.py`` read and write."""
 
     _fields_ = tuple((name, ctypes.c_uint64) for name in FIELDS)
