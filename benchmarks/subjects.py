@@ -8,18 +8,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from iopermit.designs import find
+from iopermit.engine.control import Control
 from iopermit.engine.limits import Limits
-from iopermit.search.explore import Exploration, explore
-from iopermit.search.native import Native
+from iopermit.search.compilation import compiled, translated
+from iopermit.search.exploration.native import NativeFunctions
+from iopermit.search.problem import Problem, Settings
+from iopermit.search.refinement import explored
 from iopermit.system.events import Event
 from iopermit.system.events.recorded import ALL_EVENTS, PLAIN_EVENTS
 from iopermit.translate.analyses.reductions import NO_REDUCTIONS, Reductions
 from iopermit.translate.model.initial_state import initial_values
-from iopermit.translate.native.jit import compile_model
 from iopermit.translate.promela.export import export
 from iopermit.translate.translation import translate
 
 if TYPE_CHECKING:
+    from iopermit.search.exploration.design_search import DesignSearchResult
     from iopermit.system.scenario import Scenario
 
 UNREDUCED = NO_REDUCTIONS
@@ -33,6 +36,8 @@ UNREDUCED_OPTIONS = (
     "--no-hidden-maps",
 )
 """The same on the command line."""
+_LIMITS: Final = Limits(max_memory=8 << 30)
+
 _IOPERMIT: Final = (
     sys.executable,
     "-c",
@@ -73,21 +78,19 @@ class Subject:
         model = translate(design, self.scenario)
         return export(model, initial_values(design, self.scenario, model))
 
-    def explore(self, reductions: Reductions, threads: int = 1) -> tuple[Exploration, float]:
+    def explore(self, reductions: Reductions, threads: int = 1) -> tuple[DesignSearchResult, float]:
         """Visit every state in this process; return the result and the processor seconds.
 
         Neither these nor the `seconds` of the result include compilation.
         """
-        design = find(self.design)
-        model = translate(design, self.scenario)
-        compiled = compile_model(model, reductions)
-        values = initial_values(design, self.scenario, model)
-        native, limits = Native(compiled), Limits(max_memory=8 << 30)
+        settings = Settings(reductions, threads, exhaustive=True, optimised=True)
+        source = translated(Problem(find(self.design), self.scenario, settings))
+        functions, control = NativeFunctions(compiled(source, ())), Control(_LIMITS)
         before = time.process_time()
-        result = explore(native, values, limits, threads, stop=False)
+        result = explored(source, functions, control)
         cpu_seconds = time.process_time() - before
         if not result.exhausted:
-            message = f"{self}: {result.reason}"
+            message = f"{self}: {result.ending.reason if result.ending else 'not exhausted'}"
             raise RuntimeError(message)
         return result, cpu_seconds
 

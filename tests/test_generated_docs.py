@@ -9,7 +9,9 @@ from tools import generate_docs
 from iopermit.engine.comparison import EVENT_SETS, Rung
 from iopermit.engine.ladder import COMPARISON_LADDER
 from iopermit.report.cost_plot import described
-from iopermit.search.compare import Settings, Subject, search
+from iopermit.search.compare import Subject, search
+from iopermit.search.problem import Settings
+from iopermit.system.scenario import Scenario
 
 MATRIX = generate_docs.read(generate_docs.MATRIX)
 FULL = generate_docs.read(generate_docs.FULL_MATRIX)
@@ -74,7 +76,7 @@ def test_the_quick_searches_are_there() -> None:
 )
 def test_a_recorded_verdict_is_found_again(case: Case) -> None:
     """Verdict, number of states and violation of a small scenario are the recorded ones."""
-    found = search(case.row, case.recorded.bounds, EVENT_SETS[case.events], Settings())
+    found = search(case.row, Scenario(*case.recorded.bounds, EVENT_SETS[case.events]), Settings())
     assert found == case.recorded
 
 

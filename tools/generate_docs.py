@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Final
 
 from iopermit.designs import designs
 from iopermit.engine.comparison import EVENT_SETS, Cell, Matrix
+from iopermit.engine.control import Control
 from iopermit.engine.ladder import COMPARISON_LADDER, FULL_COMPARISON_LADDER, Bounds
 from iopermit.engine.limits import Limits
 from iopermit.report.compare import cell_text, matrix_table
 from iopermit.report.compare_json import matrix_from_json, matrix_json
 from iopermit.report.cost import LEGEND, comparison_table, design_table, markdown
 from iopermit.report.cost_plot import plot
-from iopermit.search.compare import Settings, Subject, compare, empty_matrix, subjects
+from iopermit.search.compare import Subject, compare, empty_matrix, subjects
 from iopermit.system.cost import COLUMNS, PATHS, Costs, costs_of
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ def search_full() -> None:
 
 def _search(matrix: Matrix, ladder: Sequence[Bounds], limits: Limits, file: Path) -> None:
     file.parent.mkdir(exist_ok=True)
-    compare(rows(), matrix, ladder, Settings(limits), filled=_saver(file))
+    compare(rows(), matrix, ladder, control=Control(limits), filled=_saver(file))
     _saver(file)(matrix)
 
 

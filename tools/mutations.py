@@ -16,7 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from iopermit.designs import find
-from iopermit.search.mutation import HOLDS_UNDER, SMALL, Outcome, UndeterminedError, judge
+from iopermit.search.mutation import (
+    HOLDS_UNDER,
+    SMALL,
+    MutantOutcome,
+    UndeterminedError,
+    check_mutant,
+)
 from iopermit.system.events.recorded import ALL_EVENTS, PLAIN_EVENTS
 from iopermit.translate.frontend.mutate import Mutation, mutations
 
@@ -70,7 +76,7 @@ def events_in_words(events: frozenset[Event]) -> str:
     return " ".join(["plain events", *words])
 
 
-def row(mutation: Mutation, outcome: Outcome, reason: str | None) -> str:
+def row(mutation: Mutation, outcome: MutantOutcome, reason: str | None) -> str:
     """Return the line of the table about one mutant."""
     where = f"{mutation.method}, {Path(mutation.file).name}:{mutation.line}"
     if outcome.found:
@@ -96,27 +102,27 @@ def sections(document: str) -> dict[str, str]:
     return {part.split("\n", 1)[0]: "## " + part.rstrip("\n") + "\n" for part in parts}
 
 
-def _judge(arguments: tuple[str, int, tuple[Bounds, ...], bool]) -> Outcome:
+def _check(arguments: tuple[str, int, tuple[Bounds, ...], bool]) -> MutantOutcome:
     design, number, scenarios, confirmed = arguments
     mutation = mutations(find(design))[number]
-    outcome = judge(mutation, HOLDS_UNDER[design], scenarios, confirmed=confirmed)
+    outcome = check_mutant(mutation, HOLDS_UNDER[design], scenarios, confirmed=confirmed)
     if outcome.found or mutation.key in reasons(design):
         return outcome
     try:
-        return judge(mutation, HOLDS_UNDER[design], LARGER, confirmed=confirmed)
+        return check_mutant(mutation, HOLDS_UNDER[design], LARGER, confirmed=confirmed)
     except UndeterminedError:
         return outcome
 
 
 def outcomes(
     design: str, jobs: int, scenarios: tuple[Bounds, ...] = SMALL, *, confirmed: bool = True
-) -> list[tuple[Mutation, Outcome]]:
+) -> list[tuple[Mutation, MutantOutcome]]:
     """Search every mutant of a design, `jobs` at a time."""
     made = mutations(find(design))
     work = [(design, number, scenarios, confirmed) for number in range(len(made))]
     results = []
     with ProcessPoolExecutor(jobs) as pool:
-        for mutation, outcome in zip(made, pool.map(_judge, work), strict=True):
+        for mutation, outcome in zip(made, pool.map(_check, work), strict=True):
             print(".", end="", file=sys.stderr, flush=True)
             results.append((mutation, outcome))
     print(f" {design}", file=sys.stderr)

@@ -38,14 +38,14 @@ def test_the_handler_of_a_program_is_left_alone() -> None:
         signal.signal(signal.SIGINT, before)
 
 
-def test_contexts_within_another_share_its_note() -> None:
-    """A Ctrl-C between two searches is seen by the second, if a context is open around both."""
-    with Interruption() as around:
-        with Interruption() as first:
-            assert not first.requested
+def test_it_can_be_opened_again_while_it_is_open() -> None:
+    """A Ctrl-C between two searches is seen by the second, if it is open around both."""
+    interruption = Interruption()
+    with interruption:
+        with interruption:
+            assert not interruption.requested
         signal.raise_signal(signal.SIGINT)
-        with Interruption() as second:
+        with interruption as second:
             assert second.requested
-        assert around.requested
-    with Interruption() as later:
-        assert not later.requested
+        assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -1,7 +1,7 @@
 """The simple interpreter of models must find the same states and verdicts as native code."""
 
 import pytest
-from tests.support.search.exploring import explore, subject
+from tests.support.search.searching import explore, subject
 from tests.support.translate.interpreter import Interpreter
 
 from iopermit.system.events import Event

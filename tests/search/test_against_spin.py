@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support import spin
-from tests.support.search.exploring import explore, subject
+from tests.support.search.searching import explore, subject
 
 from iopermit.designs import designs
 from iopermit.system.events import Event

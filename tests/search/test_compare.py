@@ -2,8 +2,9 @@
 
 from iopermit.designs import designs
 from iopermit.engine.comparison import Cell, Matrix, Rung
+from iopermit.engine.control import Control
 from iopermit.engine.limits import Limits
-from iopermit.search.compare import Settings, Subject, compare, empty_matrix, subjects
+from iopermit.search.compare import Subject, compare, empty_matrix, subjects
 
 SMALL, MEDIUM, LARGE = (1, 1, 1), (1, 2, 1), (1, 2, 2)
 
@@ -24,7 +25,7 @@ def test_a_violation_ends_a_cell() -> None:
     rows = [Subject(designs()["linux-060aa16f"])]
     matrix = empty_matrix(rows, ["plain-without-preempt"], MEDIUM)
     calls: list[Matrix] = []
-    compare(rows, matrix, (SMALL, MEDIUM), Settings(), filled=calls.append)
+    compare(rows, matrix, (SMALL, MEDIUM), filled=calls.append)
     cell = matrix["linux-060aa16f"]["plain-without-preempt"]
     assert [(r.bounds, r.outcome, r.kinds) for r in cell.rungs] == [(SMALL, "violated", ("crash",))]
     assert len(calls) == 1
@@ -35,8 +36,8 @@ def test_a_search_goes_on_where_it_stopped() -> None:
     rows = [Subject(designs()["linux-2.6.8"])]
     known = Rung(SMALL, "holds", 10)
     matrix = {"linux-2.6.8": {"plain-without-preempt": Cell((known,), LARGE)}}
-    settings = Settings(Limits(max_states=10))
-    compare(rows, matrix, (SMALL, MEDIUM, LARGE), settings)
+    control = Control(Limits(max_states=10))
+    compare(rows, matrix, (SMALL, MEDIUM, LARGE), control=control)
     cell = matrix["linux-2.6.8"]["plain-without-preempt"]
     assert cell.rungs[0] is known
     assert [r.outcome for r in cell.rungs] == ["holds", "undetermined"]
@@ -49,5 +50,5 @@ def test_an_option_changes_the_verdict() -> None:
     """Without the branch for iopl(3) linux-5.5 crashes with one task (B6)."""
     rows = [Subject(designs()["linux-5.5"], ("no_iopl_branch",))]
     matrix = empty_matrix(rows, ["plain-without-preempt"], SMALL)
-    compare(rows, matrix, (SMALL,), Settings())
+    compare(rows, matrix, (SMALL,))
     assert matrix[rows[0].name]["plain-without-preempt"].rungs[0].kinds == ("crash",)

@@ -1,12 +1,12 @@
-"""Tests of iopermit.search.engine: the native functions, against the same in Python."""
+"""Tests of iopermit.search.exploration.loops: the native functions, against the same in Python."""
 
 import random
 from array import array
 
-from tests.support.search.exploring import subject
+from tests.support.search.searching import subject
 
-from iopermit.search.engine import Engine, home
-from iopermit.search.memory import address
+from iopermit.search.exploration.loops import NativeLoops, home
+from iopermit.search.exploration.memory import address
 from iopermit.system.events.recorded import PLAIN_EVENTS
 from iopermit.system.scenario import Scenario
 from iopermit.translate.analyses.reductions import NO_REDUCTIONS
@@ -24,7 +24,7 @@ def test_the_hash_is_that_of_murmurhash() -> None:
     """The hash of a state is the finaliser of MurmurHash3 over each of its words."""
     small = subject("linux-5.4", Scenario(1, 1, 1, PLAIN_EVENTS))
     compiled = compile_model(small.model, NO_REDUCTIONS, optimised=False)
-    engine, rng = Engine(compiled), random.Random(1)
+    engine, rng = NativeLoops(compiled), random.Random(1)
     for _ in range(100):
         words = array("Q", [rng.getrandbits(64) for _ in range(compiled.packing.stored_words)])
         value = 0x9E3779B97F4A7C15

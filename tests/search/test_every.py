@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from iopermit.designs import designs, find
+from iopermit.engine.control import Control
 from iopermit.engine.limits import Limits
 from iopermit.report.json import to_text, verdict_json
 from iopermit.search.check import check, check_once
@@ -19,8 +20,7 @@ from iopermit.system.scenario import Scenario
 
 if TYPE_CHECKING:
     from iopermit.engine.verdict import Verdict
-    from iopermit.search.one_scenario import Settings
-    from iopermit.system.design import Design
+    from iopermit.search.problem import Problem
 
 FAMILY = Scenario(1, 2, 1, ALL_EVENTS)
 ENDLESS = {"linux-5.5 --option no_refcnt_reset"}
@@ -36,8 +36,8 @@ def messages(verdict: Verdict) -> list[str]:
 def test_every_violation_is_confirmed_and_replayed(row: Subject) -> None:
     """With --all, each violation is confirmed at full size, and a saved one can be replayed."""
     design = with_options(row.design, dict.fromkeys(row.options, True))
-    limits = Limits(max_states=1 << 20)
-    verdict = check(design, FAMILY, every=True, limits=limits, options=row.options)
+    control = Control(Limits(max_states=1 << 20))
+    verdict = check(design, FAMILY, every=True, control=control, options=row.options)
     assert bool(verdict.reason) is (row.name in ENDLESS)
     if verdict.verdict == "holds":
         return
@@ -51,11 +51,11 @@ def test_a_limit_beyond_garbage_ends_no_other_search(monkeypatch: pytest.MonkeyP
     """After a search beyond garbage that finds nothing in time, larger scenarios follow."""
     searched: list[tuple[int, bool]] = []
 
-    def noted(design: type[Design], scenario: Scenario, settings: Settings) -> Verdict:
-        searched.append((scenario.longs, scenario.garbage))
-        return check_once(design, scenario, settings)
+    def noted(problem: Problem) -> Verdict:
+        searched.append((problem.scenario.longs, problem.scenario.garbage))
+        return check_once(problem)
 
-    monkeypatch.setattr("iopermit.search.check._MOST_BEYOND", 10)
+    monkeypatch.setattr("iopermit.search.check.MOST_BEYOND_GARBAGE", 10)
     monkeypatch.setattr("iopermit.search.check.check_once", noted)
     assert "limit of 10 states" in check(find("linux-2.6.9"), every=True).reason
     plain, under_all_events = searched[:2], searched[2:]

@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support.search.searching import search_of
 
 from iopermit.designs import find
 from iopermit.search.check import check
-from iopermit.search.native import Native, initial_state
-from iopermit.search.one_scenario import Search, Settings
+from iopermit.search.exploration.native import NativeFunctions, initial_state
 from iopermit.system.events import Event
 from iopermit.system.events.recorded import PLAIN_EVENTS
 from iopermit.system.scenario import Scenario
@@ -20,7 +20,7 @@ from iopermit.translate.native.jit import compile_model
 from iopermit.translate.translation import translate
 
 if TYPE_CHECKING:
-    from iopermit.search.explore import Exploration
+    from iopermit.search.exploration.design_search import DesignSearchResult
 
 ONLY = replace(NO_REDUCTIONS, hidden=True, merging=True, counters=True)
 """Forgetting hidden maps, and what it needs: merging, and renaming of sequence numbers."""
@@ -28,14 +28,16 @@ CALM = PLAIN_EVENTS - {Event.PREEMPT}
 FEW = frozenset({Event.IOPERM, Event.EXIT, Event.FORK})
 
 
-def explored(name: str, scenario: Scenario, reductions: Reductions) -> tuple[Exploration, Native]:
+def explored(
+    name: str, scenario: Scenario, reductions: Reductions
+) -> tuple[DesignSearchResult, NativeFunctions]:
     """Search everything."""
-    result, native = Search(find(name), scenario, Settings(reductions=reductions)).explore()
-    assert result.exhausted
-    return result, native
+    search = search_of(name, scenario, reductions=reductions)
+    assert search.result.exhausted
+    return search.result, search.functions
 
 
-def reachable(native: Native, start: tuple[int, ...]) -> set[tuple[int, ...]]:
+def reachable(native: NativeFunctions, start: tuple[int, ...]) -> set[tuple[int, ...]]:
     """Return all states, searched with a loop of Python's own."""
     found, waiting = {start}, [start]
     while waiting:
@@ -58,7 +60,7 @@ def test_the_states_are_those_of_the_whole_search(name: str, events: frozenset[E
     result, native = explored(name, scenario, ONLY)
     model = translate(find(name), scenario)
     without = replace(ONLY, hidden=False)
-    plain = Native(compile_model(model, without, native.compiled.assumed, optimised=False))
+    plain = NativeFunctions(compile_model(model, without, native.compiled.assumed, optimised=False))
     initial = initial_state(plain, initial_values(find(name), scenario, model))
     everything = reachable(plain, tuple(int(word) for word in initial))
     hidden = {
@@ -84,12 +86,12 @@ def test_maps_that_do_not_matter_are_forgotten(name: str) -> None:
 def test_maps_that_matter_are_kept(name: str) -> None:
     """Where a stale map can come back, it is not forgotten: the leak is found as without."""
     scenario = Scenario(1, 3, 2, frozenset({Event.IOPERM, Event.MIGRATE}))
-    search = Search(find(name), scenario, Settings())
-    result, native = search.explore()
-    assert native.compiled.hidden is not None
-    assert not native.compiled.hidden.is_on
+    search = search_of(name, scenario)
+    result, hidden = search.result, search.functions.compiled.hidden
+    assert hidden is not None
+    assert not hidden.is_on
     without = replace(Reductions(), hidden=False)
-    kept, _ = Search(find(name), scenario, Settings(reductions=without)).explore()
+    kept = search_of(name, scenario, reductions=without).result
     assert result.states == kept.states
     assert {kind for kind, _ in result.found} == {kind for kind, _ in kept.found} == {"leak"}
 

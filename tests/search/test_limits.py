@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+from tests.support.search.searching import search_of
 
 from iopermit.designs import find
+from iopermit.engine.control import Control
 from iopermit.engine.errors import ReplayError
 from iopermit.engine.limits import Limits
 from iopermit.search import compare
 from iopermit.search.check import check
-from iopermit.search.one_scenario import Search, Settings
+from iopermit.search.counterexample.confirmation import Confirmation, confirm
 from iopermit.system.events import Event
 from iopermit.system.events.recorded import ALL_EVENTS, PLAIN_EVENTS
 from iopermit.system.scenario import Scenario
@@ -23,7 +25,8 @@ from iopermit.translate.frontend.mutate import mutations
 
 if TYPE_CHECKING:
     from iopermit.engine.progress import Progress
-    from iopermit.engine.verdict import Verdict
+    from iopermit.search.counterexample.counterexamples import Counterexample
+    from iopermit.search.problem import Problem
     from iopermit.system.design import Design
 
 SMALL = Scenario(1, 2, 1, PLAIN_EVENTS - {Event.PREEMPT})
@@ -48,9 +51,9 @@ def test_a_limit_leaves_the_verdict_open(
 ) -> None:
     """A search that a limit ends is undetermined, says which limit, and is not exhaustive."""
     # The memory limit allows for one buffer beyond it: a small one, for so small a search.
-    monkeypatch.setattr("iopermit.search.partition.BUFFER", 256)
+    monkeypatch.setattr("iopermit.search.exploration.visited.BUFFER", 256)
     assert check(find(HOLDS), SMALL).verdict == "holds"
-    limited = check(find(HOLDS), SMALL, limits=limits)
+    limited = check(find(HOLDS), SMALL, control=Control(limits))
     assert limited.verdict == "undetermined"
     assert reason in limited.reason
     assert not limited.search.exhausted
@@ -60,8 +63,8 @@ def test_a_limit_leaves_the_verdict_open(
 @pytest.mark.parametrize("name", [HOLDS, "linux-v2-06", "linux-5.5-xen-pv"])
 def test_two_threads_find_what_one_finds(name: str) -> None:
     """Two threads visit exactly the states and transitions of one, and find the same kinds."""
-    one, _ = Search(find(name), SMALL, Settings()).explore(stop=False)
-    two, _ = Search(find(name), SMALL, Settings(threads=2)).explore(stop=False)
+    one = search_of(name, SMALL, exhaustive=True).result
+    two = search_of(name, SMALL, exhaustive=True, threads=2).result
     assert one.exhausted
     assert two.exhausted
     assert (two.states, two.transitions, two.depth) == (one.states, one.transitions, one.depth)
@@ -80,13 +83,13 @@ def test_two_threads_find_a_shortest_schedule() -> None:
 
 def test_an_interrupted_search_tells_how_far_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C ends a search as undetermined, with the states visited until then."""
-    monkeypatch.setattr("iopermit.search.explore._PROGRESS_SECONDS", -math.inf)
+    monkeypatch.setattr("iopermit.search.exploration.design_search._PROGRESS_SECONDS", -math.inf)
 
     def interrupt(progress: Progress) -> None:
         if progress.depth > 4:
             raise KeyboardInterrupt
 
-    verdict = check(find(HOLDS), SMALL, progress=interrupt)
+    verdict = check(find(HOLDS), SMALL, control=Control(progress=interrupt))
     assert verdict.verdict == "undetermined"
     assert "interrupted" in verdict.reason
     assert verdict.search.states > 10
@@ -137,14 +140,13 @@ def test_what_full_size_does_not_confirm_is_not_shown(forgetful: type[Design]) -
 @pytest.fixture
 def unconfirmed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let full size confirm nothing that is found with one long."""
-    violated = Search._violated
 
-    def only_with_more(search: Search, *arguments: Any) -> Verdict:  # noqa: ANN401 - passed on
-        if search.scenario.longs == 1:
+    def only_with_more(problem: Problem, found: Counterexample) -> Confirmation:
+        if problem.scenario.longs == 1:
             raise ReplayError("it shows no violation")
-        return violated(search, *arguments)
+        return confirm(problem, found)
 
-    monkeypatch.setattr(Search, "_violated", only_with_more)
+    monkeypatch.setattr("iopermit.search.counterexample.confirmation.confirm", only_with_more)
 
 
 @pytest.mark.usefixtures("unconfirmed")
@@ -164,7 +166,7 @@ def test_a_comparison_goes_on_with_more_longs() -> None:
     rows = [compare.Subject(find("linux-5.4"))]
     for largest, outcomes in (((1, 2, 2), ["violated"]), ((1, 2, 1), ["undetermined"])):
         matrix = compare.empty_matrix(rows, ["all"], largest)
-        compare.compare(rows, matrix, [(1, 2, 1), largest], compare.Settings())
+        compare.compare(rows, matrix, [(1, 2, 1), largest])
         rungs = matrix["linux-5.4"]["all"].rungs
         assert [(rung.outcome, rung.bounds) for rung in rungs] == [(o, largest) for o in outcomes]
 
@@ -210,10 +212,10 @@ def test_a_limit_leaves_further_violations_open() -> None:
     design = find("linux-v2-06")
     complete = check(design, LEAKY, every=True)
     limits = Limits(max_states=complete.search.states - 1)
-    cut = check(design, LEAKY, every=True, limits=limits)
+    cut = check(design, LEAKY, every=True, control=Control(limits))
     assert (complete.verdict, cut.verdict) == ("violated", "violated")
     assert not complete.reason
     assert "limit of" in cut.reason
     assert cut.reason.endswith(" states was reached (1 CPU, 2 tasks, 2 longs)")
     assert not any(also.reason for also in cut.also)
-    assert not check(design, LEAKY, limits=limits).reason
+    assert not check(design, LEAKY, control=Control(limits)).reason

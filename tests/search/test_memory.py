@@ -1,24 +1,24 @@
-"""Tests of iopermit.search.memory: what native code and Python share."""
+"""Tests of iopermit.search.exploration.memory: what native code and Python share."""
 
 import ctypes
 from array import array
 
 import pytest
 
-from iopermit.search.memory import Memory, address, zeroes
+from iopermit.search.exploration.memory import MappedMemory, address, zeroes
 
 
 @pytest.mark.parametrize("size", [0, 8, 1 << 12, (1 << 22) + 8])
 def test_memory_is_zero_at_first(size: int) -> None:
     """All of a new mapping is 0, however large it is."""
-    memory = Memory(size)
+    memory = MappedMemory(size)
     assert memory.size == size
     assert ctypes.string_at(memory.address, size) == bytes(size)
 
 
 def test_python_and_native_code_see_the_same() -> None:
     """What Python writes is at the address, and what is written there Python reads."""
-    memory = Memory(64)
+    memory = MappedMemory(64)
     memory.write(2, array("Q", [7, 8]))
     native = (ctypes.c_uint64 * 8).from_address(memory.address)
     assert list(native) == [0, 0, 7, 8, 0, 0, 0, 0]
@@ -31,7 +31,7 @@ def test_python_and_native_code_see_the_same() -> None:
 def test_too_much_memory_is_an_error_of_its_own(size: int) -> None:
     """Asking for more than there can be raises MemoryError, which the command explains."""
     with pytest.raises(MemoryError):
-        Memory(size)
+        MappedMemory(size)
 
 
 def test_an_array_lies_at_its_address() -> None:

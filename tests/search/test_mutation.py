@@ -9,7 +9,7 @@ import pytest
 from tools import mutations as tool
 
 from iopermit.designs import find
-from iopermit.search.mutation import HOLDS_UNDER, SMALL, judge
+from iopermit.search.mutation import HOLDS_UNDER, SMALL, check_mutant
 from iopermit.translate.frontend.load import load_design
 from iopermit.translate.frontend.mutate import mutations
 
@@ -92,6 +92,8 @@ def test_leak_of_a_mutant_is_confirmed_at_full_size() -> None:
     """v6.16 without its invalidation at switch-out leaks, and the message names real ports."""
     made = mutations(find("linux-6.16+preempt_off"))
     (mutation,) = [m for m in made if m.statement == "self.tss_invalidate_io_bitmap(cpu)"]
-    outcome = judge(mutation, HOLDS_UNDER["linux-6.16+preempt_off"], ((1, 2, 1),), confirmed=True)
+    outcome = check_mutant(
+        mutation, HOLDS_UNDER["linux-6.16+preempt_off"], ((1, 2, 1),), confirmed=True
+    )
     assert (outcome.found, outcome.kind) == (True, "leak")
     assert "task B may use ports" in outcome.message

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iopermit.search.partition import LINK, most_states
+from iopermit.search.exploration.visited import LINK, most_states
 
 WORD = 8
 

@@ -5,10 +5,10 @@ from dataclasses import fields, replace
 from typing import NamedTuple
 
 import pytest
+from tests.support.search.searching import search_of
 
 from iopermit.designs import designs, find
-from iopermit.search.explore import Exploration
-from iopermit.search.one_scenario import Search, Settings
+from iopermit.search.exploration.design_search import DesignSearchResult
 from iopermit.system.design import Design
 from iopermit.system.events import Event
 from iopermit.system.events.recorded import ALL_EVENTS
@@ -90,14 +90,14 @@ GOLDEN = [
 ]
 
 
-def explore(design: type[Design], scenario: Scenario, reductions: Reductions) -> Exploration:
+def explore(design: type[Design], scenario: Scenario, reductions: Reductions) -> DesignSearchResult:
     """Search everything, going on after violations."""
-    result, _ = Search(design, scenario, Settings(reductions=reductions)).explore(stop=False)
+    result = search_of(design, scenario, reductions=reductions, exhaustive=True).result
     assert result.exhausted
     return result
 
 
-def kinds(result: Exploration) -> str:
+def kinds(result: DesignSearchResult) -> str:
     """Return the kinds of violations found."""
     return " ".join(sorted(result.violations))
 

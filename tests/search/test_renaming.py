@@ -9,8 +9,8 @@ import pytest
 
 from iopermit.designs import find
 from iopermit.search.check import check
-from iopermit.search.native import Native, initial_state
-from iopermit.search.renaming import _permuted, representatives
+from iopermit.search.counterexample.representatives import _permuted, representatives
+from iopermit.search.exploration.native import NativeFunctions, initial_state
 from iopermit.system.events import Event
 from iopermit.system.events.recorded import ALL_EVENTS
 from iopermit.system.scenario import Scenario
@@ -22,11 +22,11 @@ from iopermit.translate.translation import translate
 UNLIKE = Scenario(2, 3, 1, ALL_EVENTS - {Event.FORK_FAILS})
 
 
-def compiled(name: str, scenario: Scenario) -> tuple[Native, list[int]]:
+def compiled(name: str, scenario: Scenario) -> tuple[NativeFunctions, list[int]]:
     """Return the functions of a design, and a state after 40 random transitions."""
     design, rng = find(name), random.Random(name)
     model = translate(design, scenario)
-    native = Native(compile_model(model, Reductions(), optimised=False))
+    native = NativeFunctions(compile_model(model, Reductions(), optimised=False))
     state = initial_state(native, initial_values(design, scenario, model))
     for _ in range(40):
         following = [s for _, s in native.successors(state)]

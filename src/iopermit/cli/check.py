@@ -15,6 +15,7 @@ from iopermit.cli.exit_codes import ExitCode, exit_code
 from iopermit.cli.kernel import Request, check_kernel
 from iopermit.cli.output import OutputError, check_writable, print_result, write_file
 from iopermit.cli.progress import shown
+from iopermit.engine.control import Control
 from iopermit.engine.limits import Limits
 
 if TYPE_CHECKING:
@@ -158,11 +159,10 @@ def check_design(  # noqa: PLR0913 - one parameter per option
         verdict = check(
             loaded,
             scenario,
-            limits=Limits(max_states, memory, timeout),
+            control=Control(Limits(max_states, memory, timeout), progress),
             reductions=reductions,
             threads=threads,
             every=every,
-            progress=progress,
             options=options,
             with_savings=savings,
         )

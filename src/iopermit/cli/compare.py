@@ -13,11 +13,13 @@ from iopermit.cli.exit_codes import ExitCode
 from iopermit.cli.output import print_result
 from iopermit.cli.progress import shown
 from iopermit.engine.comparison import EVENT_SETS
+from iopermit.engine.control import Control
 from iopermit.engine.ladder import COMPARISON_LADDER, FULL_COMPARISON_LADDER, Bounds
 from iopermit.engine.limits import Limits
 
 if TYPE_CHECKING:
-    from iopermit.engine.comparison import Matrix
+    from iopermit.engine.control import Control
+from iopermit.engine.comparison import Matrix
 
 
 def compare(  # noqa: PLR0913 - one parameter per option
@@ -63,16 +65,17 @@ def compare(  # noqa: PLR0913 - one parameter per option
     verdict is undetermined.
     """
     from iopermit.designs import designs as known  # imports numpy
-    from iopermit.translate.frontend.load import load_design
+    from iopermit.translate.frontend.load import load_design  # as above
 
     loaded = [load_design(name) for name in designs or known()]
     memory = shared.memory_size(max_memory)
     fixed = shared.scenario(None, None, cpus, tasks, longs)
 
-    from iopermit.report.compare import matrix_text
-    from iopermit.report.compare_json import matrix_json
-    from iopermit.report.json import to_text
+    from iopermit.report.compare import matrix_text  # as above
+    from iopermit.report.compare_json import matrix_json  # as above
+    from iopermit.report.json import to_text  # as above
     from iopermit.search import compare as search  # imports LLVM
+    from iopermit.search.problem import Settings  # as above
 
     ladder: tuple[Bounds, ...] = FULL_COMPARISON_LADDER if full else COMPARISON_LADDER
     if fixed is not None:
@@ -81,8 +84,9 @@ def compare(  # noqa: PLR0913 - one parameter per option
     matrix = search.empty_matrix(rows, _event_sets(events), ladder[-1])
     limits = Limits(max_states, memory, timeout)
     with shown(quiet=quiet) as progress:
-        settings = search.Settings(limits, threads, every, progress)
-        search.compare(rows, matrix, ladder, settings)
+        settings = Settings(threads=threads, every=every)
+        control = Control(limits, progress)
+        search.compare(rows, matrix, ladder, settings=settings, control=control)
     print_result(to_text(matrix_json(matrix)) if as_json else matrix_text(matrix))
     return _exit_code(matrix)
 

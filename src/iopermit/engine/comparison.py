@@ -37,6 +37,8 @@ class Rung:
     """For a leak: whether only tasks that have CAP_SYS_RAWIO at some time can gain ports."""
     too_few_longs: bool = False
     """Whether only a scenario with more longs can tell."""
+    interrupted: bool = False
+    """Whether Ctrl-C ended the search."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
@@ -18,24 +18,21 @@ class Interruption:
     Ctrl-C raises KeyboardInterrupt all the same. Outside the main thread, or where the
     program handles Ctrl-C in its own way, nothing is changed.
 
-    Within another such context this one is only another name of that: what consists of several
-    searches opens one around them all, and a Ctrl-C that comes when one of them has just ended is
-    seen by the next.
+    It can be opened again while it is open. What consists of several searches opens one around
+    them all and hands it to them, and a Ctrl-C that comes when one of them has just ended is seen
+    by the next.
     """
-
-    _outermost: ClassVar[Interruption | None] = None
 
     def __init__(self) -> None:
         self.requested = False
+        self._open = 0
         self._ours = False
 
-    def __enter__(self) -> Interruption:  # noqa: PYI034 - it may be another one
-        """Take over; return the outermost context that is open."""
-        if Interruption._outermost is not None:
-            return Interruption._outermost
+    def __enter__(self) -> Interruption:  # noqa: PYI034 - there is no subclass
+        """Take over."""
+        self._open += 1
         main = threading.current_thread() is threading.main_thread()
         if main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            Interruption._outermost = self
             self._ours = True
             signal.signal(signal.SIGINT, self._note)
         return self
@@ -46,10 +43,10 @@ class Interruption:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Give back, if it was this context that took over."""
-        if self._ours:
+        """Give back, when it is closed as often as it was opened."""
+        self._open -= 1
+        if self._ours and not self._open:
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            Interruption._outermost = None
             self._ours = False
 
     def _note(self, number: int, frame: FrameType | None) -> None:

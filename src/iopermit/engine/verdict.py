@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from iopermit.engine.ending import TooFewLongs
+
 if TYPE_CHECKING:
+    from iopermit.engine.ending import Ending
     from iopermit.engine.trace import TraceStep, Violation
     from iopermit.system.scenario import Scenario
     from iopermit.system.site import Site
@@ -98,5 +101,10 @@ class Verdict:
     options: tuple[str, ...] = ()
     kernel: KernelSubject | None = None
     """The kernel tree, if it is about one."""
-    longs_needed: int = 0
-    """Longs with which to search again: with fewer, a violation was found that is none."""
+    ending: Ending | None = None
+    """What ended the search early, and so leaves the verdict, or further violations, open."""
+
+    @property
+    def longs_needed(self) -> int:
+        """Longs with which to search again, if a violation was found that is none; else 0."""
+        return self.ending.longs if isinstance(self.ending, TooFewLongs) else 0

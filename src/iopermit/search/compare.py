@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from iopermit.engine.comparison import EVENT_SETS, Cell, Matrix, Rung
+from iopermit.engine.control import Control
+from iopermit.engine.ending import Interrupted
 from iopermit.engine.errors import ReplayError
-from iopermit.engine.interruption import Interruption
-from iopermit.engine.limits import Limits
 from iopermit.search.check import check
-from iopermit.search.explore import INTERRUPTED
+from iopermit.search.problem import Settings
 from iopermit.system.options import with_options
 from iopermit.system.scenario import Scenario
 
@@ -19,10 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from iopermit.engine.ladder import Bounds
-    from iopermit.engine.progress import ProgressCallback
     from iopermit.engine.verdict import Verdict
     from iopermit.system.design import Design
-    from iopermit.system.events import Event
 
 
 @dataclass(frozen=True)
@@ -36,17 +34,6 @@ class Subject:
     def name(self) -> str:
         """The row's name, as `iopermit check` takes it."""
         return " --option ".join((self.design.id, *self.options))
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to search one scenario."""
-
-    limits: Limits = field(default_factory=Limits)
-    threads: int = 1
-    every: bool = False
-    """Whether to find every kind of violation, not only the one with the shortest schedule."""
-    progress: ProgressCallback | None = None
 
 
 def subjects(designs: Iterable[type[Design]], *, options: bool = True) -> Iterator[Subject]:
@@ -66,8 +53,9 @@ def compare(
     rows: Sequence[Subject],
     matrix: Matrix,
     ladder: Sequence[Bounds],
-    settings: Settings,
     *,
+    settings: Settings = Settings(),  # noqa: B008 - immutable
+    control: Control | None = None,
     filled: Callable[[Matrix], None] | None = None,
 ) -> None:
     """Search what the matrix lacks, the smallest scenarios of all rows first.
@@ -79,38 +67,43 @@ def compare(
         rows: the designs; each must have a row in `matrix`.
         matrix: receives the verdicts; cells that have some go on behind them.
         ladder: scenarios, small ones first.
-        settings: limits of each single search.
+        settings: how to search.
+        control: its limits are those of each single search.
         filled: called after each search that was not interrupted.
 
     Raises:
         DesignError: a design cannot be translated.
     """
-    with Interruption() as interruption:
+    control = control or Control()
+    with control.interruption as interruption:
         for bounds, row in itertools.product(ladder, rows):
             cells = matrix[row.name]
             for name, cell in cells.items():
                 known = any(rung.bounds == bounds for rung in cell.rungs)
                 if known or cell.finished or interruption.requested:
                     continue
-                rung = search(row, bounds, EVENT_SETS[name], settings)
+                rung = search(row, Scenario(*bounds, EVENT_SETS[name]), settings, control)
                 if rung.too_few_longs and bounds != cell.largest:
                     continue
                 cells[name] = Cell((*cell.rungs, rung), cell.largest)
-                if filled is not None and rung.message != INTERRUPTED:
+                if filled is not None and not rung.interrupted:
                     filled(matrix)
 
 
-def search(row: Subject, bounds: Bounds, events: frozenset[Event], settings: Settings) -> Rung:
+def search(
+    row: Subject, scenario: Scenario, settings: Settings, control: Control | None = None
+) -> Rung:
     """Return the verdict about one subject in one scenario."""
     design = with_options(row.design, dict.fromkeys(row.options, True))
+    bounds = (scenario.cpus, scenario.tasks, scenario.longs)
     try:
         verdict = check(
             design,
-            Scenario(*bounds, events),
-            limits=settings.limits,
+            scenario,
+            control=(control or Control()).again(),
+            reductions=settings.reductions,
             threads=settings.threads,
             every=settings.every,
-            progress=settings.progress,
             options=row.options,
         )
     except ReplayError as error:
@@ -122,8 +115,14 @@ def search(row: Subject, bounds: Bounds, events: frozenset[Event], settings: Set
 def _rung(bounds: Bounds, verdict: Verdict) -> Rung:
     states = verdict.search.states
     if verdict.violation is None:
-        coarse = bool(verdict.longs_needed)
-        return Rung(bounds, verdict.verdict, states, message=verdict.reason, too_few_longs=coarse)
+        return Rung(
+            bounds,
+            verdict.verdict,
+            states,
+            message=verdict.reason,
+            too_few_longs=bool(verdict.longs_needed),
+            interrupted=isinstance(verdict.ending, Interrupted),
+        )
     found = [each.violation for each in (verdict, *verdict.also) if each.violation is not None]
     kinds = tuple(dict.fromkeys(violation.kind for violation in found))
     violation = verdict.violation

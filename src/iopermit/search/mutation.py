@@ -7,26 +7,32 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from iopermit.engine.control import Control
 from iopermit.engine.errors import ScheduleError
 from iopermit.engine.limits import Limits
-from iopermit.search.native import Native
-from iopermit.search.one_scenario import Search, Settings
+from iopermit.search.compilation import compiled_plainly, translated
+from iopermit.search.counterexample.confirmation import confirm
+from iopermit.search.counterexample.counterexamples import counterexample
+from iopermit.search.exploration.native import NativeFunctions
+from iopermit.search.problem import Problem, Settings
+from iopermit.search.refinement import searched
 from iopermit.system.events import Event
 from iopermit.system.events.recorded import ALL_EVENTS, PLAIN_EVENTS
 from iopermit.system.scenario import Scenario
-from iopermit.translate.analyses.reductions import NO_REDUCTIONS, Reductions
+from iopermit.translate.analyses.reductions import NO_REDUCTIONS
 from iopermit.translate.frontend.load import load_design
-from iopermit.translate.native.jit import Compiled, compile_model
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from iopermit.engine.ladder import Bounds
-    from iopermit.search.explore import Exploration
-    from iopermit.search.replay import Confirmation
+    from iopermit.search.counterexample.counterexamples import Counterexample
+    from iopermit.search.refinement import Searched
     from iopermit.translate.frontend.mutate import Mutation
-    from iopermit.translate.model.model import Model
-    from iopermit.translate.model.nodes import Field
+
+_ONCE: Final = Settings(optimised=False, kept=False)
+"""Machine code that serves only once: compiled in about a third of the usual time."""
+_LIMITS: Final = Limits(4_000_000)
 
 SMALL: Final[tuple[Bounds, ...]] = ((1, 2, 1), (2, 2, 1), (1, 2, 2))
 """The scenarios in which a mutant is searched, until it is found."""
@@ -50,7 +56,7 @@ HOLDS_UNDER: Final[dict[str, frozenset[Event]]] = {
 
 
 @dataclass(frozen=True)
-class Outcome:
+class MutantOutcome:
     """What the search says about a mutant."""
 
     found: bool
@@ -70,13 +76,13 @@ class UndeterminedError(Exception):
     """A search of a mutant ended at a limit."""
 
 
-def judge(
+def check_mutant(
     mutation: Mutation,
     events: frozenset[Event],
     scenarios: Sequence[Bounds] = SMALL,
     *,
     confirmed: bool = False,
-) -> Outcome:
+) -> MutantOutcome:
     """Search a mutant in `scenarios`, in their order, until it violates the specification.
 
     `confirmed` asks for the replay at full size, which gives the message.
@@ -92,62 +98,63 @@ def judge(
         design = load_design(f"{file}:Mutant")
         states, bounds = 0, scenarios[0]
         for bounds in scenarios:
-            search = _MutantSearch(design, Scenario(*bounds, events), Settings(Limits(4_000_000)))
-            result, native = search.explore()
-            states += result.states
-            if result.found:
-                return search.outcome(bounds, states, result, native if confirmed else None)
-            if not result.exhausted:
-                raise UndeterminedError(f"{mutation.key}: {result.reason} in {bounds}")
-    return Outcome(found=False, scenario=bounds, states=states)
+            problem = Problem(design, Scenario(*bounds, events), _ONCE, Control(_LIMITS))
+            search = searched(translated(problem))
+            states += search.result.states
+            if search.result.found:
+                return _confirmed(search, states) if confirmed else _outcome(search, states)
+            if search.result.ending is not None:
+                why = search.result.ending.reason
+                raise UndeterminedError(f"{mutation.key}: {why} in {bounds}")
+    return MutantOutcome(found=False, scenario=bounds, states=states)
 
 
-class _MutantSearch(Search):
-    """A search whose machine code is neither optimised nor kept: it serves only once."""
-
-    def compile(self, model: Model, assumed: tuple[Field, ...]) -> Compiled:
-        """Compile in about a third of the usual time."""
-        return _compile_for_once(model, self.settings.reductions, assumed)
-
-    def outcome(
-        self, bounds: Bounds, states: int, result: Exploration, native: Native | None
-    ) -> Outcome:
-        """Return the shortest violation found, replayed at full size if `native` is given."""
-        (kind, _), path = result.shortest_first()[0]
-        length = len(path) - 1
-        if native is None or not length:
-            message = "" if length else "the initial state violates"
-            return Outcome(
-                found=True, scenario=bounds, kind=kind, steps=length, message=message, states=states
-            )
-        try:
-            plain = Native(_compile_for_once(native.compiled.model, NO_REDUCTIONS, ()))
-            return self._outcome_of(states, self.replayed(path, native, plain))
-        except ScheduleError:
-            return self._confirmed(bounds, states)
-
-    def _confirmed(self, bounds: Bounds, states: int) -> Outcome:
-        """Search without reductions, so that the path is the schedule, and replay it."""
-        search = _MutantSearch(
-            self.design, self.scenario, replace(self.settings, reductions=NO_REDUCTIONS)
-        )
-        result, plain = search.explore()
-        if not result.found:
-            raise UndeterminedError(f"{bounds} without reductions: {result.reason}")
-        _, path = result.shortest_first()[0]
-        return self._outcome_of(states, self.replayed(path, plain, plain))
-
-    def _outcome_of(self, states: int, replayed: Confirmation) -> Outcome:
-        scenario = self.scenario
-        return Outcome(
-            found=True,
-            scenario=(scenario.cpus, scenario.tasks, scenario.longs),
-            kind=replayed.violation.kind,
-            steps=len(replayed.trace),
-            message=replayed.violation.message,
-            states=states,
-        )
+def _outcome(search: Searched, states: int) -> MutantOutcome:
+    """Return the shortest violation found, as the search has it."""
+    (kind, _), path = search.result.shortest_first()[0]
+    return MutantOutcome(
+        found=True,
+        scenario=_bounds(search),
+        kind=kind,
+        steps=len(path) - 1,
+        message="" if len(path) > 1 else "the initial state violates",
+        states=states,
+    )
 
 
-def _compile_for_once(model: Model, reductions: Reductions, assumed: tuple[Field, ...]) -> Compiled:
-    return compile_model(model, reductions, assumed, optimised=False, kept=False)
+def _confirmed(search: Searched, states: int) -> MutantOutcome:
+    """Return the shortest violation found, replayed at full size."""
+    _, path = search.result.shortest_first()[0]
+    if len(path) == 1:
+        return _outcome(search, states)
+    try:
+        functions = NativeFunctions(compiled_plainly(search.source, NO_REDUCTIONS))
+        found = counterexample(search, functions, path)
+    except ScheduleError:
+        found = _without_reductions(search)
+    replayed = confirm(search.source.problem, found)
+    return MutantOutcome(
+        found=True,
+        scenario=_bounds(search),
+        kind=replayed.violation.kind,
+        steps=len(replayed.trace),
+        message=replayed.violation.message,
+        states=states,
+    )
+
+
+def _without_reductions(search: Searched) -> Counterexample:
+    """Search without reductions, so that the path is the schedule."""
+    problem = search.source.problem
+    settings = replace(problem.settings, reductions=NO_REDUCTIONS)
+    plain = searched(translated(replace(problem, settings=settings)))
+    if not plain.result.found:
+        reason = plain.result.ending.reason if plain.result.ending else "nothing was found"
+        raise UndeterminedError(f"{_bounds(search)} without reductions: {reason}")
+    _, path = plain.result.shortest_first()[0]
+    return counterexample(plain, plain.functions, path)
+
+
+def _bounds(search: Searched) -> Bounds:
+    scenario = search.source.problem.scenario
+    return scenario.cpus, scenario.tasks, scenario.longs

@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from iopermit.search.memory import Words
-from iopermit.search.native import Native
-from iopermit.search.schedule import transition_of
+from iopermit.search.counterexample.transitions import transition_of
+from iopermit.search.exploration.memory import Words
+from iopermit.search.exploration.native import NativeFunctions
 from iopermit.system import specification
 from iopermit.system.concretion import exact
 from iopermit.system.crash import KernelCrash
@@ -50,7 +50,7 @@ class Lockstep:
     def __init__(self, design: type[Design], scenario: Scenario) -> None:
         self.design, self.scenario = design, scenario
         self.model = translate(design, scenario)
-        self.native = Native(compile_model(self.model, NO_REDUCTIONS))
+        self.native = NativeFunctions(compile_model(self.model, NO_REDUCTIONS))
         working = self.native.compiled.packing.working(initial_values(design, scenario, self.model))
         self._initial = self.native.pack(working)
         self._fields = [f for f in self.model.fields if f.declared]
@@ -63,7 +63,7 @@ class Lockstep:
         concretion = exact(self.design.layout, self.scenario.longs)
         self.system = System(self.design, self.scenario, concretion, stepper=stepping.steps)
         self.schedule: list[Action] = []
-        assert self.judge() == "none", "the initial state violates"
+        assert self.check() == "none", "the initial state violates"
         self.compare()
 
     def walk(self, steps: int, rng: random.Random) -> Tally:
@@ -101,19 +101,19 @@ class Lockstep:
         """Do one thing in both readings; return the verdict about the state after it."""
         self.schedule.append(action)
         self.state = target
-        compiled = self.native.judge(target)[0]
+        compiled = self.native.check(target)[0]
         try:
             self.system.apply(action)
         except KernelCrash:
             plain = "crash"
         else:
-            plain = self.judge()
+            plain = self.check()
         assert compiled == plain, self._text(f"compiled says {compiled}, plain {plain}")
         if plain != "crash":
             self.compare()
         return plain
 
-    def judge(self) -> str:
+    def check(self) -> str:
         """Return the verdict of the plain reading."""
         found = specification.finding(self.system)
         return "none" if found is None else found.kind
@@ -152,7 +152,7 @@ class Lockstep:
         actions = list(possible)
         weights = [
             _WEIGHTS.get(action.event, 0.6)
-            * (1 if self.native.judge(possible[action])[0] == "none" else _INTO_VIOLATION)
+            * (1 if self.native.check(possible[action])[0] == "none" else _INTO_VIOLATION)
             for action in actions
         ]
         return rng.choices(actions, weights)[0]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING, Final
 
-from iopermit.search.engine import Engine
-from iopermit.search.memory import WORD, Memory, Words, address, zeroes
+from iopermit.search.exploration.loops import NativeLoops
+from iopermit.search.exploration.memory import WORD, MappedMemory, Words, address, zeroes
 from iopermit.translate.native.shared.labels import VERDICT_SPAN
 from iopermit.translate.native.shared.record import PartitionRecord
 
@@ -45,13 +45,16 @@ class Partition:
     def __init__(self, number: int, capacity: int, partitions: int, compiled: Compiled) -> None:
         self.number, self.partitions = number, partitions
         self.words = words = compiled.packing.stored_words
-        self.engine = Engine(compiled)
+        self.engine = NativeLoops(compiled)
         self.frontier = (0, 0)
         successors = compiled.max_successors + 1
-        self._states, self._links = Memory((capacity + 1) * words * WORD), Memory(capacity * LINK)
-        self._buffers = Memory(partitions * BUFFER * words * WORD)
-        self._hashes = Memory(partitions * BUFFER * WORD)
-        self._parents = Memory(partitions * BUFFER * LINK)
+        self._states, self._links = (
+            MappedMemory((capacity + 1) * words * WORD),
+            MappedMemory(capacity * LINK),
+        )
+        self._buffers = MappedMemory(partitions * BUFFER * words * WORD)
+        self._hashes = MappedMemory(partitions * BUFFER * WORD)
+        self._parents = MappedMemory(partitions * BUFFER * LINK)
         self._fill, self._successors = zeroes(partitions), zeroes(successors * words)
         self._labels = array("I", bytes(successors * LINK))
         self._covered = array("B", bytes(compiled.coverage.size))
@@ -70,7 +73,7 @@ class Partition:
             covered=address(self._covered),
             found=address(self._found),
         )
-        self._use(Memory(_FIRST_PLACES * WORD))
+        self._use(MappedMemory(_FIRST_PLACES * WORD))
 
     @property
     def memory(self) -> int:
@@ -132,10 +135,10 @@ class Partition:
             places *= 2
         if places != self.record.size:
             old, size = self._index, self.record.size
-            self._use(Memory(places * WORD))
+            self._use(MappedMemory(places * WORD))
             self.engine.move_entries(self.record, old.address, size)
 
-    def _use(self, index: Memory) -> None:
+    def _use(self, index: MappedMemory) -> None:
         """Take an empty index."""
         self._index = index
         self.record.table, self.record.size = index.address, index.size // WORD

@@ -1,52 +1,33 @@
-"""Turns a path of renamed, merged states into a schedule of single steps with fixed names."""
+"""Follows a path of renamed, merged states in single steps with fixed names."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from iopermit.engine.errors import ScheduleError
-from iopermit.search.renaming import representatives
-from iopermit.system.execution import Action
+from iopermit.search.counterexample.representatives import representatives
+from iopermit.search.counterexample.transitions import Transition, transition
 from iopermit.translate.analyses.late_arguments import EVENT
-from iopermit.translate.model.nodes import FIRST_STEP
 from iopermit.translate.native.shared.labels import TransitionKind, TransitionLabel, rules_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from iopermit.search.memory import Words
-    from iopermit.search.native import Native
-    from iopermit.translate.model.initial_state import InitialValues
-    from iopermit.translate.model.model import Model, Step
+    from iopermit.search.exploration.memory import Words
+    from iopermit.search.exploration.native import NativeFunctions
+    from iopermit.translate.model.model import Model
 
-Steps = list[tuple["Transition", "Words"]]
+MicroSteps = list[tuple[Transition, "Words"]]
 """Single steps, each with the state after it."""
 
-_MOST_STEPS = 100_000
+_MOST_STEPS: Final = 100_000
 
 
-@dataclass(frozen=True)
-class Transition:
-    """One atomic transition of the model without reductions."""
-
-    action: Action
-    step: Step | None
-    """The step that is executed; None for an event or a switch that starts."""
-    label: int
-    task: int
-    """The task slot that the CPU executes before it; idle tasks follow the tasks."""
-
-
-def concrete_schedule(
-    path: list[Words], reduced: Native, plain: Native, initial: Words
+def schedule_along(
+    path: list[Words], reduced: NativeFunctions, plain: NativeFunctions, initial: Words
 ) -> tuple[list[Transition], str]:
-    """Return a schedule from ``initial`` along ``path``, and the kind of violation it ends with.
-
-    That may be another kind than the search saw: merged steps can run on past a violation that
-    they do not undo (garbage, for example), and the schedule ends with the first one.
-    """
-    verdict = plain.judge(initial)[0]
+    """Return a schedule from ``initial`` along ``path``, and the kind of violation it ends with."""
+    verdict = plain.check(initial)[0]
     if verdict != "none":
         return [], verdict
     targets = [frozenset((state.tobytes(),)) for state in path]
@@ -65,14 +46,16 @@ class _Follower:
     looked at yet. Which of them was meant shows later, so it may be necessary to go back.
     """
 
-    def __init__(self, path: list[frozenset[bytes]], reduced: Native, plain: Native) -> None:
+    def __init__(
+        self, path: list[frozenset[bytes]], reduced: NativeFunctions, plain: NativeFunctions
+    ) -> None:
         self.path, self.reduced, self.plain = path, reduced, plain
         self.seen: set[tuple[int, bytes]] = set()
 
     def follow(self, initial: Words) -> tuple[list[Transition], str]:
         """Return the schedule and the kind of violation. Raises ScheduleError."""
         open_choices = [self._segments(0, initial)]
-        segments: list[Steps] = []
+        segments: list[MicroSteps] = []
         farthest = 0
         while open_choices:
             segment = next(open_choices[-1], None)
@@ -83,7 +66,7 @@ class _Follower:
                 continue
             segments.append(segment)
             state = segment[-1][1]
-            verdict = self.plain.judge(state)[0]
+            verdict = self.plain.check(state)[0]
             if verdict != "none":
                 return [step for part in segments for step, _ in part], verdict
             farthest = max(farthest, len(segments))
@@ -95,7 +78,7 @@ class _Follower:
         )
         raise ScheduleError(message)
 
-    def _segments(self, position: int, state: Words) -> Iterator[Steps]:
+    def _segments(self, position: int, state: Words) -> Iterator[MicroSteps]:
         """Yield the ways from a state to the one behind a position of the path."""
         key = (position, state.tobytes())
         if position + 1 >= len(self.path) or key in self.seen:
@@ -108,8 +91,12 @@ class _Follower:
 
 
 def _micro_steps(
-    state: Words, label: int, target: frozenset[bytes], reduced: Native, plain: Native
-) -> Iterator[Steps]:
+    state: Words,
+    label: int,
+    target: frozenset[bytes],
+    reduced: NativeFunctions,
+    plain: NativeFunctions,
+) -> Iterator[MicroSteps]:
     """Yield the sequences of single steps that a merged transition may be."""
     cpu = TransitionLabel.decode(label).cpu
     model = plain.compiled.model
@@ -121,7 +108,7 @@ def _micro_steps(
             return
         steps = stack.pop()
         last = steps[-1][1]
-        if reduced.canonical(last).tobytes() in target or plain.judge(last)[0] != "none":
+        if reduced.canonical(last).tobytes() in target or plain.check(last)[0] != "none":
             yield steps
             continue
         following = [
@@ -147,31 +134,3 @@ def _may_be(model: Model, one: int, label: int) -> bool:
         return False
     rules = rules_of(model, left.kind)
     return not rules or all(rules[each.number].event == EVENT for each in (left, right))
-
-
-def transition(model: Model, native: Native, state: Words, label: int) -> Transition:
-    """Return what a transition of the model without reductions does."""
-    return transition_of(model, native.compiled.packing.values(native.unpack(state)), label)
-
-
-def transition_of(model: Model, values: InitialValues, label: int) -> Transition:
-    """Return what a transition does, from the values of the fields of the state before it."""
-    cpu, kind, number = TransitionLabel.decode(label)
-    task = values["cpu", "current"][cpu] - 1
-    if kind == TransitionKind.STEP:
-        pc = values["cpu", "pc"][cpu] or values["task", "pc"][task]
-        step = model.steps[pc]
-        return Transition(
-            Action(cpu, "step", (), number if step.choices > 1 else None), step, label, task
-        )
-    rule = rules_of(model, kind)[number]
-    return Transition(Action(cpu, rule.event, rule.arguments), None, label, task)
-
-
-__all__ = [
-    "FIRST_STEP",
-    "Transition",
-    "concrete_schedule",
-    "transition",
-    "transition_of",
-]

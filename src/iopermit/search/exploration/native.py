@@ -6,8 +6,8 @@ import ctypes
 from array import array
 from typing import TYPE_CHECKING
 
-from iopermit.search.memory import Words, address, zeroes
-from iopermit.search.partition import LINK
+from iopermit.search.exploration.memory import Words, address, zeroes
+from iopermit.search.exploration.visited import LINK
 from iopermit.translate.model.nodes import VERDICTS
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from iopermit.translate.native.jit import Compiled
 
 
-class Native:
+class NativeFunctions:
     """The native functions of a compiled model, callable from Python one state at a time."""
 
     def __init__(self, compiled: Compiled) -> None:
@@ -58,8 +58,8 @@ class Native:
         self._canonical(address(stored), address(result))
         return result
 
-    def judge(self, stored: Words) -> tuple[str, int, int]:
-        """Return the verdict about a state, the CPU and the longs concerned."""
+    def check(self, stored: Words) -> tuple[str, int, int]:
+        """Check the specification: return the verdict about a state, CPU and longs concerned."""
         details = zeroes(2)
         verdict = self._judge(address(stored), address(details))
         return VERDICTS[verdict], details[0], details[1]
@@ -75,6 +75,6 @@ class Native:
         ]
 
 
-def initial_state(native: Native, values: InitialValues) -> Words:
+def initial_state(native: NativeFunctions, values: InitialValues) -> Words:
     """Return the initial state, renamed if the model renames states."""
     return native.canonical(native.pack(native.compiled.packing.working(values)))

@@ -15,7 +15,7 @@ _ADDRESS = ctypes.c_void_p
 _RECORD = ctypes.POINTER(PartitionRecord)
 
 
-class Engine:
+class NativeLoops:
     """The functions of :mod:`iopermit.translate.native.engine` for one model."""
 
     def __init__(self, compiled: Compiled) -> None:

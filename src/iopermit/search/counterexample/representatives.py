@@ -1,4 +1,4 @@
-"""Finds all the representatives that the states have which differ in names only."""
+"""Finds all the canonical representatives of the states that differ in names only."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from iopermit.search.memory import Words
-    from iopermit.search.native import Native
+    from iopermit.search.exploration.memory import Words
+    from iopermit.search.exploration.native import NativeFunctions
 
 
-def representatives(native: Native, state: Words) -> frozenset[bytes]:
+def representatives(native: NativeFunctions, state: Words) -> frozenset[bytes]:
     """Return the representatives of all states that differ from one in names only.
 
     The renaming of states is quick, not perfect: where nothing tells two tasks or two CPUs apart
@@ -25,7 +25,7 @@ def representatives(native: Native, state: Words) -> frozenset[bytes]:
     )
 
 
-def _renamed(native: Native, words: list[int]) -> Iterator[list[int]]:
+def _renamed(native: NativeFunctions, words: list[int]) -> Iterator[list[int]]:
     """Yield a state in working form under all names of its tasks and CPUs."""
     model = native.compiled.model
     cpus = [tuple(range(model.counts["cpu"]))]
@@ -36,7 +36,9 @@ def _renamed(native: Native, words: list[int]) -> Iterator[list[int]]:
         yield _permuted(native, words, {"task": tasks + idle, "cpu": order, "tss": order})
 
 
-def _permuted(native: Native, words: list[int], orders: Mapping[str, Sequence[int]]) -> list[int]:
+def _permuted(
+    native: NativeFunctions, words: list[int], orders: Mapping[str, Sequence[int]]
+) -> list[int]:
     """Move the slots of some records, and rename every pointer to them.
 
     Args:

@@ -18,7 +18,7 @@ Words: TypeAlias = "array[int]"
 """Unsigned 64-bit words, such as a stored state."""
 
 
-class Memory:
+class MappedMemory:
     """Zeroed bytes that the system provides when they are first touched, in huge pages if it can.
 
     Most of a search's time can go into getting memory from the system, in small pages.

@@ -1,4 +1,4 @@
-"""Breadth-first exploration of a compiled model: limits, threads, progress, first violation."""
+"""Breadth-first search of a compiled model: the level loop, threads, the first violations."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from iopermit.engine.interruption import Interruption
-from iopermit.engine.progress import Progress, ProgressCallback
-from iopermit.search import partition
-from iopermit.search.engine import home
-from iopermit.search.memory import Words, address
-from iopermit.search.native import Native, initial_state
-from iopermit.search.partition import Partition
+from iopermit.engine.ending import BrokenAssumption, Interrupted, MemoryLimit, NoRoom
+from iopermit.engine.progress import Progress
+from iopermit.engine.result import SearchResult
+from iopermit.search.exploration import visited
+from iopermit.search.exploration.loops import home
+from iopermit.search.exploration.memory import Words, address
+from iopermit.search.exploration.visited import Partition
 from iopermit.translate.model.nodes import NO_ROOM, VERDICTS, VIOLATIONS
 from iopermit.translate.native.shared.labels import VERDICT_SPAN
 
@@ -21,33 +21,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import ThreadPoolExecutor
 
-    from iopermit.engine.limits import Limits
-    from iopermit.translate.model.initial_state import InitialValues
+    from iopermit.engine.control import Control
     from iopermit.translate.native.jit import Compiled
 
 _PROGRESS_SECONDS = 0.5
-INTERRUPTED = "interrupted"
-"""Reason of a search that Ctrl-C ended."""
 _WORTH_FINISHING = 1 << 20
 """States up to which a search goes on after a broken assumption: a violation would be real."""
-FULL = "the model has no room for what the design keeps"
-"""Reason of a search some schedules of which end for want of slots."""
-AGAIN = "an assumption of a reduction turned out wrong"
-"""Reason of a search that has to be repeated without it."""
 
 
 @dataclass
-class Exploration:
-    """What an exploration found."""
+class DesignSearchResult(SearchResult):
+    """What the search of a design ends with."""
 
-    states: int = 0
-    transitions: int = 0
-    depth: int = 0
-    seconds: float = 0.0
-    memory: int = 0
     exhausted: bool = False
-    reason: str = ""
-    """Which limit ended it, or empty."""
     violations: dict[str, int] = field(default_factory=dict)
     """Number of violating states per verdict."""
     found: dict[tuple[str, int], list[Words]] = field(default_factory=dict)
@@ -60,42 +46,37 @@ class Exploration:
     @property
     def limited(self) -> bool:
         """Whether a limit or Ctrl-C ended it: it would end a repetition as well."""
-        return self.reason not in {"", AGAIN, FULL}
+        return self.ending is not None and self.ending.ends_repetition
 
     def shortest_first(self) -> list[tuple[tuple[str, int], list[Words]]]:
         """Return what was found, the shortest schedule first."""
         return sorted(self.found.items(), key=lambda item: (len(item[1]), item[0]))
 
 
-class Explorer:
-    """One breadth-first exploration."""
+class DesignSearch:
+    """One breadth-first search of a compiled model."""
 
-    def __init__(self, compiled: Compiled, limits: Limits, threads: int = 1) -> None:
+    def __init__(self, compiled: Compiled, control: Control, threads: int = 1) -> None:
         """Prepare memory for up to the limits; pages are only used when they are written."""
-        self.compiled, self.limits, self.threads = compiled, limits, threads
+        self.compiled, self.control, self.threads = compiled, control, threads
+        limits = control.limits
         memory = limits.max_memory or default_memory()
-        most = partition.most_states(memory // threads, compiled.packing.stored_words) * threads
+        most = visited.most_states(memory // threads, compiled.packing.stored_words) * threads
         most = min(most, (1 << 32) - 2, limits.max_states or (1 << 40))
-        self.capacity = most // threads + partition.BUFFER * threads + 1
+        self.capacity = most // threads + visited.BUFFER * threads + 1
         self.most = most
         self.partitions = [
             Partition(number, self.capacity, threads, compiled) for number in range(threads)
         ]
-        self.result = Exploration()
-        self._interruption = Interruption()
+        self.result = DesignSearchResult()
         self._started = time.monotonic()
         self._root = 0
         self._goals = list(range(len(VERDICTS)))
 
     def run(
-        self,
-        initial: Words,
-        *,
-        stop: bool = True,
-        goals: frozenset[str] = VIOLATIONS,
-        progress: ProgressCallback | None = None,
-    ) -> Exploration:
-        """Explore from a stored state; stop at the depth of the first violation if asked.
+        self, initial: Words, *, stop: bool = True, goals: frozenset[str] = VIOLATIONS
+    ) -> DesignSearchResult:
+        """Search from a stored state; stop at the depth of the first violation if asked.
 
         ``goals`` are the kinds that count; other violating states are just not continued.
         """
@@ -103,16 +84,16 @@ class Explorer:
         self._insert_initial(initial)
         last_report = self._started
         pool = _pool(self.threads) if self.threads > 1 else None
-        with self._interruption as self._interruption:
+        with self.control.interruption:
             try:
                 while self._goes_on(stop=stop):
                     self._level(pool, stop=stop)
                     now = time.monotonic()
-                    if progress is not None and now - last_report > _PROGRESS_SECONDS:
+                    if now - last_report > _PROGRESS_SECONDS:
                         last_report = now
-                        progress(self.progress())
+                        self.control.report(self.progress())
             except KeyboardInterrupt:
-                self.result.reason = INTERRUPTED
+                self.result.ending = Interrupted()
             finally:
                 if pool is not None:
                     pool.shutdown()
@@ -120,7 +101,7 @@ class Explorer:
 
     def _goes_on(self, *, stop: bool) -> bool:
         violated = stop and self._violating()
-        return self._frontier() > 0 and not self.result.reason and not violated
+        return self._frontier() > 0 and self.result.ending is None and not violated
 
     def progress(self) -> Progress:
         """Return how far the search is."""
@@ -154,7 +135,7 @@ class Explorer:
         """Expand the whole frontier."""
         for each in self.partitions:
             each.record.next = each.frontier[0]
-        while self._expanding() and not self.result.reason:
+        while self._expanding() and self.result.ending is None:
             self._each(pool, Partition.expand)
             self._each(pool, self._insert_all)
             for each in self.partitions:
@@ -179,22 +160,18 @@ class Explorer:
             list(pool.map(work, self.partitions))
 
     def _check_limits(self) -> None:
-        if self._interruption.requested:
-            self.result.reason = INTERRUPTED
-        elif self._is_in_vain():
-            self.result.reason = AGAIN
-        elif (
-            self.limits.timeout is not None
-            and time.monotonic() - self._started > self.limits.timeout
-        ):
-            self.result.reason = f"the time limit of {self.limits.timeout:g} s was reached"
-        elif self._states() >= self.most or any(
-            p.record.count + partition.BUFFER * self.threads >= self.capacity
-            for p in self.partitions
-        ):
-            states = self.limits.max_states is not None and self._states() >= self.limits.max_states
-            what = f"limit of {self.limits.max_states} states" if states else "memory limit"
-            self.result.reason = f"the {what} was reached"
+        ending = self.control.ending(self._states())
+        if not isinstance(ending, Interrupted) and self._is_in_vain():
+            ending = BrokenAssumption()
+        elif ending is None and self._is_full():
+            ending = MemoryLimit()
+        self.result.ending = ending
+
+    def _is_full(self) -> bool:
+        buffers = visited.BUFFER * self.threads
+        return self._states() >= self.most or any(
+            p.record.count + buffers >= self.capacity for p in self.partitions
+        )
 
     def _is_in_vain(self) -> bool:
         """Return whether what is found does not count, or a large search will not."""
@@ -204,25 +181,25 @@ class Explorer:
         large = self._states() > _WORTH_FINISHING
         return large and any(any(p.covered[watched:]) for p in self.partitions)
 
-    def _finish(self, *, stop: bool) -> Exploration:
+    def _finish(self, *, stop: bool) -> DesignSearchResult:
         result = self.result
-        if result.reason == AGAIN and self._interruption.requested:
+        if isinstance(result.ending, BrokenAssumption) and self.control.interruption.requested:
             # Ctrl-C has come since the last look at the limits: nothing is repeated now.
-            result.reason = INTERRUPTED
+            result.ending = Interrupted()
         result.states, result.memory = self._states(), sum(p.memory for p in self.partitions)
         result.transitions = sum(p.record.transitions for p in self.partitions)
         result.seconds = time.monotonic() - self._started
-        result.exhausted = not self._frontier() and not result.reason
+        result.exhausted = not self._frontier() and result.ending is None
         result.covered = bytes(map(max, zip(*(p.covered for p in self.partitions), strict=True)))
         totals = {
             name: sum(sum(p.totals[number::VERDICT_SPAN]) for p in self.partitions)
             for number, name in enumerate(VERDICTS)
         }
         result.violations = {name: n for name, n in totals.items() if n and name in VIOLATIONS}
-        if totals[VERDICTS[NO_ROOM]] and not result.reason:
-            result.reason, result.exhausted = FULL, False
+        if totals[VERDICTS[NO_ROOM]] and result.ending is None:
+            result.ending, result.exhausted = NoRoom(), False
             result.full = self._state_without_room()
-        if result.reason != AGAIN:
+        if not isinstance(result.ending, BrokenAssumption):
             self._paths()
         if stop and result.found:
             result.depth = min(len(path) for path in result.found.values()) - 1
@@ -268,31 +245,3 @@ def default_memory() -> int:
     except (ValueError, OSError):
         machine = 8 << 30
     return min(4 << 30, machine // 2)
-
-
-def explore(
-    native: Native,
-    values: InitialValues,
-    limits: Limits,
-    threads: int = 1,
-    *,
-    stop: bool = True,
-    goals: frozenset[str] = VIOLATIONS,
-    progress: ProgressCallback | None = None,
-) -> Exploration:
-    """Explore from the initial values (see :meth:`Explorer.run`).
-
-    Again for hidden maps that were not known, or without forgetting them: what is found before
-    does not count.
-    """
-    hidden, started = native.compiled.hidden, time.monotonic()
-    while True:
-        explorer = Explorer(native.compiled, limits.after(started), threads)
-        initial = initial_state(native, values)
-        result = explorer.run(initial, stop=stop, goals=goals, progress=progress)
-        if hidden is None or not hidden.failed:
-            return result
-        hidden.restart()
-        result.found.clear()
-        if result.limited:
-            return result

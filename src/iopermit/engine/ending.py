@@ -1,0 +1,121 @@
+"""What ends a search before it has visited every reachable state, and how reports say it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from iopermit.system.site import Site
+
+
+@dataclass(frozen=True)
+class Ending(ABC):
+    """Something that ends a search early."""
+
+    ends_repetition: ClassVar[bool] = True
+    """Whether the same search, repeated, would end in the same way: a limit, or Ctrl-C."""
+
+    @property
+    @abstractmethod
+    def reason(self) -> str:
+        """Why the search ended, as the end of a sentence."""
+
+
+@dataclass(frozen=True)
+class Interrupted(Ending):
+    """Ctrl-C."""
+
+    @property
+    def reason(self) -> str:
+        """Why the search ended."""
+        return "interrupted"
+
+
+@dataclass(frozen=True)
+class StateLimit(Ending):
+    """As many states as were allowed."""
+
+    states: int
+
+    @property
+    def reason(self) -> str:
+        """Why the search ended."""
+        return f"the limit of {self.states} states was reached"
+
+
+@dataclass(frozen=True)
+class MemoryLimit(Ending):
+    """As much memory as was allowed, or as there is by default."""
+
+    @property
+    def reason(self) -> str:
+        """Why the search ended."""
+        return "the memory limit was reached"
+
+
+@dataclass(frozen=True)
+class TimeLimit(Ending):
+    """As much time as was allowed."""
+
+    seconds: float
+
+    @property
+    def reason(self) -> str:
+        """Why the search ended."""
+        return f"the time limit of {self.seconds:g} s was reached"
+
+
+@dataclass(frozen=True)
+class NoRoom(Ending):
+    """Some schedules end where the model has no slot for what the design keeps.
+
+    Attributes:
+        site: the statement that needs one more, if it is known.
+        need: what it needs.
+    """
+
+    ends_repetition: ClassVar[bool] = False
+    site: Site | None = None
+    need: str = ""
+
+    @property
+    def reason(self) -> str:
+        """Why the search ended."""
+        if self.site is None:
+            return "the model has no room for what the design keeps"
+        return f"{self.site.short} needs {self.need}"
+
+
+@dataclass(frozen=True)
+class TooFewLongs(Ending):
+    """What was found is no violation at full size, where a long stands for more than it means.
+
+    Attributes:
+        size: the bounds of the scenario, in words.
+        longs: with how many longs to search again.
+    """
+
+    size: str
+    longs: int
+
+    @property
+    def reason(self) -> str:
+        """Why the search ended."""
+        return (
+            f"what was found with {self.size} is no violation at full size; "
+            f"search with --longs {self.longs}"
+        )
+
+
+@dataclass(frozen=True)
+class BrokenAssumption(Ending):
+    """An assumption of a reduction turned out wrong: the search has to be repeated without it."""
+
+    ends_repetition: ClassVar[bool] = False
+
+    @property
+    def reason(self) -> str:
+        """Why the search ended."""
+        return "an assumption of a reduction turned out wrong"

@@ -1,0 +1,85 @@
+"""Confirms the counterexamples of a search at full size, or says that it had too few longs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from iopermit.engine.ending import TooFewLongs
+from iopermit.engine.errors import ReplayError
+from iopermit.engine.trace import Replay, Violation
+from iopermit.search.counterexample.recorder import concretions, record
+from iopermit.system.crash import HeapExhaustedError
+
+if TYPE_CHECKING:
+    from iopermit.search.counterexample.counterexamples import Counterexample, Counterexamples
+    from iopermit.search.problem import Problem
+    from iopermit.search.refinement import Searched
+
+
+@dataclass(frozen=True)
+class Confirmation(Replay):
+    """A replay that shows the violation that the search found."""
+
+    violation: Violation
+    statement: int = 0
+    """Number of the statement that is to blame in the search."""
+
+    def examined(self, *, needs_privilege: bool | None) -> Confirmation:
+        """Return the same with whether the task that gains ports needs the privilege."""
+        violation = replace(self.violation, needs_privilege=needs_privilege)
+        return replace(self, violation=violation)
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """A search with what full size confirms of what it found, the shortest schedule first."""
+
+    search: Searched
+    confirmations: tuple[Confirmation, ...]
+    unconfirmed: TooFewLongs | None = None
+    """What is left open by what full size does not confirm."""
+
+
+def confirmed(found: Counterexamples) -> Confirmed:
+    """Replay counterexamples at full size.
+
+    A design may name a number of real longs, of which a long stands for more where there are few.
+    What such a search finds need not be a violation. Else each must be confirmed.
+
+    Raises:
+        ReplayError: full size does not show a violation that it must show.
+    """
+    source = found.search.source
+    exact_longs, scenario = source.model.exact_longs, source.problem.scenario
+    confirmations, unconfirmed = [], None
+    for one in found.counterexamples:
+        try:
+            confirmations.append(confirm(source.problem, one))
+        except ReplayError:
+            if scenario.longs >= exact_longs:
+                raise
+            unconfirmed = TooFewLongs(scenario.size, exact_longs)
+    return Confirmed(found.search, tuple(confirmations), unconfirmed)
+
+
+def confirm(problem: Problem, found: Counterexample) -> Confirmation:
+    """Replay a counterexample and require the kind of violation that the search found.
+
+    Readable port numbers are tried first; then whole blocks of ports, which the longs of the
+    search stand for exactly. Raises ReplayError if neither shows a violation of that kind.
+    """
+    actions = [(t.action, t.label) for t in found.schedule]
+    kind, problem_seen = found.kind, "it shows no violation"
+    for concretion in concretions(problem.design, problem.scenario):
+        try:
+            result = record(
+                problem.design, problem.scenario, actions, concretion, finish=kind == "garbage"
+            )
+        except (ValueError, StopIteration, HeapExhaustedError) as error:
+            problem_seen = str(error)
+            continue
+        if result.violation is not None and result.violation.kind == kind:
+            return Confirmation(result.trace, result.violation, found.statement)
+    message = f"the search found a {kind}, but the replay at full size disagrees: {problem_seen}"
+    raise ReplayError(message)
