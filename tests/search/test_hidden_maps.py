@@ -14,7 +14,13 @@ from iopermit.search.exploration.native import NativeFunctions, initial_state
 from iopermit.system.events import Event
 from iopermit.system.events.recorded import PLAIN_EVENTS
 from iopermit.system.scenario import Scenario
-from iopermit.translate.analyses.reductions import NO_REDUCTIONS, Reductions
+from iopermit.translate.analyses.reductions import (
+    COUNTERS,
+    HIDDEN_MAPS,
+    MERGING,
+    NO_REDUCTIONS,
+    Reductions,
+)
 from iopermit.translate.model.initial_state import initial_values
 from iopermit.translate.native.jit import compile_model
 from iopermit.translate.translation import translate
@@ -22,7 +28,7 @@ from iopermit.translate.translation import translate
 if TYPE_CHECKING:
     from iopermit.search.exploration.design_search import DesignSearchResult
 
-ONLY = replace(NO_REDUCTIONS, hidden=True, merging=True, counters=True)
+ONLY = NO_REDUCTIONS.with_(HIDDEN_MAPS, MERGING, COUNTERS)
 """Forgetting hidden maps, and what it needs: merging, and renaming of sequence numbers."""
 CALM = PLAIN_EVENTS - {Event.PREEMPT}
 FEW = frozenset({Event.IOPERM, Event.EXIT, Event.FORK})
@@ -76,7 +82,7 @@ def test_the_states_are_those_of_the_whole_search(name: str, events: frozenset[E
 def test_maps_that_do_not_matter_are_forgotten(name: str) -> None:
     """Where every stale map is overwritten before it can be used, there are fewer states."""
     result, native = explored(name, Scenario(1, 2, 2, CALM), Reductions())
-    without, _ = explored(name, Scenario(1, 2, 2, CALM), replace(Reductions(), hidden=False))
+    without, _ = explored(name, Scenario(1, 2, 2, CALM), Reductions().without(HIDDEN_MAPS))
     assert native.compiled.hidden is not None
     assert native.compiled.hidden.is_on
     assert result.states < without.states
@@ -90,7 +96,7 @@ def test_maps_that_matter_are_kept(name: str) -> None:
     result, hidden = search.result, search.functions.compiled.hidden
     assert hidden is not None
     assert not hidden.is_on
-    without = replace(Reductions(), hidden=False)
+    without = Reductions().without(HIDDEN_MAPS)
     kept = search_of(name, scenario, reductions=without).result
     assert result.states == kept.states
     assert {kind for kind, _ in result.found} == {kind for kind, _ in kept.found} == {"leak"}

@@ -1,7 +1,6 @@
 """Tests that the reductions change no verdict, what they save, and which bugs are found."""
 
 import itertools
-from dataclasses import fields, replace
 from typing import NamedTuple
 
 import pytest
@@ -14,14 +13,20 @@ from iopermit.system.events import Event
 from iopermit.system.events.recorded import ALL_EVENTS
 from iopermit.system.options import with_options
 from iopermit.system.scenario import Scenario
-from iopermit.translate.analyses.reductions import NO_REDUCTIONS, Reductions
+from iopermit.translate.analyses.reductions import (
+    DEAD_FIELDS,
+    LATE_ARGUMENTS,
+    MERGING,
+    NO_REDUCTIONS,
+    REDUCTIONS,
+    Reductions,
+)
 
 EVENTS = ALL_EVENTS - {Event.PREEMPT}
 TASKS = Scenario(1, 2, 1, EVENTS)
 CPUS = Scenario(2, 1, 1, EVENTS)
 ALL, NONE = Reductions(), NO_REDUCTIONS
-NAMES = tuple(field.name for field in fields(Reductions))
-SINGLE = [replace(NONE, **{name: True}) for name in NAMES]
+SINGLE = [NONE.with_(reduction) for reduction in REDUCTIONS]
 
 
 SEPARATELY = {"linux-2.6.10", "linux-5.4", "linux-5.5-xen-pv"}
@@ -134,8 +139,8 @@ def test_each_reduction_can_be_left_out(name: str) -> None:
     """With any one reduction off the kinds of violations are the same, the states not fewer."""
     for scenario in (TASKS, CPUS):
         everything = explore(find(name), scenario, ALL)
-        for reduction in NAMES:
-            result = explore(find(name), scenario, replace(ALL, **{reduction: False}))
+        for reduction in REDUCTIONS:
+            result = explore(find(name), scenario, ALL.without(reduction))
             assert kinds(result) == kinds(everything)
             assert result.states >= everything.states
 
@@ -145,8 +150,8 @@ def test_reductions_agree_with_preemption(name: str) -> None:
     """Where tasks are preempted in the kernel the reductions change no verdict either."""
     events = frozenset({Event.IOPERM, Event.EXIT, Event.PREEMPT})
     everything = explore(find(name), Scenario(1, 2, 1, events), ALL)
-    for reduction in ("merging", "dead", "arguments"):
-        off = replace(ALL, **{reduction: False})
+    for reduction in (MERGING, DEAD_FIELDS, LATE_ARGUMENTS):
+        off = ALL.without(reduction)
         result = explore(find(name), Scenario(1, 2, 1, events), off)
         assert kinds(result) == kinds(everything)
         assert result.states >= everything.states

@@ -15,8 +15,10 @@ from iopermit.cli.exit_codes import ExitCode, exit_code
 from iopermit.cli.kernel import Request, check_kernel
 from iopermit.cli.output import OutputError, check_writable, print_result, write_file
 from iopermit.cli.progress import shown
+from iopermit.cli.reductions import with_reductions
 from iopermit.engine.control import Control
 from iopermit.engine.limits import Limits
+from iopermit.translate.analyses.reductions import Reductions
 
 if TYPE_CHECKING:
     from iopermit.engine.verdict import Verdict
@@ -41,6 +43,7 @@ class Output:
         return [file for file in (self.sarif, self.junit, self.save) if file is not None]
 
 
+@with_reductions
 def check_design(  # noqa: PLR0913 - one parameter per option
     design: Annotated[
         str | None,
@@ -78,24 +81,7 @@ def check_design(  # noqa: PLR0913 - one parameter per option
         float | None, typer.Option(metavar="SECONDS", min=0, help="Give up after this time.")
     ] = None,
     threads: Annotated[int, typer.Option(metavar="N", min=1, help="Threads of the search.")] = 1,
-    no_symmetry: Annotated[
-        bool, typer.Option("--no-symmetry", help="Tell apart states that differ in names only.")
-    ] = False,
-    no_merging: Annotated[
-        bool, typer.Option("--no-merging", help="Interleave steps that nothing can observe.")
-    ] = False,
-    no_counter_renaming: Annotated[
-        bool, typer.Option("--no-counter-renaming", help="Keep sequence numbers as they are.")
-    ] = False,
-    no_dead_fields: Annotated[
-        bool, typer.Option("--no-dead-fields", help="Tell apart values that nothing can read.")
-    ] = False,
-    no_late_arguments: Annotated[
-        bool, typer.Option("--no-late-arguments", help="Choose ioperm()'s ports at its start.")
-    ] = False,
-    no_hidden_maps: Annotated[
-        bool, typer.Option("--no-hidden-maps", help="Tell apart stale maps behind a bad base.")
-    ] = False,
+    reductions: Reductions,
     savings: Annotated[
         bool, typer.Option("--savings", help="Also search without each reduction, and compare.")
     ] = False,
@@ -145,16 +131,7 @@ def check_design(  # noqa: PLR0913 - one parameter per option
     loaded = load_design(design, options)
 
     from iopermit.search.check import check  # imports LLVM
-    from iopermit.translate.analyses.reductions import Reductions  # only now needed
 
-    reductions = Reductions(
-        symmetry=not no_symmetry,
-        merging=not no_merging,
-        counters=not no_counter_renaming,
-        dead=not no_dead_fields,
-        arguments=not no_late_arguments,
-        hidden=not no_hidden_maps,
-    )
     with shown(quiet=quiet) as progress:
         verdict = check(
             loaded,

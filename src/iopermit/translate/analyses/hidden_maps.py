@@ -20,7 +20,6 @@ from iopermit.translate.model.walk import subexpressions
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from iopermit.translate.analyses.reductions import Reductions
     from iopermit.translate.model.model import Model
 
 MOST_BITS = 12
@@ -104,9 +103,10 @@ class HiddenMaps:
                 yield part.index
 
 
-def hidden_maps(model: Model, reductions: Reductions) -> HiddenMaps | None:
-    """Return what of a TSS may be forgotten, or None if nothing can or shall be."""
+def hidden_maps(model: Model, *, renamed: bool) -> HiddenMaps | None:
+    """Return what of a TSS may be forgotten, or None if nothing can be.
+
+    ``renamed`` says whether sequence numbers are: else each is a hidden map of its own.
+    """
     hidden = HiddenMaps(model)
-    renamed = reductions.counters or not hidden.counters
-    wanted = reductions.hidden and reductions.merging
-    return hidden if wanted and renamed and hidden.is_possible else None
+    return hidden if hidden.is_possible and (renamed or not hidden.counters) else None

@@ -16,10 +16,7 @@ from typing import TYPE_CHECKING
 
 from llvmlite import ir as llvm
 
-from iopermit.translate.analyses.dead_fields import DeadFields
-from iopermit.translate.analyses.hidden_maps import hidden_maps
-from iopermit.translate.analyses.late_arguments import LateArguments
-from iopermit.translate.analyses.merging import Merging
+from iopermit.translate.analyses.reductions import HIDDEN_MAPS, LATE_ARGUMENTS, MERGING, analyse
 from iopermit.translate.model.nodes import (
     CPU,
     KERNEL_THREAD,
@@ -32,7 +29,6 @@ from iopermit.translate.model.nodes import (
     Temp,
 )
 from iopermit.translate.native.canonical.hidden_maps import HiddenCode
-from iopermit.translate.native.canonical.symmetry import emit_canonical
 from iopermit.translate.native.codegen.llvm_types import (
     BYTES,
     I32,
@@ -45,6 +41,7 @@ from iopermit.translate.native.codegen.llvm_types import (
     number,
 )
 from iopermit.translate.native.codegen.statements import StatementCode
+from iopermit.translate.native.emission import emit_canonical
 from iopermit.translate.native.engine import emit_engine
 from iopermit.translate.native.packing_code import PackingCode
 from iopermit.translate.native.shared.labels import (
@@ -56,6 +53,8 @@ from iopermit.translate.native.steps import StepFunction
 from iopermit.translate.native.successors import Successors, Transitions
 
 if TYPE_CHECKING:
+    from iopermit.translate.analyses.late_arguments import LateArguments
+    from iopermit.translate.analyses.merging import Merging
     from iopermit.translate.analyses.reductions import Reductions
     from iopermit.translate.model.model import Model, Rule
     from iopermit.translate.native.packing import Packing
@@ -76,24 +75,16 @@ class NativeModel:
     ) -> None:
         """Emit everything; see :class:`Merging` for ``assumed``."""
         self.model, self.packing, self.reductions = model, packing, reductions
-        self.merging = Merging(model, frozenset(assumed)) if reductions.merging else None
-        self.late = LateArguments(model) if reductions.arguments else None
-        if self.late is not None and not self.late.open:
-            self.late = None
+        self.merging: Merging | None
+        self.late: LateArguments | None
+        found = analyse(model, reductions, assumed)
+        self.merging, self.late = found.get(MERGING), found.get(LATE_ARGUMENTS)
         self.module = llvm.Module("iopermit")
-        hidden = hidden_maps(model, reductions)
+        hidden = found.get(HIDDEN_MAPS)
         self.hidden = None if hidden is None else HiddenCode(self.module, packing, hidden)
         conversions = PackingCode(self.module, packing)
         self.unpack, self.pack = conversions.unpack, conversions.pack
-        self.canonical = emit_canonical(
-            self.module,
-            model,
-            packing,
-            symmetry=reductions.symmetry,
-            counters=reductions.counters,
-            dead=DeadFields(model) if reductions.dead else None,
-            late=self.late,
-        )
+        self.canonical = emit_canonical(self.module, model, packing, found)
         self._stored_canonical()
         steps = StepFunction(
             self.module, model, packing, self.merging, self.late, self.hidden, assumed

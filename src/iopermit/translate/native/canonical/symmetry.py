@@ -10,7 +10,6 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from iopermit.translate.native.canonical.forgetting import clear_dead_fields, forget_open_arguments
 from iopermit.translate.native.canonical.renaming import (
     FirstMentions,
     Mention,
@@ -20,54 +19,21 @@ from iopermit.translate.native.canonical.renaming import (
 )
 from iopermit.translate.native.codegen.llvm_types import (
     I64,
-    STATE,
-    VOID,
     LlvmValue,
-    new_function,
     number,
 )
-from iopermit.translate.native.codegen.statements import StatementCode
 
 if TYPE_CHECKING:
-    from llvmlite import ir as llvm
-
-    from iopermit.translate.analyses.dead_fields import DeadFields
-    from iopermit.translate.analyses.late_arguments import LateArguments
-    from iopermit.translate.model.model import Model
     from iopermit.translate.model.nodes import RecordName
-    from iopermit.translate.native.packing import Packing, Place
+    from iopermit.translate.native.codegen.statements import StatementCode
+    from iopermit.translate.native.packing import Place
 
 _MIX = 0x9E3779B97F4A7C15
 
 
-def emit_canonical(
-    module: llvm.Module,
-    model: Model,
-    packing: Packing,
-    *,
-    symmetry: bool,
-    counters: bool,
-    dead: DeadFields | None,
-    late: LateArguments | None,
-) -> llvm.Function:
-    """Emit ``canonical(working)``, which clears what does not matter and renames in place."""
-    function, builder = new_function(module, "canonical", VOID, STATE)
-    renaming = _Renaming(StatementCode(model, packing, builder, function.args[0]))
-    if dead is not None:
-        clear_dead_fields(renaming.code, dead)
-    if late is not None:
-        forget_open_arguments(renaming.code, late)
-    if symmetry:
-        renaming.sort_tasks_and_cpus()
-        for heap in model.heap:
-            renaming.rename_heap(heap)
-    if counters:
-        renaming.rename_counters()
-    builder.ret_void()
-    return function
+class Renaming:
+    """Emits the renaming of one state."""
 
-
-class _Renaming:
     def __init__(self, code: StatementCode) -> None:
         self.code, self.model, self.packing, self.builder = (
             code,
@@ -210,6 +176,12 @@ class _Renaming:
                 items[low] = pick(swap, b, a), pick(swap, j, i)
                 items[high] = pick(swap, a, b), pick(swap, i, j)
         return [slot for _, slot in items]
+
+    def rename_slots(self) -> None:
+        """Rename tasks, CPUs and heap objects."""
+        self.sort_tasks_and_cpus()
+        for heap in self.model.heap:
+            self.rename_heap(heap)
 
     def sort_tasks_and_cpus(self) -> None:
         """Put tasks and CPUs into the order of their hashes."""
