@@ -114,3 +114,16 @@ def test_every_file_says_what_it_is_for() -> None:
     assert not [path for path, text in texts.items() if not says_what_for(text)]
     assert not says_what_for("import ast\n")
     assert not says_what_for('"""\nToo late."""\n')
+
+
+def test_helpers_of_tests_lie_in_one_place() -> None:
+    """Beside the tests lie only tests and fixtures; what tests share is in tests/support."""
+    others = [
+        str(path)
+        for path in python_files()
+        if path.parts[0] == "tests"
+        and path.parts[1] != "support"
+        and path.name != "conftest.py"
+        and not path.name.startswith("test_")
+    ]
+    assert not others
