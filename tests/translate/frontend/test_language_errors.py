@@ -123,6 +123,36 @@ REFUSED = {
         "an argument that is computed in the call",
         "task.longs + 1",
     ),
+    "a computed argument of change": (
+        "task.map.bitmap.change(ports, turn_on and task.ready)",
+        "an argument that is computed in the call",
+        "turn_on and",
+    ),
+    "another end of the ports": (
+        "if ports.is_valid(1024):\n    pass",
+        "is_valid() with another end than that of the map",
+        "ports.is_valid",
+    ),
+    "a number and an error number": (
+        "x = 3\nx = -EINVAL",
+        "gets values of different types",
+        "x = -EINVAL",
+    ),
+    "an error number in a field": (
+        "x = -EINVAL\ntask.longs = x",
+        "a result is assigned to the int field 'longs'",
+        "task.longs",
+    ),
+    "an error number without its sign": (
+        "x = -EINVAL\nif x == EINVAL:\n    pass",
+        "are compared",
+        "x == EINVAL",
+    ),
+    "a counter and a number": (
+        "x = task.seen == 3",
+        "a sequence number is compared with another number",
+        "task.seen",
+    ),
     "a result in a field": ("task.longs = self.one(1)", "assigned to a field", "task.longs"),
     "a class not on the heap": ("x = self.allocate(Loose)", "no heap class", "self.allocate"),
     "a number freed": ("self.free(task.longs)", "is no heap object", "self.free"),

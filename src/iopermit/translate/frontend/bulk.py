@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from iopermit.translate.frontend.types import Type, Value
@@ -59,6 +60,12 @@ class BulkOperations:
             self._note(value.expr.value)
             few = min(value.expr.value, self.steps.scenario.longs)
             return Value(Const(few), Type("int", few, few))
+        most = self.steps.scenario.longs
+        if value.type.high > most:
+            beyond = binary("lt", Const(most), value.expr)
+            message = f"out of range: {ast.unparse(arguments[0])} is more longs than a bitmap has"
+            self.steps.expressions.out.append(Check(beyond, message))
+            value = replace(value, type=replace(value.type, high=most))
         return value
 
     def _note(self, real_longs: int) -> None:
@@ -124,6 +131,14 @@ class BulkOperations:
         self, node: ast.stmt, call: ast.Call, bitmap: Value, at: Label, then: Label
     ) -> None:
         steps, prefix = self.steps, self._prefix(node)
+        computed = [a for a in call.args if not isinstance(a, ast.Name | ast.Constant)]
+        if computed:
+            # Each long is changed in a step of its own, which would compute it anew.
+            raise steps.error(
+                computed[0],
+                "an argument that is computed in the call",
+                "x = ... as a statement, then pass x",
+            )
         ports, turn_on = (steps.expressions.value(a) for a in call.args)
         if ports.type.kind != "ports" or turn_on.type.kind != "bool":
             raise steps.error(
@@ -157,7 +172,8 @@ class BulkOperations:
 
         def long(index: Expr) -> list[Stmt]:
             found = Store(last, steps.context, binary("add", index, Const(1)))
-            return [If(_bit(bitmap.expr, index), (), (found,))]
+            more = binary("le", Load(last, steps.context), index)
+            return [If(_bit(bitmap.expr, index), (), (If(more, (found,)),))]
 
         done = steps.store(node, target, result)
         self._steps(

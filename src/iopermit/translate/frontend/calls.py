@@ -83,7 +83,7 @@ class Calls:
         """Return the variable that receives the result of a call."""
         if isinstance(result, ast.Name):
             name = self.steps.call.prefix + result.id
-            known = self.steps.types.get((self.steps.record, name), Type("result", 0, 0))
+            known = self.steps.types.get((self.steps.record, name), Type("int", 0, 0))
             return self.steps.variable(node, name, known, result.id)
         if isinstance(result, ast.expr):
             raise self.steps.error(

@@ -55,8 +55,14 @@ def _check_comparable(method: Method, node: ast.Compare, left: Type, right: Type
     ordered = not isinstance(operator, ast.Eq | ast.NotEq | ast.Is | ast.IsNot)
     if ordered and "counter" in (left.kind, right.kind):
         raise method.error(node, "the order of sequence numbers is compared", "== or !=")
-    numbers = {"int", "result", "counter"}
-    if left.join(right) is None and not {left.kind, right.kind} <= numbers:
+    if "counter" in (left.kind, right.kind) and (left.kind, right.kind) != ("counter", "counter"):
+        other = left if right.kind == "counter" else right
+        if other.kind != "int" or other.high:
+            raise method.error(
+                node, "a sequence number is compared with another number", "a comparison with 0"
+            )
+        return
+    if left.join(right) is None and {left.kind, right.kind} != {"int"}:
         raise method.error(
             node, f"{left.kind} and {right.kind} are compared", "two values of the same kind"
         )

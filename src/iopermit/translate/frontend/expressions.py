@@ -217,10 +217,20 @@ class Expressions:
             case ast.Attribute(attr="is_valid"):
                 ports = self._value(node.func.value)
                 if ports.type.kind == "ports":
+                    self._check_end(node)
                     return Value(differ(ports.expr, 0), BOOL)
             case ast.Attribute(value=ast.Name(id="self"), attr=name):
                 return self._pure_call(node, name)
         raise self._unsupported(node)
+
+    def _check_end(self, node: ast.Call) -> None:
+        """Refuse is_valid() with another end than that of the map: scenarios have no such ports."""
+        ends = [self._value(argument).expr for argument in node.args]
+        most = self.design.layout.map_ports
+        if node.keywords or ends not in ([], [Const(most)]):
+            raise self.scope.method.error(
+                node, "is_valid() with another end than that of the map", f"is_valid({most})"
+            )
 
     def _extreme(self, node: ast.Call, which: str) -> Value:
         left, right = self._value(node.args[0]), self._value(node.args[1])

@@ -26,7 +26,9 @@ class Type:
         """Return the smallest type that covers both, or None if they do not mix."""
         kinds = {self.kind, other.kind}
         if kinds == {"int", "result"}:
-            return Type("result", 0, max(self.high, other.high))
+            # Error numbers are kept without their sign: another number would look like one.
+            number = self if self.kind == "int" else other
+            return None if number.high else Type("result", 0, max(self.high, other.high))
         if self.kind == "ref" and other.kind == "ref" and "" in (self.target, other.target):
             return self if self.target else other
         if self.kind != other.kind or self.target != other.target:
@@ -35,7 +37,7 @@ class Type:
 
     def field(self, record: RecordName, name: str) -> Field:
         """Return a local variable of this type."""
-        kind = self.kind if self.kind in ("bool", "enum", "ref", "counter", "bitmap") else "int"
+        kind = "int" if self.kind == "ports" else self.kind
         return Field(
             record, name, bits(self.high), kind, self.target, self.low, self.high, local=True
         )
@@ -81,7 +83,7 @@ def constant(value: object) -> Value | None:
 
 def field_value(field: Field, load: Expr) -> Value:
     """Return the value that reading a field gives."""
-    high = field.high or (1 << field.width) - 1
+    high = field.high if field.local else field.high or (1 << field.width) - 1
     kind: Kind = field.kind
     return Value(load, Type(kind, field.low, high, field.target))
 

@@ -23,7 +23,7 @@ class Field:
     record: RecordName
     name: str
     width: int
-    kind: Literal["bool", "int", "enum", "ref", "counter", "bitmap"] = "int"
+    kind: Literal["bool", "int", "enum", "ref", "counter", "bitmap", "result"] = "int"
     target: RecordName = ""
     low: int = 0
     high: int = 0
