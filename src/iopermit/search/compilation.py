@@ -12,9 +12,9 @@ from iopermit.translate.translation import translate
 
 if TYPE_CHECKING:
     from iopermit.search.problem import Problem
+    from iopermit.translate.analyses.assumptions import Assumption
     from iopermit.translate.analyses.reductions import Reductions
     from iopermit.translate.model.model import Model
-    from iopermit.translate.model.nodes import Field
 
 _QUICK: Final = ((1, 1, 1), (1, 1, 2), (1, 2, 1), (1, 2, 2), (2, 1, 1))
 """CPUs, tasks and longs of scenarios for which optimising takes longer than searching."""
@@ -35,12 +35,12 @@ def translated(problem: Problem) -> Translated:
     return Translated(problem, model, initial_values(problem.design, problem.scenario, model))
 
 
-def compiled(source: Translated, assumed: tuple[Field, ...]) -> Compiled:
+def compiled(source: Translated, assumed: tuple[Assumption, ...]) -> Compiled:
     """Return the native functions of a model under the reductions of its problem.
 
     Args:
         source: the problem, translated.
-        assumed: fields of heap objects assumed never to be written while shared.
+        assumed: what the merging of steps assumes of objects on the heap.
     """
     settings = source.problem.settings
     optimised = settings.optimised

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 from iopermit.search.compilation import compiled
 from iopermit.search.exploration.design_search import DesignSearch, DesignSearchResult
 from iopermit.search.exploration.native import NativeFunctions, initial_state
-from iopermit.translate.analyses.assumptions import assumed_unwritten
+from iopermit.translate.analyses.assumptions import Assumption, assumptions
 
 if TYPE_CHECKING:
     from iopermit.engine.control import Control
     from iopermit.search.compilation import Translated
-    from iopermit.translate.model.nodes import Field
     from iopermit.translate.native.jit import Compiled
 
 
@@ -36,7 +35,7 @@ def searched(source: Translated) -> Searched:
     """
     problem, settings = source.problem, source.problem.settings
     control = problem.control.about(problem.scenario.size).again()
-    assumed = assumed_unwritten(source.model) if settings.reductions.merging else ()
+    assumed = assumptions(source.model) if settings.reductions.merging else ()
     compile_seconds = 0.0
     while True:
         started = time.monotonic()
@@ -46,7 +45,7 @@ def searched(source: Translated) -> Searched:
         broken = broken_assumptions(functions.compiled, result)
         if not broken or (settings.stop and result.found) or result.limited:
             return Searched(source, functions, result, compile_seconds)
-        assumed = tuple(f for f in assumed if f not in broken)
+        assumed = tuple(a for a in assumed if a not in broken)
 
 
 def explored(
@@ -70,7 +69,7 @@ def explored(
             return result
 
 
-def broken_assumptions(native: Compiled, result: DesignSearchResult) -> frozenset[Field]:
-    """Return the assumed fields that were written while others could see the object."""
+def broken_assumptions(native: Compiled, result: DesignSearchResult) -> frozenset[Assumption]:
+    """Return the assumptions that some step broke."""
     flags = result.covered[native.coverage.assumption(0) :]
-    return frozenset(f for f, flag in zip(native.assumed, flags, strict=False) if flag)
+    return frozenset(a for a, flag in zip(native.assumed, flags, strict=False) if flag)

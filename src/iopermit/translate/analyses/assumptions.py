@@ -1,19 +1,31 @@
-"""Chooses the fields of shared objects that the merging of steps assumes nobody writes."""
+"""What the merging of steps assumes of objects on the heap, while the search watches every step."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
-from iopermit.translate.model.nodes import Binary, Load, Store
+from iopermit.translate.model.nodes import Binary, Field, Load, Store
 from iopermit.translate.model.walk import statements
 
 if TYPE_CHECKING:
     from iopermit.translate.model.model import Model
-    from iopermit.translate.model.nodes import Field
+    from iopermit.translate.model.nodes import RecordName
 
 
-def assumed_unwritten(model: Model) -> tuple[Field, ...]:
-    """Return the heap fields that the merging of steps may assume unwritten at first.
+@dataclass(frozen=True)
+class Reclaimed:
+    """No pointer to an object of a class is left by the step that frees it."""
+
+    record: RecordName
+
+
+Assumption: TypeAlias = Field | Reclaimed
+"""A field of heap objects stands for: it is not written while anybody else refers to the object."""
+
+
+def assumptions(model: Model) -> tuple[Assumption, ...]:
+    """Return what is assumed at first.
 
     A count that steps raise is one of references: it is there to be written while it is shared.
     """
@@ -23,7 +35,8 @@ def assumed_unwritten(model: Model) -> tuple[Field, ...]:
         for s in statements(step.body)
         if isinstance(s, Store) and _raises(s)
     }
-    return tuple(f for f in model.fields if f.record in model.heap and f not in counts)
+    unwritten = [f for f in model.fields if f.record in model.heap and f not in counts]
+    return (*unwritten, *(Reclaimed(record) for record in model.heap))
 
 
 def _raises(store: Store) -> bool:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from iopermit.translate.analyses.assumptions import Assumption
     from iopermit.translate.model.model import Model
-    from iopermit.translate.model.nodes import Field
+
 
 Analysis: TypeAlias = Any
 """What a reduction finds out about a model: a class of this folder, or just that it applies."""
@@ -68,35 +69,35 @@ class Reduction:
     """What the search does without it."""
     section: str
     """The heading of the argument for it in docs/how-it-checks.md, up to the parenthesis."""
-    analysis: Callable[[Model, Reductions, tuple[Field, ...]], Analysis] = field(repr=False)
+    analysis: Callable[[Model, Reductions, tuple[Assumption, ...]], Analysis] = field(repr=False)
     """Finds out where it applies in a model, with the other reductions that are on and the
     fields that are assumed never to be written while shared; gives None if nowhere."""
 
 
-def _always(_model: Model, _on: Reductions, _assumed: tuple[Field, ...]) -> Analysis:
+def _always(_model: Model, _on: Reductions, _assumed: tuple[Assumption, ...]) -> Analysis:
     return True
 
 
-def _merging(model: Model, _on: Reductions, assumed: tuple[Field, ...]) -> Analysis:
+def _merging(model: Model, _on: Reductions, assumed: tuple[Assumption, ...]) -> Analysis:
     from iopermit.translate.analyses.merging import Merging
 
     return Merging(model, frozenset(assumed))
 
 
-def _dead(model: Model, _on: Reductions, _assumed: tuple[Field, ...]) -> Analysis:
+def _dead(model: Model, _on: Reductions, _assumed: tuple[Assumption, ...]) -> Analysis:
     from iopermit.translate.analyses.dead_fields import DeadFields
 
     return DeadFields(model)
 
 
-def _arguments(model: Model, _on: Reductions, _assumed: tuple[Field, ...]) -> Analysis:
+def _arguments(model: Model, _on: Reductions, _assumed: tuple[Assumption, ...]) -> Analysis:
     from iopermit.translate.analyses.late_arguments import LateArguments
 
     late = LateArguments(model)
     return late if late.open else None
 
 
-def _hidden(model: Model, on: Reductions, _assumed: tuple[Field, ...]) -> Analysis:
+def _hidden(model: Model, on: Reductions, _assumed: tuple[Assumption, ...]) -> Analysis:
     """Between writing a map and storing its base the map matters: it takes merging."""
     from iopermit.translate.analyses.hidden_maps import hidden_maps
 
@@ -160,7 +161,7 @@ NO_REDUCTIONS: Final = Reductions().without(*REDUCTIONS)
 
 
 def analyse(
-    model: Model, on: Reductions, assumed: tuple[Field, ...] = ()
+    model: Model, on: Reductions, assumed: tuple[Assumption, ...] = ()
 ) -> dict[Reduction, Analysis]:
     """Return what each reduction that is on finds out about a model, if it can be applied."""
     found = {each: each.analysis(model, on, assumed) for each in REDUCTIONS if on.has(each)}

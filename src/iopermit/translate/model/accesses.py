@@ -21,11 +21,16 @@ class Access:
     write: bool
 
 
-def accesses(body: tuple[Stmt, ...]) -> Iterator[Access]:
-    """Yield every field access of a body."""
+def reads(body: tuple[Stmt, ...]) -> Iterator[Access]:
+    """Yield every read of a field in a body."""
     for expr in expressions(body):
         if isinstance(expr, Load):
             yield Access(expr.field, expr.index, write=False)
+
+
+def accesses(body: tuple[Stmt, ...]) -> Iterator[Access]:
+    """Yield every field access of a body."""
+    yield from reads(body)
     for statement in statements(body):
         if isinstance(statement, Store):
             yield Access(statement.field, statement.index, write=True)

@@ -24,7 +24,6 @@ from iopermit.translate.model.nodes import (
     LOSS,
     TASK,
     USER,
-    Field,
     Load,
     Temp,
 )
@@ -53,6 +52,7 @@ from iopermit.translate.native.steps import StepFunction
 from iopermit.translate.native.successors import Successors, Transitions
 
 if TYPE_CHECKING:
+    from iopermit.translate.analyses.assumptions import Assumption
     from iopermit.translate.analyses.late_arguments import LateArguments
     from iopermit.translate.analyses.merging import Merging
     from iopermit.translate.analyses.reductions import Reductions
@@ -71,7 +71,7 @@ class NativeModel:
         model: Model,
         packing: Packing,
         reductions: Reductions,
-        assumed: tuple[Field, ...] = (),
+        assumed: tuple[Assumption, ...] = (),
     ) -> None:
         """Emit everything; see :class:`Merging` for ``assumed``."""
         self.model, self.packing, self.reductions = model, packing, reductions

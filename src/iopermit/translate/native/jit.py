@@ -21,9 +21,9 @@ from iopermit.translate.native.shared.sizes import max_successors
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from iopermit.translate.analyses.assumptions import Assumption
     from iopermit.translate.analyses.reductions import Reductions
     from iopermit.translate.model.model import Model
-    from iopermit.translate.model.nodes import Field
 
 _LEVEL: Final = 2
 """How much LLVM optimises."""
@@ -40,8 +40,8 @@ class Compiled:
     """Gives the address of a function by name."""
     max_successors: int
     coverage: CoverageLayout
-    assumed: tuple[Field, ...]
-    """Fields of heap objects assumed never to be written while shared."""
+    assumed: tuple[Assumption, ...]
+    """What the merging of steps assumes of objects on the heap."""
     hidden: HiddenValues | None
     """What the search and the machine code share about hidden maps."""
     keep: Any
@@ -56,7 +56,7 @@ def cache_directory() -> Path:
 def compile_model(
     model: Model,
     reductions: Reductions,
-    assumed: tuple[Field, ...] = (),
+    assumed: tuple[Assumption, ...] = (),
     *,
     optimised: bool = True,
     kept: bool = True,
@@ -125,7 +125,7 @@ def _load(code: bytes, machine: llvm.TargetMachine) -> llvm.ExecutionEngine | No
 
 
 def _key(
-    model: Model, reductions: Reductions, assumed: tuple[Field, ...], *, optimised: bool
+    model: Model, reductions: Reductions, assumed: tuple[Assumption, ...], *, optimised: bool
 ) -> str:
     """Return a hash of everything that the machine code depends on."""
     what = (

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from iopermit.translate.analyses.footprints import Footprints
 from iopermit.translate.model.nodes import KERNEL_THREAD, Field, RecordName, Store
 from iopermit.translate.model.walk import statements
 
@@ -59,7 +60,7 @@ class Packing:
             self.base[record] = total
             total += count * self.words_per_slot[record]
         self.words = total
-        self.idle_stored = _writes_tasks_when_switching(model)
+        self.idle_stored = _idle_tasks_change(model)
         self.parts = self._stored_parts()
         self.stored_bits = sum(part.width for part in self.parts)
         self.stored_words = -(-self.stored_bits // WORD)
@@ -208,8 +209,14 @@ def _union(left: list[int], right: list[int]) -> list[int]:
     return [a | b for a, b in zip(*pad, strict=True)]
 
 
-def _writes_tasks_when_switching(model: Model) -> bool:
-    """Return whether an idle task's record can change (only a context switch could do that)."""
+def _idle_tasks_change(model: Model) -> bool:
+    """Return whether the record of an idle task can change.
+
+    A context switch may write to the tasks that it switches, a step to any that it points to.
+    """
+    footprints = Footprints(model)
+    if any(f.record == "task" for f in footprints.foreign & footprints.written):
+        return True
     bodies = [step.body for step in model.steps.values() if step.context == "cpu"]
     return any(
         isinstance(s, Store) and s.field.record == "task"

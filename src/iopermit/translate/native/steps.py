@@ -6,17 +6,21 @@ from typing import TYPE_CHECKING
 
 from llvmlite import ir as llvm
 
+from iopermit.translate.analyses.assumptions import Reclaimed
 from iopermit.translate.model.builder import slot_of
 from iopermit.translate.model.nodes import (
     CPU,
     TASK,
     VERDICTS,
+    Clear,
     Const,
     Expr,
     Field,
     Load,
+    Mask,
     StepParameter,
 )
+from iopermit.translate.model.walk import statements
 from iopermit.translate.native.codegen.llvm_types import (
     BYTES,
     I1,
@@ -32,6 +36,7 @@ from iopermit.translate.native.codegen.statements import StatementCode
 from iopermit.translate.native.shared.coverage import CoverageLayout
 
 if TYPE_CHECKING:
+    from iopermit.translate.analyses.assumptions import Assumption
     from iopermit.translate.analyses.late_arguments import LateArguments
     from iopermit.translate.analyses.merging import Merging
     from iopermit.translate.model.model import Allocation, Model, Step
@@ -67,7 +72,7 @@ class StepFunction:
         merging: Merging | None,
         late: LateArguments | None,
         hidden: HiddenCode | None,
-        assumed: tuple[Field, ...],
+        assumed: tuple[Assumption, ...],
     ) -> None:
         """Emit it; without ``merging`` a step ends where the next one begins."""
         self.module, self.model, self.packing = module, model, packing
@@ -185,6 +190,7 @@ class StepFunction:
         def goto(target: int) -> None:
             if self.late is not None and self.late.chosen_between(step.pc, target):
                 self._choose_ports(code, self.late)
+            self._watch_freed(code, step, covered)
             code.put(step.context, code.value(slot), code.place(own), number(target))
             self._go_on(code, step, target, done)
 
@@ -233,15 +239,31 @@ class StepFunction:
         affected = [
             n
             for n, f in enumerate(self.assumed)
-            if f == field or (field is None and f.record == record)
+            if isinstance(f, Field) and (f == field or (field is None and f.record == record))
         ]
         if self.merging is None or not affected:
             return
         alone = code.truth(self.merging.unshared(step, record, index))
         with code.builder.if_then(code.builder.not_(alone)):
             for position in affected:
-                where = number(self.coverage.assumption(position))
-                code.builder.store(llvm.Constant(I8, 1), code.builder.gep(covered, [where]))
+                self._break(code, covered, position)
+
+    def _watch_freed(self, code: StatementCode, step: Step, covered: LlvmValue) -> None:
+        """Note a step that frees an object and leaves a pointer to it."""
+        freed = {s.record for s in statements(step.body) if isinstance(s, Clear)}
+        for position, what in enumerate(self.assumed):
+            if self.merging is None or not isinstance(what, Reclaimed) or what.record not in freed:
+                continue
+            builder, slots = code.builder, (1 << self.model.counts[what.record]) - 1
+            held, free = code.mask(Mask("referenced", what.record)), Mask("free", what.record)
+            dangling = builder.and_(builder.and_(held, number(slots)), code.mask(free))
+            with builder.if_then(builder.icmp_unsigned("!=", dangling, number(0))):
+                self._break(code, covered, position)
+
+    def _break(self, code: StatementCode, covered: LlvmValue, position: int) -> None:
+        """Tell the search that an assumption is broken."""
+        where = number(self.coverage.assumption(position))
+        code.builder.store(llvm.Constant(I8, 1), code.builder.gep(covered, [where]))
 
     def _go_on(self, code: StatementCode, step: Step, target: int, done: LlvmValue) -> None:
         """End the step, or continue with the next one where that is sound."""

@@ -81,6 +81,8 @@ class Renaming:
         counts = self.model.counts
         records = [r for r in counts if r != "globals"]
         plain = {(r, s): self._contents(r, s) for r in records for s in range(counts[r])}
+        # There is one record of globals: nothing to sort, but it may refer to what is sorted.
+        plain |= {("globals", s): number(0) for s in range(counts.get("globals", 0))}
         total = dict(plain)
         for heap in self.model.heap:
             self._same_counter(heap, plain, total)

@@ -1,0 +1,151 @@
+"""What the contexts of a model touch: whose records, and what switching reads and writes.
+
+A record of a task, CPU or TSS has an owner: the task itself, its parent while it is being
+forked, the CPU. An access from elsewhere, through a pointer to another task or CPU, is *foreign*.
+What is foreign anywhere is never taken for private, whichever state the search is in.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Final
+
+from iopermit.translate.model.accesses import Access, accesses, reads
+from iopermit.translate.model.builder import slot_of
+from iopermit.translate.model.nodes import CPU, TASK, Clear, Const, Expr, Load
+from iopermit.translate.model.walk import statements, subexpressions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from iopermit.translate.model.model import Model, Step
+    from iopermit.translate.model.nodes import RecordName
+
+OWNED: Final = ("task", "cpu", "tss")
+"""Records that have an owner."""
+
+
+class Footprints:
+    """Which fields are touched by whom; every step, rule and the specification count."""
+
+    def __init__(self, model: Model) -> None:
+        """Look at all of ``model``."""
+        self.model = model
+        self.current = model.kernel.current
+        self.following = model.kernel.following
+        every_access: list[tuple[Step | None, Access]] = [(None, a) for a in self._of_rules()]
+        every_access.extend((s, a) for s in model.steps.values() for a in self.touched(s))
+        self.written = frozenset(a.field for _, a in every_access if a.write)
+        """Fields that some step or rule writes."""
+        foreign = [
+            a
+            for step, a in every_access
+            if a.field.record in OWNED and not self.is_own(step, a.slot)
+        ]
+        foreign += [a for a in reads(model.judge) if not self._is_of_judged_cpu(a)]
+        self.foreign = frozenset(a.field for a in foreign)
+        """Fields of tasks, CPUs and TSSs that somebody touches who does not own the record."""
+        self.exposed = frozenset(a.field.target for a in foreign if a.field.kind == "ref")
+        """Classes of objects that somebody can reach through the record of another."""
+        switching = [
+            a
+            for s in model.steps.values()
+            if s.context == "cpu" and not s.ends_switch
+            for a in self.touched(s)
+        ]
+        self.switch_reads = frozenset(a.field for a in switching if not a.write)
+        self.switch_writes = frozenset(a.field for a in switching if a.write)
+        self.switch_publishes = frozenset(
+            a.field.target
+            for a in switching
+            if a.write and a.field.kind == "ref" and not a.field.local
+        )
+        """Classes of objects to which switching stores a pointer that outlives the switch."""
+
+    def is_own(self, step: Step | None, slot: Expr) -> bool:
+        """Return whether a slot is of the step's own CPU or task, its child, or tasks it switches.
+
+        A rule (``step`` is None) runs as the current task; a constant slot in it is the child
+        that it makes.
+        """
+        if slot in (CPU, TASK) or slot == slot_of(Load(self.current, CPU)):
+            return True
+        if step is None:
+            return isinstance(slot, Const)
+        if step.context == "cpu":
+            return slot == slot_of(Load(self.following, CPU))
+        return self._is_child(slot)
+
+    def _is_child(self, slot: Expr) -> bool:
+        """Return whether a slot is that of the child which the task is forking."""
+        loads = [e for e in subexpressions(slot) if isinstance(e, Load)]
+        child = self.model.kernel.child
+        return child is not None and loads == [Load(child, TASK)]
+
+    def own_tasks(self, step: Step) -> list[Expr]:
+        """Return the tasks whose records nothing but the step's own context touches.
+
+        A child that is being forked is not run or switched to before its parent is done.
+        """
+        if step.context == "cpu":
+            return [slot_of(Load(f, CPU)) for f in (self.current, self.following)]
+        live = self.model.live.get(step.pc, frozenset())
+        children = [f for f in live if f == self.model.kernel.child]
+        return [TASK, *(slot_of(Load(f, TASK)) for f in children)]
+
+    def own_references(self, step: Step, target: RecordName) -> list[Load]:
+        """Return every pointer to a class of objects in the records that the step owns.
+
+        A local variable counts where it is live; elsewhere its place may hold another one.
+        """
+        live = self.model.live.get(step.pc, frozenset())
+        pointers = [
+            f
+            for f in self.model.fields
+            if f.kind == "ref" and f.target == target and (not f.local or f in live)
+        ]
+        found = [
+            Load(f, slot)
+            for f in pointers
+            if f.record == "task"
+            for slot in self.own_tasks(step)
+            if not f.local or slot == TASK
+        ]
+        if step.context == "cpu":
+            found += [Load(f, CPU) for f in pointers if f.record in OWNED[1:]]
+        return found
+
+    def touched(self, step: Step) -> list[Access]:
+        """Return the accesses of a step; freeing an object writes every field of it."""
+        freed = [
+            Access(f, s.index, write=True)
+            for s in statements(step.body)
+            if isinstance(s, Clear) and s.record in self.model.heap
+            for f in self.model.fields_of(s.record)
+        ]
+        return [*dict.fromkeys((*accesses(step.body), *freed))]
+
+    def _of_rules(self) -> Iterator[Access]:
+        model = self.model
+        for rule in (*model.user_rules, *model.thread_rules):
+            yield from accesses(rule.body)
+            yield from (
+                Access(e.field, e.index, write=False)
+                for e in subexpressions(rule.guard)
+                if isinstance(e, Load)
+            )
+        # The guards of switch rules look at the pc of tasks and at what CPUs run, which says
+        # nothing about their data.
+        yield from itertools.chain.from_iterable(accesses(r.body) for r in model.switch_rules)
+
+    def _is_of_judged_cpu(self, access: Access) -> bool:
+        """Return whether the specification looks at the CPU that it judges, or its current task."""
+        if access.field.record not in OWNED:
+            return True
+        match access.slot:
+            case Const():
+                return True
+        return any(
+            access.slot == slot_of(Load(self.current, Const(cpu)))
+            for cpu in range(self.model.counts["cpu"])
+        )
