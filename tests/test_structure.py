@@ -22,12 +22,9 @@ MOST_LINES: Final = 350
 CATALOGUES: Final = {"src/iopermit/designs/linux"}
 """One file per design: as many as there are designs."""
 
-# What still breaks a rule. Each list only shrinks: an entry that breaks nothing any more fails.
+# What still breaks the rule: the list only shrinks, an entry that breaks nothing any more fails.
 STILL_FULL_FOLDERS: Final = {
     "src/iopermit/system",
-}
-STILL_LONG_FILES: Final = {
-    "tests/system/test_simulation.py",
 }
 
 
@@ -105,7 +102,7 @@ def test_a_full_folder_is_found() -> None:
 def test_no_file_is_longer_than_a_reader_follows() -> None:
     """Every file of Python has 350 lines or fewer."""
     lines = {str(path): len((ROOT / path).read_bytes().splitlines()) for path in python_files()}
-    assert {path for path, count in lines.items() if count > MOST_LINES} == STILL_LONG_FILES
+    assert not {path: count for path, count in lines.items() if count > MOST_LINES}
 
 
 def test_every_file_says_what_it_is_for() -> None:

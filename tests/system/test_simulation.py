@@ -25,7 +25,6 @@ from iopermit.system.crash import (
 from iopermit.system.events import Event
 from iopermit.system.events.recorded import ALL_EVENTS
 from iopermit.system.execution import Action, Mode, action
-from iopermit.system.options import with_options
 from iopermit.system.scenario import Scenario
 from iopermit.system.simulation import System
 
@@ -336,32 +335,3 @@ def test_sequence_numbers_are_never_used_again() -> None:
     """The counter starts above 0 and only grows."""
     system = make()
     assert [system.next_sequence() for _ in range(3)] == [1, 2, 3]
-
-
-def test_options_are_set_on_a_class_of_their_own() -> None:
-    """A switch changes the variant only, and the same switches give the same class."""
-    variant = with_options(Tiny, {"shortcut": True})
-    assert getattr(variant, "shortcut")  # noqa: B009 - mypy knows no such attribute
-    assert not Tiny.shortcut
-    assert with_options(Tiny, {"shortcut": True}) is variant
-    assert with_options(Tiny, {}) is Tiny
-
-
-def test_an_unknown_option_is_refused() -> None:
-    """The message names the design's options."""
-    with pytest.raises(ValueError, match="no option 'speed'; its options: shortcut"):
-        with_options(Tiny, {"speed": True})
-
-
-@pytest.mark.parametrize(
-    ("name", "hook", "has"),
-    [
-        ("linux-5.5", "vm_exit", True),
-        ("linux-5.5-xen-pv", "vm_exit", False),
-        ("linux-5.5", "general_protection", False),
-        ("linux-2.6.10", "general_protection", True),
-    ],
-)
-def test_a_hook_set_to_none_is_no_hook(name: str, hook: str, has: bool) -> None:
-    """A design can lack a hook, and can take one back that it inherits."""
-    assert make(designs()[name]).has_hook(hook) is has
