@@ -121,6 +121,12 @@ class Operation:
     leaves: bool = True
     """Whether the task goes back to where it came from in the end; else it is dead."""
 
+    def __post_init__(self) -> None:
+        """Refuse a body in which something would come before the first step."""
+        if self.body and not isinstance(self.body[0], Call):
+            message = f"the body of {self.name!r} must begin with a call; see `at_once`"
+            raise ValueError(message)
+
 
 def effects(body: Body) -> Iterator[Effect]:
     """Yield the effects that a body can have, in the order in which they are written."""
@@ -130,6 +136,16 @@ def effects(body: Body) -> Iterator[Effect]:
                 yield node
             case If(_, then, otherwise):
                 yield from effects((*then, *otherwise))
+
+
+def calls(body: Body) -> Iterator[Call]:
+    """Yield the calls that a body can make, in the order in which they are written."""
+    for node in body:
+        match node:
+            case Call():
+                yield node
+            case If(_, then, otherwise):
+                yield from calls((*then, *otherwise))
 
 
 _SUCCEEDED: Final = Not(Result())

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from iopermit.system.events import Event
+from iopermit.system.events.operations import FORK, IOPERM
 from iopermit.translate.frontend.constants import Scope
 from iopermit.translate.frontend.declare import Declarations, declare
 from iopermit.translate.frontend.source import find_method, is_overridden
 from iopermit.translate.frontend.statements import Lowering
 from iopermit.translate.frontend.step_builder import Label, StepBuilder
-from iopermit.translate.frontend.types import Kind, Type, Value, pointer
 from iopermit.translate.model.model import KernelFields, Rule, Step
 from iopermit.translate.model.nodes import (
-    ALWAYS,
-    CPU,
     KERNEL_THREAD,
     TASK,
     USER,
@@ -29,12 +27,15 @@ from iopermit.translate.model.nodes import (
 
 if TYPE_CHECKING:
     from iopermit.system.design import Design
+    from iopermit.system.events.hooks import Hook
+    from iopermit.system.events.operations import Operation
     from iopermit.system.scenario import Scenario
+    from iopermit.translate.frontend.types import Type, Value
 
 
-PORTS: Final = "ioperm.ports"
-CHILD: Final = "fork.child"
-"""Local variables of system calls that analyses know (see :class:`KernelFields`)."""
+def variable_name(operation: Operation, argument: str) -> str:
+    """Return the name of the local variable that holds an argument of an operation."""
+    return f"{operation.name}.{argument}"
 
 
 class EnvironmentBuilder:
@@ -85,19 +86,16 @@ class EnvironmentBuilder:
         self.user_rules: list[Rule] = []
         self.thread_rules: list[Rule] = []
         self.return_label: Label = USER
-        self.syscall_return: Label = USER
         self.switch_entry: Label = USER
 
     def has_hook(self, name: str) -> bool:
         """Return whether the design has the hook."""
         return is_overridden(self.design, name) and find_method(self.design, name) is not None
 
-    def add_step(
-        self, body: list[Stmt], label: str, then: list[Stmt], *, off: bool = False
-    ) -> Label:
+    def add_step(self, body: list[Stmt], label: str) -> Label:
         """Add a step of the environment in the context of a task."""
         at = self.steps.label()
-        self.steps.lowered.steps[at] = Step(at, "task", None, (*body, *then), label, off)
+        self.steps.lowered.steps[at] = Step(at, "task", None, tuple(body), label)
         return at
 
     def leave(self) -> list[Stmt]:
@@ -117,15 +115,11 @@ class EnvironmentBuilder:
         return variable
 
     def hook(
-        self, name: str, extra: dict[str, Value], *, off: bool = False, result: Field | None = None
+        self, hook: Hook, arguments: dict[str, Value], result: Field | None = None
     ) -> tuple[Label, Label]:
         """Lower a hook that a task executes; return the labels of entry and of what follows."""
-        parameters = {"cpu": pointer("cpu", CPU), "task": pointer("task", TASK), **extra}
-        return self.lowering.hook(name, parameters, record="task", off=off, result=result)
-
-    def result(self, name: str) -> Field:
-        """Return the local variable that receives the result of a system call."""
-        return self.local(f"{name}.result", Type("result", 0, 1))
+        off = not hook.preemptible
+        return self.lowering.hook(hook.name, arguments, record="task", off=off, result=result)
 
     @property
     def kernel_fields(self) -> KernelFields:
@@ -142,33 +136,8 @@ class EnvironmentBuilder:
             granted_iopl=self.granted_iopl,
             bad=self.bad,
             home=home,
-            ports=variables.get(("task", PORTS)),
-            child=variables.get(("task", CHILD)),
-        )
-
-    def argument(self, variable: Field, kind: Kind | None = None) -> Value:
-        """Return a local variable as an argument of a hook."""
-        bounds = Type(kind or variable.kind, variable.low, variable.high, variable.target)
-        return Value(Load(variable, TASK), bounds)
-
-    def add_rule(
-        self,
-        event: str,
-        body: list[Stmt],
-        start: Label,
-        arguments: dict[str, int],
-        guard: Expr = ALWAYS,
-    ) -> None:
-        """Add an event that a task in user mode can start."""
-        rule = Rule(event, guard, (*body, Goto(start)), tuple(arguments.items()), start)
-        self.user_rules.append(rule)
-
-    def add_thread_rule(
-        self, event: str, body: list[Stmt], start: Label, arguments: dict[str, int], guard: Expr
-    ) -> None:
-        """Add an event that a kernel thread can start."""
-        self.thread_rules.append(
-            Rule(event, guard, (*body, Goto(start)), tuple(arguments.items()), start)
+            ports=variables.get(("task", variable_name(IOPERM, "ports"))),
+            child=variables.get(("task", variable_name(FORK, "child"))),
         )
 
     def all_ports(self) -> Const:

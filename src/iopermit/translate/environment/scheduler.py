@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from iopermit.system.events import Event
+from iopermit.system.events.hooks import SWITCH_TO
 from iopermit.translate.frontend.types import pointer
 from iopermit.translate.model.builder import (
     binary,
@@ -70,7 +71,7 @@ class ContextSwitching:
             "following": pointer("task", following),
         }
         entry, after = self.builder.lowering.hook(
-            "switch_to", parameters, record="cpu", off=True, result=None
+            SWITCH_TO.name, parameters, record="cpu", off=not SWITCH_TO.preemptible, result=None
         )
         steps.alias(after, end)
         return entry
@@ -100,7 +101,7 @@ class ContextSwitching:
                 Store(self.builder.following, CPU, const(slot + 1)),
                 Store(self.builder.cpu_pc, CPU, const(entry)),
             )
-            rules.append(Rule("switch", guard, body, (("following", slot),), entry))
+            rules.append(Rule(Event.SWITCH.name, guard, body, (("following", slot),), entry))
         own = binary("add", CPU, Const(scenario.tasks))
         body = (
             interrupted,
@@ -108,7 +109,13 @@ class ContextSwitching:
             Store(self.builder.cpu_pc, CPU, const(entry)),
         )
         rules.append(
-            Rule("switch", every(negate(idle), calm), body, (("following", scenario.tasks),), entry)
+            Rule(
+                Event.SWITCH.name,
+                every(negate(idle), calm),
+                body,
+                (("following", scenario.tasks),),
+                entry,
+            )
         )
         return rules
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from iopermit.system.events.hooks import GENERAL_PROTECTION
 from iopermit.system.machine_state import IoMapBase
 from iopermit.translate.frontend.types import pointer
 from iopermit.translate.model.builder import (
@@ -103,7 +104,7 @@ class Specification:
                 Let(granted, self.promised(task)),
             ]
             checks.append(self._found(leak, LEAK, cpu))
-            if not self.builder.has_hook("general_protection"):
+            if not self.builder.has_hook(GENERAL_PROTECTION.name):
                 checks.append(self._found(binary("xor", granted, both), LOSS, cpu))
             body.append(If(every(equal(verdict, 0), user), tuple(checks)))
         for record in self.builder.declared.heap if self.builder.scenario.garbage else ():
