@@ -132,7 +132,7 @@ class _Recorder:
             choice = dict(action.arguments)
             return None, event_text(action.event, choice, self.system.concretion.ports_of)
         if not positions:
-            return None, "step"
+            return None, action.event
         innermost = positions[-1]
         if not innermost.file:
             return None, innermost.function

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from iopermit.system.execution import Action
+from iopermit.system.execution import CONTINUE, Action
 from iopermit.translate.native.shared.labels import TransitionKind, TransitionLabel, rules_of
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def transition_of(model: Model, values: InitialValues, label: int) -> Transition
         pc = values["cpu", "pc"][cpu] or values["task", "pc"][task]
         step = model.steps[pc]
         return Transition(
-            Action(cpu, "step", (), number if step.choices > 1 else None), step, label, task
+            Action(cpu, CONTINUE, (), number if step.choices > 1 else None), step, label, task
         )
     rule = rules_of(model, kind)[number]
     return Transition(Action(cpu, rule.event, rule.arguments), None, label, task)

@@ -10,13 +10,14 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
+from iopermit.system.events import Event
 from iopermit.translate.model.nodes import FIRST_STEP, Binary, Const, Expr, Field, Load, Store
 from iopermit.translate.model.walk import expressions, targets
 
 if TYPE_CHECKING:
     from iopermit.translate.model.model import Model, Rule, Step
 
-EVENT = "ioperm"
+EVENT = Event.IOPERM.name
 
 
 class LateArguments:

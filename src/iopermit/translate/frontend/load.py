@@ -12,10 +12,11 @@ import traceback
 import types
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
 
 from iopermit.designs import designs, find
 from iopermit.system.design import Design
+from iopermit.system.events.hooks import HOOKS, Hook
 from iopermit.system.machine_state import TssLayout
 from iopermit.system.options import with_options
 from iopermit.system.site import Site
@@ -24,22 +25,6 @@ from iopermit.translate.frontend.source import DesignError, find_method, is_over
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-
-_MANDATORY: Final = {
-    "ioperm": "def ioperm(self, cpu: Cpu, task: Task, ports: PortRange, turn_on: bool) -> int:",
-    "iopl": "def iopl(self, cpu: Cpu, task: Task, level: int) -> int:",
-    "switch_to": "def switch_to(self, cpu: Cpu, previous: Task, following: Task) -> None:",
-}
-_OPTIONAL: Final = {
-    "bring_up": "def bring_up(self, cpu: Cpu) -> None:",
-    "return_to_user": "def return_to_user(self, cpu: Cpu, task: Task) -> None:",
-    "fork": "def fork(self, cpu: Cpu, task: Task, child: Task) -> int:",
-    "fork_failed": "def fork_failed(self, cpu: Cpu, task: Task, child: Task) -> None:",
-    "exit": "def exit(self, cpu: Cpu, task: Task) -> None:",
-    "execve": "def execve(self, cpu: Cpu, task: Task) -> None:",
-    "vm_exit": "def vm_exit(self, cpu: Cpu, task: Task) -> None:",
-    "general_protection": "def general_protection(self, cpu: Cpu, task: Task) -> bool:",
-}
 
 
 class DesignLoadError(DesignError):
@@ -221,38 +206,38 @@ def _named(
 # What a design must have.
 
 
-def _missing(design: type[Design]) -> list[str]:
-    return [name for name in _MANDATORY if not is_overridden(design, name)]
+def _missing(design: type[Design]) -> list[Hook]:
+    return [h for h in HOOKS.values() if h.required and not is_overridden(design, h.name)]
 
 
 def _check_complete(design: type[Design], site: Site) -> None:
     missing = _missing(design)
     if missing:
-        message = f"{design.__name__} lacks the method {missing[0]}"
-        raise DesignLoadError(site, message, f"add: {_MANDATORY[missing[0]]}")
+        message = f"{design.__name__} lacks the method {missing[0].name}"
+        raise DesignLoadError(site, message, f"add: {missing[0].declaration}")
     if not isinstance(getattr(design, "layout", None), TssLayout):
         remedy = (
             "add: layout: ClassVar[TssLayout] = TssLayout(long_bits=64, bases={...}, limit=...)"
         )
         raise DesignLoadError(site, f"{design.__name__} does not say where its map is", remedy)
-    for name, declaration in (_MANDATORY | _OPTIONAL).items():
-        if is_overridden(design, name):
-            _check_hook(design, name, declaration, site)
+    for hook in sorted(HOOKS.values(), key=lambda hook: not hook.required):
+        if is_overridden(design, hook.name):
+            _check_hook(design, hook, site)
     for name in design.options:
         if not isinstance(getattr(design, name, None), bool):
             message = f"option {name!r} of {design.__name__} is no boolean attribute of the class"
             raise DesignLoadError(site, message, f"add: {name}: ClassVar[bool] = False")
 
 
-def _check_hook(design: type[Design], name: str, declaration: str, site: Site) -> None:
-    method = find_method(design, name)
+def _check_hook(design: type[Design], hook: Hook, site: Site) -> None:
+    method, remedy = find_method(design, hook.name), f"write: {hook.declaration}"
     if method is None:
-        message = f"{design.__name__}.{name} is not a method that is written out in a file"
-        raise DesignLoadError(site, message, f"write: {declaration}")
-    wanted = declaration.count(": ")
+        message = f"{design.__name__}.{hook.name} is not a method that is written out in a file"
+        raise DesignLoadError(site, message, remedy)
+    wanted = len(hook.parameters)
     if len(method.parameters) != wanted or method.node.args.kwonlyargs:
-        message = f"{name}() must have {wanted} parameters besides self"
-        raise DesignLoadError(_site(method.file, method.node), message, f"write: {declaration}")
+        message = f"{hook.name}() must have {wanted} parameters besides self"
+        raise DesignLoadError(_site(method.file, method.node), message, remedy)
 
 
 def _with_options(design: type[Design], options: Sequence[str]) -> type[Design]:

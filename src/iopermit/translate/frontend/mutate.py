@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from iopermit.system.events.hooks import HOOKS
 from iopermit.translate.frontend.source import EFFECTS, Method, find_method, is_overridden
 
 if TYPE_CHECKING:
@@ -17,19 +18,6 @@ if TYPE_CHECKING:
 
     from iopermit.system.design import Design
 
-_HOOKS: Final = (
-    "bring_up",
-    "ioperm",
-    "iopl",
-    "switch_to",
-    "return_to_user",
-    "fork",
-    "fork_failed",
-    "exit",
-    "execve",
-    "vm_exit",
-    "general_protection",
-)
 _ERROR_CHECKS: Final = (".is_valid(", ".privileged", "MAX_IOPL:", "level ")
 """What tells a check of the arguments of a system call; these are no part of the protocol."""
 
@@ -96,7 +84,7 @@ def mutations(design: type[Design]) -> list[Mutation]:
 
 def _methods(design: type[Design]) -> list[Method]:
     """Return the methods with effects that the hooks lead to, callees after their callers."""
-    names = [name for name in _HOOKS if is_overridden(design, name)]
+    names = [name for name in HOOKS if is_overridden(design, name)]
     found: list[Method] = []
     for name in names:
         method = find_method(design, name)
