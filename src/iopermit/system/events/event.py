@@ -56,7 +56,7 @@ USERS: Final = frozenset({Who.USER})
 EVERYBODY: Final = frozenset({Who.USER, Who.KERNEL_THREAD})
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Event:
     """Something that can happen: a row of the table. Equal names, equal events."""
 
@@ -97,6 +97,10 @@ class Event:
     VM_EXIT: ClassVar[Event]
     FAULT: ClassVar[Event]
     SWITCH: ClassVar[Event]
+
+    def __repr__(self) -> str:
+        """Return the name, with the class."""
+        return f"Event({self.name!r})"
 
     def __str__(self) -> str:
         """Return the name."""
