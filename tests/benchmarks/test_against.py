@@ -12,7 +12,7 @@ from benchmarks.__main__ import main
 from benchmarks.against import FULL, QUICK, TINY, Cost, Work, compare, comparison_table, ratios
 from benchmarks.revisions import Revision, UnknownRevisionError, commit_of
 from benchmarks.timing import Run
-from tests.conftest import skip_or_fail
+from tests.support.requirements import skip_or_fail
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

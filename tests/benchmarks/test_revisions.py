@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from benchmarks.revisions import Revision, UnknownRevisionError, commit_of, here_and_at
-from tests.conftest import require_tool
+from tests.support.requirements import require_tool
 
 _CLI = """import sys
 

@@ -6,9 +6,9 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.conftest import shared_cache
 from tests.support.kernel.faults import PROCESS, Edit, unified_diff
 from tests.support.kernel.trees import build_cache, require_tree
+from tests.support.requirements import shared_cache
 
 from iopermit.cli import main
 from iopermit.cli.exit_codes import ExitCode

@@ -8,10 +8,10 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.conftest import skip_or_fail
 from tests.support.machine.cache import PROGRAMS, compiled
 from tests.support.machine.kvm import BACKENDS, require_backend
 from tests.support.machine.running import Ran, iopermit_run
+from tests.support.requirements import skip_or_fail
 
 from iopermit.designs import designs
 

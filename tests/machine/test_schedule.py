@@ -6,9 +6,9 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.conftest import require_tool
 from tests.support.machine.cache import cached, compiled
 from tests.support.machine.running import iopermit_run
+from tests.support.requirements import require_tool
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.conftest import require_tool
+from tests.support.requirements import require_tool
 
 from iopermit.kernel.build.patch import apply_patches
 from iopermit.kernel.build.source import Source

@@ -8,8 +8,8 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.conftest import skip_or_fail
 from tests.support.machine.cache import cached
+from tests.support.requirements import skip_or_fail
 from tools import generate_syscalls
 
 from iopermit.machine.syscalls import QUIET, SERVICES
@@ -30,7 +30,7 @@ I386_NAMES = {
 
 def kernel_numbers(option: str) -> dict[str, int]:
     """Return the numbers in the headers of the kernel, as the compiler sees them."""
-    from tests.conftest import require_tool  # noqa: PLC0415 - next to its use
+    from tests.support.requirements import require_tool  # noqa: PLC0415 - next to its use
 
     gcc = require_tool("gcc")
 

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.conftest import require_tool, shared_cache, skip_or_fail
+from tests.support.requirements import require_tool, shared_cache, skip_or_fail
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

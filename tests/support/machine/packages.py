@@ -8,8 +8,8 @@ import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.conftest import skip_or_fail
 from tests.support.machine.cache import ROOT, cached
+from tests.support.requirements import skip_or_fail
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

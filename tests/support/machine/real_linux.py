@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.conftest import require_tool
 from tests.support.machine.cache import PROGRAMS, compiled
 from tests.support.machine.initramfs import Initramfs
 from tests.support.machine.packages import unpacked
+from tests.support.requirements import require_tool
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

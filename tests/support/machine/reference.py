@@ -13,11 +13,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.conftest import require_tool
 from tests.support.machine.cache import PROGRAMS, compiled, linux_source
 from tests.support.machine.packages import library_path
 from tests.support.machine.real_linux import Ended, base_image, run_on_linux
 from tests.support.machine.scripts import Script, random_script
+from tests.support.requirements import require_tool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

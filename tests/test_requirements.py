@@ -1,4 +1,4 @@
-"""Tests of the helper that finds external programs for tests."""
+"""Tests of what finds external programs for tests."""
 
 from collections.abc import Callable
 from pathlib import Path
