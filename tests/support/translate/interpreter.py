@@ -97,7 +97,7 @@ class Interpreter:
         self.steps = {pc: self._step(step) for pc, step in model.steps.items()}
         user, thread, switch = model.user_rules, model.thread_rules, model.switch_rules
         self.rules = [[self._rule(r) for r in rules] for rules in (user, thread, switch)]
-        self.judge = self._body(model.judge, "task")
+        self.judge = self._body(model.specification, "task")
 
     def explore(self, limit: int) -> Exploration:
         """Visit every reachable state. Raises OverflowError beyond ``limit`` states."""

@@ -27,7 +27,7 @@ class NativeFunctions:
         pointer = ctypes.c_void_p
         address, number = compiled.address, ctypes.c_int64
         self._expand = ctypes.CFUNCTYPE(number, *[pointer] * 4)(address("expand"))
-        self._judge = ctypes.CFUNCTYPE(number, *[pointer] * 2)(address("judge"))
+        self._judge = ctypes.CFUNCTYPE(number, *[pointer] * 2)(address("check_specification"))
         move = ctypes.CFUNCTYPE(None, pointer, pointer)
         self._canonical, self._pack, self._unpack = (
             move(address(name)) for name in ("canonical_stored", "pack", "unpack")

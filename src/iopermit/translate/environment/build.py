@@ -72,7 +72,7 @@ def _finish(builder: EnvironmentBuilder) -> Model:
     model.switch_rules = ContextSwitching(builder).rules(
         entry, model.return_pc, model.preemptible_end
     )
-    model.judge = specification.check()
+    model.specification = specification.check()
     selected = builder.pure("map_in_force", {"cpu": pointer("cpu", CPU)})
     model.map_is_valid = equal(selected, IoMapBase.VALID.value)
     model.consulted = specification.consulted_fields()

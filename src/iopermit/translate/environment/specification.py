@@ -16,12 +16,15 @@ from iopermit.translate.model.builder import (
     slot_of,
 )
 from iopermit.translate.model.nodes import (
+    CONCERNED_CPU,
+    CONCERNED_LONGS,
     CPU,
     GARBAGE,
     LEAK,
     LOSS,
     TASK,
     USER,
+    VERDICT,
     Const,
     Expr,
     Field,
@@ -29,6 +32,7 @@ from iopermit.translate.model.nodes import (
     Let,
     Load,
     Mask,
+    RecordName,
     Select,
     Stmt,
     Temp,
@@ -79,47 +83,51 @@ class Specification:
         )
 
     def check(self) -> tuple[Stmt, ...]:
-        """Return what sets ``verdict``, ``cpu`` and ``longs`` for any state (see Model.judge)."""
-        verdict, where, longs = Temp("verdict"), Temp("cpu"), Temp("longs")
-        body: list[Stmt] = [
-            Let(verdict, Load(self.builder.bad, Const(0))),
-            Let(where, const(0)),
-            Let(longs, const(0)),
+        """Return what sets VERDICT, CONCERNED_CPU and CONCERNED_LONGS for any state."""
+        cpus = range(self.builder.scenario.cpus)
+        heap = self.builder.declared.heap if self.builder.scenario.garbage else ()
+        return (
+            Let(VERDICT, Load(self.builder.bad, Const(0))),
+            Let(CONCERNED_CPU, const(0)),
+            Let(CONCERNED_LONGS, const(0)),
+            *(self._check_cpu(Const(cpu)) for cpu in cpus),
+            *(self._check_garbage(record) for record in heap),
+        )
+
+    def _check_cpu(self, cpu: Const) -> Stmt:
+        """Compare what a CPU allows with what was granted, if it runs a task in user mode."""
+        builder = self.builder
+        task = slot_of(Load(builder.current, cpu))
+        user = every(
+            equal(Load(builder.cpu_pc, cpu), 0),
+            binary("lt", task, Const(builder.scenario.tasks)),
+            equal(Load(builder.pc, task), USER),
+        )
+        allowed, granted = Temp("allowed"), Temp("granted")
+        both = binary("and", allowed, granted)
+        leak = binary("xor", allowed, both)
+        if builder.scenario.unprivileged:
+            leak = Select(Load(builder.privileged, task), const(0), leak)
+        checks: list[Stmt] = [
+            Let(allowed, self.allowed(cpu, task)),
+            Let(granted, self.promised(task)),
+            self._found(leak, LEAK, cpu),
         ]
-        for number in range(self.builder.scenario.cpus):
-            cpu = Const(number)
-            task = slot_of(Load(self.builder.current, cpu))
-            user = every(
-                equal(Load(self.builder.cpu_pc, cpu), 0),
-                binary("lt", task, Const(self.builder.scenario.tasks)),
-                equal(Load(self.builder.pc, task), USER),
-            )
-            allowed, granted = Temp("allowed"), Temp("granted")
-            both = binary("and", allowed, granted)
-            leak = binary("xor", allowed, both)
-            if self.builder.scenario.unprivileged:
-                leak = Select(Load(self.builder.privileged, task), const(0), leak)
-            checks: list[Stmt] = [
-                Let(allowed, self.allowed(cpu, task)),
-                Let(granted, self.promised(task)),
-            ]
-            checks.append(self._found(leak, LEAK, cpu))
-            if not self.builder.has_hook(GENERAL_PROTECTION.name):
-                checks.append(self._found(binary("xor", granted, both), LOSS, cpu))
-            body.append(If(every(equal(verdict, 0), user), tuple(checks)))
-        for record in self.builder.declared.heap if self.builder.scenario.garbage else ():
-            slots = (1 << self.builder.declared.counts[record]) - 1
-            in_use = binary("xor", Mask("free", record), Const(slots))
-            lost = binary("xor", in_use, binary("and", in_use, Mask("referenced", record)))
-            body.append(
-                If(every(equal(verdict, 0), differ(lost, 0)), (Let(verdict, const(GARBAGE)),))
-            )
-        return tuple(body)
+        if not builder.has_hook(GENERAL_PROTECTION.name):
+            checks.append(self._found(binary("xor", granted, both), LOSS, cpu))
+        return If(every(equal(VERDICT, 0), user), tuple(checks))
+
+    def _check_garbage(self, record: RecordName) -> Stmt:
+        """Look for an object in use that nothing refers to."""
+        slots = (1 << self.builder.declared.counts[record]) - 1
+        in_use = binary("xor", Mask("free", record), Const(slots))
+        lost = binary("xor", in_use, binary("and", in_use, Mask("referenced", record)))
+        return If(every(equal(VERDICT, 0), differ(lost, 0)), (Let(VERDICT, const(GARBAGE)),))
 
     def _found(self, ports: Expr, kind: int, cpu: Const) -> Stmt:
         found: tuple[Stmt, ...] = (
-            Let(Temp("verdict"), const(kind)),
-            Let(Temp("cpu"), cpu),
-            Let(Temp("longs"), ports),
+            Let(VERDICT, const(kind)),
+            Let(CONCERNED_CPU, cpu),
+            Let(CONCERNED_LONGS, ports),
         )
-        return If(every(equal(Temp("verdict"), 0), differ(ports, 0)), found)
+        return If(every(equal(VERDICT, 0), differ(ports, 0)), found)

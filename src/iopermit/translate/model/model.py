@@ -136,8 +136,8 @@ class Model:
     """Rules for user mode, and for kernel threads between two events."""
     switch_rules: list[Rule] = field(default_factory=list)
     """Rules by which the scheduler takes the CPU away from the current task."""
-    judge: tuple[Stmt, ...] = ()
-    """Sets the temps ``verdict`` (see VERDICTS), ``cpu`` and ``longs``."""
+    specification: tuple[Stmt, ...] = ()
+    """Checks a state: sets VERDICT, CONCERNED_CPU and CONCERNED_LONGS."""
     heap: tuple[RecordName, ...] = ()
     blame: Field | None = None
     """Where a CPU remembers the statement that last wrote what it consults, if it does."""

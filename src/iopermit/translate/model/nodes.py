@@ -117,6 +117,10 @@ CPU, TASK, CHOICE = StepParameter("cpu"), StepParameter("task"), StepParameter("
 Expr = Const | StepParameter | Temp | Load | Binary | Mask | Select | Unshared
 
 
+VERDICT, CONCERNED_CPU, CONCERNED_LONGS = Temp("verdict"), Temp("cpu"), Temp("longs")
+"""What the check of the specification finds: one of VERDICTS, and where."""
+
+
 # Statements of a step, executed in order without interruption.
 
 

@@ -5,7 +5,8 @@ The module has these functions that the search calls, with C calling convention,
 
 ``expand(stored, successors, labels, covered) -> count`` writes all successors of a stored
 state; if the state violates the specification it returns ``-verdict``.
-``judge(stored, details) -> verdict`` writes CPU and longs of a violation to ``details``.
+``check_specification(stored, details) -> verdict`` writes CPU and longs of a violation to
+``details``.
 ``canonical(stored, stored)`` rewrites a state to the representative of its symmetry class.
 ``unpack(stored, working)`` and ``pack(working, stored)`` convert between the two conversions.
 """
@@ -18,14 +19,16 @@ from llvmlite import ir as llvm
 
 from iopermit.translate.analyses.reductions import HIDDEN_MAPS, LATE_ARGUMENTS, MERGING, analyse
 from iopermit.translate.model.nodes import (
+    CONCERNED_CPU,
+    CONCERNED_LONGS,
     CPU,
     KERNEL_THREAD,
     LEAK,
     LOSS,
     TASK,
     USER,
+    VERDICT,
     Load,
-    Temp,
 )
 from iopermit.translate.native.canonical.hidden_maps import HiddenCode
 from iopermit.translate.native.codegen.llvm_types import (
@@ -91,7 +94,7 @@ class NativeModel:
         )
         self.step, self.coverage = steps.function, steps.coverage
         self._finish()
-        self._judge()
+        self._check_specification()
         emit_engine(self.module, self._expand(), packing.stored_words)
 
     def _stored_canonical(self) -> None:
@@ -122,18 +125,18 @@ class NativeModel:
 
     # Verdict.
 
-    def _judge(self) -> None:
-        self.judge_working, builder = new_function(self.module, "judge_working", I64, STATE, STATE)
-        state, details = self.judge_working.args
+    def _check_specification(self) -> None:
+        self.check_working, builder = new_function(self.module, "check_working", I64, STATE, STATE)
+        state, details = self.check_working.args
         code = StatementCode(self.model, self.packing, builder, state)
-        code.body(self.model.judge)
-        for index, name in enumerate(("cpu", "longs")):
-            builder.store(code.value(Temp(name)), builder.gep(details, [number(index)]))
-        builder.ret(code.value(Temp("verdict")))
-        judge, builder = new_function(self.module, "judge", I64, STATE, STATE)
+        code.body(self.model.specification)
+        for index, temp in enumerate((CONCERNED_CPU, CONCERNED_LONGS)):
+            builder.store(code.value(temp), builder.gep(details, [number(index)]))
+        builder.ret(code.value(VERDICT))
+        check, builder = new_function(self.module, "check_specification", I64, STATE, STATE)
         work = builder.alloca(I64, self.packing.words)
-        builder.call(self.unpack, [judge.args[0], work])
-        builder.ret(builder.call(self.judge_working, [work, judge.args[1]]))
+        builder.call(self.unpack, [check.args[0], work])
+        builder.ret(builder.call(self.check_working, [work, check.args[1]]))
 
     # Successors.
 
@@ -143,7 +146,7 @@ class NativeModel:
         state = builder.alloca(I64, self.packing.words)
         details = builder.alloca(I64, 2)
         builder.call(self.unpack, [stored, state])
-        verdict = builder.call(self.judge_working, [state, details])
+        verdict = builder.call(self.check_working, [state, details])
         bad, fine = function.append_basic_block("bad"), function.append_basic_block("fine")
         builder.cbranch(builder.icmp_unsigned("!=", verdict, number(0)), bad, fine)
         builder.position_at_end(bad)

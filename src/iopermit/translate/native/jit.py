@@ -1,18 +1,13 @@
-"""Compiles a native model for this machine and keeps the machine code in a cache directory."""
+"""Compiles a native model for this machine, or takes the machine code that an earlier run kept."""
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import hashlib
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import llvmlite.binding as llvm
 
-from iopermit import translate
+from iopermit.translate.native.code_cache import cache_key, read, write
 from iopermit.translate.native.packing import Packing
 from iopermit.translate.native.shared.coverage import CoverageLayout
 from iopermit.translate.native.shared.hidden_values import HiddenValues, hidden_values
@@ -48,11 +43,6 @@ class Compiled:
     """Keeps the machine code alive."""
 
 
-def cache_directory() -> Path:
-    """Return where machine code is kept (XDG base directory specification)."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "iopermit"
-
-
 def compile_model(
     model: Model,
     reductions: Reductions,
@@ -68,9 +58,9 @@ def compile_model(
     packing = Packing(model)
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    key = _key(model, reductions, assumed, optimised=optimised) if kept else None
+    key = cache_key(model, reductions, assumed, optimised=optimised) if kept else None
     machine = _machine(optimised=optimised)
-    cached = None if key is None else _read(key)
+    cached = None if key is None else read(key)
     engine = None if cached is None else _load(cached, machine)
     if engine is None:
         # machine code of an earlier run needs none of it
@@ -107,7 +97,7 @@ def _compile(
         _optimise(module, machine)
     engine = llvm.create_mcjit_compiler(module, machine)
     if key is not None:
-        engine.set_object_cache(lambda _, code: _write(key, code), lambda _: None)
+        engine.set_object_cache(lambda _, code: write(key, code), lambda _: None)
     engine.finalize_object()
     return engine
 
@@ -124,61 +114,7 @@ def _load(code: bytes, machine: llvm.TargetMachine) -> llvm.ExecutionEngine | No
     return engine if engine.get_function_address("expand") else None
 
 
-def _key(
-    model: Model, reductions: Reductions, assumed: tuple[Assumption, ...], *, optimised: bool
-) -> str:
-    """Return a hash of everything that the machine code depends on."""
-    what = (
-        llvm.llvm_version_info,
-        llvm.get_host_cpu_name(),
-        _own_sources(),
-        (
-            model.counts,
-            model.tasks,
-            model.fields,
-            model.steps,
-            model.preemption,
-            model.idle,
-            model.sites,
-        ),
-        (model.user_rules, model.thread_rules, model.switch_rules, model.judge, model.heap),
-        (model.map_is_valid, sorted(f.name for f in model.consulted), model.brought_up),
-        sorted(sorted(f.name for f in each) for each in model.live_together),
-        reductions,
-        assumed,
-        optimised,
-    )
-    return hashlib.sha256(repr(what).encode()).hexdigest()
-
-
-@functools.cache
-def _own_sources() -> str:
-    """Return a hash of the translation itself: other versions print other code."""
-    files = sorted(Path(translate.__file__).parent.rglob("*.py"))
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
-
-
 def _optimise(module: llvm.ModuleRef, machine: llvm.TargetMachine) -> None:
     options = llvm.create_pipeline_tuning_options(speed_level=_LEVEL)
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)
-
-
-def _read(key: str) -> bytes | None:
-    try:
-        return (cache_directory() / f"{key}.o").read_bytes()
-    except OSError:
-        return None
-
-
-def _write(key: str, code: bytes) -> None:
-    """Keep machine code if possible; a full or read-only disk only costs time."""
-    import tempfile  # machine code of an earlier run needs no new file
-
-    with contextlib.suppress(OSError):
-        directory = cache_directory()
-        directory.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=directory)
-        with os.fdopen(handle, "wb") as file:
-            file.write(code)
-        Path(name).replace(directory / f"{key}.o")

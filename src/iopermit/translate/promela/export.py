@@ -92,7 +92,7 @@ class _Declarations:
         """Declare a variable for each field, the verdict, and the temporaries."""
         lines = [self._variable(field) for field in self.model.fields]
         lines += ["byte verdict;", "/* Values within one step; 0 between steps. */"]
-        bodies = [self.model.judge, *(step.body for step in self.model.steps.values())]
+        bodies = [self.model.specification, *(step.body for step in self.model.steps.values())]
         most = max(len(temporaries(body)) for body in bodies)
         kind = "short" if self._widest_mask() <= _SHORT else "int"
         lines += [f"{kind} temporary_{number};" for number in range(1, most + 1)]

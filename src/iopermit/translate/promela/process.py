@@ -7,7 +7,15 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from iopermit.translate.model.builder import binary
-from iopermit.translate.model.nodes import Binary, Const, Expr, Field, Select, StepParameter
+from iopermit.translate.model.nodes import (
+    VERDICT,
+    Binary,
+    Const,
+    Expr,
+    Field,
+    Select,
+    StepParameter,
+)
 from iopermit.translate.promela.statements import Printer, is_truth_value
 
 if TYPE_CHECKING:
@@ -57,8 +65,8 @@ class PromelaProcess:
 
     def _judge(self) -> str:
         """Print the specification; it also finds CPU and longs, which only reports need."""
-        printer = replace(self.printer, results={"verdict": "verdict"})
-        lines = [*printer.body(self.model.judge), "assert(verdict == NONE);"]
+        printer = replace(self.printer, results={VERDICT.name: "verdict"})
+        lines = [*printer.body(self.model.specification), "assert(verdict == NONE);"]
         return "/* The specification: may this state be? */\n" + _inline("judge()", lines)
 
     def _step(self, step: Step) -> str:
