@@ -42,7 +42,7 @@ class Footprints:
             for step, a in every_access
             if a.field.record in OWNED and not self.is_own(step, a.slot)
         ]
-        foreign += [a for a in reads(model.judge) if not self._is_of_judged_cpu(a)]
+        foreign += [a for a in reads(model.specification) if not self._is_of_judged_cpu(a)]
         self.foreign = frozenset(a.field for a in foreign)
         """Fields of tasks, CPUs and TSSs that somebody touches who does not own the record."""
         self.exposed = frozenset(a.field.target for a in foreign if a.field.kind == "ref")
