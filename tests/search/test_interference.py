@@ -23,12 +23,15 @@ SHARED: Final = Scenario(
 )
 TOGETHER: Final = Scenario(2, 2, 1, frozenset({Event.IOPERM, Event.EXEC}), garbage=False)
 
+TWO_CPUS: Final = Scenario(2, 2, 1, frozenset({Event.IOPERM, Event.MIGRATE}))
 CASES: Final = [
     ("lost_marks.py:Marked", PREEMPTED, "loss"),
     ("lost_marks.py:MarkedOnce", PREEMPTED, "loss"),
     ("shared_objects.py:ShortLivedPointer", SHARED, "crash"),
     ("shared_objects.py:EarlyPublication", SHARED, "crash"),
     ("shared_objects.py:ReusedAddress", TOGETHER, "crash"),
+    ("consulted.py:OpenCpu", Scenario(1, 1, 1, frozenset({Event.IOPERM})), "leak"),
+    ("consulted.py:OneBaseForAll", TWO_CPUS, "leak"),
     ("shared_objects.py:MarkedIdleTask", Scenario(1, 1, 1, frozenset({Event.IOPERM})), "crash"),
 ]
 

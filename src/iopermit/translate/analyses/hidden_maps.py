@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
+from iopermit.translate.analyses.footprints import Footprints
 from iopermit.translate.model.accesses import accesses
 from iopermit.translate.model.builder import differ, either, equal, every, negate
 from iopermit.translate.model.nodes import CPU, Const, Expr, Field, Load
@@ -50,6 +51,19 @@ class HiddenMaps:
             and len(self.counters) <= 1
             and self.bits <= MOST_BITS
             and all(slot == CPU for slot in self._slots())
+            and self._hidden_until_touched()
+        )
+
+    def _hidden_until_touched(self) -> bool:
+        """Return whether nothing but the CPU's own steps can make its hidden map visible.
+
+        Only these are tried with every hidden map.
+        """
+        looked_at = [e for e in subexpressions(self.model.map_is_valid) if isinstance(e, Load)]
+        foreign = Footprints(self.model).foreign
+        return all(
+            load.field.record in ("cpu", "tss") and load.index == CPU and load.field not in foreign
+            for load in looked_at
         )
 
     @property

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from iopermit.system.events import Event
 from iopermit.system.machine_state import IoMapBase
 from iopermit.translate.environment.builder import EnvironmentBuilder
+from iopermit.translate.environment.consulted import consulted
 from iopermit.translate.environment.events import Events
 from iopermit.translate.environment.numbering import number_steps
 from iopermit.translate.environment.scheduler import ContextSwitching
@@ -73,7 +74,7 @@ def _finish(builder: EnvironmentBuilder) -> Model:
         entry, model.return_pc, model.preemptible_end
     )
     model.specification = specification.check()
-    selected = builder.pure("map_in_force", {"cpu": pointer("cpu", CPU)})
+    selected = consulted(builder, "map_in_force", {"cpu": pointer("cpu", CPU)})
     model.map_is_valid = equal(selected, IoMapBase.VALID.value)
     model.consulted = specification.consulted_fields()
     return model

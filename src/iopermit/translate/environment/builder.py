@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from iopermit.system.events import Event
 from iopermit.system.events.operations import FORK, IOPERM
-from iopermit.translate.frontend.constants import Scope
 from iopermit.translate.frontend.declare import Declarations, declare
 from iopermit.translate.frontend.source import find_method, is_overridden
 from iopermit.translate.frontend.statements import Lowering
@@ -17,7 +16,6 @@ from iopermit.translate.model.nodes import (
     TASK,
     USER,
     Const,
-    Expr,
     Field,
     Goto,
     If,
@@ -144,15 +142,3 @@ class EnvironmentBuilder:
         """Return the mask of all ports, one bit per long, and one for those beyond the map."""
         beyond = self.design.layout.map_ports < 65536  # noqa: PLR2004 - the ports of the architecture
         return Const((1 << (self.scenario.longs + beyond)) - 1)
-
-    def pure(self, name: str, arguments: dict[str, Value]) -> Expr:
-        """Return what a method of the system that is one expression gives."""
-        method = find_method(self.design, name)
-        if method is None or method.expression is None:
-            message = f"{self.design.__name__}.{name} must be a single `return expression`"
-            raise TypeError(message)
-        expressions = self.steps.expressions
-        expressions.scope = Scope(method, arguments)
-        value = expressions.value(method.expression)
-        expressions.out = []
-        return value.expr

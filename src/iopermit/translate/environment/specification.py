@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from iopermit.system.events.hooks import GENERAL_PROTECTION
 from iopermit.system.machine_state import IoMapBase
+from iopermit.translate.environment.consulted import consulted
 from iopermit.translate.frontend.types import pointer
 from iopermit.translate.model.builder import (
     binary,
@@ -53,15 +54,15 @@ class Specification:
     def allowed(self, cpu: Expr, task: Expr) -> Expr:
         """Return the ports that the processor allows, one bit per long."""
         where = {"cpu": pointer("cpu", cpu)}
-        level = self.builder.pure("iopl_in_force", {**where, "task": pointer("task", task)})
-        selected = self.builder.pure("map_in_force", where)
-        covered = self.builder.pure("limit_covers_map", where)
+        level = consulted(self.builder, "iopl_in_force", {**where, "task": pointer("task", task)})
+        selected = consulted(self.builder, "map_in_force", where)
+        covered = consulted(self.builder, "limit_covers_map", where)
         longs = self.builder.scenario.longs
         everything = self.builder.all_ports()
         bitmap = self.builder.fields["tss", "bitmap"]
         clear = binary("xor", Load(bitmap, cpu), Const((1 << longs) - 1))
         if everything.value >> longs:
-            beyond = self.builder.pure("ports_beyond_map_allowed", where)
+            beyond = consulted(self.builder, "ports_beyond_map_allowed", where)
             clear = binary("or", clear, binary("shl", beyond, Const(longs)))
         by_map = Select(equal(selected, IoMapBase.VALID.value), clear, const(0))
         by_map = Select(equal(selected, IoMapBase.ALL.value), everything, by_map)
