@@ -14,7 +14,7 @@ from iopermit.system.bitmap import PORTS, PortRange
 from iopermit.system.cost import COLUMNS, PATHS
 from iopermit.system.counting import Cost
 from iopermit.system.events import Event, all_events
-from iopermit.system.execution import Action, action
+from iopermit.system.execution import CONTINUE, Action, action
 from iopermit.system.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ class _Bench:
         self.meter = _Meter(self)
         # Make room for a child.
         self.run(_CHILD)
-        self.do("exit")
+        self.do(Event.EXIT.name)
         self.run(_FIRST)
 
     def steady(self) -> None:
@@ -182,15 +182,15 @@ class _Bench:
 
     def switch(self, task: int) -> KernelCost:
         """Switch to a task."""
-        return self.do("switch", following=task)
+        return self.do(Event.SWITCH.name, following=task)
 
     def back(self) -> KernelCost:
         """Let the current task return to user mode."""
-        return self.do("step")
+        return self.do(CONTINUE)
 
     def ioperm(self, ports: tuple[int, int]) -> KernelCost:
         """Let the current task open ports."""
-        return self.do("ioperm", first=ports[0], end=ports[1], turn_on=1)
+        return self.do(Event.IOPERM.name, first=ports[0], end=ports[1], turn_on=1)
 
     def do(self, event: str, **arguments: int) -> KernelCost:
         """Let an event happen on the CPU, and return what it costs."""
@@ -243,13 +243,13 @@ def _ioperm_again(bench: _Bench) -> list[KernelCost]:
 
 def _fork(bench: _Bench) -> list[KernelCost]:
     bench.steady()
-    return [bench.do("fork", child=_CHILD)]
+    return [bench.do(Event.FORK.name, child=_CHILD)]
 
 
 def _after_vm_exit(bench: _Bench) -> list[KernelCost]:
     bench.steady()
     bench.run(_ORDINARY)
-    bench.do("vm-exit")
+    bench.do(Event.VM_EXIT.name)
     bench.back()
     return [bench.switch(_FIRST) + bench.back()]
 

@@ -11,6 +11,7 @@ from iopermit.system.events.operations import (
     Operation,
     calls,
     effects,
+    following,
 )
 
 EXIT = Call(hooks.EXIT, "returns")
@@ -35,3 +36,14 @@ def test_a_failed_fork_calls_both_hooks() -> None:
     """fork() calls the hook fork, and fork_failed where it fails late."""
     called = [call.hook for call in calls(operations.FORK.body)]
     assert called == [hooks.FORK, hooks.FORK_FAILED]
+
+
+def test_what_follows_a_call_is_found_in_every_branch() -> None:
+    """After a call in a branch comes the rest of the branch, then what follows the decision."""
+    inner = If(Argument("fails"), (EXIT, Effect.FREE_CHILD), (EXIT, Effect.START_CHILD))
+    body = (EXIT, inner, Effect.REVOKE_ALL)
+    assert following(body, 0) == (inner, Effect.REVOKE_ALL)
+    assert following(body, 1) == (Effect.FREE_CHILD, Effect.REVOKE_ALL)
+    assert following(body, 2) == (Effect.START_CHILD, Effect.REVOKE_ALL)
+    with pytest.raises(IndexError, match="no such call"):
+        following(body, 3)

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from iopermit.kernel.cpu.registers import INTERRUPTS, USER_FLAGS
 from iopermit.kernel.execution.executor import COUNT_MASK, Ending
+from iopermit.kernel.execution.functions import FUNCTIONS
 from iopermit.kernel.state.contents import CPU, TASK, name
-from iopermit.kernel.state.state import Operation, TaskMode
+from iopermit.kernel.state.state import RETURN_TO_USER, TaskMode
+from iopermit.system.events import hooks
+from iopermit.system.events.operations import Effect, calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from iopermit.kernel.cpu.registers import Registers
     from iopermit.kernel.execution.kernel import EmulatedKernel
     from iopermit.kernel.execution.transition import Transition
+    from iopermit.system.events.hooks import Hook
 
 VM_EXIT_LIMIT: Final = 0x67
 """What a VM exit leaves as limit of TR (SDM vol. 3, "Loading Host Segment and Descriptor-Table
@@ -23,16 +29,29 @@ _USER_THREAD, _IO_WORKER = 0, 2
 
 def run(transition: Transition) -> Ending:
     """Execute a transition, whose state is in the machine's memory."""
-    event = transition.action.event
-    meta = transition.meta
-    if event == "vm-exit":
+    meta, begins = transition.meta, transition.begins
+    if begins is not None and Effect.LOWER_TSS_LIMIT in begins.at_once:
         meta = meta._replace(limit=VM_EXIT_LIMIT)
     transition.kernel.enter_cpu(transition.cpu, meta)
     if transition.switching:
         return _switch(transition)
-    if event == "step":
+    if begins is None:
         return _step(transition)
-    return _EVENTS[event](transition)
+    first = next(calls(begins.body), None)
+    if first is None:
+        # Nothing to execute: what happens concerns no code of the subsystem.
+        return Ending()
+    arguments = _ARGUMENTS[first.hook.name](transition)
+    return _call(transition, first.hook, arguments, transition.current_task()[0])
+
+
+def registers_for(transition: Transition, hook: Hook) -> Registers:
+    """Return the registers with which the current task goes on with what plays a hook's part."""
+    kernel, function = transition.kernel, FUNCTIONS[hook.name]
+    stack = kernel.memory.registers_of(transition.current_task()[0])
+    arguments = _ARGUMENTS[hook.name](transition)
+    flags = USER_FLAGS if function.interrupts else USER_FLAGS & ~INTERRUPTS
+    return kernel.emulator.prepared(kernel.function(function.name), arguments, stack, flags)
 
 
 def set_preempt_count(kernel: EmulatedKernel, cpu: int, count: int) -> None:
@@ -50,99 +69,77 @@ def _switch(transition: Transition) -> Ending:
     set_preempt_count(transition.kernel, cpu, 1)
     tasks = (transition.slot, transition.following)
     arguments = [memory.task(idle if slot is None else slot) for slot in tasks]
-    return _call(transition, "iopermit_switch_to", arguments, slot=idle, interrupts=False)
+    return _call(transition, hooks.SWITCH_TO, arguments, idle)
 
 
 def _step(transition: Transition) -> Ending:
     kernel = transition.kernel
     slot, task = transition.current_task()
     if kernel.task_meta(task).mode is TaskMode.RETURN:
-        transition.operation = Operation("return")
+        transition.operation = RETURN_TO_USER
         regs = kernel.memory.registers_of(slot)
-        return _call(transition, "iopermit_exit_to_user", [regs], interrupts=False)
+        return _call(transition, hooks.RETURN_TO_USER, [regs], slot)
     return kernel.executor.resume(kernel.memory.registers(task, name(TASK, slot)))
 
 
-def _ioperm(transition: Transition) -> Ending:
-    action = transition.action
-    ports = transition.kernel.ports[action["first"], action["end"]]
-    return _system_call(transition, "ioperm", (ports.first, ports.count, action["turn_on"]))
+def _call(transition: Transition, hook: Hook, arguments: list[int], slot: int) -> Ending:
+    """Call what plays the part of a hook, on the stack of a task."""
+    kernel, function = transition.kernel, FUNCTIONS[hook.name]
+    stack, address = kernel.memory.registers_of(slot), kernel.function(function.name)
+    return kernel.executor.call(address, arguments, stack, interrupts=function.interrupts)
 
 
-def _iopl(transition: Transition) -> Ending:
-    return _system_call(transition, "iopl", (transition.action["level"],))
+# With which arguments.
 
 
-def _system_call(transition: Transition, called: str, arguments: tuple[int, ...]) -> Ending:
+def _ioperm(transition: Transition) -> list[int]:
+    ports, turn_on = transition.values["ports"], transition.values["turn_on"]
+    return _user_registers(transition, (ports.first, ports.count, int(turn_on)))
+
+
+def _iopl(transition: Transition) -> list[int]:
+    return _user_registers(transition, (transition.values["level"],))
+
+
+def _user_registers(transition: Transition, arguments: tuple[int, ...]) -> list[int]:
+    """Put the arguments of a system call where user code has them; return where that is."""
     kernel = transition.kernel
-    slot, _ = transition.current_task()
-    regs = kernel.memory.registers_of(slot)
+    regs = kernel.memory.registers_of(transition.current_task()[0])
     for field, value in zip(("di", "si", "dx"), arguments, strict=False):
         place = regs + kernel.layout[f"offsetof_pt_regs_{field}"]
         kernel.emulator.write(place, (value & (1 << 64) - 1).to_bytes(8, "little"))
-    return _call(transition, f"__x64_sys_{called}", [regs], interrupts=True)
+    return [regs]
 
 
-def _fork(transition: Transition) -> Ending:
-    return _make_child(transition, _USER_THREAD)
-
-
-def _io_thread(transition: Transition) -> Ending:
-    return _make_child(transition, _IO_WORKER)
-
-
-def _make_child(transition: Transition, kind: int) -> Ending:
-    kernel, child, memory = transition.kernel, transition.child, transition.kernel.memory
-    assert child is not None  # forks have a child
+def _fork(transition: Transition) -> list[int]:
+    kernel, memory, child = transition.kernel, transition.kernel.memory, _child(transition)
     # What the slot's last task left is never looked at.
     memory.emulator.write(memory.task(child), bytes(kernel.layout.task_size))
     memory.emulator.write(memory.stack(child), bytes(kernel.layout.stack_size))
-    arguments = [memory.task(child), memory.stack(child), 0, kind]
-    return _call(transition, "iopermit_fork", arguments, interrupts=True)
+    kind = _IO_WORKER if transition.values["kernel_thread"] else _USER_THREAD
+    return [memory.task(child), memory.stack(child), 0, kind]
 
 
-def _exit(transition: Transition) -> Ending:
-    return _call(transition, "iopermit_exit", [], interrupts=True)
+def _fork_failed(transition: Transition) -> list[int]:
+    return [transition.kernel.memory.task(_child(transition))]
 
 
-def _exec(transition: Transition) -> Ending:
-    return _call(transition, "flush_thread", [], interrupts=True)
+def _child(transition: Transition) -> int:
+    assert transition.child is not None  # forks have a child
+    return transition.child
 
 
-def _vm_exit(transition: Transition) -> Ending:
-    return _call(transition, "iopermit_vm_exit", [], interrupts=False)
+def _nothing(_: Transition) -> list[int]:
+    return []
 
 
-def _nothing(_: Transition) -> Ending:
-    """Execute nothing: what happens concerns no code of the subsystem."""
-    return Ending()
-
-
-def _call(
-    transition: Transition,
-    function: str,
-    arguments: list[int],
-    *,
-    interrupts: bool,
-    slot: int | None = None,
-) -> Ending:
-    """Call a function on the current task's stack, or on that of `slot`."""
-    kernel = transition.kernel
-    stack = kernel.memory.registers_of(transition.current_task()[0] if slot is None else slot)
-    address = kernel.function(function)
-    return kernel.executor.call(address, arguments, stack, interrupts=interrupts)
-
-
-_EVENTS: Final[Mapping[str, Callable[[Transition], Ending]]] = {
-    "ioperm": _ioperm,
-    "iopl": _iopl,
-    "fork": _fork,
-    "fork-fails": _fork,
-    "io-thread": _io_thread,
-    "io-thread-fails": _io_thread,
-    "exit": _exit,
-    "exec": _exec,
-    "vm-exit": _vm_exit,
-    "drop-privilege": _nothing,
+_ARGUMENTS: Final[Mapping[str, Callable[[Transition], list[int]]]] = {
+    hooks.IOPERM.name: _ioperm,
+    hooks.IOPL.name: _iopl,
+    hooks.FORK.name: _fork,
+    hooks.FORK_FAILED.name: _fork_failed,
+    hooks.EXIT.name: _nothing,
+    hooks.EXECVE.name: _nothing,
+    hooks.VM_EXIT.name: _nothing,
 }
-"""What executes each event of a task in user mode, or of a kernel thread."""
+"""The arguments of what plays the part of each hook that a task calls, by the hook's name."""

@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from iopermit.kernel.execution.classifier import Actor
     from iopermit.kernel.state.guest_memory import GuestMemory
 
-GUARDED: Final = frozenset({"ioperm", "iopl", "return", "vm-exit"})
-"""Events whose writes are restricted. Others write much that is no part of the subsystem: fork and
-exec whole task structures, a context switch debug and speculation control."""
 _BASE_FIELD: Final = 0x66
 """Offset of the I/O map base in the hardware's TSS."""
 _PER_CPU: Final = ("gdt_page", "__tss_limit_invalid", "__preempt_count", "pcpu_hot")
@@ -30,7 +27,7 @@ _DATA: Final = ("io_bitmap_sequence", ".data.once")
 
 
 class Guard:
-    """Tells for each write of a guarded event whether it stays inside the subsystem's objects."""
+    """Tells of each write of a guarded function whether it stays in the subsystem's objects."""
 
     def __init__(self, memory: GuestMemory) -> None:
         """Find out where the subsystem's objects are."""

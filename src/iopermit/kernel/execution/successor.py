@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from iopermit.kernel.cpu.registers import USER_FLAGS
+from iopermit.kernel.execution.completion import Completion, Tasks
 from iopermit.kernel.execution.entry import set_preempt_count
 from iopermit.kernel.state.contents import TASK, name
-from iopermit.kernel.state.state import IDLE_NAME, CpuMeta, Operation, State, TaskMeta, TaskMode
+from iopermit.kernel.state.state import IDLE_NAME, CpuMeta, State, TaskMode
 
 if TYPE_CHECKING:
     from iopermit.kernel.cpu.registers import Registers
     from iopermit.kernel.execution.executor import Ending
     from iopermit.kernel.execution.transition import Transition
     from iopermit.kernel.state.contents import Component
-
-Tasks = list["Component | None"]
 
 
 class SuccessorReader:
@@ -43,7 +41,7 @@ class SuccessorReader:
         if transition.switching:
             names = self._after_switch(tasks, registers)
         elif transition.slot is not None:
-            self._after_step(tasks, transition.slot, ending)
+            Completion(transition, tasks).store(ending)
         stopped = registers if transition.switching else None
         meta = self._cpu_meta(switching=stopped is not None)
         cpu = self._memory.cpu_component(transition.cpu, meta, names, stopped or ())
@@ -72,7 +70,7 @@ class SuccessorReader:
                 accesses.seen.shared.update(
                     o for o in range(0, len(new), 8) if old[o : o + 8] != new[o : o + 8]
                 )
-        if transition.switching or transition.event in {"return", "vm-exit"}:
+        if transition.switching or not transition.function.interrupts:
             return
         before_cpu, now_cpu = state.cpus[transition.cpu][0], after.cpus[transition.cpu][0]
         if before_cpu != now_cpu:
@@ -111,89 +109,3 @@ class SuccessorReader:
         if meta.mode is TaskMode.KERNEL:
             registers = self._memory.registers(before, name(TASK, slot))
         return self._memory.task_component(slot, meta, names, registers)
-
-    # A task's own code.
-
-    def _after_step(self, tasks: Tasks, slot: int, ending: Ending) -> None:
-        child, operation = self._transition.child, self._transition.operation
-        meta = self._kernel.task_meta(self._transition.task(slot))
-        if ending.registers is None:
-            self._complete(tasks, slot, meta, ending)
-            return
-        names = () if child is None else (name(TASK, child),)
-        meta = meta._replace(
-            mode=TaskMode.KERNEL, operation=operation, preemptible=ending.preemptible
-        )
-        tasks[slot] = self._memory.task_component(slot, meta, names, ending.registers)
-        if child is not None:
-            tasks[child] = self._embryo(child, meta)
-
-    def _complete(self, tasks: Tasks, slot: int, meta: TaskMeta, ending: Ending) -> None:
-        """Let the task's call return, and note what it granted."""
-        operation = self._transition.operation
-        event = operation.event if operation is not None else ""
-        mode = TaskMode.THREAD if meta.kernel_thread else TaskMode.RETURN
-        after = meta._replace(mode=mode, operation=None, preemptible=True)
-        if event == "return":
-            after = after._replace(mode=TaskMode.USER)
-        elif event in {"ioperm", "iopl"} and operation is not None and ending.result == 0:
-            after = after._replace(grants=self._granted(meta.grants, operation))
-        elif event == "exit":
-            after = after._replace(mode=TaskMode.DEAD, grants=0)
-        elif event == "drop-privilege":
-            after = after._replace(privileged=False)
-        elif (
-            self._transition.child is not None
-            and operation is not None
-            and self._after_fork(tasks, slot, self._transition.child, operation, ending)
-        ):
-            return
-        tasks[slot] = self._memory.task_component(slot, after)
-
-    def _granted(self, before: int, operation: Operation) -> int:
-        if operation.event == "iopl":
-            return self._kernel.grants.set_level(before, operation.argument("level"))
-        ports = self._kernel.ports[operation.argument("first"), operation.argument("end")]
-        return self._kernel.grants.change(before, ports, bool(operation.argument("turn_on")))
-
-    def _after_fork(
-        self, tasks: Tasks, slot: int, child: int, operation: Operation, ending: Ending
-    ) -> bool:
-        """Finish a fork; return whether the parent goes on in the kernel: it failed late."""
-        meta = self._kernel.task_meta(self._transition.task(slot))
-        failed = ending.result != 0 and operation.phase == 0
-        if failed or operation.phase == 1:
-            tasks[child] = None
-            return False
-        if operation.event.endswith("-fails"):
-            self._start_unwinding(tasks, slot, child, meta._replace(operation=operation))
-            return True
-        worker = operation.event == "io-thread"
-        made = TaskMeta(
-            TaskMode.THREAD if worker else TaskMode.RETURN,
-            meta.privileged,
-            worker,
-            0 if worker else meta.grants,
-            meta.home,
-        )
-        tasks[child] = self._memory.task_component(child, made)
-        return False
-
-    def _start_unwinding(self, tasks: Tasks, slot: int, child: int, meta: TaskMeta) -> None:
-        """Let the failed fork continue with what undoes it: a transition of its own."""
-        registers = self._kernel.emulator.prepared(
-            self._kernel.function("iopermit_fork_failed"),
-            [self._memory.task(child)],
-            self._memory.registers_of(slot),
-            USER_FLAGS,
-        )
-        assert meta.operation is not None  # it is the fork
-        operation = meta.operation._replace(phase=1)
-        meta = meta._replace(mode=TaskMode.KERNEL, operation=operation, preemptible=True)
-        names = (name(TASK, child),)
-        tasks[slot] = self._memory.task_component(slot, meta, names, registers)
-        tasks[child] = self._embryo(child, meta)
-
-    def _embryo(self, child: int, parent: TaskMeta) -> Component:
-        meta = TaskMeta(TaskMode.EMBRYO, home=parent.home)
-        return self._memory.task_component(child, meta)

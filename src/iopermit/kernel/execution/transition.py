@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from iopermit.kernel.execution.classifier import Actor, HeapUse
-from iopermit.kernel.execution.guard import GUARDED
+from iopermit.kernel.execution.functions import FUNCTIONS, TreeFunction
 from iopermit.kernel.state.contents import HEAP, NAMES, Component, kind_of
 from iopermit.kernel.state.state import Operation, State, slot_of
+from iopermit.system.events import EVENTS, hooks
+from iopermit.system.events.operations import calls
 
 if TYPE_CHECKING:
     from iopermit.kernel.execution.kernel import EmulatedKernel
+    from iopermit.system.events import operations as events
+    from iopermit.system.events.arguments import Values
     from iopermit.system.execution import Action
+
+_NOTHING: Final = TreeFunction("")
+"""What an event does that concerns no code of the subsystem."""
 
 
 class Transition:
@@ -37,7 +44,7 @@ class Transition:
         self.operation: Operation | None = None
         self.child: int | None = None
         self.following: int | None = None
-        self.switching = self.meta.switching or action.event == "switch"
+        self.switching = self.meta.switching or action.is_switch
         if self.switching:
             self._find_following()
         elif self.slot is not None:
@@ -57,20 +64,37 @@ class Transition:
         return slot, self.task(slot)
 
     @property
-    def event(self) -> str:
-        """What the code is executed for."""
+    def begins(self) -> events.Operation | None:
+        """What an event begins here; None if something goes on, or a switch begins."""
+        if self.switching or self.action.is_step:
+            return None
+        return EVENTS[self.action.event].operation
+
+    @property
+    def values(self) -> Values:
+        """The arguments of the event that the current task handles."""
+        operation = self.operation
+        assert operation is not None  # it executes kernel code
+        return EVENTS[operation.event].values(dict(operation.arguments), self.kernel.ports_of)
+
+    @property
+    def function(self) -> TreeFunction:
+        """What is executed: what plays the part of a hook, or something that writes nothing."""
+        operation = self.operation
         if self.switching:
-            return "switch"
-        if self.operation is not None:
-            return self.operation.event
-        return "return" if self.action.event == "step" else self.action.event
+            return FUNCTIONS[hooks.SWITCH_TO.name]
+        if operation is None or operation.returns_to_user:
+            return FUNCTIONS[hooks.RETURN_TO_USER.name]
+        what = EVENTS[operation.event].operation
+        called = list(calls(what.body)) if what is not None else []
+        return FUNCTIONS[called[operation.phase].hook.name] if called else _NOTHING
 
     def prepare(self, plan: tuple[int, ...]) -> None:
         """Tell the executor on whose behalf it will execute code, and with which heap."""
         executor = self.kernel.executor
         executor.accesses.actor = self._actor()
         executor.accesses.heap = self._heap_use(plan)
-        guarded = self.event in GUARDED
+        guarded = self.function.guarded
         executor.guard = self.kernel.guard.of(executor.accesses.actor) if guarded else None
 
     def _find_following(self) -> None:
@@ -82,7 +106,7 @@ class Transition:
 
     def _find_operation(self) -> None:
         task = self.task(self.slot)
-        if self.action.event == "step":
+        if self.action.is_step:
             self.operation = self.kernel.task_meta(task).operation
             if self.operation is not None and "child" in dict(self.operation.arguments):
                 self.child = slot_of(task[1][0])

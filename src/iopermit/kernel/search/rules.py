@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from iopermit.kernel.execution.functions import FUNCTIONS, can_execute
 from iopermit.kernel.state.contents import NAMES
 from iopermit.kernel.state.state import IDLE_NAME, State, TaskMode
 from iopermit.system.events import Event, Guard, Who, events_of
-from iopermit.system.events.hooks import VM_EXIT
 from iopermit.system.execution import CONTINUE, Action, action
 
 if TYPE_CHECKING:
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
     from iopermit.kernel.execution.kernel import EmulatedKernel
     from iopermit.system.scenario import Scenario
-
-_HOOKS: Final = frozenset({VM_EXIT.name})
-"""The hooks without which there is no event, and whose part the code of every tree plays."""
 
 
 @dataclass(eq=False, frozen=True)
@@ -108,7 +105,9 @@ class Rules:
     def _events(
         self, state: State, cpu: int, who: Who, *, privileged: bool = False
     ) -> Iterator[Action]:
-        for event in events_of(who, self.scenario.events, _HOOKS.__contains__):
+        for event in events_of(who, self.scenario.events, FUNCTIONS.__contains__):
+            if not can_execute(event):
+                continue
             choices = event.choices(self.scenario)
             if event.guard is Guard.PRIVILEGED and not privileged:
                 choices = []

@@ -70,11 +70,16 @@ class Operation(NamedTuple):
     event: str
     arguments: tuple[tuple[str, int], ...] = ()
     phase: int = 0
-    """1 while a failed fork is unwound."""
+    """Which of the calls of the event's operation is being executed."""
 
-    def argument(self, name: str) -> int:
-        """Return an argument by its name."""
-        return dict(self.arguments)[name]
+    @property
+    def returns_to_user(self) -> bool:
+        """Whether the task is on its way back to user mode."""
+        return self.event == RETURN_TO_USER.event
+
+
+RETURN_TO_USER: Final = Operation("return")
+"""What a task does that leaves the kernel."""
 
 
 class TaskMeta(NamedTuple):

@@ -148,6 +148,22 @@ def calls(body: Body) -> Iterator[Call]:
                 yield from calls((*then, *otherwise))
 
 
+def following(body: Body, number: int) -> Body:
+    """Return what follows the call of that number (from 0, in the order of `calls`)."""
+    for index, node in enumerate(body):
+        inside = len(list(calls((node,))))
+        if number < inside:
+            rest = body[index + 1 :]
+            if not isinstance(node, If):
+                return rest
+            before = len(list(calls(node.then)))
+            branch = (node.then, number) if number < before else (node.otherwise, number - before)
+            return (*following(*branch), *rest)
+        number -= inside
+    message = "the body has no such call"
+    raise IndexError(message)
+
+
 _SUCCEEDED: Final = Not(Result())
 
 IOPERM: Final = Operation(
