@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -124,3 +125,14 @@ def test_helpers_of_tests_lie_in_one_place() -> None:
         and not path.name.startswith("test_")
     ]
     assert not others
+
+
+def test_no_test_imports_another() -> None:
+    """What two tests need is in tests/support: no test breaks because another one moves."""
+    found = [
+        f"{path}: {line}"
+        for path in python_files()
+        for line in (ROOT / path).read_text(encoding="utf-8").splitlines()
+        if re.match(r"from tests\.(?!support\b)|import tests\.(?!support\b)", line)
+    ]
+    assert not found

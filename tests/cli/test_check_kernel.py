@@ -9,9 +9,9 @@ from email.message import EmailMessage
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.kernel.build.test_tree import make_tree
 from tests.support.cli.command import run, start
 from tests.support.kernel.faults import FAULTS, REPAIR, unified_diff
+from tests.support.kernel.made_trees import make_tree
 from tests.support.kernel.trees import require_tree, unchanged
 from tests.support.requirements import shared_cache
 

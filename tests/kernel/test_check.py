@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.kernel.checking import KINDS, SMALL, loaded, verdict
+from tests.support.kernel.checking import EVERYTHING, KINDS, SMALL, loaded, verdict
 from tests.support.kernel.faults import FAULTS, HARMLESS, IOPORT, REPAIR, Edit, unified_diff
 from tests.support.kernel.trees import VERSIONS, build_cache, require_tree
 
@@ -22,7 +22,6 @@ from iopermit.system.scenario import Scenario
 if TYPE_CHECKING:
     from pathlib import Path
 
-EVERYTHING = Scenario(1, 2, 1, ALL_EVENTS)
 FAULTS_OF = dict(zip(FAULTS, VERSIONS * len(FAULTS), strict=False))
 """Each fault is planted in one of the trees: a build takes its time."""
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.kernel.test_check import EVERYTHING
-from tests.support.kernel.checking import KINDS, SMALL, verdict
+from tests.support.kernel.checking import EVERYTHING, KINDS, SMALL, verdict
 from tests.support.kernel.faults import FAULTS
 
 from iopermit.search.check import check

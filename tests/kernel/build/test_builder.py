@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
-from tests.kernel.build.test_tree import make_tree
 from tests.support.kernel.faults import REPAIR, unified_diff
+from tests.support.kernel.made_trees import make_tree
 from tests.support.kernel.trees import build_cache, require_tree, unchanged
 
 from iopermit.kernel.build.builder import BuiltTree, build

@@ -1,17 +1,8 @@
 """Tests of the time of devices."""
 
+from tests.support.machine.manual_clock import Clock
+
 from iopermit.machine.devices.clock import STEP, PolledTime
-
-
-class Clock:
-    """The clock of a machine."""
-
-    def __init__(self, realtime: int) -> None:
-        self.realtime = realtime
-
-    def advance(self, nanoseconds: int) -> None:
-        """Let time pass."""
-        self.realtime += nanoseconds
 
 
 def test_each_look_takes_time() -> None:

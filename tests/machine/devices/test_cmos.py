@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.machine.devices.test_clock import Clock
+from tests.support.machine.manual_clock import Clock
 
 from iopermit.machine.devices.clock import STEP, PolledTime
 from iopermit.machine.devices.cmos import UPDATE_SECONDS, RealTimeClock

@@ -14,6 +14,7 @@ from iopermit.kernel.build.builder import build
 from iopermit.kernel.check import check_tree
 from iopermit.kernel.loading import LoadedTree, load_built
 from iopermit.system.events import Event
+from iopermit.system.events.recorded import ALL_EVENTS
 from iopermit.system.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 FEW = frozenset({Event.IOPERM, Event.IOPL, Event.FORK, Event.FORK_FAILS, Event.EXIT})
 """Events under which every planted fault shows, and which are searched in seconds."""
 SMALL = Scenario(1, 2, 2, FEW)
+EVERYTHING = Scenario(1, 2, 1, ALL_EVENTS)
 KINDS = {
     "own-extent": "leak",
     "sequence-kept": "loss",
