@@ -99,6 +99,10 @@ class Partition:
         """Return a copy of a state."""
         return self._states.words(index * self.words, self.words)
 
+    def every_state(self) -> Words:
+        """Return a copy of all states, one after the other."""
+        return self._states.words(0, self.record.count * self.words)
+
     def link(self, index: int) -> int:
         """Return where the predecessor of a state is."""
         return self._links.half_word(index)

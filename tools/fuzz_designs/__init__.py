@@ -1,0 +1,1 @@
+"""Random designs: generates well-typed designs and mutants, and has every checker judge each."""

@@ -1,0 +1,96 @@
+"""Judges random designs: `python -m tools.fuzz_designs -n 150`.
+
+Exit status 0: all checkers agree about every design judged so far; 1: they do not, or one ended
+with a traceback; 2: bad usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import os
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from tools.fuzz_designs.finding import describe, smaller, write
+from tools.fuzz_designs.generate import generate
+from tools.fuzz_designs.judge import Judge
+from tools.fuzz_designs.ledger import FOLDER, Ledger, summary, totals, version
+from tools.fuzz_designs.pool import outcomes
+
+if TYPE_CHECKING:
+    from tools.fuzz_designs.case import Case
+    from tools.fuzz_designs.outcome import Finding, Outcome
+
+_SPIN_EVERY: Final = 10
+"""Spin takes seconds for each design."""
+
+
+def judged(index: int, *, seed: int, spin_every: int) -> Outcome:
+    """Return what all checkers say about one design of a seed."""
+    spin = spin_every > 0 and index % spin_every == 0
+    return Judge(generate(seed, index), index, spin=spin).judge()
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Judge what is missing, shrink what is new, and say what it all adds up to."""
+    ledger = Ledger.read(FOLDER / "ledger.jsonl", arguments.seed, version())
+    missing = ledger.missing(arguments.number)
+    work = functools.partial(judged, seed=arguments.seed, spin_every=arguments.spin_every)
+    shown: set[tuple[str, str]] = set()
+    for outcome in outcomes(work, missing, arguments.jobs, arguments.seconds):
+        ledger.add(outcome)
+        for finding in outcome.findings:
+            print(f"design {outcome.index}: {finding.kind} ({finding.configuration})", flush=True)
+            if finding.key not in shown:
+                shown.add(finding.key)
+                report(arguments, outcome, finding)
+    counted = [o for i, o in sorted(ledger.outcomes.items()) if i < arguments.number]
+    print(summary(counted))
+    print(totals(ledger.file))
+    if len(counted) < arguments.number:
+        print(f"{len(counted)} of {arguments.number} judged; the same command goes on")
+    return 1 if any(o.findings for o in counted) else 0
+
+
+def report(arguments: argparse.Namespace, outcome: Outcome, finding: Finding) -> None:
+    """Write a design down about which checkers disagree, as it is and shrunk."""
+    case = searched(arguments.seed, outcome)
+    file, index = Path(arguments.findings), outcome.index
+    label = f"seed {arguments.seed}, design {index}"
+    FOLDER.mkdir(exist_ok=True)
+    (FOLDER / f"{arguments.seed}-{index}.py").write_text(case.source, encoding="utf-8")
+    if arguments.shrink > 0:
+        case, finding = smaller(case, finding, index, arguments.shrink)
+    write(file, describe(case, finding, label))
+    print(f"  {finding.text.strip().splitlines()[-1][:200] if finding.text else ''}\n  see {file}")
+
+
+def searched(seed: int, outcome: Outcome) -> Case:
+    """Return the case of an outcome, in the scenario that was small enough."""
+    judge = Judge(generate(seed, outcome.index), outcome.index, spin=False)
+    judge.reduce()
+    return judge.case
+
+
+def main() -> int:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="fuzz_designs", description=__doc__)
+    parser.add_argument("-n", "--number", type=int, default=150, help="how many designs")
+    parser.add_argument("--seed", type=int, help="a fresh one by default")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="of this portion")
+    parser.add_argument("--shrink", type=float, default=60.0, help="seconds for each finding")
+    parser.add_argument("--spin-every", type=int, default=_SPIN_EVERY, help="0: never")
+    parser.add_argument("--findings", default=str(FOLDER / "findings.md"))
+    parser.add_argument("--show", type=int, help="only print the design of this number")
+    arguments = parser.parse_args()
+    if arguments.seed is None:
+        arguments.seed = secrets.randbelow(1 << 32)
+    print(f"seed {arguments.seed}", flush=True)
+    if arguments.show is not None:
+        case = generate(arguments.seed, arguments.show)
+        print(f"{case.source}\n# {case.command}")
+        return 0
+    return run(arguments)

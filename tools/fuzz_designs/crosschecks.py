@@ -1,0 +1,76 @@
+"""Checkers that share less with the search: the plain reading, the replay at full size, Spin."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from tests import spin
+from tests.conftest import require_tool
+from tests.search.lockstep import Lockstep
+
+from iopermit.search.replay import ReplayError
+from iopermit.translate.promela.export import export
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tools.fuzz_designs.configurations import Made, Searches
+
+_WALK: Final = 300
+"""Steps of the random walk in both readings."""
+
+_SPIN_STATES: Final = 150_000
+"""States up to which Spin is asked."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """A checker; ``run`` returns how it disagrees, or an empty text."""
+
+    name: str
+    run: Callable[[Searches, Made, random.Random], str]
+
+
+def walk(searches: Searches, _plain: Made, rng: random.Random) -> str:
+    """Take random steps in both readings of the design, and compare the states."""
+    try:
+        Lockstep(searches.design, searches.scenario).walk(_WALK, rng)
+    except AssertionError as error:
+        return str(error)
+    return ""
+
+
+def replay(searches: Searches, plain: Made, _rng: random.Random) -> str:
+    """Execute the schedules that the searches found at full size."""
+    problems = []
+    for name in ("none", "all"):
+        made = searches.made.get(name)
+        if made is None:
+            continue
+        for (kind, _), path in made.result.shortest_first()[:1]:
+            try:
+                searches.search(name).replayed(path, made.native, plain.native)
+            except ReplayError as error:
+                if searches.scenario.longs >= searches.model.exact_longs:
+                    problems.append(f"{name}: {kind}: {error}")
+    return "; ".join(problems)
+
+
+def ask_spin(searches: Searches, plain: Made, _rng: random.Random) -> str:
+    """Let Spin search the exported model: states, transitions and verdict must be the same."""
+    if not plain.exhausted or plain.result.states > _SPIN_STATES:
+        return ""
+    with tempfile.TemporaryDirectory() as folder:
+        text = export(searches.model, searches.initial)
+        theirs = spin.search(require_tool, text, Path(folder))
+    ours = (plain.result.states, plain.result.transitions, bool(plain.kinds))
+    said = (theirs.states, theirs.transitions, theirs.violated)
+    return "" if ours == said else f"states, transitions, violated: {ours}; Spin: {said}"
+
+
+CHECKS: Final = (Check("walk", walk), Check("replay", replay), Check("spin", ask_spin))
+"""In the order in which they are asked."""

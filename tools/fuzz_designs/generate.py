@@ -1,0 +1,171 @@
+"""Generates a random design as source text, with a scenario small enough to search to its end."""
+
+from __future__ import annotations
+
+import random
+import textwrap
+from typing import TYPE_CHECKING, Final
+
+from iopermit.system.scenario import Event, Scenario
+from tools.fuzz_designs.case import Case
+from tools.fuzz_designs.mutants import mutant
+from tools.fuzz_designs.noise import add_noise, busy_hooks, connect, extra_fields, random_hook
+from tools.fuzz_designs.perturb import perturb
+from tools.fuzz_designs.shapes import random_shape
+from tools.fuzz_designs.skeleton import BARE, Skeleton, method
+from tools.fuzz_designs.vocabulary import RECORDS, Field, class_text
+
+if TYPE_CHECKING:
+    from tools.fuzz_designs.skeleton import Lines
+
+_SHARES: Final = (4, 4, 2)
+"""Designs that grant nothing, protocols, and mutants of those that come with iopermit."""
+
+_WITH_NOISE: Final = 0.7
+"""How many of the others have state that they do not need."""
+
+_HEAD: Final = '''\
+"""A random design: {about}."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from iopermit.system import machine_state, records
+from iopermit.system.bitmap import Bitmap, PortRange
+from iopermit.system.design import EINVAL, ENOMEM, EPERM, Design
+from iopermit.system.machine_state import IoMapBase, TssLayout
+from iopermit.system.records import (
+    NULL, HeapObject, IoplLevel, Longs, Range, Ref, Refcount, Sequence
+)
+'''
+
+_LAYOUT: Final = """\
+    layout: ClassVar[TssLayout] = TssLayout(
+        long_bits=64,
+        bases={IoMapBase.VALID: 0x78, IoMapBase.ALL: 0x2080, IoMapBase.INVALID: 0x4088},
+        limit=0x4087,
+        size=5 * 4096,
+    )
+    Task = Task
+    Tss = Tss
+    Cpu = Cpu
+    Globals = Globals
+"""
+
+
+def generate(seed: int, index: int) -> Case:
+    """Return design number ``index`` of a seed; the same ones give the same design."""
+    rng = random.Random(f"{seed}/{index}")
+    kind = rng.choices([bare, protocol, mutant], _SHARES)[0]
+    return kind(rng)
+
+
+def bare(rng: random.Random) -> Case:
+    """Return a design that never grants a port: random statements about state of its own.
+
+    Few fields and hooks, so that the statements have to do with one another.
+    """
+    fields = extra_fields(rng, rng.choice([1, 2, 2, 3]))
+    scenario = random_scenario(rng, BARE, fields)
+    hooks = busy_hooks(rng, scenario.events)
+    bodies = dict(BARE)
+    for _ in range(rng.choice([2, 3, 4])):
+        for hook in hooks:
+            bodies = add_noise(rng, bodies, fields, hook)
+    bodies = connect(rng, bodies, fields, hooks)
+    about = ", ".join(["bare", *(f"{f.record}.{f.name}" for f in fields)])
+    return Case(_text(fields, bodies, about), scenario, about)
+
+
+def protocol(rng: random.Random) -> Case:
+    """Return a right design with mistakes, or with state that it does not need, or both."""
+    shape = random_shape(rng)
+    fields = shape.fields()
+    bodies = Skeleton(shape).methods()
+    for _ in range(rng.choices([0, 1, 2], [6, 3, 1])[0]):
+        bodies = perturb(rng, bodies)
+    extra = extra_fields(rng, rng.choice([1, 1, 2, 3])) if rng.random() < _WITH_NOISE else []
+    fields += extra
+    scenario = random_scenario(rng, bodies, fields)
+    for _ in range(rng.choice([2, 3, 4, 6]) if extra else 0):
+        bodies = add_noise(rng, bodies, fields, random_hook(rng, bodies, scenario.events))
+    bodies = connect(rng, bodies, fields, busy_hooks(rng, scenario.events))
+    about = ", ".join([*shape.words, *(f"{f.record}.{f.name}" for f in extra)])
+    return Case(_text(fields, bodies, about, emulated=shape.iopl == "map"), scenario, about)
+
+
+def _text(
+    fields: list[Field], bodies: dict[str, Lines], about: str, *, emulated: bool = False
+) -> str:
+    used = {f.record for f in fields} | {"Task", "Tss", "Cpu", "Globals"}
+    classes = [class_text(r, fields) for r in RECORDS if r in used]
+    methods = [textwrap.indent(method(name, body), "    ") for name, body in bodies.items()]
+    head = ['class Random(Design):\n    id = "random"\n' + _LAYOUT]
+    if emulated:
+        head = [head[0] + "    iopl_survives_exec: ClassVar[bool] = True\n"]
+    return "\n\n".join([_HEAD.format(about=about), *classes, "\n".join([*head, "\n\n".join(methods)])])
+
+
+_EVENTS: Final = {
+    Event.IOPERM: 0.95,
+    Event.MIGRATE: 0.6,
+    Event.EXIT: 0.4,
+    Event.FORK: 0.45,
+    Event.EXEC: 0.4,
+    Event.IOPL: 0.2,
+    Event.FORK_FAILS: 0.15,
+    Event.DROP_PRIVILEGE: 0.05,
+    Event.ALLOCATION_FAILS: 0.15,
+    Event.IO_THREAD: 0.1,
+    Event.VM_EXIT: 0.1,
+}
+_SIZES: Final = {
+    (1, 1, 1): 1,
+    (1, 2, 1): 6,
+    (2, 2, 1): 6,
+    (2, 1, 1): 1,
+    (1, 3, 1): 1,
+    (2, 3, 1): 1,
+    (1, 2, 2): 1,
+}
+_MOST_EVENTS: Final = {
+    (1, 1, 1): (4, 6, 12),
+    (1, 2, 1): (2, 3, 4, 5),
+    (2, 2, 1): (1, 2, 3),
+    (2, 1, 1): (3, 5),
+    (1, 3, 1): (1, 2),
+    (2, 3, 1): (0, 1),
+    (1, 2, 2): (1, 2, 3),
+    (1, 3, 2): (0, 1),
+}
+"""How many events besides ioperm leave a search short."""
+
+
+_PREEMPTED: Final = {1: 0.85, 2: 0.4}
+"""How often tasks are preempted in the kernel, by the number of CPUs."""
+
+
+def random_scenario(
+    rng: random.Random, bodies: dict[str, Lines], fields: list[Field]
+) -> Scenario:
+    """Return a small scenario whose events reach the hooks that there are."""
+    chances = dict(_EVENTS)
+    for hook, event in (("iopl_in_force", Event.IOPL), ("vm_exit", Event.VM_EXIT)):
+        if hook in bodies:
+            chances[event] = 0.7
+    if "execve" in bodies:
+        chances[Event.EXEC] = 0.85
+    notes = any(f.target == "Note" for f in fields)
+    if notes or any(f.target == "Task" and f.extra for f in fields):
+        # Without ends nothing dangles, and what the design keeps is no garbage.
+        chances[Event.EXIT], chances[Event.FORK_FAILS] = 0.2, 0.05
+    sizes = dict(_SIZES)
+    if any(f.name == "dirty" for f in fields):
+        sizes[1, 2, 2], sizes[1, 3, 2] = 4, 2
+    size = rng.choices(list(sizes), list(sizes.values()))[0]
+    wanted = [e for e, chance in chances.items() if rng.random() < chance]
+    events = frozenset(rng.sample(wanted, min(len(wanted), rng.choice(_MOST_EVENTS[size]))))
+    if rng.random() < _PREEMPTED[size[0]]:
+        events |= {Event.PREEMPT}
+    return Scenario(*size, events | {Event.IOPERM}, garbage=not (notes and rng.random() < 0.2))

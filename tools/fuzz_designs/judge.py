@@ -1,0 +1,163 @@
+"""Has every checker judge one design, and compares what they say."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+import time
+import traceback
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from iopermit.translate.frontend.load import load_design
+from iopermit.translate.frontend.source import DesignError
+from tools.fuzz_designs import crosschecks
+from tools.fuzz_designs.configurations import CONFIGURATIONS, Made, Searches
+from tools.fuzz_designs.outcome import Finding, Outcome
+from tools.fuzz_designs.states import different_states
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from iopermit.system.design import Design
+    from tools.fuzz_designs.case import Case
+
+_ATTEMPTS: Final = 4
+"""How often a scenario that is too large is made smaller."""
+
+
+class Judge:
+    """Judges one case."""
+
+    def __init__(self, case: Case, index: int, *, spin: bool) -> None:
+        """Prepare; ``spin`` says whether Spin is asked, which takes seconds."""
+        self.case, self.spin = case, spin
+        self.outcome = Outcome(index, case.about)
+
+    def judge(self) -> Outcome:
+        """Return what all checkers say."""
+        started = time.monotonic()
+        with design_of(self.case.source) as loaded:
+            try:
+                self._judge(load_design(str(loaded)))
+            except DesignError as error:
+                self.outcome.verdict, self.outcome.note = "refused", error.message
+            except Exception:  # noqa: BLE001 - whatever else ends a search is a finding
+                self._add("internal", "none", traceback.format_exc(limit=-6))
+        self.outcome.seconds = round(time.monotonic() - started, 3)
+        return self.outcome
+
+    def reduce(self) -> None:
+        """Only make the scenario smaller until it can be searched to its end, as judging does."""
+        with design_of(self.case.source) as loaded:
+            try:
+                self._plain(load_design(str(loaded)))
+            except Exception:  # noqa: BLE001 - then it is what was judged
+                return
+
+    def _add(self, kind: str, configuration: str, text: str) -> None:
+        self.outcome.findings.append(Finding(kind, configuration, text))  # type: ignore[arg-type]  # one of the literals
+
+    def _judge(self, design: type[Design]) -> None:
+        searches, plain = self._plain(design)
+        outcome = self.outcome
+        outcome.verdict, outcome.kinds = plain.verdict, sorted(plain.kinds)
+        outcome.states, outcome.note = plain.result.states, plain.result.reason
+        for name in CONFIGURATIONS:
+            if name != "none" and searches.has_effect(name):
+                self._compare(name, plain, searches)
+        if plain.exhausted:
+            self._threads(plain, searches)
+        for check in crosschecks.CHECKS:
+            if check.name == "spin" and not self.spin:
+                continue
+            try:
+                text = check.run(searches, plain, random.Random(self.outcome.index))
+            except Exception:  # noqa: BLE001 - as above
+                self._add("internal", check.name, traceback.format_exc(limit=-6))
+                continue
+            self.outcome.checks.append(check.name)
+            if text:
+                self._add(check.name, "none", text)
+
+    def _plain(self, design: type[Design]) -> tuple[Searches, Made]:
+        """Search without reductions; with fewer events if a limit is reached."""
+        rng = random.Random(self.outcome.index)
+        scenario = self.case.scenario
+        for _ in range(_ATTEMPTS):
+            searches = Searches(design, scenario)
+            plain = searches.run("none")
+            if plain.exhausted or len(scenario.events) == 1:
+                break
+            dropped = rng.choice(sorted(scenario.events, key=lambda e: e.value))
+            scenario = replace(scenario, events=scenario.events - {dropped})
+        self.case = replace(self.case, scenario=searches.scenario)
+        return searches, plain
+
+    def _compare(self, name: str, plain: Made, searches: Searches) -> None:
+        try:
+            made = searches.run(name)
+        except Exception:  # noqa: BLE001 - as above
+            self._add("internal", name, traceback.format_exc(limit=-6))
+            return
+        self.outcome.checks.append(name)
+        finding = compare(plain, made, garbage=searches.scenario.garbage)
+        if finding is not None:
+            self.outcome.findings.append(finding)
+
+    def _threads(self, plain: Made, searches: Searches) -> None:
+        self.outcome.checks.append("threads")
+        for name in ("none", "all"):
+            if name not in searches.made:
+                continue
+            one, both = searches.made[name], searches.run_threads(name, 2)
+            same = one.kinds == both.kinds and one.exhausted == both.exhausted
+            if same and name == "none":
+                same = (one.result.states, one.result.transitions) == (
+                    both.result.states,
+                    both.result.transitions,
+                )
+            if not same:
+                self._add("threads", name, f"{one.words}; with two threads: {both.words}")
+
+
+def compare(plain: Made, made: Made, *, garbage: bool) -> Finding | None:
+    """Return what is different between a search without reductions and one with some.
+
+    States are not compared beyond ``garbage``: how many lost objects there are means nothing.
+
+    Of a search that a limit ended only what it has found counts. Where the design holds, every
+    step that is executed without reductions must be executed with them: it could be an assertion.
+    """
+    said = f"{plain.words}; {made.words}"
+    if not (plain.exhausted and made.exhausted):
+        limited, other = (plain, made) if made.exhausted else (made, plain)
+        if other.exhausted and limited.kinds - other.kinds:
+            return Finding("kinds" if other.kinds else "verdict", made.name, said)
+        return None
+    if plain.verdict != made.verdict:
+        return Finding("verdict", made.name, said)
+    if plain.kinds != made.kinds:
+        return Finding("kinds", made.name, said)
+    if not plain.kinds and plain.reached - made.reached:
+        return Finding("reached", made.name, _where(plain, made))
+    text = different_states(plain, made) if garbage else ""
+    return Finding("states", made.name, text) if text else None
+
+
+def _where(plain: Made, made: Made) -> str:
+    steps = plain.native.compiled.model.steps
+    sites = {steps[pc].site for pc in plain.reached - made.reached}
+    lines = sorted((s.line, s.text.strip()) for s in sites if s is not None)
+    return "never executed: " + "; ".join(f"line {line}: {text}" for line, text in lines)
+
+
+@contextmanager
+def design_of(source: str) -> Iterator[Path]:
+    """Write a design to a file of its own, for as long as it is judged."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "design.py"
+        file.write_text(source, encoding="utf-8")
+        yield file

@@ -1,0 +1,95 @@
+"""The ledger: one line for each design that was judged, so that portions add up and go on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from tools.fuzz_designs.outcome import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+ROOT: Final = Path(__file__).resolve().parent.parent.parent
+FOLDER: Final = ROOT / ".fuzz-designs"
+"""Where the ledger and the designs about which checkers disagree are; git ignores it."""
+
+_JUDGED: Final = ("src/iopermit", "tools/fuzz_designs")
+
+
+def version() -> str:
+    """Return a digest of the code that generates and judges: results of other code do not count."""
+    files = sorted(file for folder in _JUDGED for file in (ROOT / folder).rglob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
+
+
+@dataclass
+class Ledger:
+    """What was judged with one seed by the present code, and the lines about everything else."""
+
+    file: Path
+    seed: int
+    code: str
+    outcomes: dict[int, Outcome] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, file: Path, seed: int, code: str) -> Ledger:
+        """Read what earlier portions wrote. A line that was cut short does not count."""
+        ledger = cls(file, seed, code)
+        for line in _lines(file):
+            if (line["seed"], line["code"]) == (seed, code):
+                outcome = Outcome.from_json(line["outcome"])
+                ledger.outcomes[outcome.index] = outcome
+        return ledger
+
+    def add(self, outcome: Outcome) -> None:
+        """Note an outcome, at once on disk."""
+        self.outcomes[outcome.index] = outcome
+        line = {"seed": self.seed, "code": self.code, "outcome": outcome.as_json()}
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        with self.file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def missing(self, amount: int) -> list[int]:
+        """Return which of the first ``amount`` designs are still to be judged."""
+        return [index for index in range(amount) if index not in self.outcomes]
+
+
+def _lines(file: Path) -> Iterable[dict[str, Any]]:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return
+    for line in text.splitlines():
+        try:
+            yield json.loads(line)
+        except json.JSONDecodeError:
+            continue
+
+
+def totals(file: Path) -> str:
+    """Return how much all portions add up to, for every seed and every version of the code."""
+    seeds: Counter[tuple[int, str]] = Counter((each["seed"], each["code"]) for each in _lines(file))
+    return "\n".join(
+        f"seed {seed}, code {code}: {amount} designs" for (seed, code), amount in seeds.items()
+    )
+
+
+def summary(outcomes: Iterable[Outcome]) -> str:
+    """Return what was judged, how often which checker was asked, and what disagrees."""
+    every = list(outcomes)
+    verdicts = Counter(o.verdict for o in every)
+    checks = Counter(check for o in every for check in o.checks)
+    findings = Counter(f.key for o in every for f in o.findings)
+    shares = ", ".join(f"{name} {n} ({100 * n // max(1, len(every))}%)" for name, n in verdicts.most_common())
+    seconds = sum(o.seconds for o in every)
+    lines = [
+        f"{len(every)} designs in {seconds:.0f} s: {shares}",
+        "compared: " + ", ".join(f"{name} {n}" for name, n in checks.most_common()),
+    ]
+    lines += [f"DISAGREES: {kind} ({name}): {n}" for (kind, name), n in findings.most_common()]
+    return "\n".join(lines if findings else [*lines, "no disagreement"])

@@ -1,0 +1,73 @@
+"""Makes small random mistakes in a right design: what is left out, moved, repeated, unguarded."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, Final
+
+from tools.fuzz_designs.noise import blocks
+
+if TYPE_CHECKING:
+    import random
+
+    from tools.fuzz_designs.skeleton import Lines
+
+_KEPT: Final = ("is_valid", "privileged", "allocate", "EPERM", "EINVAL", "ENOMEM", "new is NULL")
+"""What is not changed: without it a design violates at once, or is refused."""
+
+_CHANGES: Final = ("remove", "swap", "repeat", "unwrap", "wrap", "move", "leave", "leave")
+
+
+def perturb(rng: random.Random, bodies: dict[str, Lines]) -> dict[str, Lines]:
+    """Return the bodies with one mistake in one of them."""
+    hooks = [h for h in bodies if h not in {"map_in_force", "limit_covers_map", "iopl_in_force"}]
+    hook = rng.choice(hooks)
+    tree = ast.parse("\n".join(bodies[hook]))
+    _change(rng, rng.choice(list(blocks(tree))))
+    for block in blocks(tree):
+        if not block:
+            block.append(ast.Pass())
+    text = ast.unparse(ast.fix_missing_locations(tree)) or "pass"
+    return {**bodies, hook: text.splitlines()}
+
+
+def _change(rng: random.Random, block: list[ast.stmt]) -> None:
+    """Change a block in place, if there is anything in it to change."""
+    places = [at for at, node in enumerate(block) if _is_free(node)]
+    if not places:
+        return
+    at, kind = rng.choice(places), rng.choice(_CHANGES)
+    node = block[at]
+    match kind:
+        case "remove":
+            block[at] = ast.Pass()
+        case "repeat" if not isinstance(node, ast.If):
+            block.insert(at, node)
+        case "unwrap" if isinstance(node, ast.With | ast.If):
+            block[at : at + 1] = node.body
+        case "swap" if at + 1 in places:
+            block[at], block[at + 1] = block[at + 1], block[at]
+        case "wrap" if not _has_region(node):
+            block[at] = ast.parse("with cpu.preemption_disabled():\n    pass").body[0]
+            region = block[at]
+            if isinstance(region, ast.With):
+                region.body = [node]
+        case "leave" if isinstance(node, ast.With) and len(node.body) > 1:
+            if rng.random() < 0.7:
+                block.insert(at + 1, node.body.pop())
+            else:
+                block.insert(at, node.body.pop(0))
+        case "move":
+            block.insert(rng.choice(places), block.pop(at))
+
+
+def _is_free(node: ast.stmt) -> bool:
+    text = ast.unparse(node)
+    return not isinstance(node, ast.Return) and not any(
+        word in text.splitlines()[0] or (word in text and isinstance(node, ast.Assign))
+        for word in _KEPT
+    )
+
+
+def _has_region(node: ast.stmt) -> bool:
+    return any(isinstance(inner, ast.With) for inner in ast.walk(node))
