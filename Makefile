@@ -5,7 +5,7 @@ VENV = .venv
 JOBS = 2
 
 .POSIX:
-.PHONY: help demo test coverage lint lint-github bench docs lock hooks clean install install-dev
+.PHONY: help demo test coverage lint lint-github bench fuzz-designs docs lock hooks clean install install-dev
 
 help:
 	@echo 'make demo      check the design linux-v2-06, which leaks ports'
@@ -14,6 +14,7 @@ help:
 	@echo 'make lint      ruff, mypy, the layers, and what GitHub reads'
 	@echo 'make hooks     let `git commit` run the linters'
 	@echo 'make bench     run the benchmarks'
+	@echo 'make fuzz-designs  let every checker judge N=150 random designs of a SEED'
 	@echo 'make docs      regenerate the generated parts of the documentation'
 	@echo 'make lock      pin the newest versions of the development tools'
 	@echo 'make clean     remove all that make and the tools produced'
@@ -51,6 +52,15 @@ lint-github: install-dev
 bench: install-dev
 	$(VENV)/bin/python -m benchmarks
 
+# Goes on where the same SEED stopped: a ledger in .fuzz-designs has what was judged. PORTION ends
+# after so many seconds.
+N = 150
+SEED =
+PORTION =
+fuzz-designs: install-dev
+	@seed='$(SEED)' portion='$(PORTION)'; $(VENV)/bin/python -m tools.fuzz_designs -n $(N) \
+	--jobs $(JOBS) $${seed:+--seed $$seed} $${portion:+--seconds $$portion}
+
 docs: install-dev
 	$(VENV)/bin/python tools/generate_docs.py
 	$(VENV)/bin/python tools/generate_syscalls.py
@@ -65,7 +75,7 @@ hooks: install-dev
 
 # Always the default .venv, never another one that VENV may name.
 clean:
-	rm -rf .coverage .coverage.* coverage.xml
+	rm -rf .coverage .coverage.* coverage.xml .fuzz-designs
 	rm -rf .venv build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -52,7 +52,7 @@ def search(subject: Subject, expected_states: int, folder: Path) -> SpinRun:
     complains about the model or if the search is not complete.
     """
     (folder / "model.pml").write_text(subject.promela(), encoding="utf-8")
-    made = run(["spin", "-a", "model.pml"], folder=folder)
+    made = run(["spin", "-a", "-o2", "model.pml"], folder=folder)
     compiled = run(["gcc", *COMPILER_FLAGS, *_vector(folder), "-o", "pan", "pan.c"], folder=folder)
     bits = min(max(expected_states.bit_length(), _LEAST_TABLE_BITS), _MOST_TABLE_BITS)
     done = run(["./pan", "-c0", f"-m{_DEPTH}", f"-w{bits}"], folder=folder)

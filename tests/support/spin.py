@@ -44,7 +44,7 @@ def search(
     """
     spin, gcc = require("spin"), require("gcc")
     (folder / "model.pml").write_text(model, encoding="utf-8")
-    made = _run([str(spin), "-a", "model.pml"], folder)
+    made = _run([str(spin), "-a", "-o2", "model.pml"], folder)
     assert "error" not in made.lower(), made
     flags = ["-w", "-DSAFETY", "-DNOREDUCE", *options]
     _run([str(gcc), *flags, "-o", "pan", "pan.c"], folder)

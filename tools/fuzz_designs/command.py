@@ -13,15 +13,15 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tools.fuzz_designs.finding import describe, smaller, write
-from tools.fuzz_designs.generate import generate
-from tools.fuzz_designs.judge import Judge
+from tools.fuzz_designs.generation.generate import generate
+from tools.fuzz_designs.judging.finding import describe, smaller, write
+from tools.fuzz_designs.judging.judge import Judge
 from tools.fuzz_designs.ledger import FOLDER, Ledger, summary, totals, version
 from tools.fuzz_designs.pool import outcomes
 
 if TYPE_CHECKING:
-    from tools.fuzz_designs.case import Case
-    from tools.fuzz_designs.outcome import Finding, Outcome
+    from tools.fuzz_designs.generation.case import Case
+    from tools.fuzz_designs.judging.outcome import Finding, Outcome
 
 _SPIN_EVERY: Final = 10
 """Spin takes seconds for each design."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tools.fuzz_designs.outcome import Outcome
+from tools.fuzz_designs.judging.outcome import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -85,7 +85,7 @@ def summary(outcomes: Iterable[Outcome]) -> str:
     verdicts = Counter(o.verdict for o in every)
     checks = Counter(check for o in every for check in o.checks)
     findings = Counter(f.key for o in every for f in o.findings)
-    shares = ", ".join(f"{name} {n} ({100 * n // max(1, len(every))}%)" for name, n in verdicts.most_common())
+    shares = ", ".join(f"{name} {n} ({100 * n // len(every)}%)" for name, n in verdicts.items())
     seconds = sum(o.seconds for o in every)
     lines = [
         f"{len(every)} designs in {seconds:.0f} s: {shares}",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Final
 
-from tools.fuzz_designs.outcome import Finding, Outcome
+from tools.fuzz_designs.judging.outcome import Finding, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -26,6 +26,7 @@ MEMORY: Final = 6 << 30
 
 _LIFE: Final = 150
 """Designs after which a worker is replaced: machine code and syntax trees are never given back."""
+
 
 @dataclass
 class _Worker:

@@ -212,7 +212,7 @@ def test_the_file_tells_how_to_run_it_and_shows_the_design() -> None:
     """The header has the commands, and every design statement stands at its step."""
     text = exported("linux-v2-06")
     assert text.startswith("/*\n * linux-v2-06\n")
-    assert "spin -a FILE" in text
+    assert "spin -a -o2 FILE" in text
     model = translate(find("linux-v2-06"), ONE_TASK)
     sites = [step.site for step in model.steps.values() if step.site]
     assert sites

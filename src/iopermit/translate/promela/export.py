@@ -33,13 +33,14 @@ _HEADER = """\
  * option of the loop one transition. A state that violates the specification fails the
  * assertion in judge() and is not continued.
  *
- * First violation:     spin -a FILE
+ * First violation:     spin -a -o2 FILE
  *                      gcc -O2 -DSAFETY -DNOREDUCE -DNOBOUNDCHECK -DNOCOMP -o pan pan.c
  *                      ./pan -m1000000
  *                      spin -t FILE      shows the schedule and the state it ends in
  * Shortest violation:  the same with gcc -DBFS
  * All states:          ./pan -m1000000 -c0 -w26 counts them as "states, stored"
  *
+ * Without -o2 Spin leaves variables that are only written out of the states, and counts fewer.
  * If pan says "max search depth too small", the search is incomplete: increase -m.
  */
 """

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from tools.fuzz_designs.conditions import condition, test, value
-from tools.fuzz_designs.places import is_heap
-from tools.fuzz_designs.skeleton import block, calm
+from tools.fuzz_designs.generation.conditions import condition, test, value
+from tools.fuzz_designs.generation.places import is_heap
+from tools.fuzz_designs.generation.skeleton import block, calm
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable
 
-    from tools.fuzz_designs.places import Place, Scope
-    from tools.fuzz_designs.skeleton import Lines
-    from tools.fuzz_designs.vocabulary import Field
+    from tools.fuzz_designs.generation.places import Place, Scope
+    from tools.fuzz_designs.generation.skeleton import Lines
+    from tools.fuzz_designs.generation.vocabulary import Field
 
 _DEEPEST: Final = 3
 _WRITTEN: Final = ("bool", "number", "ref", "sequence", "base", "level")
@@ -145,8 +145,8 @@ class Statements:
         inner = scope.with_name(name, place.field.target)
         own = [p for p in inner.places_of(name) if not is_heap(p.field.target)]
         stores = [[f"{place.text} = {name}"]]
-        for each in self.rng.sample(own, min(len(own), self.rng.choice([1, 1, 2]))):
-            stores.append([f"{each.text} = {value(self.rng, inner, each)}"])
+        chosen = self.rng.sample(own, min(len(own), self.rng.choice([1, 1, 2])))
+        stores += [[f"{each.text} = {value(self.rng, inner, each)}"] for each in chosen]
         self.rng.shuffle(stores)
         used = block(f"if {name} is not NULL:", [line for lines in stores for line in lines])
         made = [f"{name} = self.allocate({place.field.target})", *used]
@@ -174,7 +174,9 @@ class Statements:
 
     def wait(self, scope: Scope, depth: int) -> Lines:
         """Return a loop that something else has to end."""
-        return block(f"while {condition(self.rng, scope)}:", self.store(scope, depth) or self.probe())
+        return block(
+            f"while {condition(self.rng, scope)}:", self.store(scope, depth) or self.probe()
+        )
 
     def leave(self, scope: Scope, _depth: int) -> Lines:
         """Return a refusal, often under a condition only."""

@@ -6,18 +6,19 @@ import random
 import traceback
 from typing import TYPE_CHECKING, Final
 
+from tools.fuzz_designs.judging.configurations import CONFIGURATIONS, Searches
+from tools.fuzz_designs.judging.crosschecks import CHECKS
+from tools.fuzz_designs.judging.judge import compare, design_of
+from tools.fuzz_designs.judging.outcome import Finding
+from tools.fuzz_designs.judging.shrink import shrink
+
 from iopermit.translate.frontend.load import load_design
 from iopermit.translate.frontend.source import DesignError
-from tools.fuzz_designs.configurations import CONFIGURATIONS, Searches
-from tools.fuzz_designs.crosschecks import CHECKS
-from tools.fuzz_designs.judge import compare, design_of
-from tools.fuzz_designs.outcome import Finding
-from tools.fuzz_designs.shrink import shrink
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tools.fuzz_designs.case import Case
+    from tools.fuzz_designs.generation.case import Case
 
 _STRENGTH: Final = ("states", "reached", "kinds", "verdict")
 """Disagreements of two searches, the telling ones last: a shrunk design may show a better one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from tools.fuzz_designs.vocabulary import GIVEN, HEAP, SHARED, Field
+from tools.fuzz_designs.generation.vocabulary import GIVEN, HEAP, SHARED, Field
 
 if TYPE_CHECKING:
     import random
@@ -50,7 +50,7 @@ class Scope:
     @classmethod
     def of_hook(cls, fields: tuple[Field, ...], hook: str, parameters: str) -> Scope:
         """Return the scope of a hook with those parameters (as in SIGNATURES)."""
-        given = [p.split(":")[0].strip() for p in parameters.split(")")[0].split(",")]
+        given = [p.split(":")[0].strip() for p in parameters.split(")", maxsplit=1)[0].split(",")]
         names = {name: _NAMES[name] for name in given if name in _NAMES}
         return cls(fields, hook, names, hook in {"switch_to", "return_to_user", "vm_exit"})
 

@@ -1,11 +1,11 @@
-"""The shapes of right designs: where maps are kept, when they are loaded, what says they are old."""
+"""The shapes of right designs: where maps are kept, when they are loaded, how they are tagged."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tools.fuzz_designs.vocabulary import Field
+from tools.fuzz_designs.generation.vocabulary import Field
 
 if TYPE_CHECKING:
     import random

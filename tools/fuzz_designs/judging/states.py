@@ -1,8 +1,9 @@
 """Compares the sets of states that two searches visited: finer than comparing verdicts.
 
-A reduction that only renames states, or clears what nothing can read, visits exactly the images of all
-states. Merging skips states in which something is under way; but those in which every task
-is in user mode or waits must be the same. (Symmetry is left out: its representatives are not unique.)
+A reduction that only renames states, or clears what nothing can read, visits exactly the images
+of all states. Merging skips states in which something is under way; but those in which every task
+is in user mode or waits must be the same. (Symmetry is left out: its representatives are not
+unique.)
 """
 
 from __future__ import annotations
@@ -11,16 +12,15 @@ import ctypes
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from tools.fuzz_designs.judging.renamings import really_missing
 
-from iopermit.translate.model.initial_state import return_state
-from iopermit.translate.model.ir import FREE, KERNEL_THREAD, USER
-from tools.fuzz_designs.renamings import really_missing
+from iopermit.translate.model.nodes import FREE, KERNEL_THREAD, USER
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from tools.fuzz_designs.judging.configurations import Made
 
     from iopermit.translate.native.packing import Packing
-    from tools.fuzz_designs.configurations import Made
 
     States = NDArray[np.uint64]
 
@@ -49,10 +49,10 @@ def different_states(plain: Made, reduced: Made) -> str:
     theirs, ours = as_rows(plain), as_rows(reduced)
     if not renaming or len(theirs) > _MOST:
         theirs, ours = theirs[_at_rest(plain, theirs)], ours[_at_rest(reduced, ours)]
-    images, ours = _distinct(_images(reduced, theirs)), _distinct(ours)
-    missing, more = np.setdiff1d(images, ours), np.setdiff1d(ours, images)
+    images, visited = _distinct(_images(reduced, theirs)), _distinct(ours)
+    missing, more = np.setdiff1d(images, visited), np.setdiff1d(visited, images)
     if not renaming:
-        missing = really_missing(reduced.native, missing, ours)
+        missing = really_missing(reduced.native, missing, visited)
         more = really_missing(reduced.native, more, images)
     if not missing.size and not more.size:
         return ""
@@ -78,7 +78,7 @@ def _at_rest(made: Made, states: States) -> NDArray[np.bool_]:
         where = _values(packing, states, "task", task, pc.name)
         runs = np.any([each == task + 1 for each in on_cpu], axis=0)
         resting &= np.isin(where, (FREE, USER, KERNEL_THREAD)) | (
-            (where == return_state(model)) & ~runs
+            (where == model.return_pc) & ~runs
         )
     return resting
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Final
 
-from tools.fuzz_designs.noise import blocks
+from tools.fuzz_designs.generation.noise import blocks
 
 if TYPE_CHECKING:
     import random
 
-    from tools.fuzz_designs.skeleton import Lines
+    from tools.fuzz_designs.generation.skeleton import Lines
 
 _KEPT: Final = ("is_valid", "privileged", "allocate", "EPERM", "EINVAL", "ENOMEM", "new is NULL")
 """What is not changed: without it a design violates at once, or is refused."""
@@ -48,17 +48,20 @@ def _change(rng: random.Random, block: list[ast.stmt]) -> None:
         case "swap" if at + 1 in places:
             block[at], block[at + 1] = block[at + 1], block[at]
         case "wrap" if not _has_region(node):
-            block[at] = ast.parse("with cpu.preemption_disabled():\n    pass").body[0]
-            region = block[at]
-            if isinstance(region, ast.With):
-                region.body = [node]
+            call = ast.parse("cpu.preemption_disabled()", mode="eval").body
+            block[at] = ast.With([ast.withitem(call)], [node], lineno=1)
         case "leave" if isinstance(node, ast.With) and len(node.body) > 1:
-            if rng.random() < 0.7:
-                block.insert(at + 1, node.body.pop())
-            else:
-                block.insert(at, node.body.pop(0))
+            _leave(rng, block, at, node)
         case "move":
             block.insert(rng.choice(places), block.pop(at))
+
+
+def _leave(rng: random.Random, block: list[ast.stmt], at: int, region: ast.With) -> None:
+    """Move the last statement of a region behind it, or the first before it."""
+    if rng.random() < 0.7:
+        block.insert(at + 1, region.body.pop())
+    else:
+        block.insert(at, region.body.pop(0))
 
 
 def _is_free(node: ast.stmt) -> bool:

@@ -6,17 +6,18 @@ import ast
 import textwrap
 from typing import TYPE_CHECKING, Final
 
-from iopermit.system.scenario import Event
-from tools.fuzz_designs.places import Scope
-from tools.fuzz_designs.skeleton import SIGNATURES
-from tools.fuzz_designs.statements import Statements
-from tools.fuzz_designs.vocabulary import Field
+from tools.fuzz_designs.generation.places import Scope
+from tools.fuzz_designs.generation.skeleton import SIGNATURES
+from tools.fuzz_designs.generation.statements import Statements
+from tools.fuzz_designs.generation.vocabulary import Field
+
+from iopermit.system.events import Event
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Iterator
 
-    from tools.fuzz_designs.skeleton import Lines
+    from tools.fuzz_designs.generation.skeleton import Lines
 
 _HOOKS: Final = {
     "ioperm": (6, Event.IOPERM),
@@ -94,9 +95,7 @@ def _draw(rng: random.Random, fields: dict[Field, int], amount: int) -> list[Fie
     return rng.choices(list(fields), list(fields.values()), k=amount)
 
 
-def random_hook(
-    rng: random.Random, bodies: dict[str, Lines], events: frozenset[Event]
-) -> str:
+def random_hook(rng: random.Random, bodies: dict[str, Lines], events: frozenset[Event]) -> str:
     """Return a hook that the events reach."""
     chances = _chances(bodies, events)
     return rng.choices(list(chances), list(chances.values()))[0]
@@ -132,7 +131,7 @@ def add_noise(
 def connect(
     rng: random.Random, bodies: dict[str, Lines], fields: list[Field], hooks: list[str]
 ) -> dict[str, Lines]:
-    """Return the bodies with a statement for each extra pointer that makes it refer to something."""
+    """Return the bodies with a statement for each extra pointer that makes it point somewhere."""
     made = dict(bodies)
     for field in fields:
         if field.kind != "ref" or not field.extra or field.record == "Note":

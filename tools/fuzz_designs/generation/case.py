@@ -22,7 +22,7 @@ class Case:
     def command(self) -> str:
         """The options of ``iopermit check`` that search this scenario."""
         scenario = self.scenario
-        events = ",".join(sorted(e.value for e in scenario.events))
+        events = ",".join(sorted(e.name for e in scenario.events))
         sizes = f"--cpus {scenario.cpus} --tasks {scenario.tasks} --longs {scenario.longs}"
         beyond = "" if scenario.garbage else "  (beyond garbage)"
         return f"{sizes} --events {events}{beyond}"

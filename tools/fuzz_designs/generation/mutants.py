@@ -7,11 +7,13 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from tools.fuzz_designs.generation.case import Case
+
 from iopermit.designs import find
 from iopermit.search.mutation import HOLDS_UNDER
-from iopermit.system.scenario import Event, Scenario
+from iopermit.system.events import Event
+from iopermit.system.scenario import Scenario
 from iopermit.translate.frontend.mutate import mutations
-from tools.fuzz_designs.case import Case
 
 if TYPE_CHECKING:
     import random
@@ -27,7 +29,7 @@ def mutant(rng: random.Random) -> Case:
     name = rng.choice(sorted(HOLDS_UNDER))
     mutation = rng.choice(_mutations(name))
     size = rng.choice(sorted(_SIZES))
-    known = sorted(HOLDS_UNDER[name] - {Event.IOPERM}, key=lambda e: e.value)
+    known = sorted(HOLDS_UNDER[name] - {Event.IOPERM}, key=lambda e: e.name)
     events = rng.sample(known, min(len(known), rng.choice(_SIZES[size])))
     about = f"{name}, {mutation.method}: {mutation.statement}: {mutation.change}"
     return Case(_text(mutation), Scenario(*size, frozenset({Event.IOPERM, *events})), about)

@@ -1,6 +1,7 @@
 """Tells whether a state was visited under other names of tasks and heap objects.
 
-Which slot an object gets can depend on the order of steps that merging leaves out; nothing tells slots apart.
+Which slot an object gets can depend on the order of steps that merging leaves out, but nothing
+tells slots apart.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from iopermit.search.native import Native
+    from iopermit.search.exploration.native import NativeFunctions
     from iopermit.translate.model.initial_state import InitialValues
-    from iopermit.translate.model.ir import Model
+    from iopermit.translate.model.model import Model
 
 _MOST_RENAMINGS: Final = 5000
 _LOOKED_AT: Final = 20
@@ -25,7 +26,7 @@ _LOOKED_AT: Final = 20
 
 
 def really_missing(
-    native: Native, missing: NDArray[np.void], visited: NDArray[np.void]
+    native: NativeFunctions, missing: NDArray[np.void], visited: NDArray[np.void]
 ) -> NDArray[np.void]:
     """Return those of the first missing states that were not visited under any names."""
     known = {row.tobytes() for row in visited}
@@ -37,7 +38,7 @@ def really_missing(
     return np.array(found, dtype=missing.dtype)
 
 
-def renamed(native: Native, stored: bytes) -> Iterator[bytes]:
+def renamed(native: NativeFunctions, stored: bytes) -> Iterator[bytes]:
     """Yield a stored state under all names of its tasks and heap objects, in stored form."""
     packing, model = native.compiled.packing, native.compiled.model
     words = [int(word) for word in np.frombuffer(stored, np.uint64)]

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import ast
 import copy
+import re
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from iopermit.system.scenario import Scenario
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tools.fuzz_designs.generate import Case
+    from tools.fuzz_designs.generation.case import Case
+
+    from iopermit.system.scenario import Scenario
 
 SECONDS: Final = 90.0
 """How long a design is made smaller."""
@@ -45,7 +46,7 @@ def shrink(case: Case, fails: Callable[[Case], bool], seconds: float = SECONDS) 
 def _smaller(case: Case) -> Iterator[Case]:
     """Yield cases with something less: of the scenario, then of the source."""
     scenario = case.scenario
-    for event in sorted(scenario.events, key=lambda e: e.value):
+    for event in sorted(scenario.events, key=lambda e: e.name):
         yield replace(case, scenario=replace(scenario, events=scenario.events - {event}))
     for name in ("cpus", "tasks", "longs"):
         value = getattr(scenario, name)
@@ -83,7 +84,7 @@ def _instead(node: ast.stmt) -> Iterator[list[ast.stmt]]:
     """Yield what can stand in the place of a statement, nothing first."""
     if isinstance(node, ast.Import | ast.ImportFrom | ast.Pass):
         return
-    name = getattr(node, "name", "") or ast.unparse(node).split(":")[0]
+    name = getattr(node, "name", "") or re.split(r"\W", ast.unparse(node), maxsplit=1)[0]
     if name not in _KEPT and not isinstance(node, ast.Return):
         yield []
     match node:

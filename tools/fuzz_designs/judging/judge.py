@@ -11,18 +11,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from tools.fuzz_designs.judging import crosschecks
+from tools.fuzz_designs.judging.configurations import CONFIGURATIONS, Made, Searches
+from tools.fuzz_designs.judging.outcome import Finding, Outcome
+from tools.fuzz_designs.judging.states import different_states
+
 from iopermit.translate.frontend.load import load_design
 from iopermit.translate.frontend.source import DesignError
-from tools.fuzz_designs import crosschecks
-from tools.fuzz_designs.configurations import CONFIGURATIONS, Made, Searches
-from tools.fuzz_designs.outcome import Finding, Outcome
-from tools.fuzz_designs.states import different_states
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tools.fuzz_designs.generation.case import Case
+
     from iopermit.system.design import Design
-    from tools.fuzz_designs.case import Case
 
 _ATTEMPTS: Final = 4
 """How often a scenario that is too large is made smaller."""
@@ -64,12 +66,12 @@ class Judge:
         searches, plain = self._plain(design)
         outcome = self.outcome
         outcome.verdict, outcome.kinds = plain.verdict, sorted(plain.kinds)
-        outcome.states, outcome.note = plain.result.states, plain.result.reason
+        outcome.states, outcome.note = plain.result.states, plain.reason
         for name in CONFIGURATIONS:
             if name != "none" and searches.has_effect(name):
                 self._compare(name, plain, searches)
         if plain.exhausted:
-            self._threads(plain, searches)
+            self._threads(searches)
         for check in crosschecks.CHECKS:
             if check.name == "spin" and not self.spin:
                 continue
@@ -91,7 +93,7 @@ class Judge:
             plain = searches.run("none")
             if plain.exhausted or len(scenario.events) == 1:
                 break
-            dropped = rng.choice(sorted(scenario.events, key=lambda e: e.value))
+            dropped = rng.choice(sorted(scenario.events, key=lambda e: e.name))
             scenario = replace(scenario, events=scenario.events - {dropped})
         self.case = replace(self.case, scenario=searches.scenario)
         return searches, plain
@@ -107,7 +109,7 @@ class Judge:
         if finding is not None:
             self.outcome.findings.append(finding)
 
-    def _threads(self, plain: Made, searches: Searches) -> None:
+    def _threads(self, searches: Searches) -> None:
         self.outcome.checks.append("threads")
         for name in ("none", "all"):
             if name not in searches.made:

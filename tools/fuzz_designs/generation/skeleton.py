@@ -6,7 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from tools.fuzz_designs.shapes import Shape
+    from tools.fuzz_designs.generation.shapes import Shape
 
 Lines = list[str]
 
@@ -222,7 +222,10 @@ class Skeleton:
         """Take the child's map back."""
         if not self.shape.on_heap:
             return []
-        return ["old = child.map", *block("if old is not NULL:", ["child.map = NULL", *self._put()])]
+        return [
+            "old = child.map",
+            *block("if old is not NULL:", ["child.map = NULL", *self._put()]),
+        ]
 
     def exit(self) -> Lines:
         """Take the map away."""
@@ -248,7 +251,10 @@ class Skeleton:
         now = ["cpu.load_task_register()"]
         if self.shape.limit == "once":
             return now
-        return [*block(f"if {self.shape.has('cpu.current')}:", now), *block("else:", ["cpu.low = True"])]
+        return [
+            *block(f"if {self.shape.has('cpu.current')}:", now),
+            *block("else:", ["cpu.low = True"]),
+        ]
 
     def general_protection(self) -> Lines:
         """Load the map that was not loaded yet."""
@@ -271,7 +277,7 @@ class Skeleton:
         elif shape.disguise == 1:
             base = f"{base} if cpu.current is not NULL else IoMapBase.INVALID"
         found = {} if base == "cpu.tss.io_map_base" else {"map_in_force": [f"return {base}"]}
-        if shape.disguise == 2:  # noqa: PLR2004 - one of the forms
+        if shape.disguise == 2:
             found["limit_covers_map"] = ["return not cpu.tr_limit_low and cpu.current is not NULL"]
         level = {"level": "task.raw", "flag": "3 if task.raw else 0"}.get(shape.iopl)
         if level is not None:

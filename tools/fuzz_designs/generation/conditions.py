@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tools.fuzz_designs.vocabulary import MOST
+from tools.fuzz_designs.generation.vocabulary import MOST
 
 if TYPE_CHECKING:
     import random
 
-    from tools.fuzz_designs.places import Place, Scope
+    from tools.fuzz_designs.generation.places import Place, Scope
 
 BASES: Final = ("IoMapBase.VALID", "IoMapBase.INVALID")
 _TESTED: Final = ("bool", "number", "ref", "sequence", "base", "level", "longs", "refcount")
@@ -56,18 +56,15 @@ def value(rng: random.Random, scope: Scope, place: Place) -> str:
     other = scope.pick(rng, field.kind)
     if other is not None and (field.kind == "sequence" or rng.random() < 0.25):
         return other.text
-    match field.kind:
-        case "bool":
-            if rng.random() < 0.15:
-                return condition(rng, scope, joined=False)
-            return rng.choice(["True", "False"])
-        case "number":
-            return str(rng.randrange(MOST + 1))
-        case "level":
-            return rng.choice(["0", "3"])
-        case "base":
-            return rng.choice(BASES)
-    return "0"
+    if field.kind == "bool" and rng.random() < 0.15:
+        return condition(rng, scope, joined=False)
+    constants = {
+        "bool": ("True", "False"),
+        "number": tuple(map(str, range(MOST + 1))),
+        "level": ("0", "3"),
+        "base": BASES,
+    }
+    return rng.choice(constants.get(field.kind, ("0",)))
 
 
 def _pointer(rng: random.Random, scope: Scope, place: Place) -> str:

@@ -6,17 +6,25 @@ import random
 import textwrap
 from typing import TYPE_CHECKING, Final
 
-from iopermit.system.scenario import Event, Scenario
-from tools.fuzz_designs.case import Case
-from tools.fuzz_designs.mutants import mutant
-from tools.fuzz_designs.noise import add_noise, busy_hooks, connect, extra_fields, random_hook
-from tools.fuzz_designs.perturb import perturb
-from tools.fuzz_designs.shapes import random_shape
-from tools.fuzz_designs.skeleton import BARE, Skeleton, method
-from tools.fuzz_designs.vocabulary import RECORDS, Field, class_text
+from tools.fuzz_designs.generation.case import Case
+from tools.fuzz_designs.generation.mutants import mutant
+from tools.fuzz_designs.generation.noise import (
+    add_noise,
+    busy_hooks,
+    connect,
+    extra_fields,
+    random_hook,
+)
+from tools.fuzz_designs.generation.perturb import perturb
+from tools.fuzz_designs.generation.shapes import random_shape
+from tools.fuzz_designs.generation.skeleton import BARE, Skeleton, method
+from tools.fuzz_designs.generation.vocabulary import RECORDS, Field, class_text
+
+from iopermit.system.events import Event
+from iopermit.system.scenario import Scenario
 
 if TYPE_CHECKING:
-    from tools.fuzz_designs.skeleton import Lines
+    from tools.fuzz_designs.generation.skeleton import Lines
 
 _SHARES: Final = (4, 4, 2)
 """Designs that grant nothing, protocols, and mutants of those that come with iopermit."""
@@ -104,7 +112,9 @@ def _text(
     head = ['class Random(Design):\n    id = "random"\n' + _LAYOUT]
     if emulated:
         head = [head[0] + "    iopl_survives_exec: ClassVar[bool] = True\n"]
-    return "\n\n".join([_HEAD.format(about=about), *classes, "\n".join([*head, "\n\n".join(methods)])])
+    return "\n\n".join(
+        [_HEAD.format(about=about), *classes, "\n".join([*head, "\n\n".join(methods)])]
+    )
 
 
 _EVENTS: Final = {
@@ -146,9 +156,7 @@ _PREEMPTED: Final = {1: 0.85, 2: 0.4}
 """How often tasks are preempted in the kernel, by the number of CPUs."""
 
 
-def random_scenario(
-    rng: random.Random, bodies: dict[str, Lines], fields: list[Field]
-) -> Scenario:
+def random_scenario(rng: random.Random, bodies: dict[str, Lines], fields: list[Field]) -> Scenario:
     """Return a small scenario whose events reach the hooks that there are."""
     chances = dict(_EVENTS)
     for hook, event in (("iopl_in_force", Event.IOPL), ("vm_exit", Event.VM_EXIT)):

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import random
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tests import spin
-from tests.conftest import require_tool
-from tests.search.lockstep import Lockstep
+from tests.support import spin
+from tests.support.requirements import require_tool
+from tests.support.search.lockstep import Lockstep
 
-from iopermit.search.replay import ReplayError
+from iopermit.engine.errors import ReplayError
+from iopermit.search.counterexample.confirmation import confirm
+from iopermit.search.counterexample.counterexamples import counterexample
 from iopermit.translate.promela.export import export
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Callable
 
-    from tools.fuzz_designs.configurations import Made, Searches
+    from tools.fuzz_designs.judging.configurations import Made, Searches
 
 _WALK: Final = 300
 """Steps of the random walk in both readings."""
@@ -53,7 +55,7 @@ def replay(searches: Searches, plain: Made, _rng: random.Random) -> str:
             continue
         for (kind, _), path in made.result.shortest_first()[:1]:
             try:
-                searches.search(name).replayed(path, made.native, plain.native)
+                confirm(made.search.source.problem, counterexample(made.search, plain.native, path))
             except ReplayError as error:
                 if searches.scenario.longs >= searches.model.exact_longs:
                     problems.append(f"{name}: {kind}: {error}")

@@ -1,0 +1,1 @@
+"""Generates random designs: what they declare, their hooks, and mistakes and additions in them."""

@@ -1,0 +1,1 @@
+"""Judges one design with every checker, compares what they say, and shrinks what disagrees."""
