@@ -4,7 +4,6 @@ import html
 from typing import NamedTuple
 
 import pytest
-from tools import generate_docs
 
 from iopermit.engine.comparison import EVENT_SETS, Rung
 from iopermit.engine.ladder import COMPARISON_LADDER
@@ -12,6 +11,7 @@ from iopermit.report.cost_plot import described
 from iopermit.search.compare import Subject, search
 from iopermit.search.problem import Settings
 from iopermit.system.scenario import Scenario
+from tools import generate_docs
 
 MATRIX = generate_docs.read(generate_docs.MATRIX)
 FULL = generate_docs.read(generate_docs.FULL_MATRIX)

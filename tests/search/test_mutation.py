@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tools import mutations as tool
 
 from iopermit.designs import find
 from iopermit.search.mutation import HOLDS_UNDER, SMALL, check_mutant
 from iopermit.translate.frontend.load import load_design
 from iopermit.translate.frontend.mutate import mutations
+from tools import mutations as tool
 
 if TYPE_CHECKING:
     from iopermit.engine.ladder import Bounds

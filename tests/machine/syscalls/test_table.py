@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.machine.cache import cached
 from tests.support.requirements import skip_or_fail
-from tools import generate_syscalls
 
 from iopermit.machine.syscalls import QUIET, SERVICES
+from tools import generate_syscalls
 
 if TYPE_CHECKING:
     from pathlib import Path
