@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from iopermit.system import machine_state
+from iopermit.system import machine_state, records
 from iopermit.system.bitmap import Bitmap, PortRange
 from iopermit.system.design import EINVAL, EPERM, Design, Own
 from iopermit.system.machine_state import IoMapBase, TssLayout
-from iopermit.system.records import Globals, Sequence
+from iopermit.system.records import Sequence
 
 LAYOUT = TssLayout(
     long_bits=64, bases={IoMapBase.VALID: 104, IoMapBase.INVALID: 0x8000}, limit=104 + 8192
@@ -55,7 +55,7 @@ class OneBaseForAll(Design):
     id = "one-base-for-all"
     layout: ClassVar[TssLayout] = LAYOUT
 
-    class Globals(Globals):
+    class Globals(records.Globals):
         """What all CPUs share."""
 
         base: IoMapBase = IoMapBase.INVALID
