@@ -9,6 +9,7 @@ from typing import Final
 ROOT: Final = Path(__file__).parent.parent
 LINK: Final = re.compile(r"\]\((?P<target>[^)\s]+)\)")
 FENCED: Final = re.compile(r"^ *```.*?^ *```", re.DOTALL | re.MULTILINE)
+NAMED: Final = re.compile(r"`(?P<file>(?:[\w.]+/)+[\w.]+\.py)(?::\d+)?`")
 HEADING: Final = re.compile(r"^#+ +(?P<title>.+?) *$", re.MULTILINE)
 
 
@@ -57,3 +58,17 @@ def test_a_dead_link_is_found(tmp_path: Path) -> None:
         "[d](none.md) [e](other.md#gone) [f](#there)\n```\n[g](none.md)\n```\n"
     )
     assert dead_links(page) == ["none.md", "other.md#gone", "#there"]
+
+
+def test_every_file_of_the_code_that_is_named_is_there() -> None:
+    """A file of Python that a document names is there, from the root or from the package."""
+    named = {
+        (str(page.relative_to(ROOT)), name["file"])
+        for page in documents()
+        for name in NAMED.finditer(page.read_text(encoding="utf-8"))
+    }
+    assert len(named) > 50
+    tops = (ROOT, ROOT / "src/iopermit")
+    assert not {
+        (page, file) for page, file in named if not any((top / file).is_file() for top in tops)
+    }
