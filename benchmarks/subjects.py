@@ -76,7 +76,7 @@ class Subject:
         """Return the model for Spin."""
         design = find(self.design)
         model = translate(design, self.scenario)
-        return export(model, initial_values(design, self.scenario, model))
+        return export(model, initial_values(self.scenario, model))
 
     def explore(self, reductions: Reductions, threads: int = 1) -> tuple[DesignSearchResult, float]:
         """Visit every state in this process; return the result and the processor seconds.

@@ -67,7 +67,7 @@ def test_the_states_are_those_of_the_whole_search(name: str, events: frozenset[E
     model = translate(find(name), scenario)
     without = replace(ONLY, hidden=False)
     plain = NativeFunctions(compile_model(model, without, native.compiled.assumed, optimised=False))
-    initial = initial_state(plain, initial_values(find(name), scenario, model))
+    initial = initial_state(plain, initial_values(scenario, model))
     everything = reachable(plain, tuple(int(word) for word in initial))
     hidden = {
         tuple(int(word) for word in native.canonical(native.stored(state))) for state in everything

@@ -27,7 +27,7 @@ def compiled(name: str, scenario: Scenario) -> tuple[NativeFunctions, list[int]]
     design, rng = find(name), random.Random(name)
     model = translate(design, scenario)
     native = NativeFunctions(compile_model(model, Reductions(), optimised=False))
-    state = initial_state(native, initial_values(design, scenario, model))
+    state = initial_state(native, initial_values(scenario, model))
     for _ in range(40):
         following = [s for _, s in native.successors(state)]
         state = rng.choice(following) if following else state

@@ -51,7 +51,7 @@ def promela(  # noqa: PLR0913 - one parameter per option
     scenario = bounds.scenario(events, without, cpus, tasks, longs) or Scenario()
     loaded = load_design(design, tuple(option or ()))
     model = translate(loaded, scenario)
-    text = export(model, initial_values(loaded, scenario, model))
+    text = export(model, initial_values(scenario, model))
     if as_json:
         promela_object = {
             "subject": loaded.id,

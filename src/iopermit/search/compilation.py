@@ -32,7 +32,7 @@ class Translated:
 def translated(problem: Problem) -> Translated:
     """Return a problem with its model. Raises DesignError for what the language lacks."""
     model = translate(problem.design, problem.scenario, blame=problem.settings.every)
-    return Translated(problem, model, initial_values(problem.design, problem.scenario, model))
+    return Translated(problem, model, initial_values(problem.scenario, model))
 
 
 def compiled(source: Translated, assumed: tuple[Assumption, ...]) -> Compiled:

@@ -228,7 +228,9 @@ class System:
             Thread(record, i, mode=Mode.IDLE, home=i % scenario.cpus)
             for i, record in enumerate(records)
         ]
-        self.processors = [self._bring_up(number) for number in range(scenario.cpus)]
+        self.processors: list[Processor] = []
+        for number in range(scenario.cpus):
+            self.processors.append(self._bring_up(number))
         for thread in self.threads[started : scenario.tasks]:
             thread.mode = Mode.FREE
         for thread in self.threads[:started]:

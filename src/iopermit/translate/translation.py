@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from iopermit.translate.analyses.blame import add_blame
 from iopermit.translate.analyses.liveness import clear_dead_variables
 from iopermit.translate.environment.build import build
-from iopermit.translate.model.initial_state import initial_values
 
 if TYPE_CHECKING:
     from iopermit.system.design import Design
@@ -23,8 +22,6 @@ def translate(design: type[Design], scenario: Scenario, *, blame: bool = False) 
     """
     model = build(design, scenario)
     clear_dead_variables(model)
-    values = initial_values(design, scenario, model)
-    model.brought_up = {f: values["tss", f.name][0] for f in model.fields_of("tss")}
     if blame:
         add_blame(model, model.consulted)
     return model

@@ -51,7 +51,7 @@ class Lockstep:
         self.design, self.scenario = design, scenario
         self.model = translate(design, scenario)
         self.native = NativeFunctions(compile_model(self.model, NO_REDUCTIONS))
-        working = self.native.compiled.packing.working(initial_values(design, scenario, self.model))
+        working = self.native.compiled.packing.working(initial_values(scenario, self.model))
         self._initial = self.native.pack(working)
         self._fields = [f for f in self.model.fields if f.declared]
         self._shared = {f: p for f, p in self.native.compiled.packing.places.items() if not f.local}

@@ -83,7 +83,7 @@ CHANGES: dict[str, Callable[[Model], object]] = {
     "idle": lambda _: {"flag": 1},
     "map_is_valid": lambda _: NEVER,
     "consulted": lambda _: frozenset({FLAG}),
-    "brought_up": lambda _: {FLAG: 1},
+    "brought_up": lambda _: {("task", "flag"): [1]},
     "return_pc": lambda _: DEAD,
     "preemptible_end": lambda _: 7,
     "exact_longs": lambda _: 2,

@@ -61,7 +61,7 @@ def printer() -> Printer:
 def exported(design_id: str, scenario: Scenario = ONE_TASK) -> str:
     """Export a design."""
     model = translate(find(design_id), scenario)
-    return export(model, initial_values(find(design_id), scenario, model), title=design_id)
+    return export(model, initial_values(scenario, model), title=design_id)
 
 
 # Names.
@@ -264,7 +264,7 @@ def test_spin_agrees_with_the_interpreter(
     """Spin finds the states, transitions and verdict that the model itself has."""
     scenario = Scenario(*bounds, frozenset(events))
     model = translate(find(design_id), scenario)
-    initial = initial_values(find(design_id), scenario, model)
+    initial = initial_values(scenario, model)
     theirs = spin.search(require, export(model, initial), tmp_path)
     expected = Interpreter(model, initial).explore(limit=200_000)
     assert (theirs.states, theirs.transitions) == (expected.states, expected.transitions)

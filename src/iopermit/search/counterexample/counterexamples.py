@@ -66,6 +66,6 @@ def counterexample(
         statement: number of the statement to blame.
     """
     problem, model = search.source.problem, plain.compiled.model
-    initial = initial_state(plain, initial_values(problem.design, problem.scenario, model))
+    initial = initial_state(plain, initial_values(problem.scenario, model))
     schedule, kind = schedule_along(path, search.functions, plain, initial)
     return Counterexample(tuple(schedule), kind, statement)

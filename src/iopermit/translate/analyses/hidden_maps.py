@@ -52,6 +52,7 @@ class HiddenMaps:
             and self.bits <= MOST_BITS
             and all(slot == CPU for slot in self._slots())
             and self._hidden_until_touched()
+            and all(len(set(self._brought_up(f))) == 1 for f in self.fields)
         )
 
     def _hidden_until_touched(self) -> bool:
@@ -78,7 +79,12 @@ class HiddenMaps:
 
     def fresh(self, field: Field) -> int:
         """Return the value of a field in a TSS that was just brought up."""
-        return self.model.brought_up.get(field, 0)
+        return self._brought_up(field)[0]
+
+    def _brought_up(self, field: Field) -> list[int]:
+        """Return the values of a field after bring-up, one for each CPU."""
+        cpus = self.model.counts["cpu"]
+        return self.model.brought_up.get((field.record, field.name), [0] * cpus)
 
     @property
     def fresh_number(self) -> int:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from iopermit.system.events import Event
 from iopermit.system.machine_state import IoMapBase
+from iopermit.translate.environment.bring_up import brought_up
 from iopermit.translate.environment.builder import EnvironmentBuilder
 from iopermit.translate.environment.consulted import consulted
 from iopermit.translate.environment.events import Events
@@ -62,7 +63,6 @@ def _finish(builder: EnvironmentBuilder) -> Model:
     model.heap = tuple(declared.heap)
     model.steps = numbering.steps
     model.preemptible_end = numbering.preemptible_end
-    model.exact_longs = lowered.real_longs + 1
     model.preemption = builder.scenario.has(Event.PREEMPT) and builder.design.preemptible
     defaults = declared.defaults.items()
     model.idle = {name: value for (record, name), value in defaults if record == "task"}
@@ -77,4 +77,6 @@ def _finish(builder: EnvironmentBuilder) -> Model:
     selected = consulted(builder, "map_in_force", {"cpu": pointer("cpu", CPU)})
     model.map_is_valid = equal(selected, IoMapBase.VALID.value)
     model.consulted = specification.consulted_fields()
+    model.brought_up, longs = brought_up(builder.design, builder.scenario, declared)
+    model.exact_longs = max(lowered.real_longs, longs) + 1
     return model

@@ -18,8 +18,13 @@ def const(value: int) -> Const:
 def binary(op: str, left: Expr, right: Expr) -> Expr:
     """Return ``left op right``, folded where both are constants."""
     if isinstance(left, Const) and isinstance(right, Const):
-        return Const(_FOLD[op](left.value, right.value))
+        return Const(folded(op, left.value, right.value))
     return Binary(op, left, right)  # type: ignore[arg-type]  # the callers pass literals
+
+
+def folded(op: str, left: int, right: int) -> int:
+    """Return the value of an operation on two numbers."""
+    return _FOLD[op](left, right)
 
 
 _FOLD: dict[str, Callable[[int, int], int]] = {

@@ -25,6 +25,7 @@ from iopermit.translate.model.nodes import (
 
 if TYPE_CHECKING:
     from iopermit.system.site import Site
+    from iopermit.translate.model.evaluation import Values
 
 
 @dataclass(frozen=True)
@@ -155,8 +156,8 @@ class Model:
     """Whether the processor consults the map of the context's CPU."""
     consulted: frozenset[Field] = frozenset()
     """Fields of CPU and TSS that decide about ports."""
-    brought_up: dict[Field, int] = field(default_factory=dict)
-    """Values of the fields of a TSS after ``bring_up``."""
+    brought_up: Values = field(default_factory=dict)
+    """The values of the declared fields after every CPU was brought up."""
     return_pc: int = USER
     """The pc of a task that was interrupted in user mode, and of a child before its first step."""
     preemptible_end: int = FIRST_STEP
