@@ -2,7 +2,7 @@
 
 from tests.support.report.schedules import Recorder
 
-from iopermit.report.timeline import Row, timeline
+from iopermit.report.timeline import TimelineRow, timeline
 from iopermit.system.events.recorded import ALL_EVENTS
 from iopermit.system.scenario import Scenario
 
@@ -12,7 +12,7 @@ def recorder(design: str, *, cpus: int = 1, tasks: int = 3) -> Recorder:
     return Recorder(design, Scenario(cpus, tasks, 2, ALL_EVENTS))
 
 
-def rows(recorded: Recorder) -> list[Row]:
+def rows(recorded: Recorder) -> list[TimelineRow]:
     """Return the lines about what was recorded."""
     return timeline(recorded.trace)
 

@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import enum
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from iopermit.system.execution import CONTINUE
+
 if TYPE_CHECKING:
+    from iopermit.system.events.arguments import Values
     from iopermit.system.site import Site
 
 Ranges = tuple[tuple[int, int], ...]
 """Port ranges as (first, last), both included."""
 
 
+class SelectedMap(enum.StrEnum):
+    """What the I/O map base of a TSS selects. The value is its name in JSON."""
+
+    PAST_LIMIT = "past limit"
+    """None: every port is refused."""
+    VALID = "valid"
+    """The bitmap behind the TSS."""
+    ALL_PORTS = "all ports"
+    """A constant map that allows every port (iopl emulation since v5.5)."""
+    LAZY = "lazy"
+    """None, and the #GP handler loads the map (2.6.10)."""
+    OTHER = "other"
+    """Some other memory within the limit."""
+
+
 @dataclass(frozen=True)
 class TssState:
     """The TSS of a CPU after a step, at full size."""
 
-    io_map_base: str
-    """``valid``, ``past limit``, ``all ports`` or ``lazy``."""
+    io_map_base: SelectedMap
     clear: Ranges
     """Ports whose bits are clear in the TSS bitmap."""
     limit_low: bool
@@ -25,27 +43,64 @@ class TssState:
 
 
 @dataclass(frozen=True)
+class MapBytes:
+    """Which bytes of a map one step of a bulk operation handles."""
+
+    first: int
+    last: int
+    size: int
+    """Bytes of the whole map."""
+    copied_to_tss: bool
+    """Whether it copies them into the TSS."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class TraceStep:
-    """One atomic step of a schedule, replayed at full size."""
+    """One atomic step of a schedule, replayed at full size: what happened, not how to say it."""
 
     number: int
     cpu: int
     task: str
     """Name of the task that runs on the CPU (A, B, ...), or ``idle``."""
-    event: str
-    """Name of the event that starts here, ``step``, or ``switch``."""
-    arguments: dict[str, int]
+    following: str = ""
+    """During a context switch, whom the CPU goes on with."""
+    event: str = CONTINUE
+    """Name of the event that starts here, or that what the CPU is doing goes on."""
+    arguments: dict[str, int] = field(default_factory=dict)
     """Arguments of the event in scenario terms (longs), as the search names them."""
-    text: str
-    """What happens, e.g. ``ioperm(128, 1, 1)`` or the statement that is executed."""
-    source: Site | None
-    """The design statement that is executed, if any."""
+    values: Values = field(default_factory=dict)
+    """What they mean at full size: ports, a level, the slot of a child."""
+    preempts: bool = False
+    """Whether a switch starts here while the task that it leaves executes kernel code."""
+    source: Site | None = None
+    """The statement that is executed, if any."""
+    environment: str = ""
+    """What is executed if it is no statement: the name of a step around the kernel's code."""
+    handled: MapBytes | None = None
+    """The part of a map that a bulk operation handles."""
+    error: str = ""
+    """With which error a call ended here, such as ``EPERM``."""
+    before: TssState
+    """The TSS of the CPU before the step."""
     tss: tuple[TssState, ...]
     """The TSS of every CPU after the step."""
     label: int = 0
     """The transition as the search names it; what replay follows."""
-    error: str = ""
-    """With which error a call ended here, such as ``EPERM``, if its source does not tell."""
+
+    @property
+    def is_event(self) -> bool:
+        """Whether an event, or a context switch, starts here."""
+        return self.event != CONTINUE
+
+    @property
+    def who(self) -> str:
+        """Who runs; for a switch both tasks."""
+        return f"{self.task} to {self.following}" if self.following else self.task
+
+    @property
+    def after(self) -> TssState:
+        """The TSS of the CPU after the step."""
+        return self.tss[self.cpu]
 
 
 @dataclass(frozen=True)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from iopermit.arch import MAX_PRIVILEGE_LEVEL
 from iopermit.engine.violation import task_name
+from iopermit.system.events.operations import Effect
 
 if TYPE_CHECKING:
     from iopermit.engine.trace import Ranges
-    from iopermit.report.operations import Operation
+    from iopermit.report.operations import TracedOperation
+    from iopermit.system.bitmap import PortRange
 
 PORTS: Final = 65536
 EVERY_PORT: Final = (1 << PORTS) - 1
-
-_IOPERM: Final = re.compile(r"ioperm\((\d+), (\d+), ([01])\)")
-_IOPL: Final = re.compile(r"iopl\(([0-3])\)")
-_ALL_LEVELS: Final = "3"
 
 
 def mask(ranges: Ranges) -> int:
@@ -38,7 +36,7 @@ def ranges(ports: int) -> Ranges:
 
 
 @dataclass(frozen=True)
-class Call:
+class PortRequest:
     """What an ioperm or iopl call asks for: some ports, on or off."""
 
     ports: int
@@ -46,18 +44,19 @@ class Call:
     is_iopl: bool = False
 
 
-def call_of(operation: Operation) -> Call | None:
+def request_of(operation: TracedOperation) -> PortRequest | None:
     """Return what an operation asks for, if it is such a call."""
-    if found := _IOPERM.match(operation.text):
-        first, number, turn_on = (int(group) for group in found.groups())
-        return Call(((1 << number) - 1) << first, bool(turn_on))
-    if found := _IOPL.match(operation.text):
-        return Call(EVERY_PORT, found[1] == _ALL_LEVELS, is_iopl=True)
+    values = operation.first.values
+    if operation.can(Effect.GRANT_PORTS):
+        asked: PortRange = values["ports"]
+        return PortRequest(((1 << asked.count) - 1) << asked.first, values["turn_on"])
+    if operation.can(Effect.GRANT_LEVEL):
+        return PortRequest(EVERY_PORT, values["level"] == MAX_PRIVILEGE_LEVEL, is_iopl=True)
     return None
 
 
 @dataclass
-class Grants:
+class GrantHistory:
     """What each task was granted so far."""
 
     ports: dict[str, int] = field(default_factory=dict)
@@ -67,22 +66,21 @@ class Grants:
         """Return the ports that a task was granted."""
         return EVERY_PORT if self.iopl.get(task) else self.ports.get(task, 0)
 
-    def finish(self, operation: Operation) -> None:
+    def finish(self, operation: TracedOperation) -> None:
         """Take note of an operation that has ended."""
-        task, event = operation.task, operation.event
+        task, request = operation.task, request_of(operation)
         if operation.error:
             return
-        call = call_of(operation)
-        if call is not None and call.is_iopl:
-            self.iopl[task] = call.turn_on
-        elif call is not None:
-            others = self.ports.get(task, 0) & ~call.ports
-            self.ports[task] = others | (call.ports if call.turn_on else 0)
-        elif event in {"fork", "io-thread"}:
-            child = task_name(operation.arguments["child"])
+        if request is not None and request.is_iopl:
+            self.iopl[task] = request.turn_on
+        elif request is not None:
+            others = self.ports.get(task, 0) & ~request.ports
+            self.ports[task] = others | (request.ports if request.turn_on else 0)
+        elif operation.child is not None:
+            child = task_name(operation.child)
             self.ports[child] = self.ports.get(task, 0)
             self.iopl[child] = self.iopl.get(task, False)
-        elif event == "exit":
+        elif operation.can(Effect.REVOKE_ALL):
             self.ports[task], self.iopl[task] = 0, False
 
     def owners(self, ports: int, but: str) -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from iopermit.designs import designs
+from iopermit.report.words import step_text
 
 if TYPE_CHECKING:
     from iopermit.engine.trace import TraceStep, Violation
@@ -138,14 +139,14 @@ def _violation(violation: Violation) -> Object:
 
 
 def _step(step: TraceStep) -> Object:
-    tss = step.tss[step.cpu]
+    tss = step.after
     return {
         "number": step.number,
         "cpu": step.cpu,
-        "task": step.task,
+        "task": step.who,
         "event": step.event,
         "arguments": step.arguments,
-        "text": step.text,
+        "text": step_text(step),
         "source": place(step.source) if step.source else None,
         "function": step.source.function if step.source else None,
         "statement": step.source.text if step.source else None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 import iopermit
-from iopermit.report.words import KINDS, headline, what_is_open
+from iopermit.report.words import KINDS, headline, step_text, what_is_open
 
 if TYPE_CHECKING:
     from iopermit.engine.trace import TraceStep
@@ -89,7 +89,7 @@ def _code_flow(verdict: Verdict) -> Object:
 
 def _flow_location(step: TraceStep, design_file: str) -> Object:
     location = _location(step.source, design_file)
-    location["message"] = {"text": f"CPU {step.cpu}, {step.task}: {step.text}"}
+    location["message"] = {"text": f"CPU {step.cpu}, {step.who}: {step_text(step)}"}
     return {"executionOrder": step.number, "location": location}
 
 

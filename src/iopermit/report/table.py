@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from iopermit.engine.trace import TraceStep, TssState
-    from iopermit.report.timeline import Row
+    from iopermit.report.timeline import TimelineRow
 
 _GAP: Final = "  "
 _LEAST_TEXT: Final = 30
@@ -36,7 +36,7 @@ def timeline_table(trace: Sequence[TraceStep], width: int) -> list[str]:
     return _laid_out(head, body, width, wrapped=len(cpus) + 1)
 
 
-def _timeline_cells(number: int, row: Row, cpus: list[int]) -> Cells:
+def _timeline_cells(number: int, row: TimelineRow, cpus: list[int]) -> Cells:
     who = [row.who if cpu == row.cpu else "" for cpu in cpus]
     return [f"{number:>4}", *who, row.what, row.base, row.clear]
 
@@ -48,8 +48,8 @@ def steps_table(trace: Sequence[TraceStep], width: int) -> list[str]:
     before: dict[int, TssState] = {}
     for step in trace:
         source = words.place(step.source) if step.source else ""
-        body.append([f"{step.number:>4}", str(step.cpu), step.task, source, step.text])
-        after = step.tss[step.cpu]
+        body.append([f"{step.number:>4}", str(step.cpu), step.who, source, words.step_text(step)])
+        after = step.after
         if before.get(step.cpu) != after:
             before[step.cpu] = after
             body.append(["", "", "", "", f"  => {_tss(after)}"])

@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from iopermit.arch import format_ranges
+from iopermit.engine.trace import SelectedMap
 from iopermit.engine.violation import task_name
-from iopermit.report.grants import EVERY_PORT, Grants, call_of, mask, ranges
-from iopermit.report.operations import Operation, operations
+from iopermit.report.grants import EVERY_PORT, GrantHistory, mask, ranges, request_of
+from iopermit.report.operations import TracedOperation, operations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from iopermit.engine.trace import TraceStep, TssState
 
-_INTO_TSS: Final = "tss.bitmap.copy_from("
-_COPIED: Final = re.compile(r"bytes \d+-(\d+) of (\d+)")
 _MOST_RANGES: Final = 6
 """More ranges than these are not shown in the table; ``--steps`` and the JSON have them all."""
 
 
+@dataclass(frozen=True)
+class RowEffect:
+    """What a step did to the TSS, in words."""
+
+    text: str
+    is_copy: bool = False
+    """Whether it went on copying a map: what it adds up to replaces what was told before."""
+
+
 @dataclass
-class Row:
+class TimelineRow:
     """One line of the timeline: consecutive steps of one operation on one CPU."""
 
     cpu: int
-    operation: Operation
+    operation: TracedOperation
     steps: list[TraceStep] = field(default_factory=list)
-    effects: list[str] = field(default_factory=list)
+    effects: list[RowEffect] = field(default_factory=list)
     returns: bool = False
     revealed: bool = False
     """Whether the base or the limit changed while others' ports were in the map."""
@@ -49,7 +56,7 @@ class Row:
     @property
     def base(self) -> str:
         """The I/O map base in the CPU's TSS at the end."""
-        tss = self.steps[-1].tss[self.cpu]
+        tss = self.steps[-1].after
         return f"{tss.io_map_base}, limit 0x67" if tss.limit_low else tss.io_map_base
 
     @property
@@ -59,14 +66,14 @@ class Row:
         name = operation.text if starts and not operation.is_switch else operation.name
         if self.after_return:
             name = "return to user mode"
-        parts = list(dict.fromkeys(self.effects))
+        parts = list(dict.fromkeys(effect.text for effect in self.effects))
         if self.returns and not operation.is_switch:
             if operation.error:
                 parts = [f"fails with {operation.error}"]
-            elif starts and call_of(operation):
+            elif starts and request_of(operation):
                 parts = [_granted(operation)]
-            elif operation.event in {"fork", "io-thread"}:
-                parts.append(f"the child is {task_name(operation.arguments['child'])}")
+            elif operation.child is not None:
+                parts.append(f"the child is {task_name(operation.child)}")
             elif not starts:
                 parts.append("returns")
         if self.preempted:
@@ -79,8 +86,8 @@ class Row:
         return f" after {sites[-1].short}" if sites else ""
 
 
-def _granted(operation: Operation) -> str:
-    call = call_of(operation)
+def _granted(operation: TracedOperation) -> str:
+    call = request_of(operation)
     assert call is not None  # what the caller asked
     if call.ports == EVERY_PORT:
         what = "every port"
@@ -92,7 +99,7 @@ def _granted(operation: Operation) -> str:
     )
 
 
-def timeline(trace: Sequence[TraceStep]) -> list[Row]:
+def timeline(trace: Sequence[TraceStep]) -> list[TimelineRow]:
     """Return the lines for a schedule."""
     builder = _Builder()
     for step, operation in operations(trace):
@@ -102,12 +109,13 @@ def timeline(trace: Sequence[TraceStep]) -> list[Row]:
 
 class _Builder:
     def __init__(self) -> None:
-        self.rows: list[Row] = []
-        self.grants = Grants()
-        self.before: dict[int, TssState] = {}
+        self.rows: list[TimelineRow] = []
+        self.grants = GrantHistory()
+        self.shown: set[int] = set()
+        """CPUs of which there was a step."""
         self.was_valid: set[int] = set()
 
-    def add(self, step: TraceStep, operation: Operation) -> None:
+    def add(self, step: TraceStep, operation: TracedOperation) -> None:
         """Add a step to the last line, or to a new one."""
         effects = list(self._effects(step))
         row = self.rows[-1] if self.rows else None
@@ -116,63 +124,64 @@ class _Builder:
             row = self._new_row(step, operation)
         row.steps.append(step)
         for effect in effects:
-            if row.effects and effect.startswith("copies") and row.effects[-1].startswith("copies"):
+            if row.effects and effect.is_copy and row.effects[-1].is_copy:
                 row.effects.pop()
             row.effects.append(effect)
         if operation.ended_by(step):
             row.returns = True
             self.grants.finish(operation)
-        after = step.tss[step.cpu]
-        before = self.before.get(step.cpu, after)
+        before, after = step.before if step.cpu in self.shown else step.after, step.after
         moved = (before.io_map_base, before.limit_low) != (after.io_map_base, after.limit_low)
         stale, row.clear = self._clear_bits(after, operation, pending=not row.returns)
         row.revealed = row.revealed or (moved and stale)
-        self.before[step.cpu] = after
+        self.shown.add(step.cpu)
 
-    def _new_row(self, step: TraceStep, operation: Operation) -> Row:
+    def _new_row(self, step: TraceStep, operation: TracedOperation) -> TimelineRow:
         earlier = next((r for r in reversed(self.rows) if r.cpu == step.cpu), None)
-        if operation.is_switch and step.event == "switch" and earlier is not None:
+        if step.preempts and earlier is not None:
             ended = any(earlier.operation.ended_by(s) for s in earlier.operation.steps)
             earlier.preempted = not earlier.operation.is_switch and not ended
-        row = Row(step.cpu, operation)
+        row = TimelineRow(step.cpu, operation)
         row.after_return = any(operation.ended_by(s) for s in operation.steps[:-1])
         self.rows.append(row)
         return row
 
-    def _effects(self, step: TraceStep) -> Iterator[str]:
-        after = step.tss[step.cpu]
-        before = self.before.get(step.cpu, after)
-        if step.cpu not in self.before and after.io_map_base == "valid":
+    def _effects(self, step: TraceStep) -> Iterator[RowEffect]:
+        # The line of a CPU's first step shows its TSS; only what changes then is told in words.
+        shown = step.cpu in self.shown
+        before, after = step.before if shown else step.after, step.after
+        part = step.handled
+        if before.io_map_base is SelectedMap.VALID:
             self.was_valid.add(step.cpu)
-        if before.io_map_base != after.io_map_base:
-            yield self._base_effect(step.cpu, before.io_map_base, after.io_map_base)
+        if before.io_map_base is not after.io_map_base:
+            yield RowEffect(self._base_effect(step.cpu, before.io_map_base, after.io_map_base))
         if before.limit_low != after.limit_low:
-            yield "the cached limit falls to 0x67" if after.limit_low else "reloads TR"
-        copied = _COPIED.search(step.text)
-        if copied and step.source and _INTO_TSS in step.source.text:
-            count, size = int(copied[1]) + 1, int(copied[2])
-            yield f"copies {count} of {size} bytes" if count < size else f"copies all {size} bytes"
+            yield RowEffect("the cached limit falls to 0x67" if after.limit_low else "reloads TR")
+        if part is not None and part.copied_to_tss:
+            count, size = part.last + 1, part.size
+            bytes_of_it = f"{count} of {size}" if count < size else f"all {size}"
+            yield RowEffect(f"copies {bytes_of_it} bytes", is_copy=True)
         elif before.clear != after.clear:
-            yield "writes the map"
+            yield RowEffect("writes the map")
 
-    def _base_effect(self, cpu: int, before: str, base: str) -> str:
-        if base == "all ports":
+    def _base_effect(self, cpu: int, before: SelectedMap, base: SelectedMap) -> str:
+        if base is SelectedMap.ALL_PORTS:
             return "base selects the all-ports map"
-        if base == "lazy":
+        if base is SelectedMap.LAZY:
             return "base marks a lazy load"
-        if base != "valid":
-            stays = before == "lazy"
+        if base is not SelectedMap.VALID:
+            stays = before is SelectedMap.LAZY
             return "base stays past the TSS limit" if stays else "base moves past the TSS limit"
         again = cpu in self.was_valid
         self.was_valid.add(cpu)
         return "base is valid again" if again else "base becomes valid"
 
     def _clear_bits(
-        self, tss: TssState, operation: Operation, *, pending: bool
+        self, tss: TssState, operation: TracedOperation, *, pending: bool
     ) -> tuple[bool, str]:
         """Return whether there are others' ports in the map, and the text about its clear bits."""
         task = operation.following if operation.is_switch else operation.task
-        clear, call = mask(tss.clear), call_of(operation)
+        clear, call = mask(tss.clear), request_of(operation)
         stale = clear & ~self.grants.of(task)
         if pending and call is not None and call.turn_on and not stale & ~call.ports:
             # Its own, about to be granted.

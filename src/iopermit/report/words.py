@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import iopermit
-from iopermit.system.events import Event, all_events, askable_events, plain_events
+from iopermit.system.events import EVENTS, Event, all_events, askable_events, plain_events
 
 if TYPE_CHECKING:
+    from iopermit.engine.trace import TraceStep
     from iopermit.engine.verdict import SearchStatistics, Verdict
     from iopermit.system.scenario import Scenario
     from iopermit.system.site import Site
@@ -79,6 +80,17 @@ def count(number: int, noun: str) -> str:
 def search_figures(search: SearchStatistics) -> str:
     """Return the figures of a search, such as "3,512 states, depth 21, 0.1 s"."""
     return f"{count(search.states, 'state')}, depth {search.depth}, {search.seconds:.1f} s"
+
+
+def step_text(step: TraceStep) -> str:
+    """Return what happens in a step: the event, the statement, or the step around them."""
+    if step.is_event:
+        return EVENTS[step.event].told({**step.arguments, **step.values})
+    if step.source is None:
+        return step.environment
+    part = step.handled
+    handled = f"  [bytes {part.first}-{part.last} of {part.size}]" if part is not None else ""
+    return step.source.text + handled
 
 
 def place(site: Site) -> str:

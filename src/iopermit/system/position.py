@@ -11,6 +11,21 @@ from iopermit.system.records import Record
 
 
 @dataclass(frozen=True)
+class BulkOperation:
+    """An operation on a bitmap that steps long by long."""
+
+    name: str
+    """The method: `copy_from`, `fill`, `change` or `extent`."""
+    bitmap: tuple[str, ...]
+    """The names by which the statement finds the bitmap, such as `cpu`, `tss`, `bitmap`."""
+
+    @property
+    def copies_to_tss(self) -> bool:
+        """Whether it copies into the bitmap of a TSS."""
+        return self.name == "copy_from" and self.bitmap[-2:] == ("tss", "bitmap")
+
+
+@dataclass(frozen=True)
 class Position:
     """The place of the next step: a statement of a design, or a step of the environment."""
 
@@ -27,6 +42,8 @@ class Position:
     """Local variables whose value is still needed."""
     allocates: str = field(default="", compare=False)
     """Name of the heap class of which the step allocates an object, if it does."""
+    bulk: BulkOperation | None = field(default=None, compare=False)
+    """The bulk operation that the step is a part of, if it is."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from iopermit.system.events import (
     Who,
     all_events,
     event_named,
-    event_text,
     events_of,
     plain_events,
     register,
@@ -75,9 +74,10 @@ def test_an_aspect_of_others_is_done_by_nobody() -> None:
 def test_texts_have_real_ports_and_arguments() -> None:
     """Reports name ports as the call has them, flags as numbers, and the level."""
     choice = {"first": 1, "end": 2, "turn_on": 1}
-    assert event_text("ioperm", choice, lambda a, b: PortRange(100 * a, b)) == "ioperm(100, 2, 1)"
-    assert event_text("iopl", {"level": 3}, PortRange) == "iopl(3)"
-    assert event_text("fork", {"child": 1}, PortRange) == "fork()"
+    values = Event.IOPERM.values(choice, lambda a, b: PortRange(100 * a, b))
+    assert Event.IOPERM.told(values) == "ioperm(100, 2, 1)"
+    assert Event.IOPL.told({"level": 3}) == "iopl(3)"
+    assert Event.FORK.told({"child": 1}) == "fork()"
 
 
 def test_values_have_what_is_fixed() -> None:

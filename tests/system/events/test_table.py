@@ -3,7 +3,7 @@
 import pytest
 
 from iopermit.system.bitmap import PortRange
-from iopermit.system.events import EVENTS, Asked, Event, all_events, event_text, plain_events
+from iopermit.system.events import EVENTS, Asked, Event, all_events, plain_events
 from iopermit.system.events.recorded import ALL_EVENTS, PLAIN_EVENTS
 from iopermit.system.scenario import Scenario
 
@@ -27,7 +27,7 @@ def test_every_choice_has_the_arguments_of_the_operation(event: Event) -> None:
     for choice in choices:
         values = event.values(choice, PortRange)
         assert {name for name, _ in event.operation.arguments} <= values.keys()
-        assert event_text(event.name, choice, PortRange)
+        assert event.told(values)
 
 
 def test_the_recorded_sets_are_those_of_today() -> None:

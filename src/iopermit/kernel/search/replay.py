@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from iopermit.engine.trace import Replay, TraceStep, TssState, Violation
@@ -10,8 +11,7 @@ from iopermit.kernel.search.specification import SpecificationCheck
 from iopermit.kernel.search.tss_watch import TssWatch
 from iopermit.kernel.search.violations import crash_of, task_name, violation_of
 from iopermit.kernel.state.state import TaskMode, slot_of
-from iopermit.system.events import event_text
-from iopermit.system.execution import CONTINUE
+from iopermit.system.events import EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from iopermit.kernel.image.lines import Lines
     from iopermit.kernel.image.linker import Image
     from iopermit.kernel.search.counterexample import Scheduled
-    from iopermit.kernel.state.state import State
     from iopermit.system.execution import Action
     from iopermit.system.scenario import Scenario
     from iopermit.system.site import Site
@@ -74,8 +73,8 @@ class ScheduleReplayer:
         self._preempted: Site | None = None
         self._suspect: Site | None = None
         self._site: Site | None = None
-        self._now: tuple[int, str, int] = (0, "", 0)
-        self._switching = False
+        self._now: TraceStep
+        """What the steps of one action have in common."""
 
     def run(self, schedule: Sequence[Scheduled]) -> Replay:
         """Execute a schedule up to the first violation.
@@ -92,17 +91,23 @@ class ScheduleReplayer:
     def _apply(self, one: Scheduled, number: int) -> None:
         action, state, kernel = one.action, self.state, self.kernel
         slot = kernel.current(state, action.cpu)
-        who = task_name(slot)
-        self._switching = action.is_switch or kernel.cpu_meta(state, action.cpu).switching
+        following = ""
         if action.is_switch:
-            who = f"{who} to {self._name_of(action['following'])}"
-            self._note_preemption(state, slot)
-        elif self._switching:
-            named = state.cpus[action.cpu][1][1]
-            who = f"{who} to {task_name(slot_of(named))}"
-        self._now = (action.cpu, who, number)
+            following = self._name_of(action["following"])
+        elif kernel.cpu_meta(state, action.cpu).switching:
+            following = task_name(slot_of(state.cpus[action.cpu][1][1]))
+        tss = self.watch.states(state)
+        self._now = TraceStep(
+            number=0,
+            cpu=action.cpu,
+            task=task_name(slot),
+            following=following,
+            before=tss[action.cpu],
+            tss=tss,
+            label=number,
+        )
         if not action.is_step:
-            self._event(action)
+            self._event(action, slot)
         self.watch.begin(state, action.cpu)
         outcome, _ = self.driver.execute_once(state, action, one.choices)
         stopped = outcome.crash is None and outcome.result is None
@@ -121,40 +126,39 @@ class ScheduleReplayer:
     def _name_of(self, slot: int) -> str:
         return task_name(slot if slot < self.scenario.tasks else None)
 
-    def _note_preemption(self, state: State, slot: int | None) -> None:
-        task = state.tasks[slot] if slot is not None else None
-        if task is not None and self.kernel.task_meta(task).mode is TaskMode.KERNEL:
+    def _preempts(self, action: Action, slot: int | None) -> bool:
+        """Return whether a switch leaves a task that executes kernel code; note where it stands."""
+        task = self.state.tasks[slot] if action.is_switch and slot is not None else None
+        preempts = task is not None and self.kernel.task_meta(task).mode is TaskMode.KERNEL
+        if preempts:
             self._preempted = self._site
+        return preempts
 
-    def _event(self, action: Action) -> None:
+    def _event(self, action: Action, slot: int | None) -> None:
         arguments = dict(action.arguments)
-        text = event_text(action.event, arguments, self.kernel.ports_of)
-        self._add(action.event, arguments, text, None)
-
-    def _add(
-        self,
-        event: str,
-        arguments: dict[str, int],
-        text: str,
-        site: Site | None,
-        error: str = "",
-        tss: tuple[TssState, ...] | None = None,
-    ) -> None:
-        cpu, who, label = self._now
-        states = tss or self.watch.states(self.state)
-        number = len(self.trace) + 1
-        self.trace.append(
-            TraceStep(number, cpu, who, event, arguments, text, site, states, label, error)
+        begun = replace(
+            self._now,
+            event=action.event,
+            arguments=arguments,
+            values=EVENTS[action.event].values(arguments, self.kernel.ports_of),
+            preempts=self._preempts(action, slot),
         )
+        self._add(begun, self.watch.states(self.state))
+
+    def _add(self, step: TraceStep, tss: tuple[TssState, ...]) -> None:
+        """Note a step, after which the TSSs are as given."""
+        before = self.trace[-1].tss[step.cpu] if self.trace else tss[step.cpu]
+        number = len(self.trace) + 1
+        self.trace.append(replace(step, number=number, before=before, tss=tss))
 
     def _line(self, site: Site, changed: bool, tss: tuple[TssState, ...]) -> None:  # noqa: FBT001 - one of three of a callback
         """Note that a line was executed, and whether it changed the TSS."""
         self._site = site
         if changed:
-            self._last_writer[self._now[0]] = site
+            self._last_writer[self._now.cpu] = site
         if (site.file, site.line) in self.suspects:
             self._suspect = site
-        self._add(CONTINUE, {}, site.text, site, tss=tss)
+        self._add(replace(self._now, source=site), tss)
 
     def _ended(self, outcome: Outcome) -> None:
         if outcome.result is None or outcome.state is None:
@@ -164,8 +168,9 @@ class ScheduleReplayer:
         if outcome.result >= _FIRST_ERROR:
             number = (1 << 64) - outcome.result
             error = _ERRORS.get(number, f"error {number}")
-        text = "the next task runs" if self._switching else "the call returns"
-        self._add(CONTINUE, {}, text, None, error)
+        end = "the next task runs" if self._now.following else "the call returns"
+        ended = replace(self._now, environment=end, error=error)
+        self._add(ended, self.watch.states(self.state))
 
     def _first_suspect(self) -> Site | None:
         """Return the first line that a patch changed so that it has no code: it removed some.

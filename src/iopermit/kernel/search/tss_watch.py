@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from iopermit import arch
-from iopermit.engine.trace import TssState
+from iopermit.engine.trace import SelectedMap, TssState
 from iopermit.kernel.execution.entry import VM_EXIT_LIMIT
 from iopermit.kernel.state.contents import CPU, address_of, name
 from iopermit.system.site import Site
@@ -119,8 +119,11 @@ class TssWatch:
         clear = np.unpackbits(~bits, bitorder="little").view(np.bool_)
         mapall = layout.get("offsetof_tss_mapall")
         tss_offset = layout["offsetof_tss_x86_tss"]
-        words = {start: "valid"}
+        selected = {start: SelectedMap.VALID}
         if mapall is not None:
-            words[mapall - tss_offset] = "all ports"
-        text = words.get(base, "past limit" if base >= layout.limit else "other")
-        return TssState(text, tuple(arch.as_ranges(clear)), limit == VM_EXIT_LIMIT)
+            selected[mapall - tss_offset] = SelectedMap.ALL_PORTS
+        beyond = base >= layout.limit
+        otherwise = SelectedMap.PAST_LIMIT if beyond else SelectedMap.OTHER
+        return TssState(
+            selected.get(base, otherwise), tuple(arch.as_ranges(clear)), limit == VM_EXIT_LIMIT
+        )

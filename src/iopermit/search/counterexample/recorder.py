@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from iopermit import arch
-from iopermit.engine.trace import Replay, TraceStep, TssState, Violation
+from iopermit.engine.trace import MapBytes, Replay, SelectedMap, TraceStep, TssState, Violation
 from iopermit.engine.violation import task_name, violation_of
 from iopermit.system import specification
 from iopermit.system.concretion import Concretion, exact, readable
 from iopermit.system.crash import KernelCrash
-from iopermit.system.events import event_text
-from iopermit.system.execution import Action, Mode, Processor, Thread
+from iopermit.system.events import EVENTS
+from iopermit.system.events.entries import RETURN_TO_USER
+from iopermit.system.execution import Action, ExecutionContext, Mode, Thread
 from iopermit.system.machine_state import IoMapBase
 from iopermit.system.rules import enabled
 from iopermit.system.simulation import System
@@ -31,11 +33,11 @@ if TYPE_CHECKING:
 _MOST_STEPS = 10_000
 """More than any system call takes from its last access to an object to its return."""
 
-_BASES = {
-    IoMapBase.INVALID: "past limit",
-    IoMapBase.VALID: "valid",
-    IoMapBase.ALL: "all ports",
-    IoMapBase.LAZY: "lazy",
+_SELECTED = {
+    IoMapBase.INVALID: SelectedMap.PAST_LIMIT,
+    IoMapBase.VALID: SelectedMap.VALID,
+    IoMapBase.ALL: SelectedMap.ALL_PORTS,
+    IoMapBase.LAZY: SelectedMap.LAZY,
 }
 
 
@@ -58,7 +60,7 @@ def record(
     sees at once that nothing reads a pointer any more; a function that was called with
     the pointer keeps it until it returns.
     """
-    recorder = _Recorder(design, scenario, concretion)
+    recorder = TraceRecorder(design, scenario, concretion)
     recorder.check(None)
     cpu = 0
     for action, label in actions:
@@ -71,8 +73,11 @@ def record(
     return Replay(tuple(recorder.trace), recorder.violation)
 
 
-class _Recorder:
+class TraceRecorder:
+    """A design that is executed step by step at full size, and what it did."""
+
     def __init__(self, design: type[Design], scenario: Scenario, concretion: Concretion) -> None:
+        """Bring the machine up; see `concretions`."""
         self.system = System(design, scenario, concretion, stepper=stepping.steps)
         self.design = design
         self.trace: list[TraceStep] = []
@@ -81,31 +86,22 @@ class _Recorder:
 
     def apply(self, action: Action, label: int) -> None:
         """Execute one step and note what it did."""
-        system = self.system
-        processor = system.processors[action.cpu]
-        thread = system.current(processor)
-        context = processor if processor.switching else thread
-        site, text = self._what(action, context.positions)
-        task = self._names(processor, thread, action)
-        before = self._tss()
+        begun = self._begun(action, label)
         crash: KernelCrash | None = None
         try:
-            system.apply(action)
+            self.system.apply(action)
         except KernelCrash as error:
             crash = error
-        after = self._tss()
-        if before[action.cpu] != after[action.cpu] and site is not None:
-            self._last_writer[action.cpu] = site
-        event, arguments = action.event, self._arguments(action)
-        self.trace.append(
-            TraceStep(
-                len(self.trace) + 1, action.cpu, task, event, arguments, text, site, after, label
-            )
-        )
-        if crash is not None:
-            self.violation = Violation("crash", task, action.cpu, (), (), (), "", str(crash), site)
+        step = replace(begun, tss=self._tss())
+        self.trace.append(step)
+        if step.before != step.after and step.source is not None:
+            self._last_writer[action.cpu] = step.source
+        if crash is None:
+            self.check(step.source)
         else:
-            self.check(site)
+            self.violation = Violation(
+                "crash", step.who, action.cpu, (), (), (), "", str(crash), step.source
+            )
 
     def finish(self, cpu: int) -> None:
         """Execute steps of one CPU until a violation or the end of its kernel code."""
@@ -116,58 +112,68 @@ class _Recorder:
             label = TransitionLabel(cpu, TransitionKind.STEP, steps[0].choice or 0)
             self.apply(steps[0], label.encoded)
 
-    def _names(self, processor: Processor, thread: Thread, action: Action) -> str:
+    def _begun(self, action: Action, label: int) -> TraceStep:
+        """Return a step before it is executed."""
+        processor = self.system.processors[action.cpu]
+        thread, tss = self.system.current(processor), self._tss()
+        choice = {} if action.choice is None else {"choice": action.choice}
+        step = TraceStep(
+            number=len(self.trace) + 1,
+            cpu=action.cpu,
+            task=self._name(thread.index),
+            following="" if processor.following is None else self._name(processor.following.index),
+            event=action.event,
+            arguments=dict(action.arguments) | choice,
+            before=tss[action.cpu],
+            tss=tss,
+            label=label,
+        )
+        if action.is_step:
+            return self._at(step, processor if processor.switching else thread)
         if action.is_switch:
-            following = action["following"]
-            return f"{self._name(thread.index)} to {self._name(following)}"
-        if processor.switching and processor.following is not None:
-            return f"{self._name(thread.index)} to {self._name(processor.following.index)}"
-        return self._name(thread.index)
+            following, preempts = self._name(action["following"]), thread.mode is Mode.KERNEL
+            step = replace(step, following=following, preempts=preempts)
+        ports_of = self.system.concretion.ports_of
+        return replace(step, values=EVENTS[action.event].values(step.arguments, ports_of))
 
-    def _name(self, index: int) -> str:
-        return task_name(index if index < self.system.scenario.tasks else None)
-
-    def _what(self, action: Action, positions: tuple[Position, ...]) -> tuple[Site | None, str]:
-        if not action.is_step:
-            choice = dict(action.arguments)
-            return None, event_text(action.event, choice, self.system.concretion.ports_of)
-        if not positions:
-            return None, action.event
-        innermost = positions[-1]
+    def _at(self, step: TraceStep, context: ExecutionContext) -> TraceStep:
+        """Return a step with the statement, or the step around the design, that is next."""
+        if not context.positions:
+            return replace(step, environment=step.event)
+        innermost = context.positions[-1]
         if not innermost.file:
-            return None, innermost.function
-        method = find_method(self.design, innermost.function)
+            error = ""
+            if isinstance(context, Thread) and innermost != RETURN_TO_USER:
+                error = _error_name(context.result)
+            return replace(step, environment=innermost.function, error=error)
         site = Site(innermost.file, innermost.line, innermost.column, "", innermost.function)
+        method = find_method(self.design, innermost.function)
         if method is not None:
-            site = replace(
-                method.site(method.node),
-                line=innermost.line,
-                column=innermost.column,
-                text=_line(innermost),
-            )
-        return site, site.text + self._bytes(innermost, site)
+            place = method.site(method.node)
+            site = replace(site, file=place.file, function=place.function, text=_line(innermost))
+        return replace(step, source=site, handled=self._handled(innermost))
 
-    def _bytes(self, position: Position, site: Site) -> str:
+    def _handled(self, position: Position) -> MapBytes | None:
         """Return which bytes of a map the step of a bulk operation handles."""
-        if position.part is None or ".bitmap." not in site.text:
-            return ""
+        operation = position.bulk
+        if position.part is None or operation is None or operation.bitmap[-1] != "bitmap":
+            return None
         geometry = self.system.geometry
         size = geometry.long_bits // 8
         low, high = geometry.boundaries[position.part : position.part + 2]
-        return f"  [bytes {low * size}-{high * size - 1} of {geometry.real_longs * size}]"
+        return MapBytes(
+            low * size, high * size - 1, geometry.real_longs * size, operation.copies_to_tss
+        )
 
-    def _arguments(self, action: Action) -> dict[str, int]:
-        arguments = dict(action.arguments)
-        if action.choice is not None:
-            arguments["choice"] = action.choice
-        return arguments
+    def _name(self, index: int) -> str:
+        return task_name(index if index < self.system.scenario.tasks else None)
 
     def _tss(self) -> tuple[TssState, ...]:
         states = []
         for processor in self.system.processors:
             base = self.system.design.map_in_force(processor.record)
             clear = tuple(arch.as_ranges(processor.tss.bitmap.allowed()))
-            states.append(TssState(_BASES[base], clear, bool(processor.record.tr_limit_low)))
+            states.append(TssState(_SELECTED[base], clear, bool(processor.record.tr_limit_low)))
         return tuple(states)
 
     def check(self, site: Site | None) -> None:
@@ -179,6 +185,13 @@ class _Recorder:
         threads = self.system.threads[: self.system.scenario.tasks]
         alive = ((t.index, t.grants.allowed) for t in threads if t.mode is not Mode.FREE)
         self.violation = violation_of(found, alive, blamed)
+
+
+def _error_name(result: object) -> str:
+    """Return the name of the error that a hook returned, if it is one."""
+    if isinstance(result, bool) or not isinstance(result, int) or result >= 0:
+        return ""
+    return errno.errorcode.get(-result, f"error {-result}")
 
 
 def _line(position: Position) -> str:

@@ -122,6 +122,10 @@ class Event:
         """Return what the arguments of a schedule mean to the operation."""
         return {**self.arguments.values(choice, ports_of), **self.fixed}
 
+    def told(self, values: Values) -> str:
+        """Return how reports tell that it happens."""
+        return self.text.format(**values)
+
     @property
     def effects(self) -> frozenset[Effect]:
         """What it can change beside what hooks do."""
@@ -184,9 +188,3 @@ def events_of(who: Who, events: Collection[Event], has_hook: Callable[[str], boo
             together.setdefault(event.operation.name, []).append(event)
     rows = itertools.chain.from_iterable(together.values())
     return [event for event in rows if who in event.who and event.is_in(events, has_hook)]
-
-
-def event_text(name: str, choice: Choice, ports_of: PortsOf) -> str:
-    """Return how reports tell that an event happens."""
-    event = EVENTS[name]
-    return event.text.format(**{**choice, **event.values(choice, ports_of)})

@@ -9,7 +9,7 @@ import inspect
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from iopermit.system.position import Position, Steps
+from iopermit.system.position import BulkOperation, Position, Steps
 from iopermit.translate.frontend.source import EFFECTS, Method, find_method
 from iopermit.translate.stepping import stops
 from iopermit.translate.stepping.live_names import LiveNames
@@ -226,12 +226,13 @@ class _Transform:
 
     def _in_bulk(self, node: ast.stmt, base: ast.expr, call: ast.Call) -> ast.expr:
         """Make the operation stop before each long; it keeps the records it works on."""
-        site = self._site(node, self._live.after[node] - _target(node))
+        assert isinstance(call.func, ast.Attribute)  # narrowed by the caller
+        operation = BulkOperation(call.func.attr, tuple(ast.unparse(base).split(".")))
+        site = self._site(node, self._live.after[node] - _target(node), bulk=operation)
         expression = _parsed(f"(yield from {_PREFIX}bulk({site}, locals(), 0, ()))", node)
         made = expression.value.args  # type: ignore[attr-defined]  # the text above
         owners = [e.value for e in (base, *call.args[:1]) if isinstance(e, ast.Attribute)]
         made[3].elts = copy.deepcopy(owners)
-        assert isinstance(call.func, ast.Attribute)  # narrowed by the caller
         call.func.attr += "_steps"
         made[2] = call
         return expression
