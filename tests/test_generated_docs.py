@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pytest
 
-from iopermit.engine.comparison import EVENT_SETS, Rung
+from iopermit.engine.comparison import Rung
 from iopermit.engine.ladder import COMPARISON_LADDER
 from iopermit.report.cost_plot import described
 from iopermit.search.compare import Subject, search
@@ -63,7 +63,7 @@ def test_the_matrix_has_every_design_and_event_set() -> None:
     """No design, variant or option is missing, and none is there that is no more."""
     assert list(MATRIX) == list(ROWS)
     for cells in MATRIX.values():
-        assert list(cells) == list(EVENT_SETS)
+        assert list(cells) == list(generate_docs.EVENT_SETS)
 
 
 def test_the_quick_searches_are_there() -> None:
@@ -76,7 +76,9 @@ def test_the_quick_searches_are_there() -> None:
 )
 def test_a_recorded_verdict_is_found_again(case: Case) -> None:
     """Verdict, number of states and violation of a small scenario are the recorded ones."""
-    found = search(case.row, Scenario(*case.recorded.bounds, EVENT_SETS[case.events]), Settings())
+    found = search(
+        case.row, Scenario(*case.recorded.bounds, generate_docs.EVENT_SETS[case.events]), Settings()
+    )
     assert found == case.recorded
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from iopermit.designs import designs
-from iopermit.engine.comparison import EVENT_SETS, Cell, Matrix
+from iopermit.engine.comparison import Cell, Matrix, event_sets
 from iopermit.engine.control import Control
 from iopermit.engine.ladder import COMPARISON_LADDER, FULL_COMPARISON_LADDER, Bounds
 from iopermit.engine.limits import Limits
@@ -26,6 +26,7 @@ from iopermit.report.cost import LEGEND, comparison_table, design_table, markdow
 from iopermit.report.cost_plot import plot
 from iopermit.search.compare import Subject, compare, empty_matrix, subjects
 from iopermit.system.cost import COLUMNS, PATHS, Costs, costs_of
+from iopermit.system.events.recorded import ALL_EVENTS, PLAIN_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,6 +36,9 @@ PAGE: Final = DOCS / "designs.md"
 FIGURE: Final = DOCS / "figures" / "cost.svg"
 MATRIX: Final = DOCS / "data" / "matrix.json"
 FULL_MATRIX: Final = DOCS / "data" / "full-matrix.json"
+
+EVENT_SETS: Final = event_sets(PLAIN_EVENTS, ALL_EVENTS)
+"""The columns of the matrices; a new event changes none of them."""
 
 _SMALL_LIMITS: Final = Limits(max_states=20_000_000, timeout=300)
 _FULL_LIMITS: Final = Limits(max_memory=8 << 30, timeout=1800)
@@ -171,7 +175,7 @@ def search_full() -> None:
 
 def _search(matrix: Matrix, ladder: Sequence[Bounds], limits: Limits, file: Path) -> None:
     file.parent.mkdir(exist_ok=True)
-    compare(rows(), matrix, ladder, control=Control(limits), filled=_saver(file))
+    compare(rows(), matrix, ladder, control=Control(limits), sets=EVENT_SETS, filled=_saver(file))
     _saver(file)(matrix)
 
 
@@ -179,7 +183,8 @@ def _saver(file: Path) -> Callable[[Matrix], None]:
     def save(matrix: Matrix) -> None:
         # Replaced as a whole, so that an interruption leaves a file that can be read.
         temporary = file.with_suffix(".new")
-        temporary.write_text(json.dumps(matrix_json(matrix), indent=1) + "\n", encoding="utf-8")
+        text = json.dumps(matrix_json(matrix, EVENT_SETS), indent=1) + "\n"
+        temporary.write_text(text, encoding="utf-8")
         temporary.replace(file)
         searched = sum(len(cell.rungs) for cells in matrix.values() for cell in cells.values())
         print(f"{file.name}: {searched} searches", file=sys.stderr)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from iopermit.engine.comparison import EVENT_SETS, Cell, Rung
+from iopermit.engine.comparison import Cell, Rung, event_sets
 from iopermit.engine.ladder import Bounds
 from iopermit.engine.verdict import VerdictValue
 from iopermit.system.events import Event
@@ -37,5 +37,17 @@ def test_only_an_exhausted_largest_scenario_holds(
 
 def test_event_sets_come_with_and_without_preemption() -> None:
     """Each of plain and all has a twin that lacks exactly preemption in the kernel."""
+    sets = event_sets()
     for name in ("plain", "all"):
-        assert EVENT_SETS[name] - EVENT_SETS[f"{name}-without-preempt"] == {Event.PREEMPT}
+        assert sets[name] - sets[f"{name}-without-preempt"] == {Event.PREEMPT}
+
+
+def test_event_sets_can_be_those_of_another_day() -> None:
+    """What plain and all mean in recorded figures is given, and their twins follow."""
+    plain, everything = frozenset({Event.EXIT, Event.PREEMPT}), frozenset({Event.FORK})
+    assert event_sets(plain, everything) == {
+        "plain": plain,
+        "plain-without-preempt": {Event.EXIT},
+        "all": everything,
+        "all-without-preempt": everything,
+    }

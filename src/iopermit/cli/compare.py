@@ -12,7 +12,7 @@ from iopermit.cli.errors import BadInputError
 from iopermit.cli.exit_codes import ExitCode
 from iopermit.cli.output import print_result
 from iopermit.cli.progress import shown
-from iopermit.engine.comparison import EVENT_SETS
+from iopermit.engine.comparison import event_sets
 from iopermit.engine.control import Control
 from iopermit.engine.ladder import COMPARISON_LADDER, FULL_COMPARISON_LADDER, Bounds
 from iopermit.engine.limits import Limits
@@ -93,10 +93,11 @@ def compare(  # noqa: PLR0913 - one parameter per option
 
 def _event_sets(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",") if name.strip()]
-    unknown = [name for name in names if name not in EVENT_SETS]
+    known = event_sets()
+    unknown = [name for name in names if name not in known]
     if unknown or not names:
         wrong = f"there is no event set {unknown[0]!r}" if unknown else "no event set is named"
-        raise BadInputError(f"{wrong}; the event sets: {', '.join(EVENT_SETS)}")
+        raise BadInputError(f"{wrong}; the event sets: {', '.join(known)}")
     return list(dict.fromkeys(names))
 
 

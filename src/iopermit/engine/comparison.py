@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, TypeAlias
 
 from iopermit.system.events import Event, all_events, plain_events
 
@@ -13,13 +13,21 @@ if TYPE_CHECKING:
     from iopermit.engine.ladder import Bounds
     from iopermit.engine.verdict import VerdictValue
 
-EVENT_SETS: Final[Mapping[str, frozenset[Event]]] = {
-    "plain": plain_events(),
-    "plain-without-preempt": plain_events() - {Event.PREEMPT},
-    "all": all_events(),
-    "all-without-preempt": all_events() - {Event.PREEMPT},
-}
+EventSets: TypeAlias = "Mapping[str, frozenset[Event]]"
 """The columns of the matrix, by their names on the command line."""
+
+
+def event_sets(
+    plain: frozenset[Event] | None = None, everything: frozenset[Event] | None = None
+) -> EventSets:
+    """Return the columns; the sets are those of today unless others are given."""
+    plain, everything = plain or plain_events(), everything or all_events()
+    return {
+        "plain": plain,
+        "plain-without-preempt": plain - {Event.PREEMPT},
+        "all": everything,
+        "all-without-preempt": everything - {Event.PREEMPT},
+    }
 
 
 @dataclass(frozen=True)

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from iopermit.engine.comparison import EVENT_SETS, Cell, Rung
+from iopermit.engine.comparison import Cell, Rung, event_sets
 
 if TYPE_CHECKING:
-    from iopermit.engine.comparison import Matrix
+    from iopermit.engine.comparison import EventSets, Matrix
 
 SCHEMA: Final = "iopermit/compare/1"
 """Version of the format; another number means that a reader has to change."""
 
 
-def matrix_json(matrix: Matrix) -> dict[str, Any]:
-    """Return a matrix as an object of JSON."""
-    names = next(iter(matrix.values()), {})
+def matrix_json(matrix: Matrix, sets: EventSets | None = None) -> dict[str, Any]:
+    """Return a matrix as an object of JSON; `sets` are its columns, if not those of today."""
+    names, sets = next(iter(matrix.values()), {}), sets or event_sets()
     return {
         "schema": SCHEMA,
-        "events": {name: sorted(event.name for event in EVENT_SETS[name]) for name in names},
+        "events": {name: sorted(event.name for event in sets[name]) for name in names},
         "rows": [
             {"subject": subject, "cells": {name: _cell(cell) for name, cell in cells.items()}}
             for subject, cells in matrix.items()

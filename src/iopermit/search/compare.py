@@ -6,7 +6,7 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from iopermit.engine.comparison import EVENT_SETS, Cell, Matrix, Rung
+from iopermit.engine.comparison import Cell, EventSets, Matrix, Rung, event_sets
 from iopermit.engine.control import Control
 from iopermit.engine.ending import Interrupted
 from iopermit.engine.errors import ReplayError
@@ -56,6 +56,7 @@ def compare(
     *,
     settings: Settings = Settings(),  # noqa: B008 - immutable
     control: Control | None = None,
+    sets: EventSets | None = None,
     filled: Callable[[Matrix], None] | None = None,
 ) -> None:
     """Search what the matrix lacks, the smallest scenarios of all rows first.
@@ -69,12 +70,13 @@ def compare(
         ladder: scenarios, small ones first.
         settings: how to search.
         control: its limits are those of each single search.
+        sets: what the columns mean, if not what they mean today.
         filled: called after each search that was not interrupted.
 
     Raises:
         DesignError: a design cannot be translated.
     """
-    control = control or Control()
+    control, sets = control or Control(), sets or event_sets()
     with control.interruption as interruption:
         for bounds, row in itertools.product(ladder, rows):
             cells = matrix[row.name]
@@ -82,7 +84,7 @@ def compare(
                 known = any(rung.bounds == bounds for rung in cell.rungs)
                 if known or cell.finished or interruption.requested:
                     continue
-                rung = search(row, Scenario(*bounds, EVENT_SETS[name]), settings, control)
+                rung = search(row, Scenario(*bounds, sets[name]), settings, control)
                 if rung.too_few_longs and bounds != cell.largest:
                     continue
                 cells[name] = Cell((*cell.rungs, rung), cell.largest)
