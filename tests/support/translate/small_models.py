@@ -40,13 +40,15 @@ BASE = Field("tss", "base", 1, "enum", high=1, declared=True)
 TOTAL = Field("globals", "total", 2, high=3, declared=True)
 VARIABLE = Field("task", "hook.x", 2, high=3, local=True)
 OTHER = Field("task", "hook.y", 2, high=3, local=True)
+POINTER = Field("task", "hook.p", 3, "ref", HEAP, high=4, local=True)
+"""A local variable that points to a heap object."""
 
 ALL_FIELDS = (
     *(
         KERNEL.task_pc, KERNEL.cpu_pc, KERNEL.current, KERNEL.following, KERNEL.kernel_thread,
         KERNEL.granted, KERNEL.granted_iopl, KERNEL.bad, KERNEL.ports, KERNEL.child,
     ),
-    *(IN_USE, MAP, FLAG, LEVEL, COUNT, BASE, TOTAL, VARIABLE, OTHER),
+    *(IN_USE, MAP, FLAG, LEVEL, COUNT, BASE, TOTAL, VARIABLE, OTHER, POINTER),
 )  # fmt: skip
 FIELDS = tuple(field for field in ALL_FIELDS if field is not None)
 

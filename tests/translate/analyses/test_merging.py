@@ -13,6 +13,7 @@ from tests.support.translate.small_models import (
     KERNEL,
     LEVEL,
     MAP,
+    POINTER,
     TOTAL,
     VARIABLE,
     at,
@@ -158,6 +159,16 @@ def test_a_store_that_switching_writes_is_never_early() -> None:
     assert condition(model) == NEVER
 
 
+def test_a_computed_store_that_switching_reads_is_not_early() -> None:
+    """Whether it changes anything is not known before the step."""
+    reads = switching(Store(TOTAL, Const(0), Load(FLAG, PREVIOUS)))
+    value = Temp("value")
+    body = (Let(value, own(LEVEL)), Store(FLAG, TASK, value))
+    assert condition(one(*body, off=False, others=(reads,))) == NEVER
+    twice = (Store(FLAG, TASK, Const(1)), Store(FLAG, TASK, Const(0)))
+    assert condition(one(*twice, off=False, others=(reads,))) == NEVER
+
+
 # Rule 4: heap objects.
 
 
@@ -182,11 +193,21 @@ def test_pointers_that_others_can_load_make_objects_shared() -> None:
 
 def test_pointers_that_switching_keeps_make_objects_shared() -> None:
     """A switch in between may leave the task's object to whatever comes after it."""
-    holder = Load(MAP, PREVIOUS)
-    keeps = switching(Store(MAP, FOLLOWING, holder))
-    touches = Store(COUNT, HELD, Const(1))
+    keeps = switching(Store(MAP, FOLLOWING, Load(MAP, PREVIOUS)))
+    object_ = slot_of(own(POINTER))
+    touches = Store(COUNT, object_, Const(1))
+    alone = Unshared(HEAP, binary("add", object_, Const(1)), (TASK,))
     assert condition(one(touches, off=False, others=(keeps,))) == NEVER
-    assert condition(one(touches, off=True, others=(keeps,))) == unshared()
+    assert condition(one(touches, off=True, others=(keeps,))) == alone
+    assert condition(one(touches, off=False)) == alone
+
+
+def test_what_switching_touches_of_objects_is_not_touched_early() -> None:
+    """A preempted task's object may be written by the switch, for one that it shares it with."""
+    reads = switching(Store(TOTAL, Const(0), Load(COUNT, slot_of(Load(MAP, PREVIOUS)))))
+    touches = Store(COUNT, HELD, Const(1))
+    assert condition(one(touches, off=False, others=(reads,))) == NEVER
+    assert condition(one(touches, off=True, others=(reads,))) == unshared()
 
 
 def test_an_object_found_by_a_computed_pointer_is_not_touched_early() -> None:
@@ -289,6 +310,15 @@ def test_a_dead_task_is_not_released_early_where_others_look_at_tasks() -> None:
     looks = step(1, Store(TOTAL, Const(0), Load(FLAG, FOLLOWING)), to=USER)
     dead = Load(KERNEL.task_pc, PREVIOUS)
     assert condition(releasing(looks)) == differ(dead, DEAD)
+
+
+def test_a_task_that_frees_a_task_is_not_early_where_others_look_at_tasks() -> None:
+    """So it is at the end of a fork that failed: whether the slot is free can be seen."""
+    assert KERNEL.child is not None
+    frees = Clear("task", slot_of(own(KERNEL.child)))
+    looks = step(1, Store(TOTAL, Const(0), Load(FLAG, FOLLOWING)), to=USER)
+    assert condition(one(frees)) == ALWAYS
+    assert condition(one(frees, others=(looks,))) == NEVER
 
 
 def test_what_is_no_step_is_never_merged() -> None:
