@@ -13,21 +13,23 @@ from tools.fuzz_designs.generation.noise import (
     busy_hooks,
     connect,
     extra_fields,
+    place,
     random_hook,
 )
 from tools.fuzz_designs.generation.perturb import perturb
 from tools.fuzz_designs.generation.shapes import random_shape
 from tools.fuzz_designs.generation.skeleton import BARE, Skeleton, method
+from tools.fuzz_designs.generation.themes import random_theme
 from tools.fuzz_designs.generation.vocabulary import RECORDS, Field, class_text
 
-from iopermit.system.events import Event
+from iopermit.system.events import Event, event_named
 from iopermit.system.scenario import Scenario
 
 if TYPE_CHECKING:
     from tools.fuzz_designs.generation.skeleton import Lines
 
-_SHARES: Final = (4, 4, 2)
-"""Designs that grant nothing, protocols, and mutants of those that come with iopermit."""
+_SHARES: Final = (5, 2, 4, 2)
+"""Designs of a theme, of random statements, protocols, mutants of what comes with iopermit."""
 
 _WITH_NOISE: Final = 0.7
 """How many of the others have state that they do not need."""
@@ -65,8 +67,23 @@ _LAYOUT: Final = """\
 def generate(seed: int, index: int) -> Case:
     """Return design number ``index`` of a seed; the same ones give the same design."""
     rng = random.Random(f"{seed}/{index}")
-    kind = rng.choices([bare, protocol, mutant], _SHARES)[0]
+    kind = rng.choices([themed, bare, protocol, mutant], _SHARES)[0]
     return kind(rng)
+
+
+def themed(rng: random.Random) -> Case:
+    """Return a design that never grants a port, in which a few statements belong together."""
+    theme = random_theme(rng)
+    scenario = theme_scenario(rng, theme.events)
+    bodies: dict[str, Lines] = dict(BARE)
+    for hook, statements in theme.lines.items():
+        for lines in statements:
+            bodies = place(rng, bodies, hook, lines)
+    for _ in range(rng.choice([0, 0, 1])):
+        hook = random_hook(rng, bodies, scenario.events)
+        bodies = add_noise(rng, bodies, theme.fields, hook)
+    about = ", ".join(["themed", *(f"{f.record}.{f.name}" for f in theme.fields)])
+    return Case(_text(theme.fields, bodies, about), scenario, about)
 
 
 def bare(rng: random.Random) -> Case:
@@ -150,6 +167,19 @@ _MOST_EVENTS: Final = {
     (1, 3, 2): (0, 1),
 }
 """How many events besides ioperm leave a search short."""
+
+
+_THEME_SIZES: Final = {(1, 2, 1): 4, (2, 2, 1): 5, (1, 3, 1): 1, (2, 3, 1): 1}
+
+
+def theme_scenario(rng: random.Random, needed: frozenset[str]) -> Scenario:
+    """Return a scenario with the events that a theme needs, and what lets steps interleave."""
+    size = rng.choices(list(_THEME_SIZES), list(_THEME_SIZES.values()))[0]
+    events = {event_named(name) for name in needed}
+    events |= {Event.PREEMPT} if rng.random() < _PREEMPTED[size[0]] else set()
+    for event, chance in ((Event.MIGRATE, 0.5), (Event.FORK, 0.2), (Event.EXIT, 0.1)):
+        events |= {event} if rng.random() < chance else set()
+    return Scenario(*size, frozenset(events), garbage=Event.EXIT not in events)
 
 
 _PREEMPTED: Final = {1: 0.85, 2: 0.4}

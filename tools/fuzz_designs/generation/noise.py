@@ -124,8 +124,15 @@ def add_noise(
 ) -> dict[str, Lines]:
     """Return the bodies with random statements in one hook."""
     scope = Scope.of_hook(tuple(fields), hook, SIGNATURES[hook])
+    return place(rng, bodies, hook, Statements(rng).some(scope))
+
+
+def place(
+    rng: random.Random, bodies: dict[str, Lines], hook: str, lines: Lines
+) -> dict[str, Lines]:
+    """Return the bodies with lines somewhere in one hook."""
     body = bodies.get(hook) or [_RESULTS.get(hook, "pass")]
-    return {**bodies, hook: insert(rng, body, Statements(rng).some(scope))}
+    return {**bodies, hook: insert(rng, body, lines)}
 
 
 def connect(
@@ -141,7 +148,7 @@ def connect(
         scope = Scope.of_hook(tuple(fields), hook, SIGNATURES[hook])
         lines = Statements(rng).connect(scope, field)
         if lines:
-            made[hook] = insert(rng, made.get(hook) or [_RESULTS.get(hook, "pass")], lines)
+            made = place(rng, made, hook, lines)
     return made
 
 
