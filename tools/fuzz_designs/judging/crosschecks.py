@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tools.fuzz_designs.judging.configurations import Made, Searches
 
-_WALK: Final = 300
+_WALK: Final = 150
 """Steps of the random walk in both readings."""
 
 _SPIN_STATES: Final = 150_000
