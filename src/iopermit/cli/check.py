@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from iopermit.cli import scenario as bounds
+from iopermit.cli.certify import write_certificate
 from iopermit.cli.errors import BadInputError
 from iopermit.cli.exit_codes import ExitCode, exit_code
 from iopermit.cli.kernel import Request, check_kernel
@@ -95,6 +96,9 @@ def check_design(  # noqa: PLR0913 - one parameter per option
     save: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Save for `iopermit replay FILE`.")
     ] = None,
+    certificate: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="If it holds, write `certify`'s proof.")
+    ] = None,
     steps: Annotated[
         bool, typer.Option("--steps", help="Show every atomic step with its source line.")
     ] = False,
@@ -109,11 +113,11 @@ def check_design(  # noqa: PLR0913 - one parameter per option
     the C code of a source tree is built and executed instead, under all events.
     """
     output = Output(as_json, steps, quiet, sarif, junit, save)
-    for file in output.files:
+    for file in (*output.files, *([certificate] if certificate else [])):
         check_writable(file)
     if kernel is not None:
-        if design is not None or every or option:
-            raise BadInputError("--kernel takes no DESIGN, no --all and no --option")
+        if design is not None or every or option or certificate:
+            raise BadInputError("--kernel takes no DESIGN, --all, --option or --certificate")
         wanted = (events, without, cpus, tasks, longs, max_states, timeout, quiet)
         verdict = check_kernel(Request(kernel, tuple(patch or ()), keep_build, *wanted))
         deliver(verdict, output)
@@ -127,23 +131,31 @@ def check_design(  # noqa: PLR0913 - one parameter per option
 
     scenario = bounds.scenario(events, without, cpus, tasks, longs)
     memory = bounds.memory_size(max_memory)
+    if certificate and scenario is None:
+        raise BadInputError("--certificate needs a scenario, such as --cpus 1 --tasks 2 --longs 1")
     options = tuple(option or ())
     loaded = load_design(design, options)
 
     from iopermit.search.check import check  # imports LLVM
+    from iopermit.search.problem import Problem, Settings
 
     with shown(quiet=quiet) as progress:
+        control = Control(Limits(max_states, memory, timeout), progress)
         verdict = check(
             loaded,
             scenario,
-            control=Control(Limits(max_states, memory, timeout), progress),
+            control=control,
             reductions=reductions,
             threads=threads,
             every=every,
             options=options,
             with_savings=savings,
         )
-    deliver(verdict, output)
+        deliver(verdict, output)
+        if certificate is not None:
+            settings = Settings(reductions, threads)
+            problem = Problem(loaded, verdict.scenario, settings, control)
+            return write_certificate(certificate, problem, verdict)
     return exit_code(verdict.verdict)
 
 

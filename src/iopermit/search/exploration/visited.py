@@ -103,6 +103,10 @@ class Partition:
         """Return a copy of all states, one after the other."""
         return self._states.words(0, self.record.count * self.words)
 
+    def states(self, first: int, last: int) -> bytes:
+        """Return a copy of some states, one after the other."""
+        return self._states.words(first * self.words, (last - first) * self.words).tobytes()
+
     def link(self, index: int) -> int:
         """Return where the predecessor of a state is."""
         return self._links.half_word(index)

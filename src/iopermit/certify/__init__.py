@@ -1,0 +1,1 @@
+"""An independent checker of certificates: knows neither the translator nor the search."""

@@ -1,0 +1,1 @@
+"""The design language in this checker's own words: what the steps are, and what each does."""
