@@ -8,7 +8,7 @@ import pytest
 from iopermit.arch import (
     ASSUMPTIONS,
     Assumption,
-    Tss,
+    LoadedTss,
     TssFormat,
     as_ranges,
     build_tss,
@@ -18,7 +18,7 @@ from iopermit.arch import (
 )
 
 
-def allowed(tss: Tss, width: int = 1) -> str:
+def allowed(tss: LoadedTss, width: int = 1) -> str:
     """Return the ports that a program at CPL 3 with IOPL 0 may use."""
     mask = permitted_ports(width, cpl=3, iopl=0, vm86=False, protected=True, tss=tss)
     return format_ranges(as_ranges(mask))
@@ -123,7 +123,7 @@ def test_vm_exit_loses_every_port() -> None:
     """A VM exit forces the limit to 0x67 (commit b7ffc44d5b2e): a valid map allows nothing."""
     full = build_tss(TssFormat.TSS64, io_map_base=0x68, bitmap=bytes(8192) + b"\xff" * 8)
     assert allowed(full) == "0-65535"
-    assert allowed(Tss(TssFormat.TSS64, full.image, 0x67)) == "none"
+    assert allowed(LoadedTss(TssFormat.TSS64, full.image, 0x67)) == "none"
 
 
 def test_linux_5_5_second_map_allows_all() -> None:
@@ -156,7 +156,7 @@ def test_limit_past_the_terminator_leaks() -> None:
     assert allowed(too_large) == f"128, {129 * 8}-{148 * 8 - 1}"
 
 
-def user(port: int, width: int, tss: Tss) -> bool:
+def user(port: int, width: int, tss: LoadedTss) -> bool:
     """Ask the scalar check as a program at CPL 3 with IOPL 0 does."""
     return permitted(port, width, cpl=3, iopl=0, vm86=False, protected=True, tss=tss)
 
@@ -180,14 +180,14 @@ def past_last_port() -> bool:
 
 def base_field_past_limit() -> bool:
     """Refuse when the limit cuts the base field, whose low byte would point at clear bits."""
-    return not user(0, 1, Tss(TssFormat.TSS64, bytes(200), 102))
+    return not user(0, 1, LoadedTss(TssFormat.TSS64, bytes(200), 102))
 
 
 def sixteen_bit_tss() -> bool:
     """Refuse what a 32-bit TSS with the same bytes would allow."""
     image = build_tss(TssFormat.TSS32, io_map_base=104, bitmap=bytes(10)).image
-    return user(0, 1, Tss(TssFormat.TSS32, image, 113)) and not user(
-        0, 1, Tss(TssFormat.TSS16, image, 113)
+    return user(0, 1, LoadedTss(TssFormat.TSS32, image, 113)) and not user(
+        0, 1, LoadedTss(TssFormat.TSS16, image, 113)
     )
 
 
@@ -195,14 +195,14 @@ def base_inside_tss() -> bool:
     """Read the fields of the TSS as permission bits: here RSP0 at offset 4 (64-bit)."""
     image = bytearray(104)
     struct.pack_into("<Q", image, 4, 0b10)
-    tss = Tss(TssFormat.TSS64, image, 103)
+    tss = LoadedTss(TssFormat.TSS64, image, 103)
     return user(32, 1, tss) and not user(33, 1, tss)
 
 
 def base_above_dfff() -> bool:
     """Read past 64 KiB: offset 0xffff + 1 is clear, while offset 0 of the TSS is set."""
     image = bytearray(b"\xff" * 102 + b"\xff\xff") + bytes(0x10002)
-    tss = Tss(TssFormat.TSS64, image, len(image) - 1)
+    tss = LoadedTss(TssFormat.TSS64, image, len(image) - 1)
     return user(8, 1, tss) and user(0, 4, tss)
 
 
@@ -215,7 +215,7 @@ def vm86_cpl() -> bool:
 def page_fault_on_bitmap() -> bool:
     """Refuse to guess when memory inside the limit is not supplied."""
     with pytest.raises(ValueError, match="supply the memory"):
-        user(0, 1, Tss(TssFormat.TSS64, bytes(102) + b"\x68\0", 8303))
+        user(0, 1, LoadedTss(TssFormat.TSS64, bytes(102) + b"\x68\0", 8303))
     return True
 
 

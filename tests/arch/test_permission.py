@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from iopermit.arch import WIDTHS, Tss, TssFormat, build_tss, consults_bitmap, permitted
+from iopermit.arch import WIDTHS, LoadedTss, TssFormat, build_tss, consults_bitmap, permitted
 
 LEVELS = range(4)
 PAIRS = list(itertools.product(LEVELS, LEVELS))
@@ -22,12 +22,12 @@ PATTERNS = {
 }
 
 
-def user(port: int, width: int, tss: Tss) -> bool:
+def user(port: int, width: int, tss: LoadedTss) -> bool:
     """Ask as a program at CPL 3 with IOPL 0 does."""
     return permitted(port, width, cpl=3, iopl=0, vm86=False, protected=True, tss=tss)
 
 
-def make_tss(base: int, limit: int, pattern: bytes) -> Tss:
+def make_tss(base: int, limit: int, pattern: bytes) -> LoadedTss:
     """Make a 64-bit TSS whose memory is `pattern`, but for the base."""
     return build_tss(
         TssFormat.TSS64, io_map_base=base, bitmap=pattern, bitmap_offset=0, limit=limit
@@ -99,7 +99,7 @@ def test_virtual_8086_mode_always_asks_the_bitmap(
 @pytest.mark.parametrize("width", WIDTHS)
 def test_real_mode_allows_everything(cpl: int, iopl: int, width: int) -> None:
     """In real mode no access is refused, not even past port 65535, and no TSS is read."""
-    unreadable = Tss(TssFormat.TSS32, b"", 8303)
+    unreadable = LoadedTss(TssFormat.TSS32, b"", 8303)
     for port in (0, 0x80, 65535):
         assert permitted(
             port, width, cpl=cpl, iopl=iopl, vm86=False, protected=False, tss=unreadable
@@ -144,7 +144,7 @@ def test_virtual_8086_mode_needs_protected_mode() -> None:
 
 def test_image_that_ends_before_a_needed_byte_is_an_error() -> None:
     """Bytes inside the limit but missing from the image are an error, only when they are read."""
-    tss = Tss(TssFormat.TSS64, bytes(102) + b"\x68\0" + bytes(2), 200)
+    tss = LoadedTss(TssFormat.TSS64, bytes(102) + b"\x68\0" + bytes(2), 200)
     with pytest.raises(ValueError, match="image holds 106 bytes"):
         user(8, 1, tss)
     assert user(0, 1, tss)

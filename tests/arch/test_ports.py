@@ -14,7 +14,7 @@ from iopermit.arch import (
     MAX_LIMIT,
     PORT_COUNT,
     WIDTHS,
-    Tss,
+    LoadedTss,
     TssFormat,
     as_ranges,
     build_tss,
@@ -33,7 +33,7 @@ class Access:
     iopl: int
     vm86: bool
     protected: bool
-    tss: Tss
+    tss: LoadedTss
 
     def one(self, port: int) -> bool:
         """Ask the scalar check."""
@@ -59,7 +59,7 @@ class Access:
         )
 
 
-def user_access(width: int, tss: Tss) -> Access:
+def user_access(width: int, tss: LoadedTss) -> Access:
     """Return an access at CPL 3 with IOPL 0."""
     return Access(width, cpl=3, iopl=0, vm86=False, protected=True, tss=tss)
 
@@ -74,7 +74,7 @@ def random_memory(seed: int, clear_shares: int, size: int = 80000) -> bytes:
 
 
 @st.composite
-def tsses(draw: st.DrawFn) -> Tss:
+def tsses(draw: st.DrawFn) -> LoadedTss:
     """Draw a TSS over random memory, with base and limit often at or near each other."""
     limit = draw(
         st.sampled_from([0, 102, 103, 104, 235, 8295, 8296, 8303, 0xFFFF, 70000])
@@ -131,7 +131,7 @@ def test_forms_agree_on_all_65536_ports(width: int) -> None:
 def test_forms_agree_on_missing_memory(limit: int, held: int) -> None:
     """The vectorised form raises exactly if the scalar form does for some port."""
     image = (bytes(102) + b"\x68\0" + bytes(100))[:held]
-    access = user_access(1, Tss(TssFormat.TSS64, image, limit))
+    access = user_access(1, LoadedTss(TssFormat.TSS64, image, limit))
 
     def scalar_raises(port: int) -> bool:
         try:
@@ -152,7 +152,7 @@ def test_every_kind_of_buffer_gives_the_same_ports(make: type) -> None:
     """The kind of buffer behind the image does not matter."""
     memory = bytes(102) + b"\x68\0" + b"\xfe\xff\xff"
     image = np.frombuffer(memory, dtype=np.uint8) if make is np.frombuffer else make(memory)
-    access = user_access(1, Tss(TssFormat.TSS64, image, 106))
+    access = user_access(1, LoadedTss(TssFormat.TSS64, image, 106))
     assert as_ranges(access.all()) == [(0, 0)]
     assert [port for port in range(32) if access.one(port)] == [0]
 

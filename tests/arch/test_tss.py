@@ -5,7 +5,7 @@ import array
 import numpy as np
 import pytest
 
-from iopermit.arch import MAX_LIMIT, Image, Tss, TssFormat, build_tss
+from iopermit.arch import MAX_LIMIT, Image, LoadedTss, TssFormat, build_tss
 
 WITH_MAP = (TssFormat.TSS32, TssFormat.TSS64)
 
@@ -15,7 +15,7 @@ def test_io_map_base_is_the_little_endian_word_at_offset_102(tss_format: TssForm
     """In 32-bit and 64-bit TSSs the I/O map base is the word at offset 0x66, low byte first."""
     image = bytearray(104)
     image[0x66], image[0x67] = 0x34, 0x12
-    assert Tss(tss_format, image, 103).io_map_base == 0x1234
+    assert LoadedTss(tss_format, image, 103).io_map_base == 0x1234
 
 
 @pytest.mark.parametrize("tss_format", WITH_MAP)
@@ -24,21 +24,21 @@ def test_io_map_base_exists_from_limit_103_on(
     tss_format: TssFormat, limit: int, *, expected: bool
 ) -> None:
     """The I/O map base exists only if both its bytes, 102 and 103, are inside the limit."""
-    assert Tss(tss_format, bytes(104), limit).has_io_map_base is expected
+    assert LoadedTss(tss_format, bytes(104), limit).has_io_map_base is expected
 
 
 def test_16_bit_tss_has_no_io_map_base() -> None:
     """A 16-bit TSS has no I/O map base, however large its limit, and asking for it says so."""
-    tss = Tss(TssFormat.TSS16, bytes(9000), 8999)
+    tss = LoadedTss(TssFormat.TSS16, bytes(9000), 8999)
     assert not tss.has_io_map_base
     with pytest.raises(ValueError, match="TSS16 with limit 8999 has no I/O map base"):
         _ = tss.io_map_base
 
 
 def test_view_sees_later_writes() -> None:
-    """A Tss is a view: a write to its memory changes the I/O map base."""
+    """A LoadedTss is a view: a write to its memory changes the I/O map base."""
     image = bytearray(104)
-    tss = Tss(TssFormat.TSS64, image, 103)
+    tss = LoadedTss(TssFormat.TSS64, image, 103)
     assert tss.io_map_base == 0
     image[102] = 0x68
     assert tss.io_map_base == 0x68
@@ -51,7 +51,7 @@ def test_every_kind_of_buffer_reads_alike(make: type) -> None:
     image: Image = (
         np.frombuffer(content, dtype=np.uint8).copy() if make is np.array else make(content)
     )
-    assert Tss(TssFormat.TSS64, image, 103).io_map_base == 0x2070
+    assert LoadedTss(TssFormat.TSS64, image, 103).io_map_base == 0x2070
 
 
 @pytest.mark.parametrize(
@@ -66,20 +66,20 @@ def test_every_kind_of_buffer_reads_alike(make: type) -> None:
 def test_other_buffers_are_refused(image: Image) -> None:
     """An image that is not a contiguous row of bytes is refused."""
     with pytest.raises(ValueError, match="contiguous, one-dimensional row of bytes"):
-        Tss(TssFormat.TSS64, image, 103)
+        LoadedTss(TssFormat.TSS64, image, 103)
 
 
 @pytest.mark.parametrize("limit", [-1, MAX_LIMIT + 1])
 def test_limit_out_of_range_is_refused(limit: int) -> None:
     """A limit below 0 or above 4 GiB - 1 cannot be cached in TR and is refused."""
     with pytest.raises(ValueError, match="TSS limit"):
-        Tss(TssFormat.TSS64, bytes(104), limit)
+        LoadedTss(TssFormat.TSS64, bytes(104), limit)
 
 
 @pytest.mark.parametrize("offset", [-1, 103])
 def test_reading_outside_the_image_says_what_is_missing(offset: int) -> None:
     """A read that the image does not hold names the bytes, the limit and the image's size."""
-    tss = Tss(TssFormat.TSS64, bytes(104), 200)
+    tss = LoadedTss(TssFormat.TSS64, bytes(104), 200)
     expected = rf"TSS bytes {offset}-{offset + 1} \(limit 200\).*image holds 104 bytes"
     with pytest.raises(ValueError, match=expected):
         tss.read_word(offset)

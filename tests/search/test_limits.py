@@ -25,7 +25,7 @@ from iopermit.translate.frontend.mutate import mutations
 
 if TYPE_CHECKING:
     from iopermit.engine.progress import Progress
-    from iopermit.search.counterexample.counterexamples import Counterexample
+    from iopermit.search.counterexample.counterexamples import DesignCounterexample
     from iopermit.search.problem import Problem
     from iopermit.system.design import Design
 
@@ -141,7 +141,7 @@ def test_what_full_size_does_not_confirm_is_not_shown(forgetful: type[Design]) -
 def unconfirmed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let full size confirm nothing that is found with one long."""
 
-    def only_with_more(problem: Problem, found: Counterexample) -> Confirmation:
+    def only_with_more(problem: Problem, found: DesignCounterexample) -> Confirmation:
         if problem.scenario.longs == 1:
             raise ReplayError("it shows no violation")
         return confirm(problem, found)

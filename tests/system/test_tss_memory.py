@@ -17,13 +17,13 @@ def memory(layout: TssLayout) -> TssMemory:
     return TssMemory(layout, layout.geometry((0, layout.map_ports // layout.long_bits)))
 
 
-def allowed(tss: arch.Tss) -> list[int]:
+def allowed(tss: arch.LoadedTss) -> list[int]:
     """Return the ports that user code may use."""
     ports = arch.permitted_ports(1, cpl=3, iopl=0, vm86=False, protected=True, tss=tss)
     return [int(port) for port in np.flatnonzero(ports)]
 
 
-def view(tss: TssMemory, selected: IoMapBase, *, covered: bool = True) -> arch.Tss:
+def view(tss: TssMemory, selected: IoMapBase, *, covered: bool = True) -> arch.LoadedTss:
     """Return the TSS with a base, nothing allowed behind the map."""
     return tss.view(selected, selected, covered=covered, beyond_allowed=False)
 

@@ -17,7 +17,7 @@ from iopermit.arch.tss import (
     TSS16_SIZE,
     TSS_SIZE,
     Image,
-    Tss,
+    LoadedTss,
     TssFormat,
     build_tss,
 )
@@ -34,7 +34,7 @@ __all__ = [
     "WIDTHS",
     "Assumption",
     "Image",
-    "Tss",
+    "LoadedTss",
     "TssFormat",
     "as_ranges",
     "build_tss",

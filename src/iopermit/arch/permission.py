@@ -11,7 +11,7 @@ What the manuals leave open is listed in `ASSUMPTIONS`, with what is assumed her
 
 from dataclasses import dataclass
 
-from iopermit.arch.tss import Tss
+from iopermit.arch.tss import LoadedTss
 
 PORT_COUNT = 65536
 """Number of I/O ports."""
@@ -94,7 +94,7 @@ ASSUMPTIONS = (
 
 
 def permitted(
-    port: int, width: int, *, cpl: int, iopl: int, vm86: bool, protected: bool, tss: Tss
+    port: int, width: int, *, cpl: int, iopl: int, vm86: bool, protected: bool, tss: LoadedTss
 ) -> bool:
     """Tell whether the processor lets an access to I/O ports pass, or raises #GP(0).
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from iopermit.arch.lazy import np
 from iopermit.arch.permission import PORT_COUNT, check_width, consults_bitmap
-from iopermit.arch.tss import Tss
+from iopermit.arch.tss import LoadedTss
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
 def permitted_ports(
-    width: int, *, cpl: int, iopl: int, vm86: bool, protected: bool, tss: Tss
+    width: int, *, cpl: int, iopl: int, vm86: bool, protected: bool, tss: LoadedTss
 ) -> "NDArray[np.bool_]":
     """Tell for every port whether an access of `width` ports that begins there would pass.
 

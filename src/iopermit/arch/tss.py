@@ -46,7 +46,7 @@ class TssFormat(Enum):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Tss:
+class LoadedTss:
     """What the processor knows of the current TSS: its format, its memory and its limit.
 
     A view: later changes of the memory behind `image` are seen. Compared by identity.
@@ -120,7 +120,7 @@ def build_tss(
     bitmap: bytes = b"",
     bitmap_offset: int | None = None,
     limit: int | None = None,
-) -> Tss:
+) -> LoadedTss:
     """Build a TSS in fresh memory, a bytearray, that is zero where nothing else is said.
 
     Args:
@@ -146,4 +146,4 @@ def build_tss(
     image = bytearray(max(TSS_SIZE, end, limit + 1))
     image[start:end] = bitmap
     struct.pack_into("<H", image, IO_MAP_BASE_OFFSET, io_map_base)
-    return Tss(tss_format, image, limit)
+    return LoadedTss(tss_format, image, limit)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from iopermit.engine.ladder import Bounds
-    from iopermit.search.counterexample.counterexamples import Counterexample
+    from iopermit.search.counterexample.counterexamples import DesignCounterexample
     from iopermit.search.refinement import Searched
     from iopermit.translate.frontend.mutate import Mutation
 
@@ -143,7 +143,7 @@ def _confirmed(search: Searched, states: int) -> MutantOutcome:
     )
 
 
-def _without_reductions(search: Searched) -> Counterexample:
+def _without_reductions(search: Searched) -> DesignCounterexample:
     """Search without reductions, so that the path is the schedule."""
     problem = search.source.problem
     settings = replace(problem.settings, reductions=NO_REDUCTIONS)

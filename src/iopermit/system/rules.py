@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from iopermit.arch.lazy import np
-from iopermit.system.events import Event, Guard, Who, events_of
+from iopermit.system.events import Event, Precondition, Who, events_of
 from iopermit.system.events.arguments import Choice
 from iopermit.system.execution import CONTINUE, Action, Mode, Processor, Thread, action
 from iopermit.system.simulation import System
@@ -67,11 +67,13 @@ def _if_refused(system: System, processor: Processor, thread: Thread, event: Eve
     return [choice for choice in event.choices(system.scenario) if found[choice["granted"]]]
 
 
-_GUARDS: Final[Mapping[Guard, Callable[[System, Processor, Thread, Event], list[Choice]]]] = {
-    Guard.NONE: _any,
-    Guard.PRIVILEGED: _if_privileged,
-    Guard.FREE_SLOT: _in_free_slots,
-    Guard.REFUSED: _if_refused,
+_GUARDS: Final[
+    Mapping[Precondition, Callable[[System, Processor, Thread, Event], list[Choice]]]
+] = {
+    Precondition.NONE: _any,
+    Precondition.PRIVILEGED: _if_privileged,
+    Precondition.FREE_SLOT: _in_free_slots,
+    Precondition.REFUSED: _if_refused,
 }
 
 

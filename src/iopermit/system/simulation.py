@@ -206,7 +206,7 @@ class System:
         """Return the task slots that fork may take."""
         return self.tasks.candidates(self.referenced())
 
-    def tss_view(self, processor: Processor) -> arch.Tss:
+    def tss_view(self, processor: Processor) -> arch.LoadedTss:
         """Return the TSS as the processor (or a hypervisor) consults it, in its real memory."""
         cpu, design = processor.record, self.design
         return processor.memory.view(

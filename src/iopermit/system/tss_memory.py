@@ -55,7 +55,7 @@ class TssMemory:
 
     def view(
         self, base: IoMapBase, selected: IoMapBase, *, covered: bool, beyond_allowed: bool
-    ) -> arch.Tss:
+    ) -> arch.LoadedTss:
         """Return the TSS as the processor consults it.
 
         Args:
@@ -72,7 +72,7 @@ class TssMemory:
             image = image.copy()
             _write_base(image, self.layout.bases[selected])
         limit = self.layout.limit if covered else LOW_LIMIT
-        return arch.Tss(self.layout.format, image, limit)
+        return arch.LoadedTss(self.layout.format, image, limit)
 
     def _fill_behind(self, octet: int) -> None:
         # With more bytes inside the limit than the terminating word these are meant (B13),

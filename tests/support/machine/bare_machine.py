@@ -45,7 +45,7 @@ class BareMachine:
 
     def permitted(self, cpu: int, port: int, width: int) -> bool:
         """Check by the model of the processor, for the back end that needs it."""
-        tss = arch.Tss(arch.TssFormat.TSS64, self.tables.tss_image(cpu), TSS_SIZE - 1)
+        tss = arch.LoadedTss(arch.TssFormat.TSS64, self.tables.tss_image(cpu), TSS_SIZE - 1)
         how = {"cpl": 3, "iopl": 0, "vm86": False, "protected": True}
         return arch.permitted(port, width, tss=tss, **how)  # type: ignore[arg-type]  # of two types
 

@@ -4,7 +4,7 @@ from tests.support.system.driving import STEP, finish, free_slot, make
 
 from iopermit.designs import designs
 from iopermit.system import rules
-from iopermit.system.events import Guard, entries
+from iopermit.system.events import Precondition, entries
 from iopermit.system.events.operations import Effect
 from iopermit.system.execution import Mode, action
 
@@ -12,7 +12,7 @@ from iopermit.system.execution import Mode, action
 def test_every_effect_and_guard_is_known() -> None:
     """The simulation can do whatever an operation may say, and check whatever a row may want."""
     assert entries._EFFECTS.keys() == set(Effect)
-    assert rules._GUARDS.keys() == set(Guard)
+    assert rules._GUARDS.keys() == set(Precondition)
 
 
 def test_interrupts_are_off_while_a_hook_wants_it() -> None:

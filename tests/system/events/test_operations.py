@@ -6,8 +6,8 @@ from iopermit.system.events import hooks, operations
 from iopermit.system.events.operations import (
     Argument,
     Call,
+    Decision,
     Effect,
-    If,
     Operation,
     calls,
     effects,
@@ -26,8 +26,8 @@ def test_a_body_begins_with_a_call() -> None:
 
 def test_effects_and_calls_are_found_in_every_branch() -> None:
     """Both branches of decisions count, in the order in which they are written."""
-    inner = If(Argument("fails"), (EXIT, Effect.FREE_CHILD), (Effect.START_CHILD,))
-    body = (EXIT, If(Argument("granted"), (inner,), (Effect.REVOKE_ALL,)))
+    inner = Decision(Argument("fails"), (EXIT, Effect.FREE_CHILD), (Effect.START_CHILD,))
+    body = (EXIT, Decision(Argument("granted"), (inner,), (Effect.REVOKE_ALL,)))
     assert list(effects(body)) == [Effect.FREE_CHILD, Effect.START_CHILD, Effect.REVOKE_ALL]
     assert list(calls(body)) == [EXIT, EXIT]
 
@@ -40,7 +40,7 @@ def test_a_failed_fork_calls_both_hooks() -> None:
 
 def test_what_follows_a_call_is_found_in_every_branch() -> None:
     """After a call in a branch comes the rest of the branch, then what follows the decision."""
-    inner = If(Argument("fails"), (EXIT, Effect.FREE_CHILD), (EXIT, Effect.START_CHILD))
+    inner = Decision(Argument("fails"), (EXIT, Effect.FREE_CHILD), (EXIT, Effect.START_CHILD))
     body = (EXIT, inner, Effect.REVOKE_ALL)
     assert following(body, 0) == (inner, Effect.REVOKE_ALL)
     assert following(body, 1) == (Effect.FREE_CHILD, Effect.REVOKE_ALL)

@@ -3,7 +3,7 @@
 import pytest
 
 from iopermit.designs import designs, find
-from iopermit.system.events import Event, Guard
+from iopermit.system.events import Event, Precondition
 from iopermit.system.events.operations import Effect
 from iopermit.system.events.recorded import ALL_EVENTS
 from iopermit.system.scenario import Scenario
@@ -26,7 +26,7 @@ def functions(of: Model) -> set[str]:
 def test_every_effect_and_guard_is_known() -> None:
     """The translator can do whatever an operation may say, and check whatever a row may want."""
     assert effects._EFFECTS.keys() == set(Effect)
-    assert events._GUARDS.keys() == set(Guard)
+    assert events._GUARDS.keys() == set(Precondition)
 
 
 @pytest.mark.parametrize("name", designs())

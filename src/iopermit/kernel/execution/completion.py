@@ -14,12 +14,12 @@ from iopermit.system.events.operations import (
     Body,
     Call,
     Condition,
+    Decision,
     Effect,
     Every,
     Has,
-    If,
+    HookResult,
     Not,
-    Result,
     Says,
     following,
 )
@@ -84,7 +84,7 @@ class Completion:
                 self._follow(rest, operation, result)
             case Call():
                 self._begin_next(first)
-            case If(condition, then, otherwise):
+            case Decision(condition, then, otherwise):
                 chosen = then if self._holds(condition, result) else otherwise
                 self._follow((*chosen, *rest), operation, result)
             case _:
@@ -113,7 +113,7 @@ class Completion:
 
     def _holds(self, condition: Condition, result: int) -> bool:
         match condition:
-            case Result():
+            case HookResult():
                 return result != 0
             case Argument(argument):
                 return bool(self.transition.values[argument])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from iopermit.kernel.execution.functions import FUNCTIONS, can_execute
 from iopermit.kernel.state.contents import NAMES
 from iopermit.kernel.state.state import IDLE_NAME, State, TaskMode
-from iopermit.system.events import Event, Guard, Who, events_of
+from iopermit.system.events import Event, Precondition, Who, events_of
 from iopermit.system.execution import CONTINUE, Action, action
 
 if TYPE_CHECKING:
@@ -109,9 +109,9 @@ class Rules:
             if not can_execute(event):
                 continue
             choices = event.choices(self.scenario)
-            if event.guard is Guard.PRIVILEGED and not privileged:
+            if event.guard is Precondition.PRIVILEGED and not privileged:
                 choices = []
-            elif event.guard is Guard.FREE_SLOT:
+            elif event.guard is Precondition.FREE_SLOT:
                 # Free slots are alike: nothing refers to a task that does not exist.
                 free = [slot for slot, task in enumerate(state.tasks) if task is None]
                 choices = [choice for choice in choices if choice["child"] in free[:1]]

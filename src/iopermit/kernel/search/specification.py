@@ -76,14 +76,14 @@ class SpecificationCheck:
             1, cpl=3, iopl=iopl, vm86=False, protected=True, tss=self.tss(state, cpu)
         )
 
-    def tss(self, state: State, cpu: int) -> arch.Tss:
+    def tss(self, state: State, cpu: int) -> arch.LoadedTss:
         """Return the TSS of a CPU, in the bytes of its memory, with the cached limit."""
         kernel = self.kernel
         meta = kernel.cpu_meta(state, cpu)
         data = kernel.contents.data_of(state.cpus[cpu], name(CPU, cpu), address_of)
         start = meta.tr[1] - kernel.emulator.image.per_cpu_link
         image = data[start : start + _MOST_IMAGE]
-        return arch.Tss(arch.TssFormat.TSS64, image, meta.limit)
+        return arch.LoadedTss(arch.TssFormat.TSS64, image, meta.limit)
 
     def _iopl_of(self, content: int) -> int:
         """Return the IOPL in the flags with which a task executes user code."""

@@ -12,7 +12,7 @@ from iopermit.search.counterexample.recorder import concretions, record
 from iopermit.system.crash import HeapExhaustedError
 
 if TYPE_CHECKING:
-    from iopermit.search.counterexample.counterexamples import Counterexample, Counterexamples
+    from iopermit.search.counterexample.counterexamples import Counterexamples, DesignCounterexample
     from iopermit.search.problem import Problem
     from iopermit.search.refinement import Searched
 
@@ -63,7 +63,7 @@ def confirmed(found: Counterexamples) -> Confirmed:
     return Confirmed(found.search, tuple(confirmations), unconfirmed)
 
 
-def confirm(problem: Problem, found: Counterexample) -> Confirmation:
+def confirm(problem: Problem, found: DesignCounterexample) -> Confirmation:
     """Replay a counterexample and require the kind of violation that the search found.
 
     Readable port numbers are tried first; then whole blocks of ports, which the longs of the

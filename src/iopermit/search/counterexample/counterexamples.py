@@ -12,16 +12,16 @@ from iopermit.translate.analyses.reductions import NO_REDUCTIONS
 from iopermit.translate.model.initial_state import initial_values
 
 if TYPE_CHECKING:
-    from iopermit.search.counterexample.transitions import Transition
+    from iopermit.search.counterexample.transitions import AtomicTransition
     from iopermit.search.exploration.memory import Words
     from iopermit.search.refinement import Searched
 
 
 @dataclass(frozen=True)
-class Counterexample:
+class DesignCounterexample:
     """A schedule of single steps that ends in a violation."""
 
-    schedule: tuple[Transition, ...]
+    schedule: tuple[AtomicTransition, ...]
     kind: str
     """The kind of the violation.
 
@@ -37,7 +37,7 @@ class Counterexamples:
     """A search with schedules to what it found, the shortest path first."""
 
     search: Searched
-    counterexamples: tuple[Counterexample, ...]
+    counterexamples: tuple[DesignCounterexample, ...]
 
 
 def counterexamples(search: Searched) -> Counterexamples:
@@ -56,7 +56,7 @@ def counterexamples(search: Searched) -> Counterexamples:
 
 def counterexample(
     search: Searched, plain: NativeFunctions, path: list[Words], statement: int = 0
-) -> Counterexample:
+) -> DesignCounterexample:
     """Return a schedule along a path of states. Raises ScheduleError.
 
     Args:
@@ -68,4 +68,4 @@ def counterexample(
     problem, model = search.source.problem, plain.compiled.model
     initial = initial_state(plain, initial_values(problem.scenario, model))
     schedule, kind = schedule_along(path, search.functions, plain, initial)
-    return Counterexample(tuple(schedule), kind, statement)
+    return DesignCounterexample(tuple(schedule), kind, statement)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from iopermit.engine.errors import ScheduleError
 from iopermit.search.counterexample.representatives import representatives
-from iopermit.search.counterexample.transitions import Transition, transition
+from iopermit.search.counterexample.transitions import AtomicTransition, transition
 from iopermit.translate.analyses.late_arguments import EVENT
 from iopermit.translate.native.shared.labels import TransitionKind, TransitionLabel, rules_of
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from iopermit.search.exploration.native import NativeFunctions
     from iopermit.translate.model.model import Model
 
-MicroSteps = list[tuple[Transition, "Words"]]
+MicroSteps = list[tuple[AtomicTransition, "Words"]]
 """Single steps, each with the state after it."""
 
 _MOST_STEPS: Final = 100_000
@@ -25,7 +25,7 @@ _MOST_STEPS: Final = 100_000
 
 def schedule_along(
     path: list[Words], reduced: NativeFunctions, plain: NativeFunctions, initial: Words
-) -> tuple[list[Transition], str]:
+) -> tuple[list[AtomicTransition], str]:
     """Return a schedule from ``initial`` along ``path``, and the kind of violation it ends with."""
     verdict = plain.check(initial)[0]
     if verdict != "none":
@@ -52,7 +52,7 @@ class _Follower:
         self.path, self.reduced, self.plain = path, reduced, plain
         self.seen: set[tuple[int, bytes]] = set()
 
-    def follow(self, initial: Words) -> tuple[list[Transition], str]:
+    def follow(self, initial: Words) -> tuple[list[AtomicTransition], str]:
         """Return the schedule and the kind of violation. Raises ScheduleError."""
         open_choices = [self._segments(0, initial)]
         segments: list[MicroSteps] = []

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Transition:
+class AtomicTransition:
     """One atomic transition of the model without reductions."""
 
     action: Action
@@ -27,20 +27,20 @@ class Transition:
     """The task slot that the CPU executes before it; idle tasks follow the tasks."""
 
 
-def transition(model: Model, native: NativeFunctions, state: Words, label: int) -> Transition:
+def transition(model: Model, native: NativeFunctions, state: Words, label: int) -> AtomicTransition:
     """Return what a transition of the model without reductions does."""
     return transition_of(model, native.compiled.packing.values(native.unpack(state)), label)
 
 
-def transition_of(model: Model, values: InitialValues, label: int) -> Transition:
+def transition_of(model: Model, values: InitialValues, label: int) -> AtomicTransition:
     """Return what a transition does, from the values of the fields of the state before it."""
     cpu, kind, number = TransitionLabel.decode(label)
     task = values["cpu", "current"][cpu] - 1
     if kind == TransitionKind.STEP:
         pc = values["cpu", "pc"][cpu] or values["task", "pc"][task]
         step = model.steps[pc]
-        return Transition(
+        return AtomicTransition(
             Action(cpu, CONTINUE, (), number if step.choices > 1 else None), step, label, task
         )
     rule = rules_of(model, kind)[number]
-    return Transition(Action(cpu, rule.event, rule.arguments), None, label, task)
+    return AtomicTransition(Action(cpu, rule.event, rule.arguments), None, label, task)

@@ -18,13 +18,13 @@ from iopermit.system.events.operations import (
     Body,
     Call,
     Condition,
+    Decision,
     Effect,
     Every,
     Has,
-    If,
+    HookResult,
     Not,
     Operation,
-    Result,
     Says,
 )
 from iopermit.system.execution import ExecutionContext, Mode, Processor, Thread
@@ -112,7 +112,7 @@ def _follow(kernel: Kernel, thread: Thread, body: Body, values: Values) -> Steps
             case Call(hook, returns):
                 thread.result = yield from _call(kernel, thread, hook, values)
                 yield from _before(returns)
-            case If(condition, then, otherwise):
+            case Decision(condition, then, otherwise):
                 chosen = then if _holds(kernel, thread, condition, values) else otherwise
                 yield from _follow(kernel, thread, chosen, values)
             case _:
@@ -138,7 +138,7 @@ def _argument(kernel: Kernel, thread: Thread, name: str, kind: Kind, values: Val
 
 def _holds(kernel: Kernel, thread: Thread, condition: Condition, values: Values) -> bool:
     match condition:
-        case Result():
+        case HookResult():
             return bool(thread.result)
         case Argument(name):
             return bool(values[name])

@@ -40,7 +40,7 @@ class Who(enum.Enum):
     """A kernel thread between two events."""
 
 
-class Guard(enum.Enum):
+class Precondition(enum.Enum):
     """What must be so for an event to be possible, besides that the scenario has it."""
 
     NONE = enum.auto()
@@ -74,7 +74,7 @@ class Event:
     arguments: Arguments = field(default=NoArguments(), compare=False)
     fixed: Mapping[str, bool] = field(default_factory=dict, compare=False)
     """Further arguments of the operation, always the same."""
-    guard: Guard = field(default=Guard.NONE, compare=False)
+    guard: Precondition = field(default=Precondition.NONE, compare=False)
     hook: Hook | None = field(default=None, compare=False)
     """The hook without which a design does not have the event."""
     needs: tuple[Event, ...] = field(default=(), compare=False)

@@ -43,7 +43,7 @@ class Effect(enum.Enum):
 
 
 @dataclass(frozen=True)
-class Result:
+class HookResult:
     """What the last hook returned: an error number, or true."""
 
 
@@ -82,7 +82,7 @@ class Every:
     conditions: tuple[Condition, ...]
 
 
-Condition: TypeAlias = Result | Argument | Says | Has | Not | Every
+Condition: TypeAlias = HookResult | Argument | Says | Has | Not | Every
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class If:
+class Decision:
     """A decision, made in the step in which it stands."""
 
     condition: Condition
@@ -104,7 +104,7 @@ class If:
     otherwise: Body = ()
 
 
-Node: TypeAlias = "Effect | Call | If"
+Node: TypeAlias = "Effect | Call | Decision"
 Body: TypeAlias = "tuple[Node, ...]"
 
 
@@ -134,7 +134,7 @@ def effects(body: Body) -> Iterator[Effect]:
         match node:
             case Effect():
                 yield node
-            case If(_, then, otherwise):
+            case Decision(_, then, otherwise):
                 yield from effects((*then, *otherwise))
 
 
@@ -144,7 +144,7 @@ def calls(body: Body) -> Iterator[Call]:
         match node:
             case Call():
                 yield node
-            case If(_, then, otherwise):
+            case Decision(_, then, otherwise):
                 yield from calls((*then, *otherwise))
 
 
@@ -154,7 +154,7 @@ def following(body: Body, number: int) -> Body:
         inside = len(list(calls((node,))))
         if number < inside:
             rest = body[index + 1 :]
-            if not isinstance(node, If):
+            if not isinstance(node, Decision):
                 return rest
             before = len(list(calls(node.then)))
             branch = (node.then, number) if number < before else (node.otherwise, number - before)
@@ -164,16 +164,16 @@ def following(body: Body, number: int) -> Body:
     raise IndexError(message)
 
 
-_SUCCEEDED: Final = Not(Result())
+_SUCCEEDED: Final = Not(HookResult())
 
 IOPERM: Final = Operation(
     "ioperm",
-    (Call(hooks.IOPERM, "ioperm() returns"), If(_SUCCEEDED, (Effect.GRANT_PORTS,))),
+    (Call(hooks.IOPERM, "ioperm() returns"), Decision(_SUCCEEDED, (Effect.GRANT_PORTS,))),
     arguments=(("ports", Kind.PORTS), ("turn_on", Kind.FLAG)),
 )
 IOPL: Final = Operation(
     "iopl",
-    (Call(hooks.IOPL, "iopl() returns"), If(_SUCCEEDED, (Effect.GRANT_LEVEL,))),
+    (Call(hooks.IOPL, "iopl() returns"), Decision(_SUCCEEDED, (Effect.GRANT_LEVEL,))),
     arguments=(("level", Kind.LEVEL),),
 )
 _UNWIND: Final[Body] = (Call(hooks.FORK_FAILED, "fork: unwound"), Effect.FREE_CHILD)
@@ -181,9 +181,9 @@ FORK: Final = Operation(
     "fork",
     (
         Call(hooks.FORK, "fork returns"),
-        If(
+        Decision(
             _SUCCEEDED,
-            (If(Argument("fails"), _UNWIND, (Effect.START_CHILD,)),),
+            (Decision(Argument("fails"), _UNWIND, (Effect.START_CHILD,)),),
             (Effect.FREE_CHILD,),
         ),
     ),
@@ -197,7 +197,7 @@ EXEC: Final = Operation(
     "exec",
     (
         Call(hooks.EXECVE, "execve() returns"),
-        If(
+        Decision(
             Every((Has(hooks.EXECVE), Not(Says("iopl_survives_exec")))),
             (Effect.REVOKE_LEVEL,),
         ),
@@ -213,7 +213,7 @@ FAULT: Final = Operation(
     "fault",
     (
         Call(hooks.GENERAL_PROTECTION, "the #GP handler returns"),
-        If(Every((Argument("granted"), Not(Result()))), (Effect.REPORT_REFUSAL,)),
+        Decision(Every((Argument("granted"), Not(HookResult()))), (Effect.REPORT_REFUSAL,)),
     ),
     arguments=(("granted", Kind.FLAG),),
 )

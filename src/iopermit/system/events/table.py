@@ -2,7 +2,7 @@
 
 from iopermit.system.events import hooks, operations
 from iopermit.system.events.arguments import Child, Granted, Level, Ports
-from iopermit.system.events.event import EVERYBODY, USERS, Asked, Event, Guard, register
+from iopermit.system.events.event import EVERYBODY, USERS, Asked, Event, Precondition, register
 
 Event.IOPERM = register(
     Event(
@@ -36,7 +36,7 @@ Event.FORK = register(
         operation=operations.FORK,
         arguments=Child(),
         fixed={"fails": False, "kernel_thread": False},
-        guard=Guard.FREE_SLOT,
+        guard=Precondition.FREE_SLOT,
     )
 )
 Event.FORK_FAILS = register(
@@ -49,7 +49,7 @@ Event.FORK_FAILS = register(
         operation=operations.FORK,
         arguments=Child(),
         fixed={"fails": True, "kernel_thread": False},
-        guard=Guard.FREE_SLOT,
+        guard=Precondition.FREE_SLOT,
     )
 )
 Event.EXIT = register(
@@ -72,7 +72,7 @@ Event.IO_THREAD = register(
         operation=operations.FORK,
         arguments=Child(),
         fixed={"fails": False, "kernel_thread": True},
-        guard=Guard.FREE_SLOT,
+        guard=Precondition.FREE_SLOT,
     )
 )
 Event.IO_THREAD_FAILS = register(
@@ -86,7 +86,7 @@ Event.IO_THREAD_FAILS = register(
         operation=operations.FORK,
         arguments=Child(),
         fixed={"fails": True, "kernel_thread": True},
-        guard=Guard.FREE_SLOT,
+        guard=Precondition.FREE_SLOT,
     )
 )
 Event.EXEC = register(
@@ -107,7 +107,7 @@ Event.DROP_PRIVILEGE = register(
         asked=Asked.PLAIN,
         who=USERS,
         operation=operations.DROP_PRIVILEGE,
-        guard=Guard.PRIVILEGED,
+        guard=Precondition.PRIVILEGED,
     )
 )
 Event.SWITCH = register(
@@ -164,7 +164,7 @@ Event.FAULT = register(
         who=USERS,
         operation=operations.FAULT,
         arguments=Granted(),
-        guard=Guard.REFUSED,
+        guard=Precondition.REFUSED,
         hook=hooks.GENERAL_PROTECTION,
     )
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from iopermit.system.events import Guard, Who, events_of
+from iopermit.system.events import Precondition, Who, events_of
 from iopermit.system.events.hooks import RETURN_TO_USER
 from iopermit.translate.environment.operations import OperationLowering
 from iopermit.translate.environment.specification import Specification
@@ -117,9 +117,9 @@ def _refused(builder: EnvironmentBuilder, choice: Choice) -> Expr:
     return differ(binary("and", refused, ports), 0)
 
 
-_GUARDS: Final[Mapping[Guard, Callable[[EnvironmentBuilder, Choice], Expr]]] = {
-    Guard.NONE: _always,
-    Guard.PRIVILEGED: _privileged,
-    Guard.FREE_SLOT: _free_slot,
-    Guard.REFUSED: _refused,
+_GUARDS: Final[Mapping[Precondition, Callable[[EnvironmentBuilder, Choice], Expr]]] = {
+    Precondition.NONE: _always,
+    Precondition.PRIVILEGED: _privileged,
+    Precondition.FREE_SLOT: _free_slot,
+    Precondition.REFUSED: _refused,
 }

@@ -8,12 +8,12 @@ from iopermit.system.events.hooks import Kind, Returns
 from iopermit.system.events.operations import (
     Argument,
     Call,
+    Decision,
     Effect,
     Every,
     Has,
-    If,
+    HookResult,
     Not,
-    Result,
     Says,
     calls,
 )
@@ -85,7 +85,7 @@ class OperationLowering:
                 return [*done, *self._statements(rest, end, result)]
             case Call(hook, returns):
                 return [Goto(self._call(hook, returns, rest, end))]
-            case If(condition, then, otherwise):
+            case Decision(condition, then, otherwise):
                 truth = self._truth(condition, result)
                 if isinstance(truth, Const):
                     chosen = then if truth.value else otherwise
@@ -160,7 +160,7 @@ class OperationLowering:
     def _truth(self, condition: Condition, result: Field | None) -> Expr:
         """Return whether a condition is met; a constant if that is known."""
         match condition:
-            case Result():
+            case HookResult():
                 return Load(result, TASK) if result is not None else const(0)
             case Argument(name):
                 return const(0) if name in self._never else self._operands[name]

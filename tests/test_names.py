@@ -1,0 +1,50 @@
+"""One word for one thing: no class name is defined twice."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+CODE: Final = Path(__file__).parent.parent / "src/iopermit"
+
+LANGUAGE: Final = CODE / "designs"
+"""Each design is a file of its own. It declares state by the names of the language (Task, Cpu, Tss,
+Globals) and of its kernel (IoBitmap, BitmapBlock): the same words for the same things."""
+
+STILL_TWICE: Final = frozenset({"Effect", "Ending", "Operation", "SearchResult"})
+"""Names that kernel trees give to other things than events and the searches."""
+
+
+def classes(file: Path) -> set[str]:
+    """Return the names of the classes that a file defines."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    return {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+
+
+def defined_twice(files: Iterable[Path]) -> dict[str, list[Path]]:
+    """Return the names of classes that several files define, with these files."""
+    places = defaultdict(list)
+    for file in files:
+        for name in classes(file):
+            places[name].append(file)
+    return {name: found for name, found in places.items() if len(found) > 1}
+
+
+def test_no_class_name_is_defined_twice() -> None:
+    """Whoever reads the name of a class knows which one is meant."""
+    files = [file for file in CODE.rglob("*.py") if not file.is_relative_to(LANGUAGE)]
+    assert defined_twice(files).keys() == STILL_TWICE
+
+
+def test_a_name_defined_twice_is_found(tmp_path: Path) -> None:
+    """Classes in functions and classes count, too; a class used elsewhere is not defined there."""
+    texts = ("class One: pass", "def f():\n    class One: pass", "from a import One\nTwo = One")
+    files = [tmp_path / f"{number}.py" for number in range(len(texts))]
+    for file, text in zip(files, texts, strict=True):
+        file.write_text(text)
+    assert defined_twice(files) == {"One": files[:2]}
