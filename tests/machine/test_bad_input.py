@@ -42,9 +42,10 @@ def refused(file: Path, *words: str) -> None:
 
 
 def test_text_and_scripts(tmp_path: Path) -> None:
-    """A text file, a script and an empty file are no ELF programs."""
+    """A text file, a script without an interpreter and an empty file are no programs."""
     refused(executable(tmp_path, "text", b"hello\n"), "not an ELF file")
-    refused(executable(tmp_path, "script", b"#!/bin/sh\n"), "a script")
+    refused(executable(tmp_path, "script", b"#!\n"), "names no interpreter")
+    refused(executable(tmp_path, "other", b"#!/no/such\n"), "/no/such", "No such file")
     refused(executable(tmp_path, "empty", b""), "an empty file")
 
 

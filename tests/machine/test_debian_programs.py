@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import re
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.machine.kvm import BACKENDS, require_backend
 from tests.support.machine.packages import library_path, unpacked
+from tests.support.machine.public import public_folder
 from tests.support.machine.reference import DIRECT, DIRECT_ISA, debian_programs_on_linux
 from tests.support.machine.running import iopermit_run
 
 from iopermit.machine.devices.topology import Q35
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
-@pytest.fixture(scope="session")
-def pciutils() -> Path:
+@pytest.fixture(scope="module")
+def pciutils() -> Iterator[Path]:
     """Give a folder with the files of pciutils and what it needs beside the C library."""
-    return unpacked("pciutils", "libpci3", "libkmod2", "pci.ids")
+    files = unpacked("pciutils", "libpci3", "libkmod2", "pci.ids")
+    with public_folder() as folder:
+        yield shutil.copytree(files, folder / "pciutils", symlinks=True)
 
 
 @pytest.fixture(scope="session")

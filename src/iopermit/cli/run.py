@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -21,10 +23,11 @@ if TYPE_CHECKING:
 
     from iopermit.machine.clock import Clock
     from iopermit.machine.devices.bus import Bus
-    from iopermit.machine.run import Result
+    from iopermit.machine.emulator import Result
 
 SCHEMA = "iopermit/run/1"
 _BACKENDS = ("unicorn", "kvm")
+_SANDBOX = ("auto", "on", "off")
 
 
 def run(  # noqa: PLR0913 - one argument for each option
@@ -62,6 +65,17 @@ def run(  # noqa: PLR0913 - one argument for each option
     memory: Annotated[
         str, typer.Option(metavar="SIZE", help="Physical memory, as 64M or 1G.")
     ] = "1G",
+    root: Annotated[
+        Path, typer.Option(metavar="DIR", help="The directory that programs see as /.")
+    ] = Path("/"),
+    as_root_files: Annotated[
+        bool,
+        typer.Option("--as-root-files", help="Show files too that only root or their owner reads."),
+    ] = False,
+    sandbox: Annotated[
+        str,
+        typer.Option(metavar="WHEN", help="Landlock, seccomp and so on: `auto`, `on` or `off`."),
+    ] = "auto",
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write a summary as JSON.")
     ] = None,
@@ -74,13 +88,21 @@ def run(  # noqa: PLR0913 - one argument for each option
     """
     if cpu not in _BACKENDS:
         raise BadInputError(f"there is no CPU back end {cpu!r}; choose {' or '.join(_BACKENDS)}")
+    if sandbox not in _SANDBOX:
+        raise BadInputError(f"--sandbox {sandbox}: choose from {', '.join(_SANDBOX)}")
+    if timeout is not None and not math.isfinite(timeout):
+        raise BadInputError(f"--timeout {timeout}: it takes a number of seconds")
+    if not root.is_dir():
+        raise BadInputError(f"--root {root}: there is no such directory")
+    streams = reserve_standard_streams()
     for file in (io_log, serial, json_file):
         if file is not None:
             check_writable(file)
 
+    from iopermit.machine.emulator import Command, Outputs
     from iopermit.machine.errors import MachineError
     from iopermit.machine.program.elf import ExecError  # takes its time
-    from iopermit.machine.run import Command, run_program
+    from iopermit.machine.run import run_program
     from iopermit.machine.tasks.machine import (
         MEMORY,
         SMALLEST_MEMORY,
@@ -94,18 +116,24 @@ def run(  # noqa: PLR0913 - one argument for each option
         raise BadInputError(f"--memory {memory}: choose from 8M to 1G")
     switches = dict.fromkeys(option or (), True)
     try:
-        machine = Options(chosen, switches, cpu, cpus, seed, max_tasks, user, size)
+        machine = Options(
+            chosen, switches, cpu, cpus, seed, max_tasks, user, size,
+            os.path.realpath(root), as_root_files, sandbox, timeout,
+        )  # fmt: skip
         with contextlib.ExitStack() as stack:
             log = stack.enter_context(io_log.open("w", encoding="utf-8")) if io_log else None
             target = 1 if serial is None else serial
             sent = stack.enter_context(open(target, "wb", 0, closefd=serial is not None))
-            result = run_program(
-                Command(_find(program), [program, *(arguments or [])]),
-                machine,
+            written = [file.fileno() for file in (log, sent) if file is not None]
+            outputs = Outputs(
                 _bus_maker(log, sent),
-                timeout=timeout,
+                log.flush if log else lambda: None,
+                written,
+                streams,
                 strace=sys.stderr if strace else None,
             )
+            path = program if root != Path("/") and "/" in program else _find(program, root)
+            result = run_program(Command(path, [program, *(arguments or [])]), machine, outputs)
     except (ExecError, MachineError, ValueError) as error:
         raise BadInputError(str(error)) from error
     if json_file is not None:
@@ -113,11 +141,31 @@ def run(  # noqa: PLR0913 - one argument for each option
     return _finish(result)
 
 
-def _find(program: str) -> str:
+def reserve_standard_streams() -> tuple[bool, bool, bool]:
+    """Return which of descriptors 0, 1 and 2 are open, and let nothing else get their numbers."""
+    states = []
+    for number in range(3):
+        try:
+            os.fstat(number)
+            states.append(True)
+        except OSError:
+            states.append(False)
+            nothing = os.open(os.devnull, os.O_RDWR)
+            if nothing != number:
+                os.dup2(nothing, number)
+                os.close(nothing)
+    return states[0], states[1], states[2]
+
+
+def _find(program: str, root: Path) -> str:
     """Return the path of a program; a name without a slash is looked up in PATH."""
     if "/" in program:
         return program
-    found = shutil.which(program)
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    for folder in folders if root != Path("/") else ():
+        if os.access(os.path.join(root, folder.lstrip("/"), program), os.X_OK):
+            return f"{folder}/{program}"
+    found = shutil.which(program) if root == Path("/") else None
     if found is None:
         raise BadInputError(f"there is no program {program!r} on the PATH; for a file: ./{program}")
     return found
@@ -133,7 +181,7 @@ def _bus_maker(log: TextIO | None, serial: BinaryIO) -> Callable[[Clock], Bus]:
 
 
 def _finish(result: Result) -> ExitCode | ProgramStatus:
-    from iopermit.machine.run import End  # takes its time
+    from iopermit.machine.emulator import End  # takes its time
 
     if result.message:
         complain(f"iopermit: {result.message}")

@@ -1,182 +1,212 @@
-"""Runs a program on a machine: load, memory, tasks, loop; the entry point of the layer."""
+"""Runs a program on a machine, in a process that can do nothing else; the entry point.
+
+Two processes: the emulator, which executes the program and has given up every right on the host
+by then, and the broker, this process, which opens files for it as far as the policy goes.
+"""
 
 from __future__ import annotations
 
-import enum
+import contextlib
+import errno
 import os
+import signal
+import socket
+import stat
 import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TextIO
+import time
+import traceback
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from iopermit.machine.cpu.interface import RIP, RSP
 from iopermit.machine.credentials import Credentials
+from iopermit.machine.emulator import End, First, Result, emulate
 from iopermit.machine.errors import MachineError
-from iopermit.machine.files.open_files import FileTable, HostStream
-from iopermit.machine.program import elf
-from iopermit.machine.syscalls.dispatch import Dispatcher
-from iopermit.machine.tasks.machine import Machine, Options
-from iopermit.machine.tasks.process import SignalHandlers, UserProcess, UserTask
-from iopermit.machine.tasks.scheduler import Scheduler, TimeoutExpiredError
-from iopermit.machine.watchdog import Watchdog
-from iopermit.system.crash import HeapExhaustedError, KernelCrash
+from iopermit.machine.isolation.broker import Broker, HostFiles
+from iopermit.machine.isolation.host_walk import HostTree
+from iopermit.machine.isolation.policy import Policy
+from iopermit.machine.isolation.sandbox import keep_only
+from iopermit.machine.isolation.walks import components
+from iopermit.machine.program.elf import ExecError
+from iopermit.machine.tasks import own_trees
+from iopermit.system.crash import KernelCrash
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from iopermit.machine.emulator import Command, Outputs
+    from iopermit.machine.isolation.walks import Answer
+    from iopermit.machine.tasks.machine import Options
 
-    from iopermit.machine.clock import Clock
-    from iopermit.machine.devices.bus import Bus
-
-_SIGNALLED: Final = 128
 _ORDINARY_UID: Final = 1000
+_GRACE: Final = 5.0
+"""Seconds after the end of the time in which the emulator is to say so."""
 
 
-class End(enum.Enum):
-    """How a run ended."""
+class EmulatorError(Exception):
+    """The emulator failed; `details` has what is known, for a report."""
 
-    EXITED = "exited"
-    KILLED = "killed"
-    CRASHED = "kernel crashed"
-    TIMEOUT = "timeout"
-    STUCK = "stuck"
+    def __init__(self, message: str, details: str = "") -> None:
+        self.details = details
+        super().__init__(message)
 
 
-@dataclass(frozen=True)
-class Result:
-    """What became of a run.
-
-    Attributes:
-        end: how it ended.
-        status: what a shell would call the program's exit status; 0 if it has none.
-        message: what is to be said about an end other than the program's.
-        accesses: port accesses that the processor allowed.
-        leaks: how many of them the specification did not grant.
-        calls: system calls.
-        switches: context switches.
-        nanoseconds: virtual time that passed.
-    """
-
-    end: End
-    status: int
-    message: str
-    accesses: int
-    leaks: int
-    calls: int
-    switches: int
-    nanoseconds: int
-
-
-@dataclass(frozen=True)
-class Command:
-    """What to run: a path, arguments with the program's name first, and the environment."""
-
-    path: str
-    arguments: Sequence[str]
-    environment: Sequence[bytes] | None = None
-
-
-def run_program(
-    command: Command,
-    options: Options,
-    make_bus: Callable[[Clock], Bus],
-    *,
-    timeout: float | None = None,
-    strace: TextIO | None = None,
-    messages: TextIO | None = None,
-) -> Result:
+def run_program(command: Command, options: Options, outputs: Outputs) -> Result:
     """Run a program to its end.
 
     Args:
         command: the program.
         options: the machine.
-        make_bus: connects the port devices.
-        timeout: seconds after which the run is given up.
-        strace: where to print system calls and port accesses.
-        messages: where to say what is not served; standard error if None.
+        outputs: where everything goes, already open.
 
     Raises:
         ExecError: the program cannot be loaded.
         MachineError: the CPU back end cannot be used.
+        ValueError: the design has no such option.
+        EmulatorError: the emulator failed.
+        KeyboardInterrupt: the user interrupted the run.
     """
-    machine = Machine(options, make_bus, strace=strace, messages=messages)
+    ids = Credentials.of_user(_ORDINARY_UID) if options.user else Credentials()
+    policy = Policy(options.root, options.as_root_files, ids if options.user else None)
     try:
-        credentials = Credentials.of_user(_ORDINARY_UID) if options.user else Credentials()
-        image = elf.read_image(command.path)
-        program = _load(machine, image, command, credentials)
-        _start(machine, program, credentials)
-        return _loop(machine, timeout)
+        tree = HostTree(policy, own_trees.NAMES)
+    except OSError as error:
+        raise MachineError(f"--root {options.root}: {error.strerror}") from error
+    try:
+        return _in_two_processes(tree, command, options, outputs, ids)
     finally:
-        machine.backend.close()
+        tree.close()
 
 
-def _load(
-    machine: Machine, image: elf.ElfImage, command: Command, credentials: Credentials
-) -> elf.Program:
-    """Return the program in fresh memory. Raises ExecError."""
-    environment = command.environment
-    if environment is None:
-        environment = [key + b"=" + value for key, value in os.environb.items()]
-    arguments = [os.fsencode(argument) for argument in command.arguments]
-    space = machine.new_space(image.bits)
-    return elf.load(image, space, arguments, environment, credentials, machine.entropy)
-
-
-def _start(machine: Machine, program: elf.Program, credentials: Credentials) -> None:
-    """Make the first process, whose task is about to execute its first instruction."""
-    files = FileTable()
-    for number, stream in enumerate((sys.__stdin__, sys.__stdout__, sys.__stderr__)):
+def _in_two_processes(
+    tree: HostTree, command: Command, options: Options, outputs: Outputs, ids: Credentials
+) -> Result:
+    cwd = _working_directory(options.root)
+    names = components(command.path)[0]
+    if not command.path.startswith("/"):
+        names = [*components(cwd)[0], *names]
+    answer = tree.name_program(names, ids)
+    first = _first(command.path, answer, cwd, ids)
+    ours, theirs = socket.socketpair()
+    for stream in (sys.stdout, sys.stderr):
         if stream is not None:
-            files.add(HostStream(path=f"/dev/fd/{number}", descriptor=number))
-    pid = machine.new_pid()
-    process = UserProcess(
-        pid, None, program.space, files, SignalHandlers(), _working_directory(), program.path,
-        program.bits, group=pid, session=pid, name=os.path.basename(program.path),
-    )  # fmt: skip
-    context = machine.backend.new_context(program.bits)
-    context.registers[RIP], context.registers[RSP] = program.start, program.stack
-    task = UserTask(pid, 0, process, context, credentials)
-    task.affinity = frozenset(range(machine.options.cpus))
-    process.tasks.append(task)
-    machine.tasks[pid], machine.processes[pid], machine.init = task, process, process
-    machine.system.threads[0].record.privileged = credentials.raw_io
+            stream.flush()
+    child = os.fork()
+    if child == 0:
+        ours.close()
+        _be_the_emulator(theirs, first, command, options, outputs)
+    theirs.close()
+    os.close(first.descriptor)
+    with ours:
+        report = _serve(Broker(tree, ours), child, options.timeout)
+    return _result(report, child, options.timeout)
 
 
-def _loop(machine: Machine, timeout: float | None) -> Result:
-    """Let the tasks run until the first process ends, or something else ends the run."""
-    scheduler = Scheduler(machine, Dispatcher(machine).serve)
-    watchdog = Watchdog(scheduler, timeout)
-    end, status, message = End.EXITED, 0, ""
+def _first(path: str, answer: Answer, cwd: str, ids: Credentials) -> First:
+    """Return the program that the user named, open. Raises ExecError."""
+    if answer.descriptor >= 0 and answer.status is not None:
+        path = "/" + "/".join(answer.path)
+        return First(path, answer.descriptor, answer.status, cwd, ids)
+    if answer.status is None:
+        number = answer.error or errno.ENOENT
+        raise ExecError(number, f"cannot open {path}: {os.strerror(number)}")
+    what = "is not executable" if stat.S_ISREG(answer.status.mode) else "is not a file"
+    raise ExecError(errno.EACCES, f"{path} {what}")
+
+
+def _working_directory(root: str) -> str:
+    """Return the working directory as programs see it: / if it was removed or is outside."""
     try:
-        code = scheduler.run()
-        if code & 0x7F:
-            end, status = End.KILLED, _SIGNALLED + (code & 0x7F)
-        else:
-            status = code >> 8 & 0xFF
-    except TimeoutExpiredError:
-        end, message = End.TIMEOUT, f"the program did not end within {timeout:g} s"
-    except MachineError as error:
-        end, message = End.STUCK, str(error)
-    except HeapExhaustedError as error:
-        end, message = End.STUCK, f"{error}; a larger --max-tasks makes more room"
-    except KernelCrash as crash:
-        end = End.CRASHED
-        message = f"BUG: kernel crash in {machine.options.design.id}: {crash}"
-    finally:
-        watchdog.stop()
-    return Result(
-        end,
-        status,
-        message,
-        machine.ports.accesses,
-        machine.ports.leaks,
-        machine.calls,
-        scheduler.switches,
-        machine.clock.monotonic,
-    )
-
-
-def _working_directory() -> str:
-    """Return the host's working directory, or the root if it was removed."""
-    try:
-        return os.getcwd()
+        directory = os.getcwd()
     except OSError:
         return "/"
+    inside = os.path.realpath(root)
+    if inside == "/":
+        return directory
+    if directory == inside or directory.startswith(inside + "/"):
+        return directory[len(inside) :] or "/"
+    return "/"
+
+
+# The emulator's process.
+
+
+def _be_the_emulator(
+    connection: socket.socket, first: First, command: Command, options: Options, outputs: Outputs
+) -> NoReturn:
+    """Run the program, tell the broker's process how that ended, and end."""
+    report: dict[str, Any] = {}
+    try:
+        host = HostFiles(connection)
+        keep_only([connection.fileno(), first.descriptor, *outputs.descriptors])
+        report = _report(host, first, command, options, outputs)
+        outputs.flush()
+        host.report(report)
+    except BaseException:  # noqa: BLE001 - nothing may come back into the code of the other process
+        os._exit(1)
+    os._exit(0)
+
+
+def _report(
+    host: HostFiles, first: First, command: Command, options: Options, outputs: Outputs
+) -> dict[str, Any]:
+    try:
+        result = emulate(host, first, command, options, outputs)
+    except ExecError as error:
+        return {"ended": "ExecError", "errno": error.errno, "message": str(error)}
+    except (MachineError, ValueError) as error:
+        return {"ended": type(error).__name__, "message": str(error)}
+    except KernelCrash as crash:
+        message = f"BUG: kernel crash in {options.design.id}: {crash}"
+        return {"ended": "result", "result": Result(End.CRASHED, message=message).as_message()}
+    except KeyboardInterrupt:
+        return {"ended": "interrupted"}
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told as a fault of iopermit
+        message = f"{type(error).__name__}: {error}"
+        return {"ended": "fault", "message": message, "details": traceback.format_exc()}
+    return {"ended": "result", "result": result.as_message()}
+
+
+# The broker's process.
+
+
+def _serve(broker: Broker, child: int, timeout: float | None) -> dict[str, Any] | None:
+    """Serve the emulator until it ends; what interrupts this process interrupts it too."""
+    previous = None
+    with contextlib.suppress(ValueError):
+        # Outside the main thread there are no signals.
+        previous = signal.signal(signal.SIGINT, lambda *_: os.kill(child, signal.SIGINT))
+    try:
+        return broker.serve(None if timeout is None else time.monotonic() + timeout + _GRACE)
+    except BaseException:
+        os.kill(child, signal.SIGKILL)
+        raise
+    finally:
+        if previous is not None:
+            signal.signal(signal.SIGINT, previous)
+
+
+def _result(report: dict[str, Any] | None, child: int, timeout: float | None) -> Result:
+    """Return what the emulator reports, of which nothing is believed; raise what it raised."""
+    if report is None:
+        # It is gone, or does not answer: then it is now.
+        os.kill(child, signal.SIGKILL)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if report is None and status == -signal.SIGKILL and timeout is not None:
+        return Result(End.TIMEOUT, message=f"the program did not end within {timeout:g} s")
+    if report is None:
+        how = f"signal {-status}" if status < 0 else f"status {status}"
+        raise EmulatorError(f"the emulator ended with {how} and without a report")
+    message = str(report.get("message", ""))
+    match report.get("ended"):
+        case "result":
+            try:
+                return Result.from_message(report["result"])
+            except (ValueError, TypeError, KeyError, AttributeError) as error:
+                raise EmulatorError("the emulator sent a report that makes no sense") from error
+        case "ExecError":
+            raise ExecError(errno.ENOEXEC, message)
+        case "MachineError":
+            raise MachineError(message)
+        case "ValueError":
+            raise ValueError(message)
+        case "interrupted":
+            raise KeyboardInterrupt
+        case _:
+            raise EmulatorError(message, str(report.get("details", "")))

@@ -26,18 +26,23 @@ class Watchdog:
     So the thread waits for the number of the signal, which Python writes to a pipe at once.
     """
 
-    def __init__(self, scheduler: Scheduler, seconds: float | None) -> None:
-        """Start to watch; after `seconds` the time is over (None: never)."""
-        self._scheduler = scheduler
-        self._deadline = None if seconds is None else time.monotonic() + seconds
-        self._reader, self._writer = os.pipe()
-        for end in (self._reader, self._writer):
-            os.set_blocking(end, False)
+    def __init__(self) -> None:
+        """Let Python write signals to the pipe; this needs rights that the sandbox takes away."""
+        self._reader, self._writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._deadline: float | None = None
+        self._scheduler: Scheduler | None = None
         self._previous: int | None = None
+        self._thread = threading.Thread(target=self._watch, daemon=True)
         with contextlib.suppress(ValueError):
             # Outside the main thread there are no signals to wait for.
             self._previous = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
-        self._thread = threading.Thread(target=self._watch, daemon=True)
+            # An exception would be lost in the callbacks of Unicorn.
+            signal.signal(signal.SIGINT, lambda *_: None)
+
+    def start(self, scheduler: Scheduler, seconds: float | None) -> None:
+        """Watch a run; after `seconds` its time is over (None: never)."""
+        self._scheduler = scheduler
+        self._deadline = None if seconds is None else time.monotonic() + seconds
         self._thread.start()
 
     def stop(self) -> None:
@@ -50,18 +55,19 @@ class Watchdog:
         os.close(self._writer)
 
     def _watch(self) -> None:
-        stopping = False
+        stopping, scheduler = False, self._scheduler
+        assert scheduler is not None
         while True:
             heard = self._wait(_NUDGE if stopping else None)
             if _OVER in heard:
                 return
             if self._deadline is not None and time.monotonic() >= self._deadline:
-                self._scheduler.expired = stopping = True
+                scheduler.expired = stopping = True
             if signal.SIGINT in heard:
-                self._scheduler.interrupted = stopping = True
+                scheduler.interrupted = stopping = True
             if stopping:
                 # Again and again: between two runs of the CPU it has no effect.
-                self._scheduler.machine.backend.stop()
+                scheduler.machine.backend.stop()
 
     def _wait(self, most: float | None) -> bytes:
         """Wait for a byte in the pipe, at most until the time is over; return what came."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from iopermit.machine.file_status import FileStatus
 from iopermit.machine.memory.address_space import AddressSpace
 from iopermit.machine.memory.areas import (
     PROT_EXEC,
@@ -14,7 +15,7 @@ from iopermit.machine.memory.areas import (
     PROT_WRITE,
     Area,
     BadAddressError,
-    FilePages,
+    HostPages,
     SharedPages,
 )
 from iopermit.machine.memory.paging import (
@@ -235,7 +236,7 @@ def test_files_are_mapped_with_zeros_behind(space: AddressSpace, tmp_path: Path)
     """A private mapping has the file's bytes, then zeros, and never changes the file."""
     file = tmp_path / "file"
     file.write_bytes(b"a" * PAGE + b"b" * 100)
-    pages = FilePages(os.open(file, os.O_RDONLY), PAGE + 100)
+    pages = HostPages(os.open(file, os.O_RDONLY), FileStatus.of(file.stat()))
     space.add(Area(BASE, BASE + 3 * PAGE, RW, pages, 0, 2 * PAGE))
     assert space.read(BASE + PAGE - 1, 2) == b"ab"
     assert space.read(BASE + PAGE + 99, 3) == b"b\0\0"
@@ -254,7 +255,7 @@ def test_cached_file_pages_make_room(tmp_path: Path) -> None:
     space = AddressSpace(memory, TOP, lambda: None)
     file = tmp_path / "file"
     file.write_bytes(bytes(200 * PAGE))
-    pages = FilePages(os.open(file, os.O_RDONLY), 200 * PAGE)
+    pages = HostPages(os.open(file, os.O_RDONLY), FileStatus.of(file.stat()))
     space.add(Area(BASE, BASE + 200 * PAGE, PROT_READ, pages, 0, 200 * PAGE))
     space.read(BASE, 200 * PAGE)
     space.remove(BASE, BASE + 200 * PAGE)

@@ -1,56 +1,23 @@
-"""Open files of programs: host files for reading, standard streams, descriptors.
-
-Nothing here can write to a host file, and nothing opens a device node of the host.
-"""
+"""Open files of programs: the interface of all of them, and the table of descriptors."""
 
 from __future__ import annotations
 
 import errno
 import os
-import select
 import stat
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from iopermit.machine.errors import Blocked, KernelError
+from iopermit.machine.errors import KernelError
+from iopermit.machine.file_status import Entry, FileStatus
+
+if TYPE_CHECKING:
+    from iopermit.machine.memory.physical import Charge, PhysicalMemory
 
 O_WRONLY, O_RDWR, O_NONBLOCK, O_APPEND = 1, 2, 0o4000, 0o2000
-
-
-@dataclass
-class FileStatus:
-    """What stat(2) tells; times in nanoseconds."""
-
-    mode: int
-    inode: int = 1
-    device: int = 0
-    special: int = 0
-    links: int = 1
-    uid: int = 0
-    gid: int = 0
-    size: int = 0
-    blocks: int = 0
-    accessed: int = 0
-    modified: int = 0
-    changed: int = 0
-
-    @staticmethod
-    def of(status: os.stat_result) -> FileStatus:
-        """Return the status of a host file."""
-        return FileStatus(
-            status.st_mode,
-            status.st_ino,
-            status.st_dev,
-            status.st_rdev,
-            status.st_nlink,
-            status.st_uid,
-            status.st_gid,
-            status.st_size,
-            status.st_blocks,
-            status.st_atime_ns,
-            status.st_mtime_ns,
-            status.st_ctime_ns,
-        )
+ACCESS_MODE: Final = 3
+_ENTRY_SIZE: Final = 256
+"""Bytes that a descriptor counts."""
 
 
 @dataclass(eq=False)
@@ -58,20 +25,29 @@ class OpenFile:
     """An open file description; by itself one that can neither be read nor written."""
 
     path: str = ""
+    """The canonical path, or what /proc/self/fd shows."""
     flags: int = 0
     users: int = 0
 
     def read(self, size: int) -> bytes:
         """Return up to `size` bytes. Raises KernelError, Blocked."""
-        raise KernelError(errno.EBADF if not size else errno.EINVAL)
+        raise KernelError(errno.EINVAL)
 
     def write(self, data: bytes) -> int:
         """Write and return how many bytes. Raises KernelError, Blocked."""
-        raise KernelError(errno.EBADF if not data else errno.EINVAL)
+        raise KernelError(errno.EINVAL)
 
     def pread(self, size: int, offset: int) -> bytes:
         """Return bytes from an offset. Raises KernelError."""
         raise KernelError(errno.ESPIPE)
+
+    def pwrite(self, data: bytes, offset: int) -> int:
+        """Write at an offset and return how many bytes. Raises KernelError."""
+        raise KernelError(errno.ESPIPE)
+
+    def truncate(self, size: int) -> None:
+        """Change the size. Raises KernelError."""
+        raise KernelError(errno.EINVAL)
 
     def seek(self, offset: int, whence: int) -> int:
         """Move the position. Raises KernelError."""
@@ -81,6 +57,10 @@ class OpenFile:
         """Return what fstat(2) tells."""
         return FileStatus(stat.S_IFCHR | 0o666)
 
+    def reopen(self, flags: int) -> OpenFile:
+        """Return a new description of the same thing. Raises KernelError."""
+        raise KernelError(errno.ENXIO)
+
     def readable(self) -> bool:
         """Return whether a read would not block."""
         return True
@@ -89,52 +69,37 @@ class OpenFile:
         """Return whether a write would not block."""
         return True
 
+    def can_read(self) -> bool:
+        """Return whether it was opened for reading."""
+        return self.flags & ACCESS_MODE != O_WRONLY
+
+    def can_write(self) -> bool:
+        """Return whether it was opened for writing."""
+        return bool(self.flags & ACCESS_MODE)
+
     def hung_up(self) -> bool:
         """Return whether the other end of a pipe is gone."""
         return False
+
+    def on_host(self) -> bool:
+        """Return whether only the host can make it ready."""
+        return False
+
+    def ready_at(self) -> int | None:
+        """Return the virtual time (ns) at which it gets ready by itself, if it does."""
+        return None
 
     def close(self) -> None:
         """Let go of what the file holds; nobody has it open any more."""
 
 
 @dataclass(eq=False)
-class HostFile(OpenFile):
-    """A regular file of the host, opened for reading."""
-
-    descriptor: int = -1
-
-    def read(self, size: int) -> bytes:
-        """Take the next bytes of the host file."""
-        return os.read(self.descriptor, size)
-
-    def write(self, data: bytes) -> int:
-        """Refuse: no host file is ever open for writing."""
-        raise KernelError(errno.EBADF)
-
-    def pread(self, size: int, offset: int) -> bytes:
-        """Read from an offset."""
-        return os.pread(self.descriptor, size, offset)
-
-    def seek(self, offset: int, whence: int) -> int:
-        """Move the position of the host file."""
-        return os.lseek(self.descriptor, offset, whence)
-
-    def status(self) -> FileStatus:
-        """Return the status of the host file."""
-        return FileStatus.of(os.fstat(self.descriptor))
-
-    def close(self) -> None:
-        """Close the host file."""
-        os.close(self.descriptor)
-
-
-@dataclass(eq=False)
 class Directory(OpenFile):
-    """A directory of the host."""
+    """A directory: what it had when it was opened."""
 
-    entries: list[tuple[str, int, int]] = field(default_factory=list)
-    """Name, inode and type of each entry."""
+    entries: list[Entry] = field(default_factory=list)
     position: int = 0
+    kept_status: FileStatus = field(default_factory=lambda: FileStatus(stat.S_IFDIR | 0o555))
 
     def read(self, size: int) -> bytes:
         """Refuse."""
@@ -142,50 +107,15 @@ class Directory(OpenFile):
 
     def seek(self, offset: int, whence: int) -> int:
         """Move the position among the entries."""
-        if whence == os.SEEK_SET:
-            self.position = offset
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self.position}.get(whence)
+        if base is None or not 0 <= base + offset < 1 << 63:
+            raise KernelError(errno.EINVAL)
+        self.position = base + offset
         return self.position
 
     def status(self) -> FileStatus:
-        """Return the status of the host directory."""
-        return FileStatus.of(os.stat(self.path))
-
-
-@dataclass(eq=False)
-class HostStream(OpenFile):
-    """Standard input, output or error of iopermit itself."""
-
-    descriptor: int = -1
-
-    def read(self, size: int) -> bytes:
-        """Read what there is."""
-        if not self.readable():
-            raise Blocked(self.readable, host=True)
-        return os.read(self.descriptor, size)
-
-    def write(self, data: bytes) -> int:
-        """Send everything."""
-        done = 0
-        while done < len(data):
-            try:
-                done += os.write(self.descriptor, data[done:])
-            except BlockingIOError:
-                select.select([], [self.descriptor], [])
-            except OSError as error:
-                raise KernelError(error.errno or errno.EIO) from error
-        return done
-
-    def readable(self) -> bool:
-        """Ask the host."""
-        return bool(select.select([self.descriptor], [], [], 0)[0])
-
-    def status(self) -> FileStatus:
-        """Return the status of the host's stream."""
-        return FileStatus.of(os.fstat(self.descriptor))
-
-    def is_terminal(self) -> bool:
-        """Return whether it is a terminal."""
-        return os.isatty(self.descriptor)
+        """Return the status that the directory had."""
+        return self.kept_status
 
 
 class FileTable:
@@ -194,9 +124,11 @@ class FileTable:
     MOST: Final = 1024
     """RLIMIT_NOFILE."""
 
-    def __init__(self) -> None:
-        """Make an empty table with one user."""
+    def __init__(self, memory: PhysicalMemory) -> None:
+        """Make an empty table with one user, whose entries count against `memory`."""
+        self._memory = memory
         self._files: dict[int, tuple[OpenFile, bool]] = {}
+        self._charge: Charge = memory.charge(0)
         self.users = 1
 
     def get(self, descriptor: int) -> OpenFile:
@@ -214,21 +146,47 @@ class FileTable:
         at_least: int = 0,
         at: int | None = None,
     ) -> int:
-        """Give an open file a descriptor: `at`, or the lowest free one. Raises KernelError."""
-        if at is None:
-            at = next(n for n in range(at_least, self.MOST + 1) if n not in self._files)
-        if not 0 <= at < self.MOST:
-            raise KernelError(errno.EMFILE)
-        if at in self._files:
-            self.close(at)
+        """Give an open file a descriptor: `at`, or the lowest free one.
+
+        If that fails, a file that nobody else has open is closed.
+
+        Raises:
+            KernelError: EBADF for a number that is out of range, EMFILE if the table is full,
+                EINVAL for a number that no descriptor can be at least.
+            OutOfMemoryError: there is no memory for the entry.
+        """
+        try:
+            number = self._free(at_least) if at is None else self._given(at)
+            if number not in self._files:
+                self._charge.resize((len(self._files) + 1) * _ENTRY_SIZE)
+        except BaseException:
+            if not file.users:
+                file.close()
+            raise
         file.users += 1
-        self._files[at] = (file, close_on_exec)
-        return at
+        if number in self._files:
+            self.close(number)
+        self._files[number] = (file, close_on_exec)
+        return number
+
+    def _free(self, at_least: int) -> int:
+        if not 0 <= at_least < self.MOST:
+            raise KernelError(errno.EINVAL)
+        free = next((n for n in range(at_least, self.MOST) if n not in self._files), None)
+        if free is None:
+            raise KernelError(errno.EMFILE)
+        return free
+
+    def _given(self, number: int) -> int:
+        if not 0 <= number < self.MOST:
+            raise KernelError(errno.EBADF)
+        return number
 
     def close(self, descriptor: int) -> None:
         """Close a descriptor. Raises KernelError (EBADF)."""
         file = self.get(descriptor)
         del self._files[descriptor]
+        self._charge.resize(len(self._files) * _ENTRY_SIZE)
         file.users -= 1
         if not file.users:
             file.close()
@@ -243,8 +201,9 @@ class FileTable:
         self._files[descriptor] = (self.get(descriptor), value)
 
     def copy(self) -> FileTable:
-        """Return a table with the same open files."""
-        result = FileTable()
+        """Return a table with the same open files. Raises OutOfMemoryError."""
+        result = FileTable(self._memory)
+        result._charge.resize(len(self._files) * _ENTRY_SIZE)
         for file, _ in self._files.values():
             file.users += 1
         result._files = dict(self._files)

@@ -43,8 +43,6 @@ class AddressSpace:
         self.tables = PageTables(memory)
         self.areas: list[Area] = []
         self.break_start = self.break_end = 0
-        self.program: object = None
-        """What execve(2) loaded, for /proc/self/exe."""
         self._invalidate = invalidate
         self._pages: dict[int, int] = {}
         self.users = 1
@@ -183,6 +181,16 @@ class AddressSpace:
             part[:] = data[done : done + len(part)]
             done += len(part)
 
+    def check(self, address: int, size: int, *, write: bool = True) -> None:
+        """Make sure that user memory can be accessed later. Raises BadAddressError."""
+        for _ in self._parts(address, size, WRITE_FAULT if write else 0):
+            pass
+
+    @property
+    def resident(self) -> int:
+        """How many pages are there."""
+        return len(self._pages)
+
     def read_string(self, address: int, limit: int = 4096) -> bytes:
         """Return a string without its final zero. Raises BadAddressError."""
         result = b""
@@ -200,7 +208,6 @@ class AddressSpace:
         child = AddressSpace(self.memory, self.top, self._invalidate)
         child.areas = list(self.areas)
         child.break_start, child.break_end = self.break_start, self.break_end
-        child.program = self.program
         for virtual, page in self._pages.items():
             area = self.find(virtual * PAGE)
             self.memory.share(page)
@@ -253,12 +260,9 @@ class AddressSpace:
         """Return a page with what the area has there."""
         offset = virtual * PAGE - area.start + area.offset
         if area.shared is not None:
-            number = offset // PAGE
-            if number not in area.shared.pages:
-                area.shared.pages[number] = self.memory.allocate()
-            page = area.shared.pages[number]
-            self.memory.share(page)
-            return page
+            return area.shared.page(offset // PAGE)
+        if area.copied is not None and offset // PAGE in area.copied.pages:
+            return area.copied.page(offset // PAGE)
         if area.file is None or offset >= area.file_end:
             return self.memory.allocate()
         key = (*area.file.identity, offset, min(area.file_end - offset, PAGE))

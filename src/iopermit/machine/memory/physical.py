@@ -39,6 +39,9 @@ class PhysicalMemory:
         self._free: list[int] = []
         self._users: dict[int, int] = {}
         self._was_code: set[int] = set()
+        self._charged = 0
+        self._held: list[int] = []
+        """Pages that stand for what the kernel keeps outside this memory."""
         self.page_cache: dict[tuple[int, ...], int] = {}
         """Pages of mapped files by file and place, kept while there is room. Never written."""
         self.stale_code = False
@@ -78,6 +81,26 @@ class PhysicalMemory:
                 self._was_code.discard(page)
                 self.stale_code = True
 
+    def charge(self, size: int) -> Charge:
+        """Set memory aside for what the kernel keeps; it is given back when the charge is gone.
+
+        Args:
+            size: bytes.
+
+        Raises:
+            OutOfMemoryError: there is none left.
+        """
+        self._recharge(size)
+        return Charge(self, size)
+
+    def _recharge(self, difference: int) -> None:
+        wanted = -(-(self._charged + difference) // PAGE)
+        while len(self._held) < wanted:
+            self._held.append(self.allocate(clear=False))
+        self._charged += difference
+        while len(self._held) > wanted:
+            self.release(self._held.pop())
+
     def _drop_cache(self) -> None:
         """Free the pages of mapped files that nobody maps now."""
         for key, page in list(self.page_cache.items()):
@@ -102,3 +125,20 @@ class PhysicalMemory:
     def free_pages(self) -> int:
         """How many pages can be handed out."""
         return len(self._free) + self.size // PAGE - self._next
+
+
+class Charge:
+    """Memory that the kernel keeps something in: a buffer, an open file, a task."""
+
+    def __init__(self, memory: PhysicalMemory, size: int) -> None:
+        """Stand for `size` bytes, which `memory` has set aside."""
+        self._memory, self.size = memory, size
+
+    def resize(self, size: int) -> None:
+        """Stand for `size` bytes from now on. Raises OutOfMemoryError if there are no more."""
+        self._memory._recharge(size - self.size)  # noqa: SLF001 - two halves of one thing
+        self.size = size
+
+    def __del__(self) -> None:
+        """Give the memory back."""
+        self.resize(0)

@@ -6,16 +6,16 @@ Sources: System V ABI (ELF), psABI for x86-64 and i386 ("Process Initialization"
 from __future__ import annotations
 
 import errno
+import io
 import os
-import stat
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from elftools.common.exceptions import ELFError, ELFParseError
 from elftools.construct import ConstructError
 from elftools.elf.elffile import ELFFile
 
-from iopermit.machine.memory.areas import PROT_EXEC, PROT_READ, PROT_WRITE, Area, FilePages
+from iopermit.machine.memory.areas import PROT_EXEC, PROT_READ, PROT_WRITE, Area
 from iopermit.machine.memory.physical import PAGE
 from iopermit.machine.program.first_stack import FirstStack
 
@@ -27,12 +27,14 @@ if TYPE_CHECKING:
 
     from iopermit.machine.credentials import Credentials
     from iopermit.machine.memory.address_space import AddressSpace
+    from iopermit.machine.memory.areas import FilePages
 
 _TOPS: Final = {64: 0x7FFF_FFFF_F000, 32: 0xFFFF_E000}
 _PIE_BASES: Final = {64: 0x5555_5555_4000, 32: 0x5655_5000}
 _STACK_SIZE: Final = 33 * PAGE
 _STACK_GAP: Final = 128 << 20
 """Room that mappings leave below the end of the stack."""
+_LONGEST_PATH: Final = 4096
 _ENDS: Final = {"EM_X86_64": 64, "EM_386": 32}
 _KINDS: Final = ("ET_EXEC", "ET_DYN")
 _MACHINES: Final = {"EM_ARM": "ARM", "EM_AARCH64": "AArch64", "EM_RISCV": "RISC-V"}
@@ -85,6 +87,8 @@ class Program:
         space: its memory.
         start: where execution begins.
         stack: the first stack pointer.
+        arguments_at: where the arguments lie, from and up to before.
+        environment_at: where the environment lies.
     """
 
     bits: int
@@ -92,44 +96,54 @@ class Program:
     space: AddressSpace
     start: int
     stack: int
+    arguments_at: tuple[int, int]
+    environment_at: tuple[int, int]
 
 
-def read_image(path: str) -> ElfImage:
+class _Stream(io.RawIOBase):
+    """The bytes of a file as a stream."""
+
+    def __init__(self, file: FilePages) -> None:
+        self._file, self._at = file, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._at = max((0, self._at, self._file.size)[whence] + offset, 0)
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any writable buffer
+        data = self._file.read(self._at, len(buffer))
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+
+def read_image(path: str, file: FilePages) -> ElfImage:
     """Parse an executable file. Raises ExecError."""
-    descriptor = _open(path)
-    file = FilePages(descriptor, os.fstat(descriptor).st_size)
-    head = os.pread(descriptor, 20, 0)
-    if head[:4] != b"\x7fELF":
-        kind = (
-            "a script" if head[:2] == b"#!" else "an empty file" if not head else "not an ELF file"
-        )
-        raise ExecError(errno.ENOEXEC, f"{path} is {kind}; only ELF programs can be run")
     try:
-        with os.fdopen(os.dup(descriptor), "rb") as stream:
-            return _parse(path, file, ELFFile(stream))
+        head = file.read(0, 20)
+        if head[:4] != b"\x7fELF":
+            kind = "an empty file" if not head else "not an ELF file"
+            raise ExecError(errno.ENOEXEC, f"{path} is {kind}; only ELF programs can be run")
+        return _parse(path, file, ELFFile(io.BufferedReader(_Stream(file))))
     except (
         ELFError,
         ELFParseError,
         ConstructError,
-        UnicodeDecodeError,
+        ArithmeticError,
+        LookupError,
+        AttributeError,
+        TypeError,
         ValueError,
         OSError,
     ) as error:
+        # elftools raises these too for fields that make no sense.
         raise ExecError(errno.ENOEXEC, f"{path} is a damaged or truncated ELF file") from error
-
-
-def _open(path: str) -> int:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError as error:
-        number = error.errno or errno.ENOENT
-        raise ExecError(number, f"cannot open {path}: {os.strerror(number)}") from error
-    mode = os.fstat(descriptor).st_mode
-    if not stat.S_ISREG(mode) or not mode & 0o111:
-        os.close(descriptor)
-        what = "is not executable" if stat.S_ISREG(mode) else "is not a file"
-        raise ExecError(errno.EACCES, f"{path} {what}")
-    return descriptor
 
 
 def _parse(path: str, file: FilePages, elf: ELFFile) -> ElfImage:
@@ -164,6 +178,7 @@ def _parse(path: str, file: FilePages, elf: ELFFile) -> ElfImage:
 
 def load(
     image: ElfImage,
+    interpreter: ElfImage | None,
     space: AddressSpace,
     arguments: Sequence[bytes],
     environment: Sequence[bytes],
@@ -174,6 +189,7 @@ def load(
 
     Args:
         image: the program.
+        interpreter: the one that it names, if it names one.
         space: as `space_top` says.
         arguments: argv.
         environment: envp.
@@ -181,15 +197,14 @@ def load(
         randomness: for AT_RANDOM.
 
     Raises:
-        ExecError: the interpreter cannot be used, or the arguments are too long.
+        ExecError: there is no room, or the arguments are too long.
+        OutOfMemoryError: there is no memory for the page tables or the stack.
     """
     base = _PIE_BASES[image.bits] - image.low if image.position_independent else 0
     _map(image, space, base)
     space.break_start = space.break_end = base + image.high
-    space.program = image.path
     start, interpreter_base = base + image.entry, 0
-    if image.interpreter is not None:
-        interpreter = _interpreter(image)
+    if interpreter is not None:
         size = interpreter.high - interpreter.low
         place = space.gap(size, mmap_base(image.bits))
         if place is None:
@@ -222,7 +237,8 @@ def load(
         raise ExecError(errno.E2BIG, message)
     first = FirstStack(space, image.bits)
     pointer = first.fill(arguments, environment, image.path, vector, randomness)
-    return Program(image.bits, image.path, space, start, pointer)
+    places = first.arguments_at, first.environment_at
+    return Program(image.bits, image.path, space, start, pointer, *places)
 
 
 def space_top(bits: int) -> int:
@@ -235,21 +251,8 @@ def mmap_base(bits: int) -> int:
     return _TOPS[bits] - _STACK_GAP
 
 
-def _interpreter(image: ElfImage) -> ElfImage:
-    path = image.interpreter or ""
-    try:
-        interpreter = read_image(path)
-    except ExecError as error:
-        message = f"{image.path} needs the interpreter {path}: {error}"
-        raise ExecError(error.errno, message) from error
-    if interpreter.bits != image.bits:
-        message = f"{image.path} needs the interpreter {path}, which has another word size"
-        raise ExecError(errno.ELIBBAD, message)
-    return interpreter
-
-
 def _interpreter_name(segment: Segment, file: FilePages) -> str:
-    name = os.pread(file.descriptor, segment["p_filesz"], segment["p_offset"])
+    name = file.read(segment["p_offset"], min(segment["p_filesz"], _LONGEST_PATH))
     return os.fsdecode(name.rstrip(b"\0"))
 
 

@@ -23,6 +23,7 @@ class FirstStack:
         """Write to the top of an address space for programs of `bits` bits."""
         self._space, self._wide = space, bits == _WIDE
         self._at = space.top
+        self.arguments_at = self.environment_at = (0, 0)
 
     def fill(
         self,
@@ -43,8 +44,11 @@ class FirstStack:
         """
         self._push(bytes(8))
         name = self._push(os.fsencode(path) + b"\0")
+        top = self._at
         environment_at = [self._push(text + b"\0") for text in reversed(environment)][::-1]
+        middle = self._at
         arguments_at = [self._push(text + b"\0") for text in reversed(arguments)][::-1]
+        self.arguments_at, self.environment_at = (self._at, middle), (middle, top)
         platform = self._push(b"x86_64\0" if self._wide else b"i686\0")
         self._at -= self._at % 16
         random_at = self._push(randomness.randbytes(16))

@@ -1,21 +1,26 @@
 """The system calls that programs can make; each module enters its own in the table."""
 
 from iopermit.machine.syscalls import (
+    absent_calls,
     capability_calls,
     exec_calls,
-    file_calls,
     identity_calls,
     memory_calls,
-    path_calls,
-    poll_calls,
     port_calls,
     process_calls,
-    read_only_calls,
     schedule_calls,
     signal_calls,
     system_calls,
     time_calls,
     wait_calls,
+)
+from iopermit.machine.syscalls.files import (
+    attribute_calls,
+    file_calls,
+    path_calls,
+    poll_calls,
+    stat_calls,
+    tree_calls,
 )
 from iopermit.machine.syscalls.registry import QUIET, SERVICES, Service, SystemCall
 
@@ -24,6 +29,8 @@ __all__ = [
     "SERVICES",
     "Service",
     "SystemCall",
+    "absent_calls",
+    "attribute_calls",
     "capability_calls",
     "exec_calls",
     "file_calls",
@@ -33,10 +40,11 @@ __all__ = [
     "poll_calls",
     "port_calls",
     "process_calls",
-    "read_only_calls",
     "schedule_calls",
     "signal_calls",
+    "stat_calls",
     "system_calls",
     "time_calls",
+    "tree_calls",
     "wait_calls",
 ]

@@ -9,9 +9,17 @@ from typing import TYPE_CHECKING, Final
 from iopermit.machine.cpu.interface import RIP, RSP
 from iopermit.machine.errors import KernelError
 from iopermit.machine.program import elf
-from iopermit.machine.syscalls.path_calls import AT_FDCWD, resolve
+from iopermit.machine.syscalls.files.file_calls import file_of
+from iopermit.machine.syscalls.files.path_calls import AT_EMPTY_PATH, AT_FDCWD, base_of
 from iopermit.machine.syscalls.registry import SystemCall, call
 from iopermit.machine.tasks import exits
+from iopermit.machine.tasks.loading import (
+    Executable,
+    Request,
+    executable_file,
+    find_executable,
+    load_program,
+)
 from iopermit.machine.tasks.process import SignalAction, SignalHandlers, TaskState
 
 if TYPE_CHECKING:
@@ -23,15 +31,26 @@ _MOST_ARGUMENTS: Final = 4096
 @call("execve", 59, 11, "path arguments environment")
 def execve(call: SystemCall, path: int, arguments: int, environment: int) -> int:
     """Execute another program."""
-    return _execve(call, resolve(call, AT_FDCWD, call.text(path)), arguments, environment)
+    return execveat(call, AT_FDCWD, path, arguments, environment, 0)
 
 
 @call("execveat", 322, 358, "dirfd path arguments environment flags")
 def execveat(
-    call: SystemCall, dirfd: int, path: int, arguments: int, environment: int, _flags: int
+    call: SystemCall, dirfd: int, path: int, arguments: int, environment: int, flags: int
 ) -> int:
-    """Execute another program, relative to a directory."""
-    return _execve(call, resolve(call, dirfd, call.text(path)), arguments, environment)
+    """Execute another program, relative to a directory, or one that is open."""
+    name = call.text(path)
+    texts, variables = _strings(call, arguments), _strings(call, environment)
+    if not name and flags & AT_EMPTY_PATH:
+        executable = executable_file(call.machine, file_of(call, dirfd))
+        name, cwd = executable.path, call.process.cwd
+    else:
+        if not name:
+            return -errno.ENOENT
+        cwd = base_of(call, dirfd, name)
+        executable = find_executable(call.machine, call.task, cwd, name)
+    _execute(call, executable, Request(call.task, cwd, name, texts, variables))
+    return 0
 
 
 def _strings(call: SystemCall, address: int) -> list[bytes]:
@@ -46,35 +65,24 @@ def _strings(call: SystemCall, address: int) -> list[bytes]:
     return result
 
 
-def _execve(call: SystemCall, path: str, arguments: int, environment: int) -> int:
-    machine, task = call.machine, call.task
-    texts, variables = _strings(call, arguments), _strings(call, environment)
+def _execute(call: SystemCall, executable: Executable, request: Request) -> None:
     try:
-        image = elf.read_image(path)
-        space = machine.new_space(image.bits)
-        try:
-            program = elf.load(
-                image, space, texts or [os.fsencode(path)], variables,
-                task.credentials, machine.entropy,
-            )  # fmt: skip
-        except BaseException:
-            space.release()
-            raise
+        program = load_program(call.machine, executable, request)
     except elf.ExecError as error:
         raise KernelError(error.errno) from error
-    machine.runner.execve(task.slot)
-    _replace(call, program)
-    return 0
+    call.machine.runner.execve(call.task.slot)
+    _replace(call, program, os.path.basename(request.path))
 
 
-def _replace(call: SystemCall, program: Program) -> None:
+def _replace(call: SystemCall, program: Program, name: str) -> None:
     """Let the process go on in a new program; its other threads end."""
     machine, task, process = call.machine, call.task, call.process
     for other in [t for t in process.tasks if t is not task]:
         exits.abandon(other)
     exits.release_space(process)
     process.space, process.path, process.bits = program.space, program.path, program.bits
-    process.name = os.path.basename(program.path)
+    process.name = name
+    process.arguments_at, process.environment_at = program.arguments_at, program.environment_at
     process.vfork_done = True
     if process.files.users > 1:
         process.files.users -= 1

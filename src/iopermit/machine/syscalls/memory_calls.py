@@ -8,14 +8,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from iopermit.machine.errors import KernelError
-from iopermit.machine.files.open_files import HostFile
+from iopermit.machine.files.host_files import HostFile
+from iopermit.machine.files.memory_tree import MemoryHandle
 from iopermit.machine.files.special_files import Zero
 from iopermit.machine.memory.areas import (
     LOWEST_ADDRESS,
     PROT_READ,
     PROT_WRITE,
     Area,
-    FilePages,
+    HostPages,
     SharedPages,
 )
 from iopermit.machine.memory.physical import PAGE
@@ -25,8 +26,8 @@ from iopermit.machine.syscalls.registry import SystemCall, call
 if TYPE_CHECKING:
     from iopermit.machine.memory.address_space import AddressSpace
 
-MAP_SHARED, MAP_PRIVATE, MAP_FIXED, MAP_ANONYMOUS = 1, 2, 0x10, 0x20
-MAP_32BIT, MAP_FIXED_NOREPLACE = 0x40, 0x10_0000
+MAP_SHARED, MAP_PRIVATE, MAP_TYPE, MAP_FIXED, MAP_ANONYMOUS = 1, 2, 0xF, 0x10, 0x20
+MAP_32BIT, MAP_NORESERVE, MAP_FIXED_NOREPLACE = 0x40, 0x4000, 0x10_0000
 _LOW_2_GIB: Final = 0x8000_0000
 MREMAP_MAYMOVE, MREMAP_FIXED = 1, 2
 _MOST: Final = 1 << 30
@@ -91,12 +92,13 @@ def _map(
     space, size = call.space, _pages(length)
     if not length or protection & ~_PROTECTIONS or not flags & (MAP_SHARED | MAP_PRIVATE):
         return -errno.EINVAL
-    if size > _MOST:
+    reserved = protection & PROT_WRITE and not flags & MAP_NORESERVE
+    if size > (space.memory.size if reserved else space.top):
         return -errno.ENOMEM
     start = _place(call, address, size, flags)
     area = Area(start, start + size, protection)
     if flags & MAP_ANONYMOUS:
-        if flags & 3 == MAP_SHARED:
+        if flags & MAP_TYPE != MAP_PRIVATE:
             area = Area(start, start + size, protection, shared=SharedPages(space.memory))
     else:
         area = _file_area(call, area, flags, source)
@@ -110,7 +112,7 @@ def _place(call: SystemCall, address: int, size: int, flags: int) -> int:
     if flags & (MAP_FIXED | MAP_FIXED_NOREPLACE):
         if address % PAGE:
             raise KernelError(errno.EINVAL)
-        if address < LOWEST_ADDRESS:
+        if address < LOWEST_ADDRESS and not call.task.credentials.raw_io:
             raise KernelError(errno.EPERM)
         if address + size > space.top:
             raise KernelError(errno.ENOMEM)
@@ -137,14 +139,23 @@ def _file_area(call: SystemCall, area: Area, flags: int, source: tuple[int, int]
     file = call.process.files.get(call.signed(fd, 32))
     if isinstance(file, Zero):
         return area
+    if not file.can_read():
+        raise KernelError(errno.EACCES)
+    shared = flags & MAP_TYPE != MAP_PRIVATE
+    if shared and area.protection & PROT_WRITE and not file.can_write():
+        raise KernelError(errno.EACCES)
+    if isinstance(file, MemoryHandle):
+        area = replace(area, offset=offset, name=file.path)
+        if shared:
+            return replace(area, shared=file.file.pages, writable=file.can_write())
+        return replace(area, copied=file.file.pages)
     if not isinstance(file, HostFile):
         raise KernelError(errno.ENODEV)
-    if flags & 3 != MAP_PRIVATE and area.protection & PROT_WRITE:
-        raise KernelError(errno.EACCES)
-    size = os.fstat(file.descriptor).st_size
-    pages = FilePages(os.dup(file.descriptor), size)
-    end = _pages(size)
-    return Area(area.start, area.end, area.protection, pages, offset, end, name=file.path)
+    pages = HostPages(os.dup(file.descriptor), file.status())
+    end = _pages(pages.size)
+    return replace(
+        area, file=pages, offset=offset, file_end=end, name=file.path, writable=not shared
+    )
 
 
 @call("munmap", 11, 91, "address length")
@@ -166,6 +177,8 @@ def mprotect(call: SystemCall, address: int, length: int, protection: int) -> in
     for area in call.space.overlapping(address, end):
         if area.start > at:
             break
+        if protection & PROT_WRITE and not area.writable:
+            return -errno.EACCES
         at = area.end
     if at < end:
         return -errno.ENOMEM

@@ -146,6 +146,7 @@ def _new_process(call: SystemCall, pid: int, flags: int) -> UserProcess:
     process = UserProcess(
         pid, parent, space, files, handlers, parent.cwd, parent.path, parent.bits,
         parent.umask, parent.group, parent.session, parent.name,
+        arguments_at=parent.arguments_at, environment_at=parent.environment_at,
     )  # fmt: skip
     process.exit_signal = flags & _EXIT_SIGNAL
     if flags & CLONE_PARENT and parent.parent is not None:

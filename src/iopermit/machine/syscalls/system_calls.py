@@ -22,12 +22,8 @@ _LIMIT_COUNT: Final = 16
 def uname(call: SystemCall, address: int) -> int:
     """Tell the name of the system."""
     design = call.machine.options.design.id
-    number = design.removeprefix("linux-").split("-")[0].split("+")[0]
-    release = number if number[:1].isdigit() and "." in number else "6.16"
-    if release.count(".") == 1:
-        release += ".0"
     machine = "x86_64" if call.task.bits == 64 else "i686"
-    names = ("Linux", "iopermit", release, f"#1 {design}", machine, "(none)")
+    names = ("Linux", "iopermit", call.machine.release(), f"#1 {design}", machine, "(none)")
     data = b"".join(name.encode()[: _UTSNAME - 1].ljust(_UTSNAME, b"\0") for name in names)
     call.space.write(address, data)
     return 0

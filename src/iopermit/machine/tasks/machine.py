@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final, TextIO
 from iopermit.machine.clock import Clock
 from iopermit.machine.cpu.backends import make_backend
 from iopermit.machine.cpu.tables import ProcessorTables
+from iopermit.machine.files.memory_tree import Store
+from iopermit.machine.files.namespace import Namespace
 from iopermit.machine.memory.address_space import AddressSpace
 from iopermit.machine.memory.physical import PhysicalMemory
 from iopermit.machine.program.elf import space_top
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from iopermit.machine.credentials import Credentials
     from iopermit.machine.devices.bus import Bus
+    from iopermit.machine.files.namespace import HostWalker
     from iopermit.machine.tasks.process import UserProcess, UserTask
     from iopermit.system.design import Design
     from iopermit.system.machine_state import TssLayout
@@ -50,6 +53,14 @@ class Options:
     max_tasks: int = 64
     user: bool = False
     memory: int = MEMORY
+    root: str = "/"
+    """The directory of the host that programs see as /."""
+    as_root_files: bool = False
+    """Whether files are shown that only root, or only another user, may read."""
+    sandbox: str = "auto"
+    """Whether the emulator gives its rights up: auto, on (or it is an error), off."""
+    timeout: float | None = None
+    """Seconds after which the run is given up."""
 
 
 class Machine:
@@ -68,6 +79,7 @@ class Machine:
         self,
         options: Options,
         make_bus: Callable[[Clock], Bus],
+        host: HostWalker,
         *,
         strace: TextIO | None = None,
         messages: TextIO | None = None,
@@ -77,6 +89,7 @@ class Machine:
         Args:
             options: what the machine is like.
             make_bus: connects the port devices.
+            host: opens the host's files.
             strace: where to print system calls and port accesses; None: nowhere.
             messages: where to name what is not served; standard error if None.
 
@@ -106,6 +119,8 @@ class Machine:
         self.ports = PortAccess(self.system, make_bus(self.clock), self.clock, self.strace)
         self.backend = make_backend(options.cpu, self.memory, self.tables, self.ports.permitted_on)
         self.entropy = random.Random(f"entropy {options.seed}")
+        self.host = host
+        self.namespace = Namespace(host, Store(self.memory, self.clock))
         self.tasks: dict[int, UserTask] = {}
         self.processes: dict[int, UserProcess] = {}
         self.init: UserProcess | None = None
@@ -115,6 +130,12 @@ class Machine:
         """System calls so far."""
         self.futexes = Futexes()
         self._last_pid = _FIRST_PID
+
+    def release(self) -> str:
+        """Return the release of the kernel: that of the design, if it has one."""
+        number = self.options.design.id.removeprefix("linux-").split("-")[0].split("+")[0]
+        release = number if number[:1].isdigit() and "." in number else "6.16"
+        return release + ".0" if release.count(".") == 1 else release
 
     def new_space(self, bits: int) -> AddressSpace:
         """Return an empty address space for a program of `bits` bits. Raises OutOfMemoryError."""

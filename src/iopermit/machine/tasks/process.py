@@ -108,6 +108,9 @@ class UserProcess:
     alarm: int | None = None
     """Virtual time in nanoseconds at which SIGALRM is due."""
     alarm_interval: int = 0
+    arguments_at: tuple[int, int] = (0, 0)
+    """Where the arguments of the program lie in its memory."""
+    environment_at: tuple[int, int] = (0, 0)
     stop_status: int | None = None
     """The signal that stopped it, if the parent was not told yet."""
 

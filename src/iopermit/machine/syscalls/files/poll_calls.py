@@ -6,7 +6,6 @@ import struct
 from typing import Final
 
 from iopermit.machine.errors import Blocked, KernelError
-from iopermit.machine.files.open_files import HostStream
 from iopermit.machine.files.pipes import PipeReader, PipeWriter
 from iopermit.machine.syscalls.registry import SystemCall, call
 from iopermit.machine.syscalls.time_calls import read_time
@@ -47,7 +46,7 @@ def poll_until(call: SystemCall, fds: int, count: int, timeout: int | None) -> i
     deadline: int | None = call.task.wait_data
     if not any(found) and (deadline is None or now < deadline):
         host = any(
-            isinstance(call.process.files.get(fd), HostStream)
+            call.process.files.get(fd).on_host()
             for fd, _, _ in entries
             if fd in call.process.files.descriptors()
         )
@@ -93,7 +92,7 @@ def select_until(
     deadline: int | None = call.task.wait_data
     if not any(found) and (deadline is None or now < deadline):
         host = any(
-            isinstance(call.process.files.get(fd), HostStream)
+            call.process.files.get(fd).on_host()
             for fd in call.process.files.descriptors()
             if (asked[0] | asked[1]) >> fd & 1
         )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import errno
-import os
 import struct
 from typing import TYPE_CHECKING, Final
 
-from iopermit.machine.errors import KernelError
-from iopermit.machine.files.open_files import O_NONBLOCK, HostStream
+from iopermit.machine.errors import Blocked, KernelError
+from iopermit.machine.files.host_files import HostStream
+from iopermit.machine.files.open_files import O_APPEND, O_NONBLOCK
 from iopermit.machine.files.pipes import Pipe, PipeReader, PipeWriter
 from iopermit.machine.syscalls.registry import SystemCall, call
 from iopermit.machine.tasks.process import SignalInfo, post
@@ -23,7 +23,8 @@ _VECTORS: Final = 1024
 O_CLOEXEC: Final = 0o2000000
 _TERMINAL: Final = struct.pack("<4IB19s", 0x500, 5, 0xBF, 0x8A3B, 0, bytes(19))
 """termios of a terminal in its usual state."""
-TCGETS, TIOCGWINSZ, TIOCGPGRP, FIONREAD = 0x5401, 0x5413, 0x540F, 0x541B
+TCGETS, TIOCGWINSZ, TIOCGPGRP = 0x5401, 0x5413, 0x540F
+FIONBIO, FIONCLEX, FIOCLEX = 0x5421, 0x5450, 0x5451
 F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC = 0, 1, 2, 3, 4, 1030
 
 
@@ -33,33 +34,66 @@ def file_of(call: SystemCall, fd: int) -> OpenFile:
 
 
 def write_to(call: SystemCall, file: OpenFile, data: bytes) -> int:
-    """Write; a pipe without readers raises SIGPIPE. Raises KernelError, Blocked."""
+    """Write everything, waiting as often as needed unless the file is not to block.
+
+    A pipe without readers raises SIGPIPE. What was written before a wait is kept in the task.
+
+    Raises:
+        KernelError: nothing could be written.
+        Blocked: the rest has to wait; a signal handler ends the call with what was written.
+    """
+    if not file.can_write():
+        raise KernelError(errno.EBADF)
+    done: int = call.task.wait_data or 0
     try:
-        return file.write(data)
+        while True:
+            done += file.write(data[done:])
+            if done >= len(data) or file.flags & O_NONBLOCK:
+                return done
+    except Blocked as wait:
+        call.task.wait_data = done
+        on_signal = done or wait.on_signal
+        raise Blocked(
+            wait.ready, deadline=wait.deadline, host=wait.host, on_signal=on_signal
+        ) from None
     except KernelError as error:
         if error.errno == errno.EPIPE:
             post(call.task, SignalInfo(SIGPIPE, 0, (call.process.pid, 0)))
+        if done and error.errno != errno.EPIPE:
+            return done
         raise
+
+
+def read_from(call: SystemCall, file: OpenFile, size: int) -> bytes:
+    """Read. Raises KernelError, Blocked."""
+    if not file.can_read():
+        raise KernelError(errno.EBADF)
+    return file.read(min(size, _MOST))
 
 
 @call("read", 0, 3, "fd buffer count")
 def read(call: SystemCall, fd: int, buffer: int, count: int) -> int:
     """Read."""
-    data = file_of(call, fd).read(min(count, _MOST))
+    data = read_from(call, file_of(call, fd), count)
     call.space.write(buffer, data)
     return len(data)
 
 
 @call("write", 1, 4, "fd data count")
 def write(call: SystemCall, fd: int, buffer: int, count: int) -> int:
-    """Write to a pipe or to standard output or error."""
+    """Write."""
     return write_to(call, file_of(call, fd), call.space.read(buffer, min(count, _MOST)))
 
 
 @call("pread64", 17, None, "fd buffer count offset")
 def pread64(call: SystemCall, fd: int, buffer: int, count: int, offset: int) -> int:
     """Read from an offset."""
-    data = file_of(call, fd).pread(min(count, _MOST), offset)
+    file, start = file_of(call, fd), call.signed(offset, 64)
+    if start < 0:
+        return -errno.EINVAL
+    if not file.can_read():
+        return -errno.EBADF
+    data = file.pread(min(count, _MOST), start)
     call.space.write(buffer, data)
     return len(data)
 
@@ -70,18 +104,38 @@ def pread64_32(call: SystemCall, fd: int, buffer: int, count: int, low: int, hig
     return pread64(call, fd, buffer, count, low | high << 32)
 
 
+@call("pwrite64", 18, None, "fd data count offset")
+def pwrite64(call: SystemCall, fd: int, buffer: int, count: int, offset: int) -> int:
+    """Write at an offset."""
+    file, start = file_of(call, fd), call.signed(offset, 64)
+    if start < 0:
+        return -errno.EINVAL
+    if not file.can_write():
+        return -errno.EBADF
+    return file.pwrite(call.space.read(buffer, min(count, _MOST)), start)
+
+
+@call("pwrite64", None, 181, "fd data count low high")
+def pwrite64_32(call: SystemCall, fd: int, buffer: int, count: int, low: int, high: int) -> int:
+    """Write at an offset in two halves."""
+    return pwrite64(call, fd, buffer, count, low | high << 32)
+
+
 def _vector(call: SystemCall, address: int, count: int) -> list[tuple[int, int]]:
     if count > _VECTORS:
         raise KernelError(errno.EINVAL)
     words = call.read_words(address, 2 * count)
-    return list(zip(words[::2], words[1::2], strict=True))
+    parts = list(zip(words[::2], words[1::2], strict=True))
+    if sum(size for _, size in parts) >> (call.abi - 1):
+        raise KernelError(errno.EINVAL)
+    return parts
 
 
 @call("readv", 19, 145, "fd vector count")
 def readv(call: SystemCall, fd: int, vector: int, count: int) -> int:
     """Read into several buffers."""
     parts = _vector(call, vector, count)
-    data = file_of(call, fd).read(min(sum(size for _, size in parts), _MOST))
+    data = read_from(call, file_of(call, fd), sum(size for _, size in parts))
     done = 0
     for address, size in parts:
         call.space.write(address, data[done : done + size])
@@ -93,8 +147,10 @@ def readv(call: SystemCall, fd: int, vector: int, count: int) -> int:
 def writev(call: SystemCall, fd: int, vector: int, count: int) -> int:
     """Write several buffers."""
     parts = _vector(call, vector, count)
-    data = b"".join(call.space.read(address, size) for address, size in parts)
-    return write_to(call, file_of(call, fd), data[:_MOST])
+    file, data = file_of(call, fd), b""
+    for address, size in parts:
+        data += call.space.read(address, min(size, _MOST - len(data)))
+    return write_to(call, file, data)
 
 
 @call("close", 3, 6, "fd")
@@ -116,16 +172,14 @@ def close_range(call: SystemCall, first: int, last: int, _flags: int) -> int:
 @call("lseek", 8, 19, "fd offset whence")
 def lseek(call: SystemCall, fd: int, offset: int, whence: int) -> int:
     """Move the position."""
-    if whence > os.SEEK_END:
-        return -errno.EINVAL
-    return file_of(call, fd).seek(call.signed(offset), whence)
+    return file_of(call, fd).seek(call.signed(offset), call.signed(whence, 32))
 
 
 @call("_llseek", None, 140, "fd high low result whence")
 def llseek(call: SystemCall, fd: int, high: int, low: int, result: int, whence: int) -> int:
     """Move the position by an offset in two halves."""
     offset = call.signed(high << 32 | low, 64)
-    call.write_int(result, file_of(call, fd).seek(offset, whence), 8)
+    call.write_int(result, file_of(call, fd).seek(offset, call.signed(whence, 32)), 8)
     return 0
 
 
@@ -139,7 +193,7 @@ def dup(call: SystemCall, old: int) -> int:
 def dup2(call: SystemCall, old: int, new: int) -> int:
     """Duplicate a descriptor to a given number."""
     file, new = file_of(call, old), call.signed(new, 32)
-    return new if new == old else call.process.files.add(file, at=new)
+    return new if new == call.signed(old, 32) else call.process.files.add(file, at=new)
 
 
 @call("dup3", 292, 330, "oldfd newfd flags")
@@ -162,10 +216,15 @@ def pipe2(call: SystemCall, fds: int, flags: int) -> int:
     """Make a pipe, with flags."""
     if flags & ~(O_CLOEXEC | O_NONBLOCK):
         return -errno.EINVAL
-    shared, kept, files = Pipe(), flags & O_NONBLOCK, call.process.files
+    shared, kept, files = Pipe(call.machine.memory), flags & O_NONBLOCK, call.process.files
     closes = bool(flags & O_CLOEXEC)
-    reader = files.add(PipeReader("pipe:", kept, pipe=shared), close_on_exec=closes)
-    writer = files.add(PipeWriter("pipe:", kept | 1, pipe=shared), close_on_exec=closes)
+    call.space.check(fds, 8, write=True)
+    reader = files.add(PipeReader(shared.name, kept, pipe=shared), close_on_exec=closes)
+    try:
+        writer = files.add(PipeWriter(shared.name, kept | 1, pipe=shared), close_on_exec=closes)
+    except BaseException:
+        files.close(reader)
+        raise
     call.space.write(fds, struct.pack("<ii", reader, writer))
     return 0
 
@@ -175,17 +234,18 @@ def fcntl(call: SystemCall, fd: int, command: int, argument: int) -> int:
     """Change a descriptor."""
     file, files = file_of(call, fd), call.process.files
     if command in (F_DUPFD, F_DUPFD_CLOEXEC):
-        closes = command == F_DUPFD_CLOEXEC
-        return files.add(file, close_on_exec=closes, at_least=argument)
+        closes, least = command == F_DUPFD_CLOEXEC, call.signed(argument, 32)
+        return files.add(file, close_on_exec=closes, at_least=least)
     if command == F_GETFD:
-        return int(files.close_on_exec(fd))
+        return int(files.close_on_exec(call.signed(fd, 32)))
     if command == F_SETFD:
-        files.set_close_on_exec(fd, value=bool(argument & 1))
+        files.set_close_on_exec(call.signed(fd, 32), value=bool(argument & 1))
         return 0
     if command == F_GETFL:
         return file.flags
     if command == F_SETFL:
-        file.flags = file.flags & ~O_NONBLOCK | argument & O_NONBLOCK
+        changed = O_NONBLOCK | O_APPEND
+        file.flags = file.flags & ~changed | argument & changed
         return 0
     # Locks: nobody else has the file.
     return 0 if command in (5, 6, 7, 12, 13, 14) else -errno.EINVAL
@@ -197,10 +257,18 @@ def fcntl64(call: SystemCall, fd: int, command: int, argument: int) -> int:
     return fcntl(call, fd, command, argument)
 
 
-@call("ioctl", 16, 54, "fd request argument", "terminal attributes and size; ENOTTY otherwise")
+@call("ioctl", 16, 54, "fd request argument", "terminal attributes and size, FIONBIO, FIOCLEX")
 def ioctl(call: SystemCall, fd: int, request: int, argument: int) -> int:
-    """Tell about terminals."""
-    file = file_of(call, fd)
+    """Tell about terminals, or set flags."""
+    file, number = file_of(call, fd), call.signed(fd, 32)
+    request &= 0xFFFF_FFFF
+    if request in (FIOCLEX, FIONCLEX):
+        call.process.files.set_close_on_exec(number, value=request == FIOCLEX)
+        return 0
+    if request == FIONBIO:
+        wanted = O_NONBLOCK if call.read_int(argument, 4) else 0
+        file.flags = file.flags & ~O_NONBLOCK | wanted
+        return 0
     if not isinstance(file, HostStream) or not file.is_terminal():
         return -errno.ENOTTY
     if request == TCGETS:

@@ -1,0 +1,1 @@
+"""System calls about files: by descriptor, by name, about readiness."""
