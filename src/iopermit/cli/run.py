@@ -163,7 +163,7 @@ def _find(program: str, root: Path) -> str:
         return program
     folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
     for folder in folders if root != Path("/") else ():
-        if os.access(os.path.join(root, folder.lstrip("/"), program), os.X_OK):
+        if os.access(root / folder.lstrip("/") / program, os.X_OK):
             return f"{folder}/{program}"
     found = shutil.which(program) if root == Path("/") else None
     if found is None:

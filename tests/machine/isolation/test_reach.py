@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from tests.conftest import require_tool, skip_or_fail
 from tests.support.machine.cache import PROGRAMS, compiled
 from tests.support.machine.kvm import BACKENDS, require_backend
 from tests.support.machine.public import public_folder
 from tests.support.machine.running import iopermit_run
+from tests.support.requirements import require_tool, skip_or_fail
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

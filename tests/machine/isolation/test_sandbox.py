@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.conftest import skip_or_fail
+from tests.support.requirements import skip_or_fail
 
 from iopermit.machine.isolation import sandbox
 from iopermit.machine.isolation.sandbox import Protection
