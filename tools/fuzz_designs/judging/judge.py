@@ -16,6 +16,7 @@ from tools.fuzz_designs.judging.configurations import CONFIGURATIONS, Made, Sear
 from tools.fuzz_designs.judging.outcome import Finding, Outcome
 from tools.fuzz_designs.judging.states import different_states
 
+from iopermit.search.counterexample.counterexamples import counterexample
 from iopermit.translate.frontend.load import load_design
 from iopermit.translate.frontend.source import DesignError
 
@@ -130,23 +131,35 @@ def compare(plain: Made, made: Made, *, garbage: bool) -> Finding | None:
 
     States are not compared beyond ``garbage``: how many lost objects there are means nothing.
 
-    Of a search that a limit ended only what it has found counts. Where the design holds, every
-    step that is executed without reductions must be executed with them: it could be an assertion.
+    Of a search that a limit ended only a violation counts, where there is none. Where the design
+    holds, every step that is executed without reductions must be executed with them: it could be
+    an assertion.
     """
     said = f"{plain.words}; {made.words}"
     if not (plain.exhausted and made.exhausted):
         limited, other = (plain, made) if made.exhausted else (made, plain)
-        if other.exhausted and limited.kinds - other.kinds:
-            return Finding("kinds" if other.kinds else "verdict", made.name, said)
-        return None
+        wrong = other.exhausted and limited.kinds and not other.kinds
+        return Finding("verdict", made.name, said) if wrong else None
     if plain.verdict != made.verdict:
         return Finding("verdict", made.name, said)
-    if plain.kinds != made.kinds:
+    if _kinds_differ(plain, made):
         return Finding("kinds", made.name, said)
     if not plain.kinds and plain.reached - made.reached:
         return Finding("reached", made.name, _where(plain, made))
     text = different_states(plain, made) if garbage else ""
     return Finding("states", made.name, text) if text else None
+
+
+def _kinds_differ(plain: Made, made: Made) -> bool:
+    """Return whether the kinds of violations that would be reported are different.
+
+    Merged steps can run on past a violation; the schedule that is reported ends with the first.
+    """
+    if plain.kinds == made.kinds:
+        return False
+    paths = [path for _, path in made.result.shortest_first()]
+    reported = {counterexample(made.search, plain.native, path).kind for path in paths}
+    return not (reported <= plain.kinds <= made.kinds | reported)
 
 
 def _where(plain: Made, made: Made) -> str:
