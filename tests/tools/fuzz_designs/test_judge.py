@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,15 +10,16 @@ from typing import TYPE_CHECKING
 import pytest
 from tools.fuzz_designs.generation.case import Case
 from tools.fuzz_designs.generation.generate import generate
-from tools.fuzz_designs.judging import configurations
-from tools.fuzz_designs.judging.configurations import CONFIGURATIONS
+from tools.fuzz_designs.judging import configurations, crosschecks
+from tools.fuzz_designs.judging.configurations import CONFIGURATIONS, Searches
 from tools.fuzz_designs.judging.finding import again, describe, smaller
-from tools.fuzz_designs.judging.judge import Judge
+from tools.fuzz_designs.judging.judge import Judge, design_of
 from tools.fuzz_designs.judging.outcome import Finding
 
 from iopermit.search import compilation
 from iopermit.system.events import Event
 from iopermit.system.scenario import Scenario
+from iopermit.translate.frontend.load import load_design
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +63,7 @@ def test_all_agree_about_a_design_that_holds_and_one_that_leaks(
     outcome = Judge(case(leaks=leaks), 0, spin=True).judge()
     assert (outcome.verdict, outcome.findings) == (verdict, [])
     asked = {"all", "all but symmetry", "symmetry", "merging", "dead", "threads"}
-    assert asked | {"walk", "replay", "spin"} <= set(outcome.checks)
+    assert asked | {"walk", "replay", "certificate", "spin"} <= set(outcome.checks)
 
 
 @pytest.mark.usefixtures("forgetful")
@@ -119,3 +121,15 @@ def test_generated_designs_can_be_judged() -> None:
     outcomes = [Judge(generate(11, index), index, spin=False).judge() for index in range(4)]
     assert {o.verdict for o in outcomes} <= {"holds", "violated", "undetermined", "refused"}
     assert any(o.checks for o in outcomes)
+
+
+def test_a_state_that_the_search_misses_refutes_its_certificate() -> None:
+    """The states of a search that lost some, here the last, are no certificate."""
+    with design_of(case().source) as file:
+        searches = Searches(load_design(str(file)), SCENARIO)
+        plain = searches.run("none")
+        assert not crosschecks.certified(searches, plain, random.Random(0))
+        fewer = replace(plain, states=plain.states[: -plain.native.words])
+        fewer.result.states -= 1
+        searches.made.clear()
+        assert "refuted" in crosschecks.certified(searches, fewer, random.Random(0))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -11,9 +11,14 @@ from tests.support import spin
 from tests.support.requirements import require_tool
 from tests.support.search.lockstep import Lockstep
 
+from iopermit.certify.checker import certify
+from iopermit.certify.errors import UnacceptableError
+from iopermit.engine.certificate import write_certificate
 from iopermit.engine.errors import ReplayError
+from iopermit.search.certificate import header_of
 from iopermit.search.counterexample.confirmation import confirm
 from iopermit.search.counterexample.counterexamples import counterexample
+from iopermit.translate.analyses.reductions import COUNTERS, SYMMETRY
 from iopermit.translate.promela.export import export
 
 if TYPE_CHECKING:
@@ -24,6 +29,9 @@ if TYPE_CHECKING:
 
 _WALK: Final = 150
 """Steps of the random walk in both readings."""
+
+_CERTIFIED_STATES: Final = 150_000
+"""States up to which a certificate is checked."""
 
 _SPIN_STATES: Final = 150_000
 """States up to which Spin is asked."""
@@ -74,5 +82,29 @@ def ask_spin(searches: Searches, plain: Made, _rng: random.Random) -> str:
     return "" if ours == said else f"states, transitions, violated: {ours}; Spin: {said}"
 
 
-CHECKS: Final = (Check("walk", walk), Check("replay", replay), Check("spin", ask_spin))
+def certified(searches: Searches, plain: Made, rng: random.Random) -> str:
+    """Let the checker of certificates verify the visited states of a search without merging."""
+    scenario, problem = searches.scenario, searches.source.problem
+    if plain.verdict != "holds" or not scenario.garbage or plain.result.states > _CERTIFIED_STATES:
+        return ""
+    numbered = searches.has_effect(COUNTERS.name)
+    name = COUNTERS.name if numbered else rng.choice(["none", SYMMETRY.name])
+    made = searches.made.get(name, plain)
+    header = header_of(problem, (), made.native.compiled)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "certificate"
+        write_certificate(file, replace(header, states=made.result.states), [made.states.tobytes()])
+        try:
+            result = certify(file, processes=1)
+        except UnacceptableError as error:
+            return f"{name}: not accepted: {error}"
+    return f"{name}: refuted: {result.refutation}" if result.refutation else ""
+
+
+CHECKS: Final = (
+    Check("walk", walk),
+    Check("replay", replay),
+    Check("certificate", certified),
+    Check("spin", ask_spin),
+)
 """In the order in which they are asked."""
