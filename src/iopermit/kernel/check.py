@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from iopermit.engine.errors import ReplayError
 from iopermit.engine.limits import Limits
 from iopermit.engine.verdict import SearchStatistics, Verdict
-from iopermit.kernel.execution.boot import bring_up
 from iopermit.kernel.execution.scheduling_points import SchedulingPoints
 from iopermit.kernel.search.counterexample import Counterexample, Scheduled, counterexample_of
 from iopermit.kernel.search.parallel import started
@@ -72,13 +71,12 @@ def _check_once(
     limits: Limits,
     progress: ProgressCallback | None,
 ) -> tuple[Verdict, Executed]:
-    driver, initial = bring_up(tree.image, scenario)
-    search = TreeSearch(driver, initial, scenario, limits=limits, progress=progress)
+    search = TreeSearch(tree.image, scenario, limits=limits, progress=progress)
     search.run()
     counterexample = counterexample_of(search)
     replay = None if counterexample is None else _confirmed(tree, scenario, counterexample)
     verdict = verdict_of(tree, search, counterexample, replay)
-    return verdict, driver.kernel.executor.executed
+    return verdict, search.driver.kernel.executor.executed
 
 
 def _confirmed(tree: LoadedTree, scenario: Scenario, counterexample: Counterexample) -> Replay:

@@ -113,4 +113,8 @@ def _stated_bounds(search: TreeSearch) -> tuple[str, ...]:
             "an instruction is atomic; other code comes in between before accesses to memory that "
             "another context may access"
         ),
+        *(
+            f"stores to {place}, which is not known to belong to the subsystem, are followed"
+            for place in sorted(kernel.executor.notices)
+        ),
     )

@@ -22,7 +22,7 @@ WORDS = st.one_of(
 @given(st.lists(WORDS, min_size=1, max_size=8), st.integers(0, 3))
 def test_contents_come_back_as_they_were(words: list[int], slot: int) -> None:
     """Reading a component and writing it again changes no byte, whatever it refers to."""
-    contents, own = Contents(), name(TASK, slot)
+    contents, own = Contents(4, 4, 4), name(TASK, slot)
     data = struct.pack(f"<{len(words)}Q", *words)
     component = contents.component("meta", data, own)
     assert contents.data_of(component, own, address_of) == data
@@ -30,7 +30,7 @@ def test_contents_come_back_as_they_were(words: list[int], slot: int) -> None:
 
 def test_the_same_content_in_two_slots_has_one_number() -> None:
     """A task that points to itself looks the same in every slot."""
-    contents = Contents()
+    contents = Contents(4, 4, 4)
     numbers = set()
     for slot in range(3):
         data = struct.pack("<QQ", at.TASK + slot * at.TASK_STRIDE + 64, 5)
@@ -40,7 +40,7 @@ def test_the_same_content_in_two_slots_has_one_number() -> None:
 
 def test_what_is_referred_to_is_a_name_and_no_content() -> None:
     """Two tasks with different heap objects differ in names only."""
-    contents = Contents()
+    contents = Contents(4, 4, 4)
     one = contents.component("m", struct.pack("<Q", at.HEAP), name(TASK, 0))
     other = contents.component("m", struct.pack("<Q", at.HEAP + at.HEAP_STRIDE), name(TASK, 0))
     assert one[0] == other[0]
@@ -49,7 +49,7 @@ def test_what_is_referred_to_is_a_name_and_no_content() -> None:
 
 def test_offsets_into_an_object_are_content() -> None:
     """A pointer to the middle of an object is told from one to its start."""
-    contents = Contents()
+    contents = Contents(4, 4, 4)
     start = contents.component("m", struct.pack("<Q", at.HEAP), name(TASK, 0))
     middle = contents.component("m", struct.pack("<Q", at.HEAP + 8), name(TASK, 0))
     assert start[0] != middle[0]
@@ -57,6 +57,6 @@ def test_offsets_into_an_object_are_content() -> None:
 
 def test_metadata_is_content() -> None:
     """The same bytes with another mode are another content."""
-    contents = Contents()
+    contents = Contents(4, 4, 4)
     one = contents.component("user", bytes(8), name(CPU, 0))
     assert one != contents.component("return", bytes(8), name(CPU, 0))

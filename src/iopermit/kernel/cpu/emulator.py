@@ -80,6 +80,14 @@ class Emulator:
         usage = uc.UC_PROT_READ | uc.UC_PROT_WRITE if usable else uc.UC_PROT_NONE
         self.uc.mem_protect(address, at.align(size), usage)
 
+    def is_mapped(self, address: int, size: int) -> bool:
+        """Return whether there is memory."""
+        last = address + max(1, size) - 1
+        return any(
+            start <= address and last <= end and usage & uc.UC_PROT_READ
+            for start, end, usage in self.uc.mem_regions()
+        )
+
     def read(self, address: int, size: int) -> bytes:
         """Return bytes of memory."""
         return bytes(self.uc.mem_read(address, size))

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from iopermit.kernel.image.linker import Function, Image
 
 _FLAGS: Final = 1 << RFLAGS
+_STATUS: Final = 0x8D5
+"""The arithmetic flags in RFLAGS."""
 _ALL: Final = (1 << len(NAMES)) - 1
 
 
@@ -35,6 +37,21 @@ _CLOBBERED: Final = _ALL & ~_SAVED & ~_ALWAYS
 _RESULT: Final = _mask(("rax", "rdx"))
 _ARGUMENTS: Final = _mask(("rdi", "rsi", "rdx", "rcx", "r8", "r9", "rax"))
 _UNKNOWN: Final = _ARGUMENTS | _SAVED
+_OVERWRITES: Final = frozenset(
+    getattr(x86, f"X86_INS_{name}")
+    for name in (
+        *("MOV", "MOVABS", "MOVZX", "MOVSX", "MOVSXD", "LEA", "POP"),
+        *("ADD", "SUB", "AND", "OR", "XOR", "NEG", "NOT", "INC", "DEC", "CALL", "XADD", "XCHG"),
+        *("SHL", "SHR", "SAR", "IMUL", "BSWAP", "CDQE", "CQO", "CDQ"),
+    )
+)
+"""Instructions that overwrite the register they write to, whatever it and the flags are. All
+others are taken to keep it: CMOVcc, BSF, BSR, CMPXCHG, what is not known (SDM vol. 2)."""
+_SETS_FLAGS: Final = frozenset(
+    getattr(x86, f"X86_INS_{name}")
+    for name in ("ADD", "SUB", "AND", "OR", "XOR", "NEG", "CMP", "TEST", "XADD")
+)
+"""Instructions that overwrite all arithmetic flags. INC keeps CF, a shift by CL may keep all."""
 _SHORT: Final = 2
 """Letters in the names of the oldest registers and their parts: ax, al, si."""
 
@@ -74,6 +91,13 @@ class Liveness:
         if not live & _FLAGS:
             cleaned[RFLAGS] = registers[RFLAGS] & INTERRUPTS | 2
         return tuple(cleaned)
+
+    def with_junk(self, registers: Registers, junk: int) -> Registers:
+        """Return registers with something else in those that cannot be read any more."""
+        live = self.live(registers[0])
+        changed = [value if live >> n & 1 else junk + n for n, value in enumerate(registers)]
+        changed[RFLAGS] = registers[RFLAGS] ^ (0 if live & _FLAGS else _STATUS)
+        return tuple(changed)
 
     def disabling_interrupts(self) -> list[int]:
         """Return the addresses of the image's CLI and POPF instructions."""
@@ -166,6 +190,11 @@ class Liveness:
     def _instruction(self, i: Any, function: Function) -> _Instruction:  # noqa: ANN401 - capstone
         read, written = i.regs_access()
         reads, writes = self._bits(read), self._bits(written, whole=True)
+        if i.id not in _OVERWRITES:
+            # Such as CMOVcc, which keeps its destination if the condition is false.
+            writes &= _FLAGS
+        if i.id not in _SETS_FLAGS:
+            writes &= ~_FLAGS
         following = i.address + i.size
         if i.id == x86.X86_INS_CALL:
             return _Instruction(reads, 0, [following], callee=_immediate(i) or 0)
@@ -173,7 +202,10 @@ class Liveness:
             return _Instruction(reads, writes, [], leaves=_RESULT | _SAVED)
         if i.group(x86.X86_GRP_JUMP):
             return self._jump(i, reads, function)
-        if i.id in {x86.X86_INS_UD2, x86.X86_INS_HLT}:
+        if i.id == x86.X86_INS_UD2:
+            # WARN() or BUG(): execution ends there.
+            return _Instruction(0, 0, [])
+        if i.id == x86.X86_INS_HLT:
             return _Instruction(_ALL, 0, [following])
         return _Instruction(reads, writes, [following])
 

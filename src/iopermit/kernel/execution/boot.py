@@ -52,7 +52,7 @@ def bring_up(image: Image, scenario: Scenario) -> tuple[Driver, State]:
     for slot in range(scenario.tasks):
         _fork_first(kernel, cpus[0], slot)
     executor.accesses.seen = ObservedAccesses()
-    executor.accesses.counter = sequence_counter(image)
+    executor.accesses.counter = memory.counter
     return Driver(kernel), _initial(kernel, scenario, cpus)
 
 
@@ -84,9 +84,9 @@ def _set_globals(memory: GuestMemory) -> None:
         place = image.address("__per_cpu_offset") + 8 * cpu
         write(place, memory.gs_base(cpu).to_bytes(8, "little"))
     write(image.address("nr_cpu_ids"), memory.cpus.to_bytes(4, "little"))
-    counter = sequence_counter(image)
-    if counter is not None:
-        write(counter, at.SEQUENCE.to_bytes(8, "little"))
+    memory.counter = sequence_counter(image)
+    if memory.counter is not None:
+        write(memory.counter, at.SEQUENCE.to_bytes(8, "little"))
 
 
 def sequence_counter(image: Image) -> int | None:

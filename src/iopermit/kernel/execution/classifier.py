@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from iopermit.kernel.cpu.registers import RIP
 from iopermit.kernel.execution.scheduling_points import ObservedAccesses, SchedulingPoints
 from iopermit.kernel.image import memory_map as at
 
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
 Point = tuple[bool, bool]
 """Whether an access is a point for this CPU's tasks, and for other CPUs."""
 _NONE: Point = (False, False)
+_LOCK: Final = b"\xf0"
+_PREFIXES: Final = b"\xf0\xf2\xf3\x2e\x36\x3e\x26\x64\x65\x66\x67"
+"""Legacy prefixes of an instruction (SDM vol. 2, "Instruction Prefixes")."""
+_REX: Final = 4
+_XCHG: Final = (b"\x86", b"\x87")
+_LONGEST: Final = 15
+"""Bytes of the longest instruction."""
 
 
 @dataclass
@@ -49,7 +57,7 @@ class HeapUse:
 
     used: dict[int, int]
     dangling: frozenset[int] = frozenset()
-    shared: frozenset[int] = frozenset()
+    shared: set[int] = field(default_factory=set)
     plan: Sequence[int] = ()
     options: list[list[int]] = field(default_factory=list)
 
@@ -75,56 +83,120 @@ class Classifier:
         self.points, self.seen = SchedulingPoints(), ObservedAccesses()
         self.actor, self.heap = Actor(0, 0), HeapUse({})
         self.foreign = self.touched_heap = False
+        self._heap_end = at.HEAP + memory.heap * at.HEAP_STRIDE
         self.counter: int | None = None
+        self._locked: dict[int, bool] = {}
 
     def classify(self, address: int, size: int, value: int, *, write: bool) -> Point:
         """Return whether an access is a point, and take note of it."""
         if address >= at.HEAP:
-            return self._heap_access(address, write=write)
+            return self._heap_access(address, value, write=write)
         if address >= at.TASK:
             return self._task_access(address, size, value, write=write)
         if address >= at.PER_CPU:
-            return self._per_cpu_access(address, write=write)
-        if address == self.counter:
-            return _NONE
+            return self._per_cpu_access(address, value, write=write)
         offset = (address - self._data_start) & ~7
+        if address == self.counter and self._is_counting(write=write):
+            point = offset in self.points.data
+            return point, point
         if write:
             self.seen.data.add(offset)
+            self._publish(value)
         point = offset in self.points.data
         return point, point
 
-    def _heap_access(self, address: int, *, write: bool) -> Point:
+    def note_counter(self) -> None:
+        """Make accesses to the counter scheduling points: who takes a number first matters."""
+        if self.counter is not None:
+            self.seen.data.add((self.counter - self._data_start) & ~7)
+
+    def _is_counting(self, *, write: bool) -> bool:
+        """Return whether the instruction at hand does nothing but take the next number."""
+        address = self._memory.emulator.register(RIP)
+        if self._is_locked(address):
+            return True
+        self.seen.counter_plain = address
+        if write:
+            self.seen.counter_stored = address
+        return False
+
+    def _is_locked(self, address: int) -> bool:
+        """Return whether an instruction has a `lock` prefix, or is XCHG, which needs none."""
+        if address not in self._locked:
+            code = self._memory.emulator.read(address, _LONGEST)
+            rest = code.lstrip(_PREFIXES)
+            opcode = rest[1:2] if rest[0] >> 4 == _REX else rest[:1]
+            locked = _LOCK in code[: len(code) - len(rest)] or opcode in _XCHG
+            self._locked[address] = locked
+        return self._locked[address]
+
+    def note_torn(self, address: int) -> None:
+        """Note a read-modify-write of what another CPU accesses: it is two accesses."""
+        if not self._is_locked(address):
+            self.seen.torn = address
+
+    def free(self, slot: int, header: int) -> bool:
+        """Note that an object is freed; return whether that is a scheduling point.
+
+        It is a write to every word. Of the map only the first one matters: a reader of the map
+        reads it, or can be delayed until the map is freed.
+        """
+        self.touched_heap = True
+        if slot not in self.heap.shared:
+            return False
+        self.seen.frees = True
+        self.seen.shared.update(range(0, header + 1, 8))
+        return self.points.frees
+
+    def _publish(self, value: int) -> None:
+        """Note that others can find a heap object from now on, if a stored value points to one."""
+        if at.HEAP <= value < self._heap_end:
+            self.heap.shared.add((value - at.HEAP) // at.HEAP_STRIDE)
+
+    def _heap_access(self, address: int, value: int, *, write: bool) -> Point:
         self.touched_heap = True
         slot, offset = divmod(address - at.HEAP, at.HEAP_STRIDE)
         if slot not in self.heap.shared:
             return _NONE
         if write:
             self.seen.shared.add(offset & ~7)
+            self._publish(value)
         point = offset & ~7 in self.points.shared
         return point, point
 
     def _task_access(self, address: int, size: int, value: int, *, write: bool) -> Point:
         slot, offset = divmod(address - at.TASK, at.TASK_STRIDE)
-        actor = self.actor
+        actor, word = self.actor, offset & ~7
         own, involved = slot == actor.slot, slot in actor.involved
-        if own or not involved or actor.slot < 0:
+        foreign = word in self.points.foreign
+        if own or (involved and actor.slot < 0):
             self.seen.tasks.add(offset, size, write=write, own=own)
+        elif not involved:
+            words = self.seen.foreign_writes if write else self.seen.foreign_reads
+            words.update({word, (offset + size - 1) & ~7})
+        if write and own and word in self.points.looked_at:
+            self._publish(value)
         if not own and involved:
             # The tasks of a switch do not run elsewhere; a child that is being made neither.
-            return _NONE
+            return foreign, foreign
         self.foreign = self.foreign or not own
+        if not own:
+            return foreign, foreign
         if not write:
-            return offset & ~7 in self.points.task_reads, False
-        point = offset & ~7 in self.points.task_writes and self._changes(address, size, value)
-        return point, False
+            return foreign or word in self.points.task_reads, foreign
+        if word in self.points.task_writes or foreign:
+            return self._changes(address, size, value), foreign
+        return _NONE
 
     def _changes(self, address: int, size: int, value: int) -> bool:
         """Return whether a store changes memory; one that does not is like a read."""
         mask = (1 << 8 * size) - 1
         return int.from_bytes(self._memory.emulator.read(address, size), "little") != value & mask
 
-    def _per_cpu_access(self, address: int, *, write: bool) -> Point:
+    def _per_cpu_access(self, address: int, value: int, *, write: bool) -> Point:
         cpu, offset = divmod(address - at.PER_CPU, at.PER_CPU_STRIDE)
+        if write:
+            self._publish(value)
         if cpu != self.actor.cpu:
             self.foreign = True
             self.seen.remote.add(offset & ~7)

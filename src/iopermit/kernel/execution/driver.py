@@ -11,6 +11,8 @@ from iopermit.kernel.execution.transition import Transition
 from iopermit.kernel.state.contents import CPU, HEAP, TASK, name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from iopermit.kernel.cpu.crashes import Crash
     from iopermit.kernel.execution.kernel import EmulatedKernel
     from iopermit.kernel.state.state import State
@@ -79,8 +81,14 @@ class Driver:
     def _forget(self, transition: Transition) -> None:
         """Note what the execution may have changed in memory."""
         memory = self.kernel.memory
-        memory.forget(name(CPU, transition.cpu))
-        for slot in transition.slots:
+        cpus: Iterable[int] = [transition.cpu]
+        tasks: Iterable[int] = transition.slots
+        if self.kernel.executor.accesses.foreign:
+            # The instruction before which it stopped may have stored, after the state was read.
+            cpus, tasks = range(len(transition.state.cpus)), range(len(transition.state.tasks))
+        for cpu in cpus:
+            memory.forget(name(CPU, cpu))
+        for slot in tasks:
             memory.forget(name(TASK, slot))
         for slot in range(len(transition.state.heap)):
             memory.forget(name(HEAP, slot))

@@ -8,9 +8,17 @@ from typing import TYPE_CHECKING, Final
 from iopermit.kernel.cpu.crashes import Crash, CrashKind
 from iopermit.kernel.cpu.faults import crash_of
 from iopermit.kernel.cpu.liveness import Liveness
-from iopermit.kernel.cpu.registers import FLAGS, INTERRUPTS, RAX, RFLAGS, RIP, Registers
-from iopermit.kernel.execution.classifier import Classifier
-from iopermit.kernel.execution.host import FUNCTIONS
+from iopermit.kernel.cpu.registers import (
+    FLAGS,
+    INTERRUPTS,
+    RAX,
+    RFLAGS,
+    RIP,
+    RSP,
+    Registers,
+)
+from iopermit.kernel.execution.classifier import Classifier, Point
+from iopermit.kernel.execution.host import ACCESSES, FREES, FUNCTIONS
 from iopermit.kernel.execution.host_services import HostServices
 from iopermit.kernel.image import memory_map as at
 
@@ -18,11 +26,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from iopermit.kernel.cpu.emulator import Fault
+    from iopermit.kernel.execution.guard import Outside
     from iopermit.kernel.execution.scheduling_points import SchedulingPoints
     from iopermit.kernel.state.guest_memory import GuestMemory
 
 COUNT_MASK: Final = 0x7FFF_FFFF
 """Without PREEMPT_NEED_RESCHED, which is set while nobody wants to preempt."""
+_JUNK: Final = 0xA5A5_0000_0000_0000
+_JUNK_BYTE: Final = b"\xa5"
 
 
 @dataclass
@@ -64,13 +75,19 @@ class Executor:
         self.services = HostServices(memory, self.accesses, self._crash, failures=failures)
         self._ending = Ending()
         self._skip = self._reads = self._writes = 0
+        self.junk = False
+        """Whether to put junk where nothing may be read: into dead registers, below the stack."""
         self.before_stop: Callable[[Ending], None] = lambda _: None
         """Reads what is needed from memory: the instruction at hand may still change it."""
-        self.guard: Callable[[int], str] | None = None
-        """Names what a write must not go to; an empty string if it may."""
+        self.guard: Callable[[int], Outside | None] | None = None
+        """Tells of a write that it goes where it should not."""
+        self.notices: set[str] = set()
+        """Where writes went that may be something new."""
         self._liveness = Liveness(memory.emulator.image)
         self.executed: set[tuple[int, int]] = set()
-        self._tss_hooked = self._heap_hooked = self._interrupts_hooked = False
+        self._tss_hooked = self._interrupts_hooked = False
+        self._heap_hooked = -8
+        """The last word of heap objects behind their header that is watched."""
         self._began_preemptible = False
         self.emulator.on_host_call(self._host_call)
         self.emulator.on_access(self._accessed, self._ranges())
@@ -86,11 +103,13 @@ class Executor:
         if points.tss_bitmap and not self._tss_hooked:
             self._tss_hooked = True
             self.emulator.on_access(self._accessed, [self._tss_maps(c) for c in self._all_cpus()])
-        if any(word >= self.header for word in points.shared) and not self._heap_hooked:
-            self._heap_hooked = True
+        most = max(points.shared, default=-8)
+        if most >= self.header and most > self._heap_hooked:
+            end = self.header + 8 if most == self.header else at.HEAP_STRIDE // 2
+            start = max(self.header, self._heap_hooked + 8)
+            self._heap_hooked = most if most == self.header else end
             slots = (at.HEAP + n * at.HEAP_STRIDE for n in range(self.memory.heap))
-            ranges = [(a + self.header, a + at.HEAP_STRIDE // 2) for a in slots]
-            self.emulator.on_access(self._accessed, ranges)
+            self.emulator.on_access(self._accessed, [(a + start, a + end) for a in slots])
 
     def _all_cpus(self) -> range:
         return range(self.memory.cpus)
@@ -122,12 +141,21 @@ class Executor:
         """Call a function of the image on a stack, up to the next point."""
         flags = FLAGS | (INTERRUPTS if interrupts else 0)
         self._start(-1, preemptible=interrupts)
-        registers = self.emulator.prepared(function, arguments, stack, flags)
-        return self._end(self.emulator.resume(registers))
+        return self._run(self.emulator.prepared(function, arguments, stack, flags))
 
     def resume(self, registers: Registers) -> Ending:
         """Go on with a stopped context up to the next point."""
         self._start(registers[RIP], preemptible=bool(registers[RFLAGS] & INTERRUPTS))
+        return self._run(registers)
+
+    def _run(self, registers: Registers) -> Ending:
+        """Execute, with the same below the stack pointer every time: what is there is not read."""
+        stack = registers[RSP]
+        bottom = stack - stack % self.layout.stack_size
+        self.memory.junk = _JUNK_BYTE if self.junk else b""
+        if self.junk:
+            registers = self._liveness.with_junk(registers, _JUNK)
+        self.emulator.write(bottom, (self.memory.junk or b"\0") * (stack - bottom))
         return self._end(self.emulator.resume(registers))
 
     def _start(self, skip: int, *, preemptible: bool) -> None:
@@ -165,7 +193,11 @@ class Executor:
             self._stop(preemptible=True)
 
     def _stop(self, *, preemptible: bool) -> None:
-        self._ending.registers = self._liveness.clean(self.emulator.registers())
+        registers = self._liveness.clean(self.emulator.registers())
+        if self.junk:
+            # Junk that nothing has read or overwritten: what was dead before stays dead.
+            registers = tuple(0 if r == _JUNK + n else r for n, r in enumerate(registers))
+        self._ending.registers = registers
         self._ending.preemptible = preemptible
         self.before_stop(self._ending)
         self.emulator.stop()
@@ -175,8 +207,10 @@ class Executor:
     def _accessed(self, write: bool, address: int, size: int, value: int) -> None:  # noqa: FBT001 - Unicorn's
         if write and self.guard is not None:
             outside = self.guard(address)
-            if outside:
-                what = f"writes to {outside}, outside the subsystem's objects"
+            if outside is not None and not outside.crash:
+                self.notices.add(outside.what)
+            elif outside is not None:
+                what = f"writes to {outside.what}, outside the subsystem's objects"
                 self._crash(Crash(CrashKind.OUTSIDE, what, self.emulator.register(RIP)))
                 return
         local, shared = self.accesses.classify(address, size, value, write=write)
@@ -188,6 +222,8 @@ class Executor:
             self._reads += not write
             self._writes += write
             if self._reads <= 1 and self._writes <= 1:
+                if shared and write and self._reads:
+                    self.accesses.note_torn(rip)
                 return
         self._skip = -1
         preemptible = self.preempt and self.preemptible()
@@ -199,9 +235,45 @@ class Executor:
     # The host.
 
     def _host_call(self, called: str) -> None:
+        if self._stops_before(called):
+            return
         result = FUNCTIONS[called](self.services, self.emulator.arguments())
         if self._ending.crash is None:
             self.emulator.set_result(result)
+
+    def _stops_before(self, called: str) -> bool:
+        """Stop before a function of the host whose accesses are scheduling points."""
+        rip = self.emulator.register(RIP)
+        arguments = self.emulator.arguments()
+        if called in FREES:
+            slot, offset = divmod(arguments[0] - at.HEAP, at.HEAP_STRIDE)
+            local = shared = not offset and self.accesses.free(slot, self.header)
+        elif called in ACCESSES:
+            points = [self._host_access(*one) for one in ACCESSES[called](arguments)]
+            local, shared = any(p[0] for p in points), any(p[1] for p in points)
+        else:
+            return False
+        skipped, self._skip = rip == self._skip, -1
+        if skipped or not (local or shared):
+            return False
+        preemptible = self.preempt and self.preemptible()
+        if preemptible or (shared and self.memory.cpus > 1):
+            self._stop(preemptible=preemptible)
+            return True
+        return False
+
+    def _host_access(self, address: int, size: int, write: bool) -> Point:  # noqa: FBT001 - a triple
+        """Return whether an access of the host is a point, word by word."""
+        if address >= at.HEAP:
+            offset = (address - at.HEAP) % at.HEAP_STRIDE
+            # As of code: the words of the map only where they can be points.
+            watched = {w for w in self.accesses.points.shared if offset <= w < offset + size}
+            words = watched | set(range(offset, min(offset + size, self.header), 8))
+            places = [address - offset + word for word in sorted(words)]
+        else:
+            places = list(range(address, address + size, 8))
+        points = [self.accesses.classify(place, 8, 0, write=write) for place in places]
+        return any(p[0] for p in points), any(p[1] for p in points)
 
     def _crash(self, crash: Crash) -> None:
         """End the transition with a crash."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import bisect
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from iopermit.kernel.execution.host import DATA
 from iopermit.kernel.image import memory_map as at
 
 if TYPE_CHECKING:
@@ -23,7 +25,23 @@ _TASK_FIELDS: Final = (
     "task_io_bitmap_max",
     "task_iopl",
 )
+_KNOWN: Final = frozenset({"cpu_tss_rw", "gdt_page", "pcpu_hot"})
+"""The subsystem's, of which code writes certain parts only."""
 _DATA: Final = ("io_bitmap_sequence", ".data.once")
+
+
+@dataclass(frozen=True)
+class Outside:
+    """A write outside the subsystem's objects.
+
+    Attributes:
+        what: where it goes.
+        crash: whether it destroys what belongs to others. Otherwise it may be something new, such
+            as a variable or a field that a patch adds, and the search follows it.
+    """
+
+    what: str
+    crash: bool
 
 
 class Guard:
@@ -46,11 +64,30 @@ class Guard:
             offset = layout.get(f"offsetof_{name}")
             if offset is not None:
                 self._task.add(offset & ~7)
+        start = layout["offsetof_task_thread"]
+        self._thread = range(start, start + layout["sizeof_thread"])
         self._symbols = sorted((address, name) for name, address in image.symbols.items())
 
-    def of(self, actor: Actor) -> Callable[[int], str]:
+    def of(self, actor: Actor) -> Callable[[int], Outside | None]:
         """Return what judges the writes of a transition."""
-        return lambda address: self._outside(actor, address)
+
+        def judged(address: int) -> Outside | None:
+            what = self._outside(actor, address)
+            return Outside(what, self._is_foreign(address)) if what else None
+
+        return judged
+
+    def _is_foreign(self, address: int) -> bool:
+        """Return whether no code of the subsystem can have anything to write there."""
+        if address >= at.TASK:
+            return (address - at.TASK) % at.TASK_STRIDE not in self._thread
+        if address >= at.PER_CPU:
+            address = (address - at.PER_CPU) % at.PER_CPU_STRIDE
+            if any(start <= address < end for start, end in self._per_cpu):
+                # Another CPU's.
+                return False
+        name = self._symbol(address)[1].rpartition(":")[2]
+        return not name or name in DATA or name in _KNOWN
 
     def _outside(self, actor: Actor, address: int) -> str:
         if address >= at.HEAP:
@@ -70,8 +107,10 @@ class Guard:
         return "" if any(one in name for one in _DATA) else name
 
     def _named(self, address: int) -> str:
+        start, name = self._symbol(address)
+        return f"{name.rpartition(':')[2]}+{address - start:#x}" if name else f"{address:#x}"
+
+    def _symbol(self, address: int) -> tuple[int, str]:
+        """Return address and name of the symbol at or before an address; the name may be empty."""
         index = bisect.bisect_right(self._symbols, (address, "\x7f")) - 1
-        if index < 0:
-            return f"{address:#x}"
-        start, name = self._symbols[index]
-        return f"{name.rpartition(':')[2]}+{address - start:#x}"
+        return self._symbols[index] if index >= 0 else (address, "")

@@ -135,6 +135,18 @@ def _entry_area(_: HostInterface, arguments: Sequence[int]) -> int:
     return 0x3700_0000 + 0x10_0000 * arguments[0]
 
 
+FREES: Final = frozenset({"kfree", "kvfree"})
+"""Functions that free their first argument."""
+ACCESSES: Final[dict[str, Callable[[Sequence[int]], list[tuple[int, int, bool]]]]] = {
+    **dict.fromkeys(("kmemdup", "kmemdup_noprof"), lambda a: [(a[0], a[1], False)]),
+    **dict.fromkeys(
+        ("memcpy", "__memcpy", "memcpy_and_pad"),
+        lambda a: [(a[1], a[2], False), (a[0], a[2], True)],
+    ),
+    "memset": lambda a: [(a[0], a[2], True)],
+}
+"""What functions access by their arguments: address, bytes, and whether they write."""
+
 FUNCTIONS: Final[dict[str, Implementation]] = {
     **dict.fromkeys(
         (

@@ -82,12 +82,31 @@ class HostServices:
             self._memory.protect(slot, 0)
 
     def read(self, address: int, size: int) -> bytes:
-        """Return bytes of memory."""
-        return self._emulator.read(address, size)
+        """Return bytes of memory; they are zero if there is none, which is a crash."""
+        return self._emulator.read(address, size) if self._usable(address, size) else bytes(size)
 
     def write(self, address: int, data: bytes) -> None:
-        """Change bytes of memory."""
-        self._emulator.write(address, data)
+        """Change bytes of memory; a crash if there is none."""
+        if self._usable(address, len(data)):
+            self._emulator.write(address, data)
+
+    def _usable(self, address: int, size: int) -> bool:
+        """Return whether memory can be accessed; let the kernel crash if it cannot."""
+        slot, offset = divmod(address - at.HEAP, at.HEAP_STRIDE)
+        if 0 <= slot < self._memory.heap:
+            used = self._accesses.heap.used.get(slot)
+            if used is None:
+                self.crash(CrashKind.USE_AFTER_FREE, "use after free: access of a freed object")
+            elif offset + size > used:
+                what = f"access {offset + size - used} bytes behind the end of an object"
+                self.crash(CrashKind.OUT_OF_BOUNDS, what)
+            else:
+                return True
+            return False
+        if not self._emulator.is_mapped(address, size):
+            self.crash(CrashKind.NO_MEMORY, f"access of {address:#x}, where there is no memory")
+            return False
+        return True
 
     def crash(self, kind: CrashKind, message: str) -> None:
         """End the transition with a crash of the function that called the host."""

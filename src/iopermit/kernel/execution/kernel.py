@@ -32,6 +32,13 @@ class EmulatedKernel:
         self._gdt = image.address("gdt_page")
         self._gdt_limit = 8 * self.layout["GDT_ENTRIES"] - 1
 
+    def share(self, other: EmulatedKernel) -> None:
+        """Let the other one's states be states of this kernel: they have the same numbers."""
+        self.memory.contents = self.contents = other.contents
+        self.grants = other.grants
+        self.executor.accesses.seen = other.executor.accesses.seen
+        self.executor.executed = other.executor.executed
+
     def function(self, wanted: str) -> int:
         """Return the address of a function of the tree or the shim.
 
@@ -43,6 +50,11 @@ class EmulatedKernel:
     def ports_of(self, first: int, end: int) -> PortRange:
         """Return the real ports of scenario longs."""
         return self.ports[first, end]
+
+    def name_of(self, address: int) -> str:
+        """Return the function that an instruction is in, for messages."""
+        function = self.emulator.image.function_at(address)
+        return f"{function.name}()" if function is not None else f"the code at {address:#x}"
 
     def enter_cpu(self, cpu: int, meta: CpuMeta) -> None:
         """Let the emulated CPU be one of the kernel's."""

@@ -51,20 +51,46 @@ class ObservedAccesses:
     """What was observed so far, and the points that follow from it.
 
     Attributes:
-        tasks: accesses to `struct task_struct`, by its own task's system calls and by others.
+        tasks: accesses to `struct task_struct`, by its own task's system calls and by switches.
+        foreign_reads, foreign_writes: words of it that anything else accesses, on any CPU.
+        frees: whether an object was freed while others referred to it.
         shared: words of heap objects that were written while others referred to the object.
         data: words of global data that kernel code writes.
         remote: words of per-CPU areas that another CPU accesses.
         tss_bitmap: whether kernel code writes the map in the TSS where it can be preempted.
         interrupts: whether kernel code accesses such memory after switching interrupts off itself.
+        counter_plain: an instruction that accesses the counter of sequence numbers otherwise than
+            by a `lock`ed instruction, which takes the next number.
+        counter_stored: one that changes it otherwise.
     """
 
     tasks: Footprint = field(default_factory=Footprint)
+    foreign_reads: set[int] = field(default_factory=set)
+    foreign_writes: set[int] = field(default_factory=set)
+    frees: bool = False
     shared: set[int] = field(default_factory=set)
     data: set[int] = field(default_factory=set)
     remote: set[int] = field(default_factory=set)
     tss_bitmap: bool = False
     interrupts: bool = False
+    counter_plain: int = 0
+    counter_stored: int = 0
+    torn: int = 0
+    """An instruction that reads and writes what others write, without a `lock` prefix."""
+
+    def looked_at(self) -> set[int]:
+        """Return the words of a task that anything but its own system calls accesses."""
+        tasks = self.tasks
+        others = tasks.other_reads | tasks.other_writes
+        return others | self.foreign_reads | self.foreign_writes
+
+    def _foreign(self) -> set[int]:
+        """Return the words of a task whose accesses from elsewhere do not commute with others."""
+        tasks = self.tasks
+        writes = tasks.own_writes | tasks.other_writes
+        accesses = writes | tasks.own_reads | tasks.other_reads
+        both = self.foreign_reads | self.foreign_writes
+        return (both & writes) | (self.foreign_writes & (accesses | both))
 
     def points(self) -> SchedulingPoints:
         """Return the words that are points."""
@@ -76,6 +102,9 @@ class ObservedAccesses:
             frozenset(self.remote),
             self.tss_bitmap,
             self.interrupts,
+            frozenset(self._foreign()),
+            self.frees,
+            frozenset(self.looked_at()),
         )
 
 
@@ -90,10 +119,19 @@ class SchedulingPoints:
     remote: frozenset[int] = frozenset()
     tss_bitmap: bool = False
     interrupts: bool = False
+    foreign: frozenset[int] = frozenset()
+    """Words of tasks that are accessed from elsewhere: points for every CPU."""
+    frees: bool = False
+    """Whether freeing an object that others refer to is one."""
+    looked_at: frozenset[int] = frozenset()
+    """Words of a task that others look at: what these point to is shared."""
 
     def without_maps(self, header: int) -> SchedulingPoints:
-        """Return the points without those inside the maps of heap objects."""
-        return replace(self, shared=frozenset(word for word in self.shared if word < header))
+        """Return the points without those inside the maps of heap objects, but for the first word.
+
+        A reader of a freed map reads that word first.
+        """
+        return replace(self, shared=frozenset(word for word in self.shared if word <= header))
 
     def saved(self) -> dict[str, Any]:
         """Return them as JSON can hold them."""
@@ -113,8 +151,11 @@ class SchedulingPoints:
             name: frozenset(int(word) for word in saved[name])
             for name in ("task_reads", "task_writes", "shared", "data", "remote")
         }
+        for name in ("foreign", "looked_at"):
+            words[name] = frozenset(int(word) for word in saved.get(name, ()))
         return cls(
             **words,
             tss_bitmap=bool(saved["tss_bitmap"]),
             interrupts=bool(saved["interrupts"]),
+            frees=bool(saved.get("frees")),
         )

@@ -45,7 +45,7 @@ class SuccessorReader:
         stopped = registers if transition.switching else None
         meta = self._cpu_meta(switching=stopped is not None)
         cpu = self._memory.cpu_component(transition.cpu, meta, names, stopped or ())
-        cpus = (*state.cpus[: transition.cpu], cpu, *state.cpus[transition.cpu + 1 :])
+        cpus = self._others(cpu, tasks, ending)
         used = self._kernel.executor.accesses.heap.used
         heap = tuple(
             self._memory.heap_component(slot, used[slot]) if slot in used else None
@@ -54,6 +54,26 @@ class SuccessorReader:
         after = State(cpus, tuple(tasks), heap, self._memory.data_component())
         self._observe(after)
         return after
+
+    def _others(self, own: Component, tasks: Tasks, ending: Ending) -> tuple[Component, ...]:
+        """Return the CPUs, `own` among them; follow stores to others, and to others' tasks."""
+        transition, state = self._transition, self._transition.state
+        cpus = tuple(
+            own if cpu == transition.cpu else self._memory.cpu_again(cpu, component)
+            for cpu, component in enumerate(state.cpus)
+        )
+        stored = any(
+            new is not old
+            for cpu, (new, old) in enumerate(zip(cpus, state.cpus, strict=True))
+            if cpu != transition.cpu
+        )
+        for slot, task in enumerate(state.tasks):
+            if task is not None and slot not in transition.slots:
+                tasks[slot] = self._memory.task_again(slot, task)
+                stored = stored or tasks[slot] is not task
+        if stored:
+            ending.foreign = self._kernel.executor.accesses.foreign = True
+        return cpus
 
     def _observe(self, after: State) -> None:
         """Note writes that the hooks do not see: into maps, of shared objects and in the TSS."""

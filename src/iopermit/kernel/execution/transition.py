@@ -139,8 +139,19 @@ class Transition:
             dangling |= {n % NAMES for n in component[1] if kind_of(n) == HEAP}
         return HeapUse(used, frozenset(dangling - used.keys()), self._shared(), plan)
 
-    def _shared(self) -> frozenset[int]:
-        """Return the heap slots that others than the running context refer to."""
+    def _shared(self) -> set[int]:
+        """Return the heap slots that others than the running context can find.
+
+        They refer to them, or look at the words of the task that do.
+        """
         mine = self.task(self.slot) if self.slot is not None and not self.switching else None
         others = (c for c in self.state.components() if c is not mine)
-        return frozenset(n % NAMES for c in others for n in c[1] if kind_of(n) == HEAP)
+        shared = {n % NAMES for c in others for n in c[1] if kind_of(n) == HEAP}
+        if mine is not None:
+            content = self.kernel.contents[mine[0]]
+            looked_at = self.kernel.executor.accesses.points.looked_at
+            named = zip(content.places, mine[1][content.leading :], strict=True)
+            shared |= {
+                n % NAMES for index, n in named if kind_of(n) == HEAP and 8 * index in looked_at
+            }
+        return shared

@@ -15,7 +15,7 @@ from iopermit.kernel.state.state import State, TaskMode, slot_of
 
 if TYPE_CHECKING:
     from iopermit.kernel.cpu.crashes import Crash
-    from iopermit.kernel.execution.driver import Driver
+    from iopermit.kernel.search.checked_driver import CheckedDriver
     from iopermit.kernel.search.rules import Move
     from iopermit.system.execution import Action
 
@@ -47,11 +47,9 @@ class _Effect:
 class SwitchCache:
     """Remembers what switches do."""
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: CheckedDriver) -> None:
         """Execute with `driver` what is not known yet."""
         self.driver, self.kernel = driver, driver.kernel
-        self.executed = 0
-        """Switches executed since somebody looked."""
         self._words: tuple[int, ...] = ()
         self._values: dict[int, Words | None] = {}
         self._known: dict[object, _Effect | None] = {}
@@ -64,6 +62,9 @@ class SwitchCache:
 
     def successor(self, state: State, move: Move) -> Successor | None:
         """Return what a switch leads to, or None if it has to be executed as a whole."""
+        if len(state.data[1]) > 1:
+            # The global data refers to something that a switch might reach.
+            return None
         action = move.action
         previous = slot_of(state.cpus[action.cpu][1][0])
         target = move.target if move.target >= 0 else None
@@ -119,7 +120,6 @@ class SwitchCache:
 
     def _execute(self, state: State, action: Action, names: dict[int, int]) -> _Effect | None:
         outcomes = self.driver.execute(state, action)
-        self.executed += 1
         after = outcomes[0].state
         first = outcomes[0]
         if len(outcomes) > 1 or after is None or first.foreign or first.heap:

@@ -12,19 +12,13 @@ from typing import TYPE_CHECKING, Final
 
 from iopermit.kernel.search.switch_cache import Successor, SwitchCache
 from iopermit.kernel.search.view import Effect, View
-from iopermit.kernel.state.contents import NAMES, SEQUENCE, Component
+from iopermit.kernel.state.contents import NAMES
 from iopermit.kernel.state.state import State, slot_of
 
 if TYPE_CHECKING:
-    from iopermit.kernel.execution.driver import Driver
+    from iopermit.kernel.search.checked_driver import CheckedDriver
     from iopermit.kernel.search.rules import Move
     from iopermit.system.execution import Action
-
-_FIRST_SEQUENCE: Final = SEQUENCE * NAMES
-
-
-class OrderedSequenceNumbers(Exception):  # noqa: N818 - a limit of the search, not an error
-    """Kernel code compares sequence numbers otherwise than for equality."""
 
 
 class _Unknown:
@@ -37,14 +31,13 @@ _UNKNOWN: Final = _Unknown()
 class TransitionCache:
     """Remembers what actions lead to."""
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: CheckedDriver) -> None:
         """Execute with `driver` what is not known yet."""
         self.driver, self.kernel = driver, driver.kernel
         self._known: dict[object, list[Effect] | None] = {}
         self._foreign: dict[tuple[State, Action], list[Successor]] = {}
-        self.executed = 0
-        self.ordered = False
-        """Whether sequence numbers keep their order anyway."""
+        self.by_states = False
+        """Whether nothing but equal states are taken for equal."""
         self.switches = SwitchCache(driver)
 
     def clear(self) -> None:
@@ -62,10 +55,10 @@ class TransitionCache:
             views: views of this state that were made already; new ones are added.
         """
         driver, action = self.driver, move.action
+        if self.by_states:
+            return self._execute_foreign(state, action)
         if move.is_switch:
             step = self.switches.successor(state, move)
-            self.executed += self.switches.executed
-            self.switches.executed = 0
             if step is not None:
                 return [step]
         slots = self._slots(state, move)
@@ -79,33 +72,12 @@ class TransitionCache:
         if not isinstance(effects, _Unknown):
             return view.globalise(effects)
         outcomes = driver.execute(state, action)
-        self.executed += 1
         if any(outcome.foreign for outcome in outcomes):
             self._known[key] = None
         else:
             view = View(state, action.cpu, slots)
             self._known[key] = [view.localise(outcome) for outcome in outcomes]
-            if (
-                view.sequences > 1
-                and not self.ordered
-                and not self._same_in_reverse(state, action, slots, key)
-            ):
-                raise OrderedSequenceNumbers
         return [Successor(o.state, o.crash) for o in outcomes]
-
-    def _same_in_reverse(
-        self, state: State, action: Action, slots: tuple[int, ...], key: object
-    ) -> bool:
-        """Return whether a transition does the same with its sequence numbers in reverse order.
-
-        Renaming them by first mention is sound only if code tests them for nothing but equality.
-        """
-        counter = next((n for n in state.data[1] if n >= _FIRST_SEQUENCE), _FIRST_SEQUENCE)
-        reversed_state = _reversed(state, counter)
-        view = View(reversed_state, action.cpu, slots)
-        view.reverse()
-        effects = [view.localise(o) for o in self.driver.execute(reversed_state, action)]
-        return effects == self._known[key]
 
     def _execute_foreign(self, state: State, action: Action) -> list[Successor]:
         if (state, action) not in self._foreign:
@@ -130,21 +102,3 @@ class TransitionCache:
             return slots
         leading = self.kernel.contents[task[0]].leading
         return (*slots, *[n % NAMES for n in task[1][:leading]])
-
-
-def _reversed(state: State, counter: int) -> State:
-    """Return a state with the sequence numbers up to the counter in reverse order."""
-
-    def rename(component: Component | None) -> Component | None:
-        if component is None:
-            return None
-        return component[0], tuple(
-            [_FIRST_SEQUENCE + 1 + counter - n if n > _FIRST_SEQUENCE else n for n in component[1]]
-        )
-
-    return State(
-        tuple([rename(one) for one in state.cpus]),  # type: ignore[misc]  # a CPU has a component
-        tuple([rename(one) for one in state.tasks]),
-        tuple([rename(one) for one in state.heap]),
-        state.data,
-    )

@@ -9,17 +9,24 @@ from typing import TYPE_CHECKING, Final
 
 from iopermit.engine.limits import Limits
 from iopermit.engine.progress import Progress, ProgressCallback
+from iopermit.kernel.cpu.refused import refused
+from iopermit.kernel.execution.boot import bring_up
 from iopermit.kernel.execution.host_services import HeapExhausted
+from iopermit.kernel.search.checked_driver import (
+    CheckedDriver,
+    NamesMatter,
+    OrderedSequenceNumbers,
+)
 from iopermit.kernel.search.rules import Move, Rules
 from iopermit.kernel.search.specification import SpecificationCheck
-from iopermit.kernel.search.transition_cache import OrderedSequenceNumbers, TransitionCache
+from iopermit.kernel.search.transition_cache import TransitionCache
 from iopermit.kernel.search.visited import Packed, VisitedSet
 from iopermit.kernel.state.canonical import Canonical
 from iopermit.system.events import Event
 
 if TYPE_CHECKING:
     from iopermit.kernel.cpu.crashes import Crash
-    from iopermit.kernel.execution.driver import Driver
+    from iopermit.kernel.image.linker import Image
     from iopermit.kernel.search.view import View
     from iopermit.kernel.state.state import State
     from iopermit.system.execution import Action
@@ -65,20 +72,22 @@ class TreeSearch:
 
     def __init__(
         self,
-        driver: Driver,
-        initial: State,
+        image: Image,
         scenario: Scenario,
         *,
         limits: Limits = Limits(),  # noqa: B008 - immutable
         progress: ProgressCallback | None = None,
     ) -> None:
-        """Search from `initial`; `progress` is told how far it is."""
-        self.driver, self.initial, self.scenario = driver, initial, scenario
+        """Bring up two machines with a tree's code; `progress` is told how far the search is."""
+        driver, self.initial = bring_up(image, scenario)
+        other, _ = bring_up(image, scenario)
+        self.driver, self.scenario = driver, scenario
         self.limits, self.progress = limits, progress
         self.rules = Rules(driver.kernel, scenario)
-        self.cache = TransitionCache(driver)
-        self.specification = SpecificationCheck(driver.kernel)
         self.canonical = Canonical(symmetric_cpus=scenario.has(Event.MIGRATE))
+        self._checked = CheckedDriver(driver, other, self.canonical)
+        self.cache = TransitionCache(self._checked)
+        self.specification = SpecificationCheck(driver.kernel)
         self.result = SearchResult()
         self._started = time.monotonic()
         self._visited = VisitedSet()
@@ -95,22 +104,53 @@ class TreeSearch:
                 self.cache.clear()
         except HeapExhausted:
             self.result.limit = f"more than {self.driver.kernel.memory.heap} heap objects are alive"
+        except NamesMatter as limit:
+            self.result.limit = str(limit)
         finally:
             if collecting:
                 gc.enable()
         self.result.seconds = time.monotonic() - self._started
-        self.result.executed = self.cache.executed
+        self.result.executed = self._checked.executed
+        self._state_doubts()
         return self.result
+
+    def _state_doubts(self) -> None:
+        """Give no verdict if a search to the end cannot tell that nothing is wrong."""
+        if self.result.found is not None or self.result.limit:
+            return
+        seen, kernel = self._checked.executor.accesses.seen, self._checked.kernel
+        if seen.counter_stored:
+            self.result.limit = (
+                f"{kernel.name_of(seen.counter_stored)} changes the counter of sequence numbers "
+                "otherwise than by one atomic instruction, so that two maps may get the same number"
+            )
+        elif seen.torn and self.scenario.cpus > 1:
+            self.result.limit = (
+                f"{kernel.name_of(seen.torn)} reads and writes what another CPU writes, by an "
+                "instruction without lock: another CPU's store may come in between"
+            )
+        else:
+            self.result.limit = refused(kernel.emulator.image, self._checked.executor.executed)
 
     def _search_once(self) -> bool:
         """Search; if the tree orders sequence numbers, go on with names that keep the order."""
         try:
             return self._search()
         except OrderedSequenceNumbers:
-            self.cache.ordered = self.canonical.ordered = True
-            # Which context takes a number first matters then.
-            self.driver.kernel.executor.accesses.counter = None
+            self._order_numbers()
             return False
+
+    def _order_numbers(self) -> None:
+        """Let names keep the order of sequence numbers; which context takes one first matters."""
+        self.canonical.ordered = True
+        self._checked.executor.accesses.note_counter()
+        self._watch_more()
+
+    def _hold_counter(self) -> None:
+        """Treat the counter as any other memory, whose value kernel code looks at."""
+        self.canonical.counter_held = True
+        self.cache.by_states = True
+        self._order_numbers()
 
     def _search(self) -> bool:
         """Search with the points known now; return whether no further ones were seen."""
@@ -125,8 +165,8 @@ class TreeSearch:
             for number, (state, name) in enumerate(frontier):
                 if not self._expand(state, name, following):
                     return True
-                if self.cache.executed != executed:
-                    executed = self.cache.executed
+                if self._checked.executed != executed:
+                    executed = self._checked.executed
                     if self._watch_more():
                         return False
                 if number % _LOOK_AT_CLOCK == 0 and self._limit_reached(len(frontier)):
@@ -141,13 +181,16 @@ class TreeSearch:
         Those inside maps wait until a search has found no violation without them: they are many,
         and only code that is wrong already writes into a map that it shares.
         """
-        executor = self.driver.kernel.executor
+        executor = self._checked.executor
+        if executor.accesses.seen.counter_plain and not self.canonical.counter_held:
+            self._hold_counter()
+            return True
         points, header = executor.accesses.seen.points(), executor.header
         if not self._with_maps:
             points = points.without_maps(header)
         if points == executor.accesses.points:
             return False
-        executor.watch(points)
+        self._checked.watch(points)
         return True
 
     def _more_points(self) -> bool:

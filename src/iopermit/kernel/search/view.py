@@ -17,8 +17,6 @@ _FIRST_SEQUENCE: Final = SEQUENCE * NAMES
 _FIRST_HEAP: Final = HEAP * NAMES
 _FIRST_CPU: Final = CPU * NAMES
 _FIRST_TASK: Final = TASK * NAMES
-_COUNTER: Final = 0
-"""Local name of a sequence number in the global data: the counter, above every other."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +31,14 @@ class Effect:
 
 
 class View:
-    """What a transition can reach, with local names."""
+    """What a transition can reach, with local names.
 
-    def __init__(  # noqa: C901, PLR0912 - an inner loop of the search: calls would double its time
+    It reaches its CPU, its tasks, the global data, and all heap objects that these refer to,
+    directly or by other objects. The counter of sequence numbers has no local name: it is above
+    all other numbers.
+    """
+
+    def __init__(  # noqa: C901 - an inner loop of the search: calls would double its time
         self, state: State, cpu: int, slots: tuple[int, ...]
     ) -> None:
         """Name the parts of `state` that CPU `cpu` and the tasks in `slots` reach."""
@@ -43,10 +46,12 @@ class View:
         names = self.names = {_FIRST_CPU + cpu: _FIRST_CPU}
         for number, slot in enumerate(slots):
             names[_FIRST_TASK + slot] = _FIRST_TASK + number
-        parts = [state.cpus[cpu], *[state.tasks[slot] for slot in slots]]
+        heap, data = state.heap, (state.data[0], state.data[1][1:])
+        parts = [state.cpus[cpu], *[state.tasks[slot] for slot in slots], data]
         heap_order: list[int] = []
         sequences: set[int] = set()
         others_cpu, others_task = 1, len(slots)
+        # The list grows: heap objects that are found are looked through, too.
         for component in parts:
             if component is None:
                 continue
@@ -57,29 +62,18 @@ class View:
                     if named >= _FIRST_HEAP:
                         names[named] = _FIRST_HEAP + len(heap_order)
                         heap_order.append(named - _FIRST_HEAP)
+                        parts.append(heap[named - _FIRST_HEAP])
                     elif named >= _FIRST_CPU:
                         names[named] = _FIRST_CPU + others_cpu
                         others_cpu += 1
                     elif named:
                         names[named] = _FIRST_TASK + others_task
                         others_task += 1
-        heap = state.heap
-        reached = [heap[slot] for slot in heap_order]
-        for component in reached:
-            if component is not None:
-                for named in component[1]:
-                    if named >= _FIRST_SEQUENCE:
-                        sequences.add(named)
         for rank, named in enumerate(sorted(sequences), 1):
             names[named] = _FIRST_SEQUENCE + rank
         self.sequences = len(sequences)
         self._outside(heap_order)
-        self.key = (
-            tuple([None if c is None else self.local(c) for c in parts]),
-            tuple([None if c is None else self.local(c) for c in reached]),
-            self.outside,
-            state.data[0],
-        )
+        self.key = (tuple([None if c is None else self.local(c) for c in parts]), self.outside)
 
     def _outside(self, heap_order: list[int]) -> None:
         """Name the other heap slots, and tell what the rest of the state refers to."""
@@ -91,11 +85,14 @@ class View:
         for number, task in enumerate(state.tasks):
             if task is not None and number not in self.slots:
                 mentioned.update(task[1])
+        for slot, used in enumerate(state.heap):
+            if used is not None and _FIRST_HEAP + slot not in self.names:
+                mentioned.update(used[1])
         statuses = []
         for slot in range(len(state.heap)):
             if _FIRST_HEAP + slot not in self.names:
-                used = state.heap[slot] is not None
-                status = 0 if used else 1 if _FIRST_HEAP + slot in mentioned else 2
+                used = state.heap[slot]
+                status = 0 if used is not None else 1 if _FIRST_HEAP + slot in mentioned else 2
                 statuses.append((status, slot))
         statuses.sort()
         shared = tuple([_FIRST_HEAP + slot in mentioned for slot in heap_order])
@@ -104,12 +101,6 @@ class View:
             heap_order.append(slot)
         self.heap_order = heap_order
         self.outside = (shared, tuple([status for status, _ in statuses]))
-
-    def reverse(self) -> None:
-        """Let the local names of sequence numbers count downwards."""
-        for named, local in self.names.items():
-            if named >= _FIRST_SEQUENCE:
-                self.names[named] = 2 * _FIRST_SEQUENCE + self.sequences + 1 - local
 
     def local(self, component: Component) -> Component:
         """Return a component in local names."""
@@ -121,12 +112,7 @@ class View:
         state = outcome.state
         if state is None:
             return Effect((0, ()), (), (), (0, ()), outcome.crash)
-        names = self.names
-        counter = next((n for n in self.state.data[1] if n >= _FIRST_SEQUENCE), _FIRST_SEQUENCE)
-        for component in (state.cpus[self.cpu], *state.tasks, *state.heap):
-            for named in component[1] if component is not None else ():
-                if named > counter and named not in names:
-                    names[named] = _FIRST_SEQUENCE + self.sequences + named - counter
+        self._name_new_numbers(state)
         heap = tuple(
             (local, None if used is None else self.local(used))
             for local, slot in enumerate(self.heap_order)
@@ -135,17 +121,22 @@ class View:
         tasks = tuple(
             None if (task := state.tasks[slot]) is None else self.local(task) for slot in self.slots
         )
-        data = (
-            state.data[0],
-            tuple([_COUNTER if n >= _FIRST_SEQUENCE else n for n in state.data[1]]),
-        )
+        data = self.local((state.data[0], state.data[1][1:]))
         return Effect(self.local(state.cpus[self.cpu]), tasks, heap, data)
+
+    def _name_new_numbers(self, after: State) -> None:
+        """Name the sequence numbers that the transition took: they are above the counter."""
+        names, counter = self.names, self.state.data[1][0]
+        for component in (after.cpus[self.cpu], *after.tasks, *after.heap, after.data):
+            for named in component[1] if component is not None else ():
+                if named > counter and named not in names:
+                    names[named] = _FIRST_SEQUENCE + self.sequences + named - counter
 
     def globalise(self, effects: list[Effect]) -> list[Successor]:
         """Return what an action with known effects leads to from this view's state."""
         state = self.state
         originals = {local: named for named, local in self.names.items()}
-        counter = next((n for n in state.data[1] if n >= _FIRST_SEQUENCE), _FIRST_SEQUENCE)
+        counter = state.data[1][0]
         above = counter - self.sequences - _FIRST_SEQUENCE
 
         def rename(component: Component) -> Component:
@@ -167,6 +158,8 @@ class View:
                 tasks[slot] = None if task is None else rename(task)
             for local, used in effect.heap:
                 heap[self.heap_order[local]] = None if used is None else rename(used)
-            data = effect.data[0], tuple([counter if n == _COUNTER else n for n in effect.data[1]])
+            # The counter is not moved on: the canonical representative does that.
+            number, names = rename(effect.data)
+            data = number, (counter, *names)
             successors.append(Successor(State(tuple(cpus), tuple(tasks), tuple(heap), data)))
         return successors

@@ -48,11 +48,9 @@ class VisitedSet:
         """Return a state as numbers."""
         numbers = self._numbers
         packed = []
-        for component in (*state.cpus, *state.tasks, *state.heap):
+        for component in (*state.cpus, *state.tasks, *state.heap, state.data):
             number = numbers.get(component)
             if number is None:
                 number = numbers[component] = len(numbers)
             packed.append(number)
-        # The global data is the same in equal states but for the counter, which is determined.
-        packed.append(state.data[0])
         return tuple(packed)

@@ -26,6 +26,8 @@ class Canonical:
         self.symmetric_cpus = symmetric_cpus
         self.ordered = False
         """Whether sequence numbers keep their order: the kernel's code compares them by it."""
+        self.counter_held = False
+        """Whether the counter is one of them: the code looks at it."""
         self._orders: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
 
     def __call__(self, state: State) -> State:
@@ -34,11 +36,12 @@ class Canonical:
         tasks = tuple([-1 if task is None else task[0] for task in state.tasks])
         cpu_orders = self._sorted(cpus) if self.symmetric_cpus else [tuple(range(len(cpus)))]
         task_orders = self._sorted(tasks)
+        how = self.ordered, self.counter_held
         if len(cpu_orders) == 1 and len(task_orders) == 1:
-            return renamed(state, cpu_orders[0], task_orders[0], self.ordered)
+            return renamed(state, cpu_orders[0], task_orders[0], *how)
         # Equal contents: every order of them, and of the results the least.
         orders = itertools.product(cpu_orders, task_orders)
-        candidates = [renamed(state, c, t, self.ordered) for c, t in orders]
+        candidates = [renamed(state, c, t, *how) for c, t in orders]
         return min(candidates, key=_key)
 
     def _sorted(self, numbers: tuple[int, ...]) -> list[tuple[int, ...]]:
@@ -57,15 +60,17 @@ def renamed(  # noqa: C901 - the innermost loop of the search: calls would take 
     state: State,
     cpus: tuple[int, ...],
     tasks: tuple[int, ...],
-    ordered: bool,  # noqa: FBT001 - of the innermost loop
+    ordered: bool = False,  # noqa: FBT001, FBT002 - of the innermost loop
+    counter_held: bool = False,  # noqa: FBT001, FBT002 - as above
 ) -> State:
     """Return a state with CPUs and tasks in another order.
 
     Heap slots and sequence numbers are numbered as they are mentioned first: addresses and
     sequence numbers are compared for equality only, so any renaming that keeps them apart will do.
-    If they are `ordered`, they are numbered by rank.
+    If they are `ordered`, they are numbered by rank; the counter too if it is `counter_held`:
+    kernel code looks at it otherwise than by taking the next number.
     """
-    names: Renaming = _ranks(state) if ordered else {}
+    names: Renaming = _ranks(state, counter_held) if ordered else {}
     highest = _COUNTER + len(names)
     for new, old in enumerate(cpus):
         names[_FIRST_CPU + old] = _FIRST_CPU + new
@@ -96,6 +101,7 @@ def renamed(  # noqa: C901 - the innermost loop of the search: calls would take 
     old_cpus, old_tasks, old_heap, data = state
     new_cpus = tuple([rename(old_cpus[old]) for old in cpus])
     new_tasks = tuple([None if (task := old_tasks[old]) is None else rename(task) for old in tasks])
+    new_data = rename((data[0], data[1][1:]))
     heap: list[Component | None] = []
     for old in heap_order:
         used = old_heap[old]
@@ -109,15 +115,16 @@ def renamed(  # noqa: C901 - the innermost loop of the search: calls would take 
         ]
         heap += [None] * (len(old_heap) - len(heap))
     # The counter is as high as the highest number in use: what it gives out next is new.
-    counted = tuple([highest if n >= _COUNTER else names.get(n, n) for n in data[1]])
-    return State(new_cpus, new_tasks, tuple(heap), (data[0], counted))
+    counter = highest if not counter_held else names.get(data[1][0], data[1][0])
+    return State(new_cpus, new_tasks, tuple(heap), (new_data[0], (counter, *new_data[1])))
 
 
-def _ranks(state: State) -> Renaming:
+def _ranks(state: State, counter_held: bool) -> Renaming:  # noqa: FBT001 - of the innermost loop
     """Return new numbers for the sequence numbers that something holds: their rank."""
+    data = state.data[0], state.data[1] if counter_held else state.data[1][1:]
     held = {
         named
-        for component in (*state.cpus, *state.tasks, *state.heap)
+        for component in (*state.cpus, *state.tasks, *state.heap, data)
         if component is not None
         for named in component[1]
         if named > _COUNTER
@@ -131,4 +138,5 @@ def _key(state: State) -> tuple[object, ...]:
         state.cpus,
         tuple([() if task is None else task for task in state.tasks]),
         tuple([() if used is None else used for used in state.heap]),
+        state.data,
     )

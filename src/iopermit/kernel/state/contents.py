@@ -65,8 +65,19 @@ class Content:
 class Contents:
     """Numbers contents and finds them again."""
 
-    def __init__(self) -> None:
-        """Start without any."""
+    def __init__(self, cpus: int, tasks: int, heap: int) -> None:
+        """Start without any.
+
+        Args:
+            cpus: how many CPUs there are: a word that points behind the last one is no pointer.
+            tasks: how many task slots.
+            heap: how many heap slots.
+        """
+        self._ends = {
+            at.PER_CPU >> 28: at.PER_CPU + cpus * at.PER_CPU_STRIDE,
+            at.TASK >> 28: at.TASK + tasks * at.TASK_STRIDE,
+            at.HEAP >> 28: at.HEAP + heap * at.HEAP_STRIDE,
+        }
         self._numbers: dict[tuple[Hashable, bytes, int], int] = {}
         self._known: list[Content] = []
 
@@ -102,7 +113,11 @@ class Contents:
         owned: list[int] = []
         targets = list(names)
         for index in found.tolist():
-            target, offset = _target(int(words[index]))
+            word = int(words[index])
+            if word >= self._ends.get(word >> 28, word + 1):
+                # Behind the last slot: no pointer, but poison, or an address that was not valid.
+                continue
+            target, offset = _target(word)
             if target == own:
                 owned.append(index)
                 changed[index] = _MARK + _SELF * _KIND + offset

@@ -1,0 +1,56 @@
+"""Faults that show only if unequal states stay unequal and everything that may interleave does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.support.kernel.faults import IOPORT, REPAIR, Edit, unified_diff
+from tests.support.kernel.hidden_faults import HIDDEN_FAULTS, ONE_CPU
+from tests.support.kernel.trees import build_cache, require_tree
+
+from iopermit.kernel.build.builder import build
+from iopermit.kernel.check import check_tree
+from iopermit.kernel.loading import load_built
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from iopermit.kernel.loading import LoadedTree
+
+
+def edited(directory: Path, *edits: Edit) -> LoadedTree:
+    """Return the repaired tree with edits, ready to be executed."""
+    tree, patch = require_tree("6.12"), directory / "edit.patch"
+    patch.write_text(unified_diff(tree, REPAIR, *edits))
+    return load_built(build(tree, [patch], cache=build_cache()), [patch])
+
+
+@pytest.mark.parametrize("name", HIDDEN_FAULTS)
+def test_each_hidden_fault_is_found_or_refused(name: str, tmp_path: Path) -> None:
+    """The violation is of the right kind in the right function, or the reason of no verdict is."""
+    fault = HIDDEN_FAULTS[name]
+    found = check_tree(edited(tmp_path, *fault.edits), [fault.scenario])
+    if fault.kinds:
+        assert found.violation is not None, found.reason
+        assert found.violation.kind in fault.kinds
+        assert found.search.confirmed_full_size
+        functions = {step.source.function for step in found.trace or () if step.source is not None}
+        assert fault.function in functions
+    else:
+        assert (found.verdict, found.violation) == ("undetermined", None)
+        assert fault.reason in found.reason
+
+
+def test_a_new_variable_is_followed_and_reported(tmp_path: Path) -> None:
+    """A harmless global that a patch adds is no crash: the tree holds, and the report names it."""
+    edits = (
+        Edit("add a flag", IOPORT, r"(static atomic64_t io_bitmap_sequence;)",
+             r"\1\nstatic int was_called;", "ksys_ioperm"),
+        Edit("set it", IOPORT, r"(iobm = t->io_bitmap;)",
+             r"WRITE_ONCE(was_called, 1);\n\t\1", "ksys_ioperm"),
+    )  # fmt: skip
+    found = check_tree(edited(tmp_path, *edits), [ONE_CPU])
+    assert found.verdict == "holds"
+    assert found.kernel is not None
+    assert any("was_called" in bound for bound in found.kernel.bounds)
