@@ -25,8 +25,8 @@ from iopermit.system.events import EVENTS, Asked, Event, all_events, plain_event
 from iopermit.system.events.event import EVERYBODY
 from iopermit.system.events.hooks import EXIT, HOOKS, Hook
 from iopermit.system.events.operations import Call, Effect, Operation
+from iopermit.system.events.rules import enabled
 from iopermit.system.execution import Action, Mode, action
-from iopermit.system.rules import enabled
 from iopermit.system.scenario import Scenario
 from iopermit.translate.frontend.load import DesignLoadError, load_design
 from iopermit.translate.frontend.mutate import mutations

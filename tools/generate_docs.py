@@ -25,8 +25,8 @@ from iopermit.report.compare_json import matrix_from_json, matrix_json
 from iopermit.report.cost import LEGEND, comparison_table, design_table, markdown
 from iopermit.report.cost_plot import plot
 from iopermit.search.compare import Subject, compare, empty_matrix, subjects
-from iopermit.system.cost import COLUMNS, PATHS, Costs, costs_of
 from iopermit.system.events.recorded import ALL_EVENTS, PLAIN_EVENTS
+from iopermit.system.running.cost import COLUMNS, PATHS, Costs, costs_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

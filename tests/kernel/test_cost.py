@@ -15,8 +15,8 @@ from iopermit.cli.exit_codes import ExitCode
 from iopermit.designs import find
 from iopermit.kernel.build.builder import build
 from iopermit.kernel.cost import _LTR, KernelCost, costs_of_tree
-from iopermit.system.cost import COLUMNS, PATHS, costs_of
-from iopermit.system.counting import Cost
+from iopermit.system.running.cost import COLUMNS, PATHS, costs_of
+from iopermit.system.running.counting import Cost
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 from iopermit.designs import designs
 from iopermit.report.cost import comparison_table, cost_json, cost_text, design_table, markdown
 from iopermit.report.cost_plot import described, figures, plot
-from iopermit.system.cost import COLUMNS, PATHS, costs_of
+from iopermit.system.running.cost import COLUMNS, PATHS, costs_of
 
 COSTS = {name: costs_of(designs()[name]) for name in ("linux-v2-06", "linux-060aa16f")}
 

@@ -11,7 +11,7 @@ from iopermit.system.concretion import exact
 from iopermit.system.execution import action
 from iopermit.system.machine_state import IoMapBase
 from iopermit.system.projection import ProjectionError, snapshot
-from iopermit.system.running import Runner
+from iopermit.system.running.runner import Runner
 from iopermit.system.scenario import Scenario
 from iopermit.system.simulation import System
 from iopermit.translate.frontend.declare import declare

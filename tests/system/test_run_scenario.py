@@ -11,7 +11,7 @@ from iopermit.system.crash import RefcountOverflow
 from iopermit.system.design import Design
 from iopermit.system.execution import Mode
 from iopermit.system.records import MAX_REFCOUNT
-from iopermit.system.running import Runner
+from iopermit.system.running.runner import Runner
 from iopermit.system.scenario import RunScenario, Scenario
 from iopermit.system.simulation import System
 

@@ -10,9 +10,9 @@ from tests.support.system.tiny_design import Block, Tiny
 from iopermit.designs import designs
 from iopermit.system.bitmap import PortRange
 from iopermit.system.concretion import exact, readable
+from iopermit.system.events.rules import enabled
 from iopermit.system.execution import Action, Mode, action
 from iopermit.system.machine_state import IoMapBase
-from iopermit.system.rules import enabled
 from iopermit.system.scenario import Scenario
 from iopermit.system.simulation import System
 from iopermit.system.specification import Finding, allowed_ports, finding

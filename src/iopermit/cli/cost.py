@@ -48,7 +48,7 @@ def cost(
     from iopermit.designs import designs as known  # imports numpy
     from iopermit.report.cost import cost_json, cost_text
     from iopermit.report.json import to_text
-    from iopermit.system.cost import costs_of
+    from iopermit.system.running.cost import costs_of
     from iopermit.translate.frontend.load import load_design
 
     if plot is not None:

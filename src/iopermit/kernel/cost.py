@@ -11,10 +11,10 @@ from iopermit.kernel.image import memory_map as at
 from iopermit.kernel.loading import link_objects
 from iopermit.kernel.state.state import TaskMode
 from iopermit.system.bitmap import PORTS, PortRange
-from iopermit.system.cost import COLUMNS, PATHS
-from iopermit.system.counting import Cost
 from iopermit.system.events import Event, all_events
 from iopermit.system.execution import CONTINUE, Action, action
+from iopermit.system.running.cost import COLUMNS, PATHS
+from iopermit.system.running.counting import Cost
 from iopermit.system.scenario import Scenario
 
 if TYPE_CHECKING:

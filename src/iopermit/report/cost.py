@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from iopermit.system.cost import COLUMNS, PATHS
-from iopermit.system.counting import Cost
+from iopermit.system.running.cost import COLUMNS, PATHS
+from iopermit.system.running.counting import Cost
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from iopermit.system.cost import Cell, Costs
+    from iopermit.system.running.cost import Cell, Costs
 
 SCHEMA: Final = "iopermit/cost/1"
 """Version of the format; another number means that a reader has to change."""

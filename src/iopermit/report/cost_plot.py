@@ -7,12 +7,12 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from iopermit.report.cost import total
-from iopermit.system.cost import COLUMNS
+from iopermit.system.running.cost import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from iopermit.system.cost import Costs
+    from iopermit.system.running.cost import Costs
 
 SERIES: Final[Mapping[str, tuple[str, ...]]] = {
     "switch to a map user that ran last, and use": ("switch-in", "switch-in, user"),

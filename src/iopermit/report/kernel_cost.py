@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from iopermit.report.cost import SCHEMA, aligned
-from iopermit.system.cost import COLUMNS, PATHS
+from iopermit.system.running.cost import COLUMNS, PATHS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 class System:
     """CPUs, tasks and a heap around one design.
 
-    With a stepper, hooks stop before each step, and `iopermit.system.rules` says what can happen
-    next. Without one, a hook runs as it stands and to its end within a single step.
+    With a stepper, hooks stop before each step, and `iopermit.system.events.rules` says what can
+    happen next. Without one, a hook runs as it stands and to its end within a single step.
     """
 
     def __init__(  # noqa: PLR0913 - one argument for each thing that a caller chooses

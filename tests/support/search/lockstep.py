@@ -12,10 +12,10 @@ from iopermit.system import specification
 from iopermit.system.concretion import exact
 from iopermit.system.crash import KernelCrash
 from iopermit.system.design import Design
+from iopermit.system.events.rules import enabled
 from iopermit.system.execution import Action
 from iopermit.system.position import Position
 from iopermit.system.projection import Fields, snapshot
-from iopermit.system.rules import enabled
 from iopermit.system.scenario import Scenario
 from iopermit.system.simulation import System
 from iopermit.system.site import Site

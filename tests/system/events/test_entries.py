@@ -3,8 +3,7 @@
 from tests.support.system.driving import STEP, finish, free_slot, make
 
 from iopermit.designs import designs
-from iopermit.system import rules
-from iopermit.system.events import Precondition, entries
+from iopermit.system.events import Precondition, entries, rules
 from iopermit.system.events.operations import Effect
 from iopermit.system.execution import Mode, action
 

@@ -19,7 +19,7 @@ from iopermit.machine.tasks.futexes import Futexes
 from iopermit.machine.tasks.port_access import PortAccess
 from iopermit.machine.tasks.strace import Strace
 from iopermit.system.concretion import Concretion
-from iopermit.system.running import Runner
+from iopermit.system.running.runner import Runner
 from iopermit.system.scenario import RunScenario
 from iopermit.system.simulation import System
 

@@ -14,9 +14,9 @@ from iopermit.system.concretion import Concretion, exact, readable
 from iopermit.system.crash import KernelCrash
 from iopermit.system.events import EVENTS
 from iopermit.system.events.entries import RETURN_TO_USER
+from iopermit.system.events.rules import enabled
 from iopermit.system.execution import Action, ExecutionContext, Mode, Thread
 from iopermit.system.machine_state import IoMapBase
-from iopermit.system.rules import enabled
 from iopermit.system.simulation import System
 from iopermit.system.site import Site
 from iopermit.translate.frontend.source import find_method

@@ -1,4 +1,4 @@
-"""Tests of whole execution (src/iopermit/system/running.py)."""
+"""Tests of whole execution (src/iopermit/system/running/runner.py)."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from iopermit.designs import designs
 from iopermit.system.bitmap import PortRange
 from iopermit.system.concretion import exact
 from iopermit.system.execution import Mode
-from iopermit.system.running import Runner
+from iopermit.system.running.runner import Runner
 from iopermit.system.scenario import Scenario
 from iopermit.system.simulation import System
 from iopermit.system.specification import allowed_ports, finding

@@ -1,4 +1,4 @@
-"""Tests of what can happen next (src/iopermit/system/rules.py)."""
+"""Tests of what can happen next (src/iopermit/system/events/rules.py)."""
 
 import random
 from collections import Counter
@@ -12,8 +12,8 @@ from iopermit.system.concretion import exact
 from iopermit.system.crash import KernelCrash
 from iopermit.system.events import Event, askable_events
 from iopermit.system.events.recorded import ALL_EVENTS
+from iopermit.system.events.rules import enabled
 from iopermit.system.execution import Action, Mode, action
-from iopermit.system.rules import enabled
 from iopermit.system.scenario import Scenario
 from iopermit.system.simulation import System
 from iopermit.system.specification import finding

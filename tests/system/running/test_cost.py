@@ -5,8 +5,8 @@ import pytest
 from iopermit.designs import designs
 from iopermit.system.bitmap import Bitmap, PortRange
 from iopermit.system.concretion import exact
-from iopermit.system.cost import COLUMNS, PATHS, Cell, costs_of
-from iopermit.system.counting import AccessCounter, Cost, CountedBitmap, CountingSystem
+from iopermit.system.running.cost import COLUMNS, PATHS, Cell, costs_of
+from iopermit.system.running.counting import AccessCounter, Cost, CountedBitmap, CountingSystem
 from iopermit.system.scenario import Scenario
 
 ONE, LAST = "port 0x80", "port 65535"

@@ -8,12 +8,12 @@ from typing import Final
 
 from iopermit.system.bitmap import PORTS, PortRange
 from iopermit.system.concretion import NO_PORTS, exact
-from iopermit.system.counting import Cost, CountingSystem
 from iopermit.system.crash import KernelCrash
 from iopermit.system.design import Design
 from iopermit.system.events.hooks import GENERAL_PROTECTION, VM_EXIT
 from iopermit.system.execution import Thread
-from iopermit.system.running import Runner
+from iopermit.system.running.counting import Cost, CountingSystem
+from iopermit.system.running.runner import Runner
 from iopermit.system.scenario import Scenario
 from iopermit.system.specification import allowed_ports
 

@@ -1,0 +1,1 @@
+"""Runs hooks as they stand, whole and at full size: for programs, and to count what they cost."""
