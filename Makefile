@@ -5,7 +5,7 @@ VENV = .venv
 JOBS = 2
 
 .POSIX:
-.PHONY: help demo test coverage lint lint-github bench fuzz-designs docs lock hooks clean install install-dev
+.PHONY: help demo test coverage lint lint-github bench fuzz-designs certificates docs lock hooks clean install install-dev
 
 help:
 	@echo 'make demo      check the design linux-v2-06, which leaks ports'
@@ -15,6 +15,7 @@ help:
 	@echo 'make hooks     let `git commit` run the linters'
 	@echo 'make bench     run the benchmarks'
 	@echo 'make fuzz-designs  let every checker judge N=150 random designs of a SEED'
+	@echo 'make certificates  certify the designs that hold, and record it for make docs'
 	@echo 'make docs      regenerate the generated parts of the documentation'
 	@echo 'make lock      pin the newest versions of the development tools'
 	@echo 'make clean     remove all that make and the tools produced'
@@ -60,6 +61,9 @@ PORTION =
 fuzz-designs: install-dev
 	@seed='$(SEED)' portion='$(PORTION)'; $(VENV)/bin/python -m tools.fuzz_designs -n $(N) \
 	--jobs $(JOBS) $${seed:+--seed $$seed} $${portion:+--seconds $$portion}
+
+certificates: install-dev
+	$(VENV)/bin/python -m tools.certificates
 
 docs: install-dev
 	$(VENV)/bin/python tools/generate_docs.py

@@ -7,6 +7,7 @@ import pytest
 
 from iopermit.engine.comparison import Rung
 from iopermit.engine.ladder import COMPARISON_LADDER
+from iopermit.report.certificate import certified_now
 from iopermit.report.cost_plot import described
 from iopermit.search.compare import Subject, search
 from iopermit.search.problem import Settings
@@ -49,7 +50,8 @@ CASES = [
 
 def test_the_page_is_generated() -> None:
     """The page is what the saved matrices and freshly counted costs give (else: `make docs`)."""
-    expected = generate_docs.page(MATRIX, FULL, generate_docs.all_costs())
+    certified = certified_now(generate_docs.CERTIFICATES)
+    expected = generate_docs.page(MATRIX, FULL, generate_docs.all_costs(), certified)
     assert generate_docs.PAGE.read_text(encoding="utf-8") == expected
 
 

@@ -20,6 +20,12 @@ from iopermit.engine.comparison import Cell, Matrix, event_sets
 from iopermit.engine.control import Control
 from iopermit.engine.ladder import COMPARISON_LADDER, FULL_COMPARISON_LADDER, Bounds
 from iopermit.engine.limits import Limits
+from iopermit.report.certificate import (
+    CertifiedRecord,
+    certified_marks,
+    certified_now,
+    certified_table,
+)
 from iopermit.report.compare import cell_text, matrix_table
 from iopermit.report.compare_json import matrix_from_json, matrix_json
 from iopermit.report.cost import LEGEND, comparison_table, design_table, markdown
@@ -36,6 +42,8 @@ PAGE: Final = DOCS / "designs.md"
 FIGURE: Final = DOCS / "figures" / "cost.svg"
 MATRIX: Final = DOCS / "data" / "matrix.json"
 FULL_MATRIX: Final = DOCS / "data" / "full-matrix.json"
+
+CERTIFICATES: Final = DOCS / "data" / "certificates.json"
 
 EVENT_SETS: Final = event_sets(PLAIN_EVENTS, ALL_EVENTS)
 """The columns of the matrices; a new event changes none of them."""
@@ -61,7 +69,8 @@ are in [data/matrix.json](data/matrix.json), with all state counts). A cell show
 - the kind of violation with the shortest schedule and the first scenario that has one: LEAK (a
   port is allowed that was not granted), LOSS (a granted port is refused), CRASH (of the kernel),
   GARBAGE (memory that nobody can free any more); or
-- "holds", if the largest scenario of this table was searched to the end; or
+- "holds", if the largest scenario of this table was searched to the end, and after "certified"
+  the scenarios for which an [independent checker](#certificates) has verified that; or
 - "undetermined beyond" the largest scenario that was.
 
 "Holds" says nothing about larger scenarios. *plain* is every event but `fork-fails`, `io-thread`
@@ -91,11 +100,27 @@ far the map is dirty, whose it is) is not counted; nothing here is a time.
 """
 
 
-def page(matrix: Matrix, full: Matrix, costs: dict[str, Costs]) -> str:
+_CERTIFICATE_TEXT: Final = """\
+## Certificates
+
+Every state that a search visits without merging, verified by a program that shares no code with
+the search (`iopermit certify`; [how it checks](how-it-checks.md)). A cell above that says
+"certified" has one for the scenarios named there, of the design as it is now. `make certificates`
+makes what is missing (data in [data/certificates.json](data/certificates.json)). The times are
+those of one run, on a machine that did other work, too.
+"""
+
+
+def page(
+    matrix: Matrix, full: Matrix, costs: dict[str, Costs], records: Sequence[CertifiedRecord] = ()
+) -> str:
     """Return docs/designs.md."""
-    parts = [_INTRODUCTION, _list(), _MATRIX_TEXT, markdown(matrix_table(matrix))]
+    table = markdown(matrix_table(matrix, certified_marks(records)))
+    parts = [_INTRODUCTION, _list(), _MATRIX_TEXT, table]
     if full:
         parts += [_FULL_TEXT, markdown(_full_table(full))]
+    if records:
+        parts += [_CERTIFICATE_TEXT, markdown(certified_table(records))]
     parts += [_COST_TEXT, f"{LEGEND}.\n", markdown(_paths())]
     parts += ["![Bytes of the TSS written by each design](figures/cost.svg)\n"]
     for column, port in COLUMNS.items():
@@ -205,7 +230,8 @@ def main() -> None:
     costs = all_costs()
     FIGURE.parent.mkdir(exist_ok=True)
     FIGURE.write_text(plot(costs), encoding="utf-8")
-    PAGE.write_text(page(read(MATRIX), read(FULL_MATRIX), costs), encoding="utf-8")
+    text = page(read(MATRIX), read(FULL_MATRIX), costs, certified_now(CERTIFICATES))
+    PAGE.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -128,6 +128,13 @@ def test_smaller_scenario_proves_no_larger_one(file: Path) -> None:
     assert "drop-privilege" in certify(file).refutation
 
 
+def test_unknown_event_is_refused(file: Path) -> None:
+    """An event whose meaning the checker does not have is not passed over."""
+    rewrite(file, events=("ioperm", "cosmic-ray"))
+    with pytest.raises(UnacceptableError, match="what the event 'cosmic-ray' does"):
+        certify(file)
+
+
 def test_more_tasks_do_not_fit(file: Path) -> None:
     """A scenario with other bounds than the fields have slots for is refused."""
     rewrite(file, tasks=1)

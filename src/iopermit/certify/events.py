@@ -12,7 +12,7 @@ refers to (an address used again), or the first of the others, which are alike; 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,24 @@ if TYPE_CHECKING:
     from iopermit.certify.specification import Specification
 
 Flags = NDArray[np.bool_]
+
+KNOWN: Final = frozenset(
+    {
+        Event.IOPERM,
+        Event.IOPL,
+        Event.FORK,
+        Event.FORK_FAILS,
+        Event.EXIT,
+        Event.IO_THREAD,
+        Event.EXEC,
+        Event.DROP_PRIVILEGE,
+        Event.ALLOCATION_FAILS,
+        Event.PREEMPT,
+        Event.MIGRATE,
+        Event.VM_EXIT,
+    }
+)
+"""The events whose meaning is here. Only their arguments are those of the table of events."""
 
 
 @dataclass
@@ -177,14 +195,13 @@ class Events:
         """Yield where each event enters, what it sets, and where it can happen (None: always)."""
         has, variables = self.scenario.has, self.kernel.variables
         if has(Event.IOPERM):
-            ports, turn_on = variables["ioperm.ports"], variables["ioperm.turn_on"]
-            for first, end in (*self.scenario.ranges, (0, 0)):
-                mask = (1 << end) - (1 << first)
-                for on in (1, 0) if mask else (1,):
-                    yield "ioperm", [(ports, mask), (turn_on, on)], None
+            for call in Event.IOPERM.choices(self.scenario):
+                mask = (1 << call["end"]) - (1 << call["first"])
+                ports, turn_on = variables["ioperm.ports"], variables["ioperm.turn_on"]
+                yield "ioperm", [(ports, mask), (turn_on, call["turn_on"])], None
         if has(Event.IOPL):
-            for level in (3, 0):
-                yield "iopl", [(variables["iopl.level"], level)], None
+            for call in Event.IOPL.choices(self.scenario):
+                yield "iopl", [(variables["iopl.level"], call["level"])], None
         yield from self._thread_events(table, cpu, current, which)
         if has(Event.EXEC):
             yield "exec", [], None

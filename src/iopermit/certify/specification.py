@@ -15,6 +15,7 @@ from iopermit.certify.kernel import EVERY_LEVEL, Kernel
 from iopermit.certify.language.constants import Scope, Value
 from iopermit.certify.language.expressions import Expressions
 from iopermit.certify.language.source import find_method, has_hook
+from iopermit.certify.layout import check_layout
 from iopermit.certify.state import FREE, USER, Batch, Numbers, Read, Rows, Table
 from iopermit.system.bitmap import PORTS
 from iopermit.system.machine_state import IoMapBase
@@ -29,7 +30,12 @@ class Specification:
     """Checks states of one design and scenario."""
 
     def __init__(self, kernel: Kernel) -> None:
-        """Interpret what the design says the processor consults."""
+        """Interpret what the design says the processor consults.
+
+        Raises:
+            UnacceptableError: a base of its layout does not select what its name says.
+        """
+        check_layout(kernel.design)
         self.kernel, self.layout = kernel, kernel.layout
         self._map = self._consulted("map_in_force")
         self._covered = self._consulted("limit_covers_map")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from iopermit.report.words import bounds
@@ -31,11 +32,22 @@ def matrix_text(matrix: Matrix) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def matrix_table(matrix: Matrix) -> list[list[str]]:
-    """Return the matrix as a table: a row for each design, headings first."""
+def matrix_table(
+    matrix: Matrix, marks: Mapping[tuple[str, str], str] = MappingProxyType({})
+) -> list[list[str]]:
+    """Return the matrix as a table: a row for each design, headings first.
+
+    ``marks`` are added to the cells that hold, by design and set of events.
+    """
     names = next(iter(matrix.values()), {})
     head = ["design", *(name.replace("-without-", ", without ") for name in names)]
-    body = [[f"`{subject}`", *map(cell_text, cells.values())] for subject, cells in matrix.items()]
+    body = []
+    for subject, cells in matrix.items():
+        texts = []
+        for name, cell in cells.items():
+            mark = marks.get((subject, name), "") if cell.outcome == "holds" else ""
+            texts.append(f"{cell_text(cell)}{mark and f'; {mark}'}")
+        body.append([f"`{subject}`", *texts])
     return [head, *body]
 
 
