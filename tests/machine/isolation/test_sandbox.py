@@ -48,7 +48,7 @@ def tcp(port: int) -> None:
 def file_attacks(path: str, folder: str) -> dict[str, Callable[[], object]]:
     """Return attempts to reach files, which Landlock and seccomp both stop."""
     return {
-        **{f"open {name}": lambda name=name: os.open(name, os.O_RDONLY)  # type: ignore[misc]
+        **{f"open {name}": lambda name=name: os.open(name, os.O_RDONLY)  # type: ignore[misc]  # name
            for name in (path, "/etc/passwd", "/proc/self/environ", f"/proc/{os.getppid()}/environ",
                         f"/proc/{os.getppid()}/mem", "/sys/kernel/notes", "/dev/null", "/dev/shm",
                         "/proc/self/fd", "/proc/self/root/etc/passwd", "///etc/passwd", "/")},
@@ -83,7 +83,7 @@ def other_attacks(host: int, port: int) -> dict[str, Callable[[], object]]:
         "iopl": lambda: call(SYS_IOPL, 0),
         "ioperm": lambda: call(SYS_IOPERM, 0x80, 1, 1),
         "tcp": lambda: tcp(port),
-        **{f"socket {family}": lambda family=family: socket.socket(family, socket.SOCK_DGRAM)  # type: ignore[misc]
+        **{f"socket {family}": lambda family=family: socket.socket(family, socket.SOCK_DGRAM)  # type: ignore[misc]  # family
            for family in (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6, socket.AF_NETLINK)},
         "more memory": lambda: bytearray(8 << 30),
         "more descriptors": lambda: [os.dup(0) for _ in range(5000)],
