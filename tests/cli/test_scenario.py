@@ -4,8 +4,7 @@ import pytest
 
 from iopermit.cli.errors import BadInputError
 from iopermit.cli.scenario import memory_size, scenario
-from iopermit.system.events import Event
-from iopermit.system.events.recorded import ALL_EVENTS, PLAIN_EVENTS
+from iopermit.system.events import Event, all_events, plain_events
 from iopermit.system.scenario import Scenario
 
 
@@ -17,13 +16,13 @@ def test_without_options_nothing_is_fixed() -> None:
 @pytest.mark.parametrize(
     ("options", "wanted"),
     [
-        (("plain", None, None, None, None), Scenario(2, 3, 2, PLAIN_EVENTS)),
-        (("all", None, None, None, None), Scenario(2, 3, 2, ALL_EVENTS)),
-        ((None, None, 1, None, None), Scenario(1, 3, 2, ALL_EVENTS)),
-        ((None, None, None, 2, 1), Scenario(2, 2, 1, ALL_EVENTS)),
-        ((None, "vm-exit", None, None, None), Scenario(events=ALL_EVENTS - {Event.VM_EXIT})),
+        (("plain", None, None, None, None), Scenario(2, 3, 2, plain_events())),
+        (("all", None, None, None, None), Scenario(2, 3, 2, all_events())),
+        ((None, None, 1, None, None), Scenario(1, 3, 2, all_events())),
+        ((None, None, None, 2, 1), Scenario(2, 2, 1, all_events())),
+        ((None, "vm-exit", None, None, None), Scenario(events=all_events() - {Event.VM_EXIT})),
         (("plain, vm-exit", "fork", None, None, None),
-         Scenario(events=PLAIN_EVENTS - {Event.FORK} | {Event.VM_EXIT})),
+         Scenario(events=plain_events() - {Event.FORK} | {Event.VM_EXIT})),
         (("ioperm,exit", None, None, None, None),
          Scenario(events=frozenset({Event.IOPERM, Event.EXIT}))),
     ],

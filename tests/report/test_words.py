@@ -8,8 +8,7 @@ from tests.support.report.verdicts import HOLDS
 
 import iopermit
 from iopermit.report.words import bounds, count, events, headline, place
-from iopermit.system.events import Event
-from iopermit.system.events.recorded import ALL_EVENTS, PLAIN_EVENTS
+from iopermit.system.events import Event, all_events, plain_events
 from iopermit.system.scenario import Scenario
 from iopermit.system.site import Site
 
@@ -17,10 +16,10 @@ from iopermit.system.site import Site
 @pytest.mark.parametrize(
     ("some", "text"),
     [
-        (ALL_EVENTS, "all events"),
-        (PLAIN_EVENTS, "plain events"),
-        (ALL_EVENTS - {Event.VM_EXIT}, "all events but vm-exit"),
-        (PLAIN_EVENTS - {Event.EXIT, Event.FORK}, "plain events but fork, exit"),
+        (all_events(), "all events"),
+        (plain_events(), "plain events"),
+        (all_events() - {Event.VM_EXIT}, "all events but vm-exit"),
+        (plain_events() - {Event.EXIT, Event.FORK}, "plain events but fork, exit"),
         ({Event.IOPERM, Event.PREEMPT}, "the events ioperm, preempt"),
     ],
 )

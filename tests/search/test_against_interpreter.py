@@ -4,12 +4,11 @@ import pytest
 from tests.support.search.searching import explore, subject
 from tests.support.translate.interpreter import Interpreter
 
-from iopermit.system.events import Event
-from iopermit.system.events.recorded import ALL_EVENTS
+from iopermit.system.events import Event, all_events
 from iopermit.system.scenario import Scenario
 from iopermit.translate.model.nodes import NO_VIOLATION, VERDICTS
 
-ONE_TASK = Scenario(1, 1, 1, ALL_EVENTS)
+ONE_TASK = Scenario(1, 1, 1, all_events())
 FAMILY = Scenario(
     1, 2, 1, frozenset({Event.IOPERM, Event.FORK, Event.FORK_FAILS, Event.IO_THREAD, Event.EXIT})
 )

@@ -11,15 +11,14 @@ from iopermit.designs import find
 from iopermit.search.check import check
 from iopermit.search.counterexample.representatives import _permuted, representatives
 from iopermit.search.exploration.native import NativeFunctions, initial_state
-from iopermit.system.events import Event
-from iopermit.system.events.recorded import ALL_EVENTS
+from iopermit.system.events import Event, all_events
 from iopermit.system.scenario import Scenario
 from iopermit.translate.analyses.reductions import Reductions
 from iopermit.translate.model.initial_state import initial_values
 from iopermit.translate.native.jit import compile_model
 from iopermit.translate.translation import translate
 
-UNLIKE = Scenario(2, 3, 1, ALL_EVENTS - {Event.FORK_FAILS})
+UNLIKE = Scenario(2, 3, 1, all_events() - {Event.FORK_FAILS})
 
 
 def compiled(name: str, scenario: Scenario) -> tuple[NativeFunctions, list[int]]:

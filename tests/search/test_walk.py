@@ -6,8 +6,7 @@ import pytest
 from tests.support.search.lockstep import Lockstep, with_each_option
 
 from iopermit.designs import designs, find
-from iopermit.system.events import Event
-from iopermit.system.events.recorded import ALL_EVENTS
+from iopermit.system.events import Event, all_events
 from iopermit.system.heap import Pool
 from iopermit.system.options import with_options
 from iopermit.system.scenario import Scenario
@@ -16,7 +15,7 @@ from iopermit.system.simulation import System
 SWITCHED = [
     (name, option) for name, design in designs().items() for option in with_each_option(design)
 ]
-HOMEBOUND = Scenario(2, 2, 3, ALL_EVENTS - {Event.MIGRATE}, unprivileged=True)
+HOMEBOUND = Scenario(2, 2, 3, all_events() - {Event.MIGRATE}, unprivileged=True)
 """Every task stays on its CPU, and the first has no privilege."""
 
 LOSING = frozenset({Event.IOPERM, Event.FORK, Event.FORK_FAILS, Event.EXIT})

@@ -3,12 +3,12 @@
 import pytest
 
 from iopermit.designs import designs, find
-from iopermit.system.events.recorded import ALL_EVENTS
+from iopermit.system.events import all_events
 from iopermit.system.scenario import Scenario
 from iopermit.translate.model.nodes import FIRST_STEP
 from iopermit.translate.translation import translate
 
-SCENARIO = Scenario(1, 1, 1, ALL_EVENTS)
+SCENARIO = Scenario(1, 1, 1, all_events())
 
 
 @pytest.mark.parametrize("name", designs())
