@@ -27,7 +27,6 @@ class SpecificationCheck:
     def __init__(self, kernel: EmulatedKernel) -> None:
         """Check states of `kernel`."""
         self.kernel = kernel
-        self._allowed: dict[tuple[int, int], NDArray[np.bool_]] = {}
         self._known: dict[tuple[int, int, int], tuple[Kind, Ranges, Ranges, Ranges] | None] = {}
         self._iopl: dict[int, int] = {}
 

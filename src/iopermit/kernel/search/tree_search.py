@@ -59,7 +59,6 @@ class SearchResult:
     depth: int = 0
     seconds: float = 0.0
     executed: int = 0
-    restarts: int = 0
     memory: int = 0
     """Bytes that the states take, roughly."""
     limit: str = ""
@@ -100,7 +99,6 @@ class TreeSearch:
         gc.disable()
         try:
             while not self._search_once() or self._more_points():
-                self.result.restarts += 1
                 self.cache.clear()
         except HeapExhausted:
             self.result.limit = f"more than {self.driver.kernel.memory.heap} heap objects are alive"

@@ -28,7 +28,7 @@ _TSS_ADDRESS: Final = 0x7FFB_D000
 """Three pages that KVM needs on Intel processors, outside our memory."""
 _CPUID_ENTRIES: Final = 256
 
-EXIT_IO, EXIT_HLT, EXIT_SHUTDOWN, EXIT_INTR = 2, 5, 8, 10
+EXIT_IO, EXIT_HLT, EXIT_INTR = 2, 5, 10
 FPU_SIZE: Final = 416
 _IMMEDIATE_EXIT, _EXIT_REASON, _IO = 1, 8, 32
 

@@ -11,9 +11,6 @@ if TYPE_CHECKING:
     from iopermit.machine.tasks.machine import Machine
     from iopermit.machine.tasks.process import UserProcess, UserTask
 
-WIDE: Final = 64
-"""The ABI of SYSCALL; 32 is that of INT 0x80."""
-
 
 @dataclass(frozen=True, slots=True)
 class SystemCall:
@@ -22,6 +19,7 @@ class SystemCall:
     machine: Machine
     task: UserTask
     abi: int
+    """64 is that of SYSCALL, 32 that of INT 0x80."""
 
     @property
     def process(self) -> UserProcess:

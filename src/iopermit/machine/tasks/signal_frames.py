@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from iopermit.machine.tasks.machine import Machine
     from iopermit.machine.tasks.process import SignalAction, SignalInfo, UserTask
 
-SA_SIGINFO, SA_ONSTACK, SA_RESTORER = 4, 0x0800_0000, 0x0400_0000
+SA_SIGINFO, SA_ONSTACK = 4, 0x0800_0000
 SS_DISABLE: Final = 2
 _RED_ZONE: Final = 128
 _ORDER_64: Final = (

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from iopermit.machine.tasks.machine import Machine
     from iopermit.machine.tasks.process import UserTask
 
-SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGKILL, SIGSEGV = 4, 5, 7, 8, 9, 11
+SIGILL, SIGTRAP, SIGFPE, SIGKILL, SIGSEGV = 4, 5, 8, 9, 11
 SI_KERNEL: Final = 0x80
 SEGV_MAPERR, SEGV_ACCERR = 1, 2
 _SIGNALS: Final = {
