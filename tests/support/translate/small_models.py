@@ -17,6 +17,8 @@ HEAP = "Map"
 """The class of heap objects of the models."""
 SITE = Site("small.py", 1, 0, "statement", "switch_to")
 
+PORTS = Field("task", "ioperm.ports", 2, "bitmap", high=3, local=True)
+CHILD = Field("task", "fork.child", 3, "ref", "task", high=4, local=True)
 KERNEL = KernelFields(
     task_pc=Field("task", "pc", 4, high=15),
     cpu_pc=Field("cpu", "pc", 4, high=15),
@@ -26,8 +28,8 @@ KERNEL = KernelFields(
     granted=Field("task", "granted", 2, "bitmap", high=3),
     granted_iopl=Field("task", "granted_iopl", 1, "bool", high=1),
     bad=Field("globals", "bad", 2, high=3),
-    ports=Field("task", "ioperm.ports", 2, "bitmap", high=3, local=True),
-    child=Field("task", "fork.child", 3, "ref", "task", high=4, local=True),
+    ports=PORTS,
+    child=CHILD,
 )
 IN_USE = Field(HEAP, "in_use", 1, "bool", high=1)
 MAP = Field("task", "map", 3, "ref", HEAP, high=4, declared=True)
@@ -43,14 +45,13 @@ OTHER = Field("task", "hook.y", 2, high=3, local=True)
 POINTER = Field("task", "hook.p", 3, "ref", HEAP, high=4, local=True)
 """A local variable that points to a heap object."""
 
-ALL_FIELDS = (
+FIELDS = (
     *(
         KERNEL.task_pc, KERNEL.cpu_pc, KERNEL.current, KERNEL.following, KERNEL.kernel_thread,
-        KERNEL.granted, KERNEL.granted_iopl, KERNEL.bad, KERNEL.ports, KERNEL.child,
+        KERNEL.granted, KERNEL.granted_iopl, KERNEL.bad, PORTS, CHILD,
     ),
     *(IN_USE, MAP, FLAG, LEVEL, COUNT, BASE, TOTAL, VARIABLE, OTHER, POINTER),
 )  # fmt: skip
-FIELDS = tuple(field for field in ALL_FIELDS if field is not None)
 
 
 def step(

@@ -1,6 +1,7 @@
 """Tests which fields of a task are dead where, on models of a few steps."""
 
 from tests.support.translate.small_models import (
+    CHILD,
     FLAG,
     KERNEL,
     LEVEL,
@@ -100,7 +101,7 @@ def test_what_a_switch_reads_is_always_alive() -> None:
 
 def test_what_a_task_reads_of_another_is_always_alive() -> None:
     """The other task may be anywhere when its field is read."""
-    other = Load(FLAG, slot_of(own(KERNEL.child) if KERNEL.child else Const(0)))
+    other = Load(FLAG, slot_of(own(CHILD)))
     model = small_model([step(0, Store(TOTAL, Const(0), other), to=USER)])
     assert FLAG not in DeadFields(model).fields
 

@@ -2,6 +2,7 @@
 
 from tests.support.translate.small_models import (
     BASE,
+    CHILD,
     COUNT,
     FLAG,
     HEAP,
@@ -27,7 +28,7 @@ from iopermit.translate.model.nodes import CPU, TASK, VERDICT, Clear, Const, Let
 
 FOLLOWING = slot_of(Load(KERNEL.following, CPU))
 PREVIOUS = slot_of(Load(KERNEL.current, CPU))
-CHILD = slot_of(own(KERNEL.child)) if KERNEL.child else Const(0)
+CHILD_SLOT = slot_of(own(CHILD))
 TO_TSS = Store(BASE, CPU, Const(1))
 
 
@@ -52,7 +53,7 @@ def test_a_task_owns_itself_its_cpu_and_its_child() -> None:
     """Another task's record is foreign to it, however it is found."""
     task = step(0)
     found = of(task)
-    assert all(found.is_own(task, slot) for slot in (TASK, CPU, PREVIOUS, CHILD))
+    assert all(found.is_own(task, slot) for slot in (TASK, CPU, PREVIOUS, CHILD_SLOT))
     assert not any(found.is_own(task, slot) for slot in (FOLLOWING, Const(1), slot_of(own(MAP))))
 
 
@@ -61,7 +62,7 @@ def test_a_switch_owns_the_two_tasks_of_its_cpu() -> None:
     cpu = switch()
     found = of(cpu)
     assert all(found.is_own(cpu, slot) for slot in (CPU, PREVIOUS, FOLLOWING))
-    assert not any(found.is_own(cpu, slot) for slot in (CHILD, Const(1)))
+    assert not any(found.is_own(cpu, slot) for slot in (CHILD_SLOT, Const(1)))
 
 
 def test_a_rule_owns_the_child_that_it_makes() -> None:
@@ -127,9 +128,8 @@ def test_the_tasks_of_a_step() -> None:
     task, cpu = step(0), switch()
     found = of(task)
     assert found.own_tasks(task) == [TASK]
-    assert KERNEL.child is not None
-    found.model.live = {at(0): frozenset({KERNEL.child})}
-    assert found.own_tasks(task) == [TASK, CHILD]
+    found.model.live = {at(0): frozenset({CHILD})}
+    assert found.own_tasks(task) == [TASK, CHILD_SLOT]
     assert found.own_tasks(cpu) == [PREVIOUS, FOLLOWING]
 
 
@@ -138,10 +138,9 @@ def test_the_pointers_that_a_step_owns() -> None:
     task = step(0)
     found = of(task)
     assert found.own_references(task, HEAP) == [own(MAP)]
-    assert KERNEL.child is not None
-    found.model.live = {at(0): frozenset({POINTER, KERNEL.child})}
-    assert found.own_references(task, HEAP) == [own(MAP), Load(MAP, CHILD), own(POINTER)]
-    assert found.own_references(task, "task") == [own(KERNEL.child)]
+    found.model.live = {at(0): frozenset({POINTER, CHILD})}
+    assert found.own_references(task, HEAP) == [own(MAP), Load(MAP, CHILD_SLOT), own(POINTER)]
+    assert found.own_references(task, "task") == [own(CHILD)]
 
 
 def test_a_switch_owns_the_pointers_of_its_cpu() -> None:

@@ -1,8 +1,8 @@
 """Tests where the ports of an ioperm() call are still open, and where they are chosen."""
 
 from tests.support.translate.small_models import (
-    KERNEL,
     LEVEL,
+    PORTS,
     TOTAL,
     at,
     own,
@@ -15,10 +15,8 @@ from iopermit.translate.analyses.late_arguments import LateArguments
 from iopermit.translate.analyses.liveness import clear_dead_variables
 from iopermit.translate.model.builder import differ, equal
 from iopermit.translate.model.model import Model, Step
-from iopermit.translate.model.nodes import TASK, USER, Const, Field, Goto, If, Store
+from iopermit.translate.model.nodes import TASK, USER, Const, Goto, If, Store
 
-assert KERNEL.ports is not None
-PORTS: Field = KERNEL.ports
 LOOK = Store(TOTAL, Const(0), own(PORTS))
 """Reads the ports."""
 

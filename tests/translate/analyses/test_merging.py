@@ -6,6 +6,7 @@ that might come between.
 
 from tests.support.translate.small_models import (
     BASE,
+    CHILD,
     COUNT,
     FLAG,
     HEAP,
@@ -98,8 +99,7 @@ def test_the_record_of_another_is_not_touched_early() -> None:
 
 def test_the_child_of_a_fork_counts_as_own() -> None:
     """A child neither runs nor is switched to before its fork is over."""
-    assert KERNEL.child is not None
-    child = slot_of(own(KERNEL.child))
+    child = slot_of(own(CHILD))
     assert condition(one(Store(FLAG, child, Const(1)))) == ALWAYS
 
 
@@ -179,10 +179,9 @@ def test_an_object_is_touched_early_where_nobody_else_refers_to_it() -> None:
 
 def test_while_forking_the_child_is_nobody_else() -> None:
     """A pointer that the child inherited counts as the task's own as long as the fork lasts."""
-    assert KERNEL.child is not None
     model = one(Store(COUNT, HELD, Const(1)))
-    model.live = {at(0): frozenset({KERNEL.child})}
-    assert condition(model) == unshared(slot_of(own(KERNEL.child)))
+    model.live = {at(0): frozenset({CHILD})}
+    assert condition(model) == unshared(slot_of(own(CHILD)))
 
 
 def test_pointers_that_others_can_load_make_objects_shared() -> None:
@@ -314,8 +313,7 @@ def test_a_dead_task_is_not_released_early_where_others_look_at_tasks() -> None:
 
 def test_a_task_that_frees_a_task_is_not_early_where_others_look_at_tasks() -> None:
     """So it is at the end of a fork that failed: whether the slot is free can be seen."""
-    assert KERNEL.child is not None
-    frees = Clear("task", slot_of(own(KERNEL.child)))
+    frees = Clear("task", slot_of(own(CHILD)))
     looks = step(1, Store(TOTAL, Const(0), Load(FLAG, FOLLOWING)), to=USER)
     assert condition(one(frees)) == ALWAYS
     assert condition(one(frees, others=(looks,))) == NEVER
