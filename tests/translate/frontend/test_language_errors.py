@@ -112,6 +112,11 @@ REFUSED = {
         "while",
     ),
     "a range of unknown length": ("for i in range(x):\n    pass", "'x' has no value here", "x"),
+    "a variable without a bound": (
+        "x = 0\nwhile task.ready:\n    x = x + 1",
+        "the variable 'x' grows without a bound that can be seen",
+        "x = x + 1",
+    ),
     "the else of a loop": (
         "while task.ready:\n    task.ready = False\nelse:\n    pass",
         "no `else` of a loop",

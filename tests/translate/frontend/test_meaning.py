@@ -51,6 +51,12 @@ class Small(Design):
 '''
 
 CRASHES: Final = {
+    "a count that grows for long": """
+        x = 0
+        while x < 40:
+            x = min(x + 1, 40)
+        assert x < 30, "too many"
+""",
     "an error number is negative": """
         error = self.refused(task)
         if error < 0:
@@ -62,6 +68,12 @@ CRASHES: Final = {
 """,
 }
 HOLDS: Final = {
+    "a count that grows for long ends where it is bounded": """
+        x = 0
+        while x < 40:
+            x = min(x + 1, 40)
+        assert x == 40, "another number"
+""",
     "no error is not negative": """
         error = 0
         if error < 0:

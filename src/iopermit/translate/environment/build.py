@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from iopermit.system.events import Event
 from iopermit.system.machine_state import IoMapBase
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from iopermit.system.scenario import Scenario
     from iopermit.translate.frontend.types import Type
 
-_MAX_PASSES = 8
+_EXACT_PASSES: Final = 8
+"""Passes in which the types of variables grow by what they need."""
+_MAX_PASSES: Final = 24
+"""In those behind they double: what is bounded comes to an end."""
 
 
 def build(design: type[Design], scenario: Scenario) -> Model:
@@ -33,14 +36,15 @@ def build(design: type[Design], scenario: Scenario) -> Model:
     """
     types: dict[tuple[str, str], Type] = {}
     widths = 10, 10
-    for _ in range(_MAX_PASSES):
+    for number in range(_MAX_PASSES):
         known = dict(types)
         builder = EnvironmentBuilder(design, scenario, types, widths)
+        builder.steps.widening = number >= _EXACT_PASSES
         needed = _lower(builder)
         if known == types and needed == widths:
-            break
+            return _finish(builder)
         widths = needed
-    return _finish(builder)
+    raise builder.steps.unbounded or AssertionError("the numbers of steps change in every pass")
 
 
 def _lower(builder: EnvironmentBuilder) -> tuple[int, int]:

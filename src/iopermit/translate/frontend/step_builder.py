@@ -78,6 +78,10 @@ class StepBuilder:
         self.expressions = Expressions(design, declarations)
         self.lowered = Lowered()
         self.types: dict[tuple[str, str], Type] = {}
+        self.widening = False
+        """Whether the type of a variable that grows becomes twice as large, to come to an end."""
+        self.unbounded: Exception | None = None
+        """The error about the first variable whose type has grown in this pass."""
         self.record: Literal["task", "cpu"] = "task"
         self.preemption_off = False
         self.call: InlinedCall
@@ -202,9 +206,21 @@ class StepBuilder:
         if joined.kind == "ref":
             size = self.expressions.records.counts.get(joined.target, 0)
             joined = replace(joined, low=0, high=size)
+        if known is not None and joined.high > known.high:
+            joined = self._grown(node, visible, known, joined)
         self.types[key] = joined
         variable = joined.field(self.record, name)
         self.lowered.locals[key] = variable
         if visible:
             self.call.scope.locals[visible] = variable
         return variable
+
+    def _grown(self, node: ast.AST, visible: str, known: Type, joined: Type) -> Type:
+        """Return a type that has grown since the last pass; if it never ends, it has no bound."""
+        if self.unbounded is None:
+            self.unbounded = self.error(
+                node,
+                f"the variable {visible!r} grows without a bound that can be seen",
+                f"{visible} = min(..., LIMIT), with a constant, or a loop over range(n)",
+            )
+        return replace(joined, high=max(joined.high, 2 * known.high)) if self.widening else joined
