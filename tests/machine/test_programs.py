@@ -45,6 +45,16 @@ def test_posix(kind: str, cpus: int, seed: int) -> None:
     assert ran == on_host(program)
 
 
+@pytest.mark.parametrize("cpus", ["1", "3"])
+@pytest.mark.parametrize("kind", ["static", "i386"])
+def test_events_and_files_in_memory(kind: str, cpus: str) -> None:
+    """epoll, eventfd, timerfd, socket pairs, memfd and the tree of /tmp work as on the host."""
+    program = compiled(PROGRAMS / "events.c", *KINDS[kind])
+    ran = iopermit_run("--cpus", cpus, "--timeout", "120", program)
+    assert ran.output.splitlines() == on_host(program).output.splitlines()
+    assert (ran.errors, ran.status) == ("", 0)
+
+
 @pytest.mark.parametrize("kind", ["static", "dynamic"])
 def test_posix_on_kvm(kind: str) -> None:
     """They do on the KVM back end too."""

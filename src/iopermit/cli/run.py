@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import math
 import os
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -24,13 +25,14 @@ if TYPE_CHECKING:
     from iopermit.machine.clock import Clock
     from iopermit.machine.devices.bus import Bus
     from iopermit.machine.emulator import Result
+    from iopermit.machine.run import EmulatorError
 
 SCHEMA = "iopermit/run/1"
 _BACKENDS = ("unicorn", "kvm")
 _SANDBOX = ("auto", "on", "off")
 
 
-def run(  # noqa: PLR0913 - one argument for each option
+def run(  # noqa: C901, PLR0913 - one argument for each option, one check for each value
     program: Annotated[str, typer.Argument(metavar="PROGRAM", show_default=False)],
     arguments: Annotated[
         list[str] | None, typer.Argument(metavar="[ARGS]...", show_default=False)
@@ -102,7 +104,7 @@ def run(  # noqa: PLR0913 - one argument for each option
     from iopermit.machine.emulator import Command, Outputs
     from iopermit.machine.errors import MachineError
     from iopermit.machine.program.elf import ExecError  # takes its time
-    from iopermit.machine.run import run_program
+    from iopermit.machine.run import EmulatorError, run_program
     from iopermit.machine.tasks.machine import (
         MEMORY,
         SMALLEST_MEMORY,
@@ -136,6 +138,9 @@ def run(  # noqa: PLR0913 - one argument for each option
             result = run_program(Command(path, [program, *(arguments or [])]), machine, outputs)
     except (ExecError, MachineError, ValueError) as error:
         raise BadInputError(str(error)) from error
+    except EmulatorError as error:
+        complain(f"iopermit: internal error: {error}\n{_report(error, design)}")
+        return ExitCode.INTERNAL_ERROR
     if json_file is not None:
         write_file(json_file, _summary(result, chosen.id))
     return _finish(result)
@@ -169,6 +174,22 @@ def _find(program: str, root: Path) -> str:
     if found is None:
         raise BadInputError(f"there is no program {program!r} on the PATH; for a file: ./{program}")
     return found
+
+
+def _report(error: EmulatorError, design: str) -> str:
+    """Write what is known of a fault to a file; return what to do with it."""
+    import tempfile  # takes its time
+
+    command = " ".join(map(shlex.quote, sys.argv))
+    text = f"command: {command}\ndesign: {design}\nfault: {error}\n{error.details}"
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="iopermit-fault-", suffix=".txt", delete=False, errors="backslashreplace"
+        ) as file:
+            file.write(text)
+    except OSError:
+        return text
+    return f"  This is a fault of iopermit. Please report it with the file {file.name}"
 
 
 def _bus_maker(log: TextIO | None, serial: BinaryIO) -> Callable[[Clock], Bus]:

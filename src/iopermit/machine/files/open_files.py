@@ -28,6 +28,8 @@ class OpenFile:
     """The canonical path, or what /proc/self/fd shows."""
     flags: int = 0
     users: int = 0
+    missed: int = field(default=0, init=False)
+    """How often a program was told to try again later (EAGAIN)."""
 
     def read(self, size: int) -> bytes:
         """Return up to `size` bytes. Raises KernelError, Blocked."""

@@ -114,7 +114,7 @@ class SharedPages:
             count = min(len(data) - done, PAGE - start)
             page = self.pages.get(number)
             if page is None:
-                page = self.pages[number] = self.memory.allocate()
+                page = self.pages[number] = self.memory.allocate_for_kernel()
             self.memory.note_write(page)
             self.memory.page(page)[start : start + count] = data[done : done + count]
             done += count

@@ -12,6 +12,9 @@ PAGE: Final = 4096
 RESERVED: Final = 2 << 20
 """Bytes at the start of memory that hold the kernel's tables and stacks, not handed out."""
 
+_SPARED: Final = 64
+"""Pages that the kernel leaves to programs."""
+
 
 class OutOfMemoryError(Exception):
     """No page of physical memory is free."""
@@ -46,6 +49,20 @@ class PhysicalMemory:
         """Pages of mapped files by file and place, kept while there is room. Never written."""
         self.stale_code = False
         """Whether the kernel changed a page that may hold code, so that translations are stale."""
+
+    def allocate_for_kernel(self, *, clear: bool = True) -> int:
+        """Return a free page for what the kernel keeps, if some are left for programs then.
+
+        A program is told that there is no room, rather than killed by its next page fault.
+
+        Raises:
+            OutOfMemoryError: there is none left.
+        """
+        if self.free_pages <= _SPARED:
+            self._drop_cache()
+        if self.free_pages <= _SPARED:
+            raise OutOfMemoryError
+        return self.allocate(clear=clear)
 
     def allocate(self, *, clear: bool = True) -> int:
         """Return the number of a free page, with one user. Raises OutOfMemoryError."""
@@ -96,7 +113,7 @@ class PhysicalMemory:
     def _recharge(self, difference: int) -> None:
         wanted = -(-(self._charged + difference) // PAGE)
         while len(self._held) < wanted:
-            self._held.append(self.allocate(clear=False))
+            self._held.append(self.allocate_for_kernel(clear=False))
         self._charged += difference
         while len(self._held) > wanted:
             self.release(self._held.pop())

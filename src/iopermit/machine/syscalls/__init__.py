@@ -16,9 +16,11 @@ from iopermit.machine.syscalls import (  # noqa: F401 - they fill the table
 )
 from iopermit.machine.syscalls.files import (  # noqa: F401 - they fill the table
     attribute_calls,
+    event_calls,
     file_calls,
     path_calls,
     poll_calls,
+    socket_calls,
     stat_calls,
     tree_calls,
 )

@@ -19,13 +19,9 @@ _ATTRIBUTES: Final[tuple[_Row, ...]] = (
 )
 _SOCKETS: Final[tuple[_Row, ...]] = (
     ("socket", 41, 359, "family kind protocol"),
-    ("socketpair", 53, 360, "family kind protocol fds"),
     ("connect", 42, 362, "fd address size"),
     ("bind", 49, 361, "fd address size"),
     ("listen", 50, 363, "fd count"),
-    ("sendto", 44, 369, "fd data size flags address length"),
-    ("recvfrom", 45, 371, "fd buffer size flags address length"),
-    ("socketcall", None, 102, "num arguments"),
 )
 
 

@@ -20,12 +20,13 @@ from iopermit.machine.cpu.interface import (
     RSI,
     RegisterFile,
 )
-from iopermit.machine.errors import Blocked, KernelError
+from iopermit.machine.errors import Blocked, KernelError, MachineError
 from iopermit.machine.memory.areas import BadAddressError
 from iopermit.machine.memory.physical import OutOfMemoryError
 from iopermit.machine.syscalls import QUIET, SERVICES, SystemCall
 from iopermit.machine.tasks.kernel_entry import enter, finish_call
 from iopermit.machine.tasks.process import PendingCall, TaskState
+from iopermit.system.crash import HeapExhaustedError, KernelCrash
 
 if TYPE_CHECKING:
     from iopermit.machine.syscalls import Service
@@ -51,7 +52,7 @@ class Dispatcher:
         if service is None:
             self._not_served(task, abi, number)
             return
-        arguments = _arguments(registers, abi, len(service.arguments))
+        arguments = _arguments(registers, abi, service)
         if task.call is None:
             machine.calls += 1
             machine.clock.advance(KERNEL_ENTRY)
@@ -73,9 +74,11 @@ class Dispatcher:
         finish_call(self._machine, task, -errno.ENOSYS)
 
 
-def _arguments(registers: RegisterFile, abi: int, count: int) -> list[int]:
-    values = [registers[index] for index in _ARGUMENTS[abi][:count]]
-    return values if abi == 64 else [value & MASK_32 for value in values]
+def _arguments(registers: RegisterFile, abi: int, service: Service) -> list[int]:
+    indices = _ARGUMENTS[abi]
+    if abi == 64:
+        return [registers[i] & mask for i, mask in zip(indices, service.masks, strict=False)]
+    return [registers[i] & MASK_32 for i in indices[: len(service.arguments)]]
 
 
 def _result(service: Service, call: SystemCall, arguments: list[int]) -> int:
@@ -88,5 +91,14 @@ def _result(service: Service, call: SystemCall, arguments: list[int]) -> int:
         return -errno.EFAULT
     except OutOfMemoryError:
         return -errno.ENOMEM
+    except MemoryError:
+        return -errno.ENOMEM
     except OSError as error:
         return -(error.errno or errno.EIO)
+    except (Blocked, KernelCrash, HeapExhaustedError, MachineError):
+        raise
+    except Exception as error:
+        # The last resort: the run ends, and this is what its report says.
+        numbers = ", ".join(f"{number:#x}" for number in arguments)
+        error.add_note(f"in the system call {service.name}({numbers}) of the {call.abi}-bit ABI")
+        raise

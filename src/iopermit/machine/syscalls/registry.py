@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from iopermit.machine.cpu.interface import MASK_32, MASK_64
 
 if TYPE_CHECKING:
     from iopermit.machine.memory.address_space import AddressSpace
@@ -62,6 +65,16 @@ class SystemCall:
 
 Handler = Callable[..., int]
 
+_INTS: Final = frozenset(
+    {
+        "fd", "dirfd", "oldfd", "newfd", "mode", "flags", "uid", "gid", "euid", "egid", "suid",
+        "sgid", "signal", "pid", "tid", "tgid", "whence", "options", "nfds", "which", "who",
+        "advice", "level", "clock", "request", "operation", "family", "kind", "protocol",
+        "turn_on", "persona", "resource", "policy", "group", "status", "last",
+    }
+)  # fmt: skip
+"""Arguments that are int or unsigned int in the kernel's prototypes."""
+
 
 @dataclass(frozen=True)
 class Service:
@@ -78,6 +91,11 @@ class Service:
     arguments: tuple[str, ...]
     handler: Handler
     note: str
+
+    @functools.cached_property
+    def masks(self) -> tuple[int, ...]:
+        """The bits of each argument that count on x86-64: the kernel takes an int's 32 only."""
+        return tuple(MASK_32 if name in _INTS else MASK_64 for name in self.arguments)
 
 
 SERVICES: Final[dict[tuple[int, int], Service]] = {}

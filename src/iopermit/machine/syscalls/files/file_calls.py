@@ -57,6 +57,7 @@ def write_to(call: SystemCall, file: OpenFile, data: bytes) -> int:
             wait.ready, deadline=wait.deadline, host=wait.host, on_signal=on_signal
         ) from None
     except KernelError as error:
+        file.missed += error.errno == errno.EAGAIN
         if error.errno == errno.EPIPE:
             post(call.task, SignalInfo(SIGPIPE, 0, (call.process.pid, 0)))
         if done and error.errno != errno.EPIPE:
@@ -68,7 +69,11 @@ def read_from(call: SystemCall, file: OpenFile, size: int) -> bytes:
     """Read. Raises KernelError, Blocked."""
     if not file.can_read():
         raise KernelError(errno.EBADF)
-    return file.read(min(size, _MOST))
+    try:
+        return file.read(min(size, _MOST))
+    except KernelError as error:
+        file.missed += error.errno == errno.EAGAIN
+        raise
 
 
 @call("read", 0, 3, "fd buffer count")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import struct
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from iopermit.machine.errors import Blocked, KernelError
-from iopermit.machine.files.pipes import PipeReader, PipeWriter
+from iopermit.machine.files.event_files import readiness
 from iopermit.machine.syscalls.registry import SystemCall, call
 from iopermit.machine.syscalls.time_calls import read_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _MICROSECOND: Final = 1_000
 POLLIN, POLLOUT, POLLERR, POLLHUP, POLLNVAL = 1, 4, 8, 16, 32
@@ -22,16 +26,15 @@ def _poll_events(call: SystemCall, fd: int, wanted: int) -> int:
         file = call.process.files.get(fd)
     except KernelError:
         return POLLNVAL
-    events = 0
-    if wanted & POLLIN and file.readable() and not isinstance(file, PipeWriter):
-        events |= POLLIN
-    if wanted & POLLOUT and file.writable() and not isinstance(file, PipeReader):
-        events |= POLLOUT
-    if file.hung_up():
-        events |= POLLERR if isinstance(file, PipeWriter) else POLLHUP
-        if isinstance(file, PipeReader) and not file.pipe.size:
-            events &= ~POLLIN
-    return events
+    return readiness(file) & (wanted | POLLERR | POLLHUP)
+
+
+def _first_moment(call: SystemCall, fds: Iterable[int], deadline: int | None) -> int | None:
+    """Return when the wait is over at the latest, by its limit or by a timer."""
+    files = call.process.files
+    known = set(files.descriptors())
+    moments = [files.get(fd).ready_at() for fd in fds if fd in known]
+    return min((moment for moment in (*moments, deadline) if moment is not None), default=None)
 
 
 def poll_until(call: SystemCall, fds: int, count: int, timeout: int | None) -> int:
@@ -52,7 +55,7 @@ def poll_until(call: SystemCall, fds: int, count: int, timeout: int | None) -> i
         )
         raise Blocked(
             lambda: any(_poll_events(call, fd, events) for fd, events, _ in entries),
-            deadline=deadline,
+            deadline=_first_moment(call, (fd for fd, _, _ in entries), deadline),
             host=host,
         )
     for i, events in enumerate(found):
@@ -71,7 +74,9 @@ def select_until(
     call: SystemCall, count: int, sets: tuple[int, int, int], timeout: int | None
 ) -> int:
     """Serve select(2); the timeout is in nanoseconds. Raises Blocked."""
-    wanted = (POLLIN, POLLOUT, 0)
+    if call.signed(count, 32) < 0:
+        raise KernelError(errno.EINVAL)
+    wanted, count = (POLLIN, POLLOUT, 0), min(count, 1024)
     size = -(-count // call.abi) * call.word
     asked = [call.read_int(address, size) if address else 0 for address in sets]
     limit = range(min(count, 1024))
@@ -96,7 +101,9 @@ def select_until(
             for fd in call.process.files.descriptors()
             if (asked[0] | asked[1]) >> fd & 1
         )
-        raise Blocked(lambda: any(ready()), deadline=deadline, host=host)
+        asked_for = (fd for fd in limit if (asked[0] | asked[1]) >> fd & 1)
+        moment = _first_moment(call, asked_for, deadline)
+        raise Blocked(lambda: any(ready()), deadline=moment, host=host)
     for address, mask in zip(sets, found, strict=True):
         if address:
             call.write_int(address, mask, size)
