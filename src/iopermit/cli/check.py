@@ -17,8 +17,6 @@ from iopermit.cli.kernel import Request, check_kernel
 from iopermit.cli.output import OutputError, check_writable, print_result, write_file
 from iopermit.cli.progress import shown
 from iopermit.cli.reductions import with_reductions
-from iopermit.engine.control import Control
-from iopermit.engine.limits import Limits
 from iopermit.translate.analyses.reductions import Reductions
 
 if TYPE_CHECKING:
@@ -136,6 +134,8 @@ def check_design(  # noqa: PLR0913 - one parameter per option
     options = tuple(option or ())
     loaded = load_design(design, options)
 
+    from iopermit.engine.control import Control  # as below
+    from iopermit.engine.limits import Limits  # as below
     from iopermit.search.check import check  # imports LLVM
     from iopermit.search.problem import Problem, Settings
 

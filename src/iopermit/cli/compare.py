@@ -12,14 +12,10 @@ from iopermit.cli.errors import BadInputError
 from iopermit.cli.exit_codes import ExitCode
 from iopermit.cli.output import print_result
 from iopermit.cli.progress import shown
-from iopermit.engine.comparison import event_sets
-from iopermit.engine.control import Control
-from iopermit.engine.ladder import COMPARISON_LADDER, FULL_COMPARISON_LADDER, Bounds
-from iopermit.engine.limits import Limits
 
 if TYPE_CHECKING:
-    from iopermit.engine.control import Control
-from iopermit.engine.comparison import Matrix
+    from iopermit.engine.comparison import Matrix
+    from iopermit.engine.ladder import Bounds
 
 
 def compare(  # noqa: PLR0913 - one parameter per option
@@ -71,6 +67,9 @@ def compare(  # noqa: PLR0913 - one parameter per option
     memory = shared.memory_size(max_memory)
     fixed = shared.scenario(None, None, cpus, tasks, longs)
 
+    from iopermit.engine.control import Control  # as above
+    from iopermit.engine.ladder import COMPARISON_LADDER, FULL_COMPARISON_LADDER  # as above
+    from iopermit.engine.limits import Limits  # as above
     from iopermit.report.compare import matrix_text  # as above
     from iopermit.report.compare_json import matrix_json  # as above
     from iopermit.report.json import to_text  # as above
@@ -93,6 +92,8 @@ def compare(  # noqa: PLR0913 - one parameter per option
 
 def _event_sets(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",") if name.strip()]
+    from iopermit.engine.comparison import event_sets  # only now needed
+
     known = event_sets()
     unknown = [name for name in names if name not in known]
     if unknown or not names:

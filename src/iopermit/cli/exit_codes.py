@@ -7,7 +7,7 @@ class ExitCode(enum.IntEnum):
     """What the exit status of iopermit says."""
 
     HOLDS = 0
-    """No violation within the scenario, which was searched to the end; or nothing was judged."""
+    """No violation within the scenario, which was searched to the end; or nothing was checked."""
     VIOLATED = 1
     """A violation was found and confirmed at full size."""
     BAD_INPUT = 2

@@ -11,8 +11,6 @@ from iopermit.cli.errors import BadInputError
 from iopermit.cli.output import complain
 from iopermit.cli.progress import shown
 from iopermit.engine.errors import ReplayError
-from iopermit.engine.ladder import TREE_LADDER
-from iopermit.engine.limits import Limits
 from iopermit.system.events import event_named
 from iopermit.system.scenario import Scenario
 
@@ -43,6 +41,8 @@ def scenarios(request: Request) -> list[Scenario]:
     Raises:
         BadInputError: a bound makes no sense, or there is no event of that name.
     """
+    from iopermit.engine.ladder import TREE_LADDER  # only now needed
+
     numbers = (request.cpus, request.tasks, request.longs)
     if all(number is None for number in numbers):
         return [_scenario(request, *each) for each in TREE_LADDER]
@@ -65,6 +65,7 @@ def check_kernel(request: Request) -> Verdict:
         BadInputError: a bound makes no sense, or there is no event of that name.
         KernelTreeError: the tree, a patch or the build cannot be used.
     """
+    from iopermit.engine.limits import Limits  # only now needed
     from iopermit.kernel.check import check_tree  # imports the emulator
     from iopermit.kernel.loading import load_tree
 

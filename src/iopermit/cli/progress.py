@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from iopermit.cli.output import complain
-from iopermit.engine.progress import Progress, ProgressCallback
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from iopermit.engine.progress import Progress, ProgressCallback
 
 _FIRST_LINE: Final = 2.0
 """Seconds before the first line, where standard error is no terminal."""

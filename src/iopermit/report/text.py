@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 from iopermit.arch import format_ranges
 from iopermit.report import words
-from iopermit.report.table import steps_table, timeline_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,6 +75,9 @@ def _headline(text: str, outcome: str) -> list[Line]:
 
 
 def _violated(verdict: Verdict, violation: Violation, *, steps: bool) -> Iterator[Line]:
+    # Imported only now: the report about a design that holds has no table.
+    from iopermit.report.table import steps_table, timeline_table
+
     yield Line("")
     trace = verdict.trace or ()
     table = steps_table(trace, WIDTH) if steps else timeline_table(trace, WIDTH)

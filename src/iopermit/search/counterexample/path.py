@@ -32,14 +32,14 @@ def schedule_along(
         return [], verdict
     targets = [frozenset((state.tobytes(),)) for state in path]
     try:
-        return _Follower(targets, reduced, plain).follow(initial)
+        return _PathFollower(targets, reduced, plain).follow(initial)
     except ScheduleError:
         # With its own names the schedule may come to other representatives of the same states.
         targets = [representatives(reduced, state) for state in path]
-        return _Follower(targets, reduced, plain).follow(initial)
+        return _PathFollower(targets, reduced, plain).follow(initial)
 
 
-class _Follower:
+class _PathFollower:
     """Looks for single steps along a path of states, any of some at each position, depth first.
 
     A state of the path can stand for several, such as an ioperm() call whose ports nothing has
@@ -54,23 +54,23 @@ class _Follower:
 
     def follow(self, initial: Words) -> tuple[list[AtomicTransition], str]:
         """Return the schedule and the kind of violation. Raises ScheduleError."""
-        open_choices = [self._segments(0, initial)]
-        segments: list[MicroSteps] = []
+        open_choices = [self._ways(0, initial)]
+        taken: list[MicroSteps] = []
         farthest = 0
         while open_choices:
-            segment = next(open_choices[-1], None)
-            if segment is None:
+            way = next(open_choices[-1], None)
+            if way is None:
                 open_choices.pop()
-                if segments:
-                    segments.pop()
+                if taken:
+                    taken.pop()
                 continue
-            segments.append(segment)
-            state = segment[-1][1]
+            taken.append(way)
+            state = way[-1][1]
             verdict = self.plain.check(state)[0]
             if verdict != "none":
-                return [step for part in segments for step, _ in part], verdict
-            farthest = max(farthest, len(segments))
-            open_choices.append(self._segments(len(segments), state))
+                return [step for steps in taken for step, _ in steps], verdict
+            farthest = max(farthest, len(taken))
+            open_choices.append(self._ways(len(taken), state))
         message = (
             "the path ends without a violation"
             if farthest == len(self.path) - 1
@@ -78,7 +78,7 @@ class _Follower:
         )
         raise ScheduleError(message)
 
-    def _segments(self, position: int, state: Words) -> Iterator[MicroSteps]:
+    def _ways(self, position: int, state: Words) -> Iterator[MicroSteps]:
         """Yield the ways from a state to the one behind a position of the path."""
         key = (position, state.tobytes())
         if position + 1 >= len(self.path) or key in self.seen:

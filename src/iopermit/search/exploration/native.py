@@ -27,7 +27,7 @@ class NativeFunctions:
         pointer = ctypes.c_void_p
         address, number = compiled.address, ctypes.c_int64
         self._expand = ctypes.CFUNCTYPE(number, *[pointer] * 4)(address("expand"))
-        self._judge = ctypes.CFUNCTYPE(number, *[pointer] * 2)(address("check_specification"))
+        self._check = ctypes.CFUNCTYPE(number, *[pointer] * 2)(address("check_specification"))
         move = ctypes.CFUNCTYPE(None, pointer, pointer)
         self._canonical, self._pack, self._unpack = (
             move(address(name)) for name in ("canonical_stored", "pack", "unpack")
@@ -61,7 +61,7 @@ class NativeFunctions:
     def check(self, stored: Words) -> tuple[str, int, int]:
         """Check the specification: return the verdict about a state, CPU and longs concerned."""
         details = zeroes(2)
-        verdict = self._judge(address(stored), address(details))
+        verdict = self._check(address(stored), address(details))
         return VERDICTS[verdict], details[0], details[1]
 
     def successors(self, stored: Words) -> list[tuple[int, Words]]:
