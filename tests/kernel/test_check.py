@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,7 @@ from tests.support.kernel.checking import EVERYTHING, KINDS, SMALL, loaded, verd
 from tests.support.kernel.faults import FAULTS, HARMLESS, IOPORT, REPAIR, Edit, unified_diff
 from tests.support.kernel.trees import VERSIONS, build_cache, require_tree
 
+from iopermit.engine.control import Control
 from iopermit.engine.errors import ReplayError
 from iopermit.engine.limits import Limits
 from iopermit.kernel.build.builder import build
@@ -101,9 +103,18 @@ def test_harmless_edits_still_hold(name: str) -> None:
 
 def test_a_limit_gives_no_verdict() -> None:
     """A search that is cut short is undetermined, and says which limit was reached."""
-    found = check_tree(loaded("6.1", "repair"), [SMALL], limits=Limits(max_states=50))
+    found = check_tree(loaded("6.1", "repair"), [SMALL], control=Control(Limits(max_states=50)))
     assert found.verdict == "undetermined"
     assert "50 states" in found.reason
+
+
+def test_ctrl_c_gives_no_verdict_but_tells_how_far_it_came() -> None:
+    """Ctrl-C during a search ends it as undetermined, with the states visited until then."""
+    control = Control(progress=lambda _: signal.raise_signal(signal.SIGINT))
+    found = check_tree(loaded("6.1", "repair"), [SMALL], control=control)
+    assert (found.verdict, found.reason) == ("undetermined", "interrupted")
+    assert not found.search.exhausted
+    assert found.search.states
 
 
 def test_a_saved_schedule_is_executed_again() -> None:

@@ -13,7 +13,7 @@ from iopermit.cli import scenario as bounds
 from iopermit.cli.certify import write_certificate
 from iopermit.cli.errors import BadInputError
 from iopermit.cli.exit_codes import ExitCode, exit_code
-from iopermit.cli.kernel import Request, check_kernel
+from iopermit.cli.kernel import TreeRequest, check_kernel
 from iopermit.cli.output import OutputError, check_writable, print_result, write_file
 from iopermit.cli.progress import shown
 from iopermit.cli.reductions import with_reductions
@@ -117,7 +117,7 @@ def check_design(  # noqa: PLR0913 - one parameter per option
         if design is not None or every or option or certificate:
             raise BadInputError("--kernel takes no DESIGN, --all, --option or --certificate")
         wanted = (events, without, cpus, tasks, longs, max_states, timeout, quiet)
-        verdict = check_kernel(Request(kernel, tuple(patch or ()), keep_build, *wanted))
+        verdict = check_kernel(TreeRequest(kernel, tuple(patch or ()), keep_build, *wanted))
         deliver(verdict, output)
         return exit_code(verdict.verdict)
     if design is None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Request:
+class TreeRequest:
     """What of a check is about a kernel tree."""
 
     tree: Path
@@ -35,7 +35,7 @@ class Request:
     quiet: bool = False
 
 
-def scenarios(request: Request) -> list[Scenario]:
+def scenarios(request: TreeRequest) -> list[Scenario]:
     """Return the scenarios that a request asks for: one, or the ladder with its events.
 
     Raises:
@@ -52,20 +52,21 @@ def scenarios(request: Request) -> list[Scenario]:
     return [_scenario(request, cpus, tasks, longs)]
 
 
-def _scenario(request: Request, cpus: int, tasks: int, longs: int) -> Scenario:
+def _scenario(request: TreeRequest, cpus: int, tasks: int, longs: int) -> Scenario:
     found = bounds.scenario(request.events, request.without, cpus, tasks, longs)
     assert found is not None  # bounds are given
     return found
 
 
-def check_kernel(request: Request) -> Verdict:
+def check_kernel(request: TreeRequest) -> Verdict:
     """Build a tree with its patches and search its code.
 
     Raises:
         BadInputError: a bound makes no sense, or there is no event of that name.
         KernelTreeError: the tree, a patch or the build cannot be used.
     """
-    from iopermit.engine.limits import Limits  # only now needed
+    from iopermit.engine.control import Control  # only now needed
+    from iopermit.engine.limits import Limits
     from iopermit.kernel.check import check_tree  # imports the emulator
     from iopermit.kernel.loading import load_tree
 
@@ -74,7 +75,7 @@ def check_kernel(request: Request) -> Verdict:
     tree = load_tree(request.tree, request.patches, keep=request.keep_build, progress=say)
     with shown(quiet=request.quiet) as progress:
         limits = Limits(request.max_states, timeout=request.timeout)
-        return check_tree(tree, wanted, limits=limits, progress=progress)
+        return check_tree(tree, wanted, control=Control(limits, progress))
 
 
 def replay_kernel(saved: dict[str, Any], file: Path) -> Verdict:

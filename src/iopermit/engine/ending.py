@@ -110,6 +110,34 @@ class TooFewLongs(Ending):
 
 
 @dataclass(frozen=True)
+class HeapLimit(Ending):
+    """More heap objects are alive at once than there is room for."""
+
+    objects: int
+
+    @property
+    def reason(self) -> str:
+        """Why the search ended."""
+        return f"more than {self.objects} heap objects are alive"
+
+
+@dataclass(frozen=True)
+class Doubt(Ending):
+    """The search came to its end, and still cannot tell that nothing is wrong.
+
+    Attributes:
+        why: what it met, as a sentence.
+    """
+
+    why: str
+
+    @property
+    def reason(self) -> str:
+        """Why there is no verdict."""
+        return self.why
+
+
+@dataclass(frozen=True)
 class BrokenAssumption(Ending):
     """An assumption of a reduction turned out wrong: the search has to be repeated without it."""
 

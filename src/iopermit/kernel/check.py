@@ -7,15 +7,14 @@ What comes before, from patches to a linked image, is `iopermit.kernel.loading`.
 from __future__ import annotations
 
 import functools
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from iopermit.engine.control import Control
 from iopermit.engine.errors import ReplayError
-from iopermit.engine.limits import Limits
 from iopermit.engine.verdict import SearchStatistics, Verdict
 from iopermit.kernel.execution.scheduling_points import SchedulingPoints
-from iopermit.kernel.search.counterexample import Counterexample, Scheduled, counterexample_of
+from iopermit.kernel.search.counterexample import Scheduled, TreeCounterexample, counterexample_of
 from iopermit.kernel.search.parallel import started
 from iopermit.kernel.search.replay import ScheduleReplayer
 from iopermit.kernel.search.tree_search import TreeSearch
@@ -24,7 +23,6 @@ from iopermit.kernel.verdict import exhausted_too, verdict_of, with_coverage
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from iopermit.engine.progress import ProgressCallback
     from iopermit.engine.trace import Replay
     from iopermit.kernel.loading import LoadedTree
     from iopermit.system.scenario import Scenario
@@ -37,8 +35,7 @@ def check_tree(
     tree: LoadedTree,
     scenarios: Sequence[Scenario],
     *,
-    limits: Limits = Limits(),  # noqa: B008 - immutable
-    progress: ProgressCallback | None = None,
+    control: Control | None = None,
 ) -> Verdict:
     """Return the verdict about a tree: in the first scenario that does not hold, or the last.
 
@@ -46,15 +43,12 @@ def check_tree(
         KernelTreeError: the tree's code needs something that is not there.
         ReplayError: the violation does not show when its schedule is executed again.
     """
-    begun = time.monotonic()
+    control = control or Control()
+    quiet = replace(control, progress=None)
     first, *others = scenarios
-
-    def search(scenario: Scenario, report: ProgressCallback | None) -> tuple[Verdict, Executed]:
-        return _check_once(tree, scenario, limits.after(begun), report)
-
-    waiting = [functools.partial(search, scenario, None) for scenario in others]
-    with started(waiting) as results:
-        verdict, executed = search(first, progress)
+    waiting = [functools.partial(_check_once, tree, scenario, quiet) for scenario in others]
+    with control.interruption, started(waiting, control.interruption) as results:
+        verdict, executed = _check_once(tree, first, control)
         exhausted: list[Verdict] = []
         for result in results:
             if verdict.verdict != "holds":
@@ -65,13 +59,8 @@ def check_tree(
     return exhausted_too(with_coverage(verdict, tree, executed), exhausted)
 
 
-def _check_once(
-    tree: LoadedTree,
-    scenario: Scenario,
-    limits: Limits,
-    progress: ProgressCallback | None,
-) -> tuple[Verdict, Executed]:
-    search = TreeSearch(tree.image, scenario, limits=limits, progress=progress)
+def _check_once(tree: LoadedTree, scenario: Scenario, control: Control) -> tuple[Verdict, Executed]:
+    search = TreeSearch(tree.image, scenario, control.about(scenario.size).remaining())
     search.run()
     counterexample = counterexample_of(search)
     replay = None if counterexample is None else _confirmed(tree, scenario, counterexample)
@@ -79,7 +68,7 @@ def _check_once(
     return verdict, search.driver.kernel.executor.executed
 
 
-def _confirmed(tree: LoadedTree, scenario: Scenario, counterexample: Counterexample) -> Replay:
+def _confirmed(tree: LoadedTree, scenario: Scenario, counterexample: TreeCounterexample) -> Replay:
     """Execute a counterexample again on a fresh machine: it must show the same fault.
 
     Raises:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from iopermit.engine.trace import Replay
     from iopermit.engine.verdict import KernelSubject
     from iopermit.kernel.loading import LoadedTree
-    from iopermit.kernel.search.counterexample import Counterexample
+    from iopermit.kernel.search.counterexample import TreeCounterexample
     from iopermit.kernel.search.tree_search import TreeSearch
     from iopermit.system.scenario import Scenario
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def verdict_of(
     tree: LoadedTree,
     search: TreeSearch,
-    counterexample: Counterexample | None,
+    counterexample: TreeCounterexample | None,
     replay: Replay | None,
 ) -> Verdict:
     """Return the verdict that one search gives."""
@@ -38,8 +38,8 @@ def verdict_of(
     return Verdict(
         tree.name,
         scenario,
-        "violated" if replay else "undetermined" if result.limit else "holds",
-        result.limit,
+        "violated" if replay else "holds" if result.ending is None else "undetermined",
+        "" if result.ending is None else result.ending.reason,
         replay.violation if replay else None,
         replay.trace if replay else None,
         SearchStatistics(
@@ -47,12 +47,13 @@ def verdict_of(
             result.transitions,
             result.depth,
             result.seconds,
-            exhausted=replay is None and not result.limit,
+            exhausted=replay is None and result.ending is None,
             confirmed_full_size=replay is not None,
         ),
         Uncovered((), _never(scenario, possible), _not_asked(scenario)),
         design_file=tree.subject.tree,
         kernel=kernel,
+        ending=result.ending,
     )
 
 

@@ -101,13 +101,13 @@ def _granted(operation: TracedOperation) -> str:
 
 def timeline(trace: Sequence[TraceStep]) -> list[TimelineRow]:
     """Return the lines for a schedule."""
-    builder = _Builder()
+    builder = _TimelineBuilder()
     for step, operation in operations(trace):
         builder.add(step, operation)
     return builder.rows
 
 
-class _Builder:
+class _TimelineBuilder:
     def __init__(self) -> None:
         self.rows: list[TimelineRow] = []
         self.grants = GrantHistory()

@@ -11,7 +11,7 @@ from tests.support.kernel.compiling import compiled
 from iopermit.kernel.cpu.emulator import Emulator
 from iopermit.kernel.errors import KernelTreeError
 from iopermit.kernel.execution.classifier import Actor, HeapUse
-from iopermit.kernel.execution.executor import Ending, Executor
+from iopermit.kernel.execution.executor import Executor, TransitionEnd
 from iopermit.kernel.execution.host import DATA, FUNCTIONS
 from iopermit.kernel.execution.host_services import FAILS, HeapExhausted
 from iopermit.kernel.image import memory_map as at
@@ -60,7 +60,7 @@ def image(require: Callable[[str], Path], tmp_path: Path) -> Image:
 
 def run(
     image: Image, function: str, plan: Sequence[int] = (), *, privileged: bool = True
-) -> tuple[Ending, Executor]:
+) -> tuple[TransitionEnd, Executor]:
     """Call a function of the sample on a machine of its own."""
     memory = GuestMemory(Emulator(image), Layout(image), 1, 1, 2)
     executor = Executor(memory, preempt=False, failures=True, header=16)

@@ -9,12 +9,14 @@ from tests.support.kernel.checking import loaded
 from tests.support.kernel.faults import PROCESS, REPAIR, Edit, unified_diff
 from tests.support.kernel.trees import build_cache, require_tree
 
+from iopermit.engine.control import Control
+from iopermit.engine.ending import StateLimit
 from iopermit.engine.limits import Limits
 from iopermit.kernel.build.builder import build
 from iopermit.kernel.cpu.liveness import Liveness
 from iopermit.kernel.cpu.registers import NAMES
 from iopermit.kernel.loading import load_built
-from iopermit.kernel.search.tree_search import SearchResult, TreeSearch
+from iopermit.kernel.search.tree_search import TreeSearch, TreeSearchResult
 from iopermit.system.events import Event
 from iopermit.system.scenario import Scenario
 
@@ -38,19 +40,19 @@ def searching(tree: LoadedTree, scenario: Scenario) -> TreeSearch:
     return TreeSearch(tree.image, scenario)
 
 
-def figures(result: SearchResult) -> tuple[int, int, int, bool]:
+def figures(result: TreeSearchResult) -> tuple[int, int, int, bool]:
     """Return what does not depend on how the search was made."""
     return result.states, result.transitions, result.depth, result.found is not None
 
 
 @pytest.fixture(scope="module")
-def usual() -> SearchResult:
+def usual() -> TreeSearchResult:
     """Return the search of the repaired tree, as it is usually made."""
     return searching(loaded("6.1", "repair"), SMALL).run()
 
 
 def test_what_is_remembered_changes_nothing(
-    usual: SearchResult, monkeypatch: pytest.MonkeyPatch
+    usual: TreeSearchResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Executing every segment of every state again leads to the same states."""
     search = searching(loaded("6.1", "repair"), SMALL)
@@ -67,7 +69,9 @@ class _Forgetful(dict[object, object]):
         return default
 
 
-def test_symmetry_changes_no_verdict(usual: SearchResult, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_symmetry_changes_no_verdict(
+    usual: TreeSearchResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Telling tasks apart gives more states, and the same verdict."""
     search = searching(loaded("6.1", "repair"), SMALL)
     monkeypatch.setattr(search.canonical, "_sorted", lambda numbers: [tuple(range(len(numbers)))])
@@ -83,13 +87,13 @@ def test_dead_registers_tell_no_states_apart(monkeypatch: pytest.MonkeyPatch) ->
     """A search to the end visits fewer states than one that keeps every register."""
     scenario = Scenario(1, 2, 1, frozenset({Event.IOPERM, Event.PREEMPT, Event.FORK, Event.EXIT}))
     cleaned = searching(loaded("6.1", "repair"), scenario).run()
-    assert (cleaned.found, cleaned.limit) == (None, "")
+    assert (cleaned.found, cleaned.ending) == (None, None)
     monkeypatch.setattr(Liveness, "live", lambda *_: (1 << len(NAMES)) - 1)
-    limits = Limits(max_states=cleaned.states)
-    kept = TreeSearch(loaded("6.1", "repair").image, scenario, limits=limits).run()
+    control = Control(Limits(max_states=cleaned.states + 1))
+    kept = TreeSearch(loaded("6.1", "repair").image, scenario, control).run()
     assert kept.found is None
     assert kept.states > cleaned.states
-    assert "states was reached" in kept.limit
+    assert isinstance(kept.ending, StateLimit)
 
 
 def test_the_trees_do_not_order_sequence_numbers() -> None:

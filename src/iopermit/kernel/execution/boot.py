@@ -9,7 +9,7 @@ from iopermit.kernel.cpu.registers import USER_FLAGS
 from iopermit.kernel.errors import KernelTreeError
 from iopermit.kernel.execution.classifier import Actor, HeapUse
 from iopermit.kernel.execution.driver import Driver
-from iopermit.kernel.execution.executor import Ending, Executor
+from iopermit.kernel.execution.executor import Executor, TransitionEnd
 from iopermit.kernel.execution.kernel import EmulatedKernel
 from iopermit.kernel.execution.scheduling_points import ObservedAccesses
 from iopermit.kernel.image import memory_map as at
@@ -138,7 +138,7 @@ def _act_as(kernel: EmulatedKernel, actor: Actor) -> None:
     accesses.actor, accesses.heap = actor, HeapUse({})
 
 
-def _check(kernel: EmulatedKernel, ending: Ending, what: str) -> None:
+def _check(kernel: EmulatedKernel, ending: TransitionEnd, what: str) -> None:
     if ending.crash is None:
         return
     function = kernel.emulator.image.function_at(ending.crash.address)

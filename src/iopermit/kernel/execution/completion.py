@@ -27,7 +27,7 @@ from iopermit.system.events.operations import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from iopermit.kernel.execution.executor import Ending
+    from iopermit.kernel.execution.executor import TransitionEnd
     from iopermit.kernel.execution.transition import Transition
     from iopermit.kernel.state.contents import Component
     from iopermit.system.events.operations import Operation
@@ -56,7 +56,7 @@ class Completion:
             for effect in transition.begins.at_once:
                 _EFFECTS[effect](self)
 
-    def store(self, ending: Ending) -> None:
+    def store(self, ending: TransitionEnd) -> None:
         """Store the task: stopped in the kernel, or further than the function that returned."""
         operation = self.transition.operation
         assert operation is not None  # it executes kernel code

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from iopermit.kernel.cpu.registers import INTERRUPTS, USER_FLAGS
-from iopermit.kernel.execution.executor import COUNT_MASK, Ending
+from iopermit.kernel.execution.executor import COUNT_MASK, TransitionEnd
 from iopermit.kernel.execution.functions import FUNCTIONS
 from iopermit.kernel.state.contents import CPU, TASK, name
 from iopermit.kernel.state.state import RETURN_TO_USER, TaskMode
@@ -27,7 +27,7 @@ _USER_THREAD, _IO_WORKER = 0, 2
 """The shim's kinds of children."""
 
 
-def run(transition: Transition) -> Ending:
+def run(transition: Transition) -> TransitionEnd:
     """Execute a transition, whose state is in the machine's memory."""
     meta, begins = transition.meta, transition.begins
     if begins is not None and Effect.LOWER_TSS_LIMIT in begins.at_once:
@@ -40,7 +40,7 @@ def run(transition: Transition) -> Ending:
     first = next(calls(begins.body), None)
     if first is None:
         # Nothing to execute: what happens concerns no code of the subsystem.
-        return Ending()
+        return TransitionEnd()
     arguments = _ARGUMENTS[first.hook.name](transition)
     return _call(transition, first.hook, arguments, transition.current_task()[0])
 
@@ -60,7 +60,7 @@ def set_preempt_count(kernel: EmulatedKernel, cpu: int, count: int) -> None:
     kernel.emulator.write(address, (count | (COUNT_MASK + 1)).to_bytes(4, "little"))
 
 
-def _switch(transition: Transition) -> Ending:
+def _switch(transition: Transition) -> TransitionEnd:
     memory, cpu = transition.kernel.memory, transition.cpu
     idle = memory.idle(cpu)
     if transition.meta.switching:
@@ -72,7 +72,7 @@ def _switch(transition: Transition) -> Ending:
     return _call(transition, hooks.SWITCH_TO, arguments, idle)
 
 
-def _step(transition: Transition) -> Ending:
+def _step(transition: Transition) -> TransitionEnd:
     kernel = transition.kernel
     slot, task = transition.current_task()
     if kernel.task_meta(task).mode is TaskMode.RETURN:
@@ -82,7 +82,7 @@ def _step(transition: Transition) -> Ending:
     return kernel.executor.resume(kernel.memory.registers(task, name(TASK, slot)))
 
 
-def _call(transition: Transition, hook: Hook, arguments: list[int], slot: int) -> Ending:
+def _call(transition: Transition, hook: Hook, arguments: list[int], slot: int) -> TransitionEnd:
     """Call what plays the part of a hook, on the stack of a task."""
     kernel, function = transition.kernel, FUNCTIONS[hook.name]
     stack, address = kernel.memory.registers_of(slot), kernel.function(function.name)

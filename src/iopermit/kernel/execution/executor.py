@@ -37,7 +37,7 @@ _JUNK_BYTE: Final = b"\xa5"
 
 
 @dataclass
-class Ending:
+class TransitionEnd:
     """How a transition ended.
 
     Attributes:
@@ -73,11 +73,11 @@ class Executor:
         self.preempt, self.header = preempt, header
         self.accesses = Classifier(memory)
         self.services = HostServices(memory, self.accesses, self._crash, failures=failures)
-        self._ending = Ending()
+        self._ending = TransitionEnd()
         self._skip = self._reads = self._writes = 0
         self.junk = False
         """Whether to put junk where nothing may be read: into dead registers, below the stack."""
-        self.before_stop: Callable[[Ending], None] = lambda _: None
+        self.before_stop: Callable[[TransitionEnd], None] = lambda _: None
         """Reads what is needed from memory: the instruction at hand may still change it."""
         self.guard: Callable[[int], Outside | None] | None = None
         """Tells of a write that it goes where it should not."""
@@ -137,18 +137,18 @@ class Executor:
 
     def call(
         self, function: int, arguments: Iterable[int], stack: int, *, interrupts: bool
-    ) -> Ending:
+    ) -> TransitionEnd:
         """Call a function of the image on a stack, up to the next point."""
         flags = FLAGS | (INTERRUPTS if interrupts else 0)
         self._start(-1, preemptible=interrupts)
         return self._run(self.emulator.prepared(function, arguments, stack, flags))
 
-    def resume(self, registers: Registers) -> Ending:
+    def resume(self, registers: Registers) -> TransitionEnd:
         """Go on with a stopped context up to the next point."""
         self._start(registers[RIP], preemptible=bool(registers[RFLAGS] & INTERRUPTS))
         return self._run(registers)
 
-    def _run(self, registers: Registers) -> Ending:
+    def _run(self, registers: Registers) -> TransitionEnd:
         """Execute, with the same below the stack pointer every time: what is there is not read."""
         stack = registers[RSP]
         bottom = stack - stack % self.layout.stack_size
@@ -159,12 +159,12 @@ class Executor:
         return self._end(self.emulator.resume(registers))
 
     def _start(self, skip: int, *, preemptible: bool) -> None:
-        self._ending = Ending()
+        self._ending = TransitionEnd()
         self.accesses.foreign = self.accesses.touched_heap = False
         self._began_preemptible = preemptible
         self._skip, self._reads, self._writes = skip, 0, 0
 
-    def _end(self, fault: Fault | None) -> Ending:
+    def _end(self, fault: Fault | None) -> TransitionEnd:
         ending = self._ending
         if ending.crash is None and fault is not None:
             ending.crash = crash_of(self.emulator, fault, self.memory.heap, self.accesses.heap.used)

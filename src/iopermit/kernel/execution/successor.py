@@ -11,7 +11,7 @@ from iopermit.kernel.state.state import IDLE_NAME, CpuMeta, State, TaskMode
 
 if TYPE_CHECKING:
     from iopermit.kernel.cpu.registers import Registers
-    from iopermit.kernel.execution.executor import Ending
+    from iopermit.kernel.execution.executor import TransitionEnd
     from iopermit.kernel.execution.transition import Transition
     from iopermit.kernel.state.contents import Component
 
@@ -25,15 +25,15 @@ class SuccessorReader:
         self._memory = transition.kernel.memory
         self._captured: State | None = None
 
-    def capture(self, ending: Ending) -> None:
+    def capture(self, ending: TransitionEnd) -> None:
         """Read the state at a stop, before the instruction at hand has any effect."""
         self._captured = self._compose(ending)
 
-    def after(self, ending: Ending) -> State:
+    def after(self, ending: TransitionEnd) -> State:
         """Return the state after the transition."""
         return self._captured if self._captured is not None else self._compose(ending)
 
-    def _compose(self, ending: Ending) -> State:
+    def _compose(self, ending: TransitionEnd) -> State:
         transition, state = self._transition, self._transition.state
         tasks = list(state.tasks)
         names: tuple[int, ...] = transition.names[:1]
@@ -55,7 +55,7 @@ class SuccessorReader:
         self._observe(after)
         return after
 
-    def _others(self, own: Component, tasks: Tasks, ending: Ending) -> tuple[Component, ...]:
+    def _others(self, own: Component, tasks: Tasks, ending: TransitionEnd) -> tuple[Component, ...]:
         """Return the CPUs, `own` among them; follow stores to others, and to others' tasks."""
         transition, state = self._transition, self._transition.state
         cpus = tuple(

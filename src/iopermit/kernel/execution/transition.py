@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from iopermit.kernel.execution.classifier import Actor, HeapUse
 from iopermit.kernel.execution.functions import FUNCTIONS, TreeFunction
 from iopermit.kernel.state.contents import HEAP, NAMES, Component, kind_of
-from iopermit.kernel.state.state import Operation, State, slot_of
+from iopermit.kernel.state.state import PendingOperation, State, slot_of
 from iopermit.system.events import EVENTS, hooks
 from iopermit.system.events.operations import calls
 
@@ -41,7 +41,7 @@ class Transition:
         self.meta = kernel.cpu_meta(state, self.cpu)
         self.names = state.cpus[self.cpu][1]
         self.slot = kernel.current(state, self.cpu)
-        self.operation: Operation | None = None
+        self.operation: PendingOperation | None = None
         self.child: int | None = None
         self.following: int | None = None
         self.switching = self.meta.switching or action.is_switch
@@ -111,7 +111,7 @@ class Transition:
             if self.operation is not None and "child" in dict(self.operation.arguments):
                 self.child = slot_of(task[1][0])
         else:
-            self.operation = Operation(self.action.event, self._kept_arguments())
+            self.operation = PendingOperation(self.action.event, self._kept_arguments())
             if "child" in dict(self.action.arguments):
                 self.child = self.action["child"]
 

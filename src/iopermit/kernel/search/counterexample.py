@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from iopermit.kernel.cpu.crashes import Crash
     from iopermit.kernel.execution.scheduling_points import SchedulingPoints
-    from iopermit.kernel.search.tree_search import Found, TreeSearch
+    from iopermit.kernel.search.tree_search import TreeSearch, ViolationPath
     from iopermit.kernel.state.state import State
     from iopermit.system.specification import Finding
 
@@ -47,7 +47,7 @@ class Scheduled:
 
 
 @dataclass(frozen=True)
-class Counterexample:
+class TreeCounterexample:
     """A schedule that ends in a violation.
 
     Attributes:
@@ -69,7 +69,7 @@ class Counterexample:
         return finding is not None and finding == self.finding
 
 
-def counterexample_of(search: TreeSearch) -> Counterexample | None:
+def counterexample_of(search: TreeSearch) -> TreeCounterexample | None:
     """Return the counterexample that a search found, if it found one.
 
     Raises:
@@ -88,11 +88,11 @@ def counterexample_of(search: TreeSearch) -> Counterexample | None:
             state = after
     finding = None if found.crash is not None else search.specification.finding(state)
     points = search.driver.kernel.executor.accesses.points
-    return Counterexample(tuple(schedule), points, finding, crash)
+    return TreeCounterexample(tuple(schedule), points, finding, crash)
 
 
 def _follow(
-    search: TreeSearch, state: State, wanted: Action, target: State | None, found: Found
+    search: TreeSearch, state: State, wanted: Action, target: State | None, found: ViolationPath
 ) -> tuple[Scheduled, State | None, Crash | None]:
     """Return what leads to a state that differs from `target` in names only, or to the crash."""
     for action in search.rules.enabled(state):

@@ -5,22 +5,29 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from multiprocessing.connection import Connection
 
+    from iopermit.engine.interruption import Interruption
+
 Result = TypeVar("Result")
+
+_LOOK_AT_INTERRUPTION: Final = 0.2
+"""Seconds of waiting between two looks at whether Ctrl-C was pressed."""
 
 
 @contextlib.contextmanager
-def started(tasks: Sequence[Callable[[], Result]]) -> Iterator[list[Callable[[], Result]]]:
+def started(
+    tasks: Sequence[Callable[[], Result]], interruption: Interruption
+) -> Iterator[list[Callable[[], Result]]]:
     """Start tasks in child processes; give functions that wait for their results.
 
     With a single processor nothing is started, and each is run when its result is asked for.
     What is still running at the end of the block is stopped. An exception of a task is raised
-    where its result is asked for.
+    where its result is asked for, and KeyboardInterrupt when Ctrl-C was noted meanwhile.
     """
     if (os.cpu_count() or 1) < 2:  # noqa: PLR2004 - one for this process, one for another
         yield list(tasks)
@@ -35,7 +42,7 @@ def started(tasks: Sequence[Callable[[], Result]]) -> Iterator[list[Callable[[],
             child.start()
             sending.close()
             children.append((child, receiving))
-        yield [_waiting(receiving) for _, receiving in children]
+        yield [_waiting(receiving, interruption) for _, receiving in children]
     finally:
         for child, receiving in children:
             child.terminate()
@@ -52,8 +59,11 @@ def _run(task: Callable[[], Any], sending: Connection) -> None:
         sending.send((None, error))
 
 
-def _waiting(receiving: Connection) -> Callable[[], Any]:
+def _waiting(receiving: Connection, interruption: Interruption) -> Callable[[], Any]:
     def result() -> Any:  # noqa: ANN401 - what the task returned
+        while not receiving.poll(_LOOK_AT_INTERRUPTION):
+            if interruption.requested:
+                raise KeyboardInterrupt
         try:
             value, error = receiving.recv()
         except EOFError as lost:

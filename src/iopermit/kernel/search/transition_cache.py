@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from iopermit.kernel.search.switch_cache import Successor, SwitchCache
-from iopermit.kernel.search.view import Effect, View
+from iopermit.kernel.search.view import LocalEffect, View
 from iopermit.kernel.state.contents import NAMES
 from iopermit.kernel.state.state import State, slot_of
 
@@ -34,7 +34,7 @@ class TransitionCache:
     def __init__(self, driver: CheckedDriver) -> None:
         """Execute with `driver` what is not known yet."""
         self.driver, self.kernel = driver, driver.kernel
-        self._known: dict[object, list[Effect] | None] = {}
+        self._known: dict[object, list[LocalEffect] | None] = {}
         self._foreign: dict[tuple[State, Action], list[Successor]] = {}
         self.by_states = False
         """Whether nothing but equal states are taken for equal."""

@@ -7,8 +7,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from iopermit.engine.limits import Limits
-from iopermit.engine.progress import Progress, ProgressCallback
+from iopermit.engine.control import Control
+from iopermit.engine.ending import Doubt, HeapLimit
+from iopermit.engine.progress import Progress
+from iopermit.engine.result import SearchResult
 from iopermit.kernel.cpu.refused import refused
 from iopermit.kernel.execution.boot import bring_up
 from iopermit.kernel.execution.host_services import HeapExhausted
@@ -41,7 +43,7 @@ _BYTES: Final = 400
 
 
 @dataclass
-class Found:
+class ViolationPath:
     """A violation: the states on the way to it, and the actions between them."""
 
     path: list[State]
@@ -51,48 +53,34 @@ class Found:
 
 
 @dataclass
-class SearchResult:
-    """What a search ends with."""
+class TreeSearchResult(SearchResult):
+    """What the search of a tree ends with."""
 
-    states: int = 0
-    transitions: int = 0
-    depth: int = 0
-    seconds: float = 0.0
     executed: int = 0
-    memory: int = 0
-    """Bytes that the states take, roughly."""
-    limit: str = ""
-    """Which limit was reached, if one was."""
-    found: Found | None = None
+    """Transitions that were executed, and not looked up."""
+    found: ViolationPath | None = None
 
 
 class TreeSearch:
     """Searches the states of one scenario."""
 
-    def __init__(
-        self,
-        image: Image,
-        scenario: Scenario,
-        *,
-        limits: Limits = Limits(),  # noqa: B008 - immutable
-        progress: ProgressCallback | None = None,
-    ) -> None:
-        """Bring up two machines with a tree's code; `progress` is told how far the search is."""
+    def __init__(self, image: Image, scenario: Scenario, control: Control | None = None) -> None:
+        """Bring up two machines with a tree's code; `control` says where the search gives up."""
         driver, self.initial = bring_up(image, scenario)
         other, _ = bring_up(image, scenario)
         self.driver, self.scenario = driver, scenario
-        self.limits, self.progress = limits, progress
+        self.control = control or Control()
         self.rules = Rules(driver.kernel, scenario)
         self.canonical = Canonical(symmetric_cpus=scenario.has(Event.MIGRATE))
         self._checked = CheckedDriver(driver, other, self.canonical)
         self.cache = TransitionCache(self._checked)
         self.specification = SpecificationCheck(driver.kernel)
-        self.result = SearchResult()
+        self.result = TreeSearchResult()
         self._started = time.monotonic()
         self._visited = VisitedSet()
         self._with_maps = False
 
-    def run(self) -> SearchResult:
+    def run(self) -> TreeSearchResult:
         """Search until a violation, the end, or a limit."""
         collecting = gc.isenabled()
         # States form no cycles, and looking for some among millions of tuples takes long.
@@ -101,9 +89,9 @@ class TreeSearch:
             while not self._search_once() or self._more_points():
                 self.cache.clear()
         except HeapExhausted:
-            self.result.limit = f"more than {self.driver.kernel.memory.heap} heap objects are alive"
-        except NamesMatter as limit:
-            self.result.limit = str(limit)
+            self.result.ending = HeapLimit(self.driver.kernel.memory.heap)
+        except NamesMatter as doubt:
+            self.result.ending = Doubt(str(doubt))
         finally:
             if collecting:
                 gc.enable()
@@ -114,21 +102,23 @@ class TreeSearch:
 
     def _state_doubts(self) -> None:
         """Give no verdict if a search to the end cannot tell that nothing is wrong."""
-        if self.result.found is not None or self.result.limit:
+        if self.result.found is not None or self.result.ending is not None:
             return
         seen, kernel = self._checked.executor.accesses.seen, self._checked.kernel
+        why = ""
         if seen.counter_stored:
-            self.result.limit = (
+            why = (
                 f"{kernel.name_of(seen.counter_stored)} changes the counter of sequence numbers "
                 "otherwise than by one atomic instruction, so that two maps may get the same number"
             )
         elif seen.torn and self.scenario.cpus > 1:
-            self.result.limit = (
+            why = (
                 f"{kernel.name_of(seen.torn)} reads and writes what another CPU writes, by an "
                 "instruction without lock: another CPU's store may come in between"
             )
         else:
-            self.result.limit = refused(kernel.emulator.image, self._checked.executor.executed)
+            why = refused(kernel.emulator.image, self._checked.executor.executed)
+        self.result.ending = Doubt(why) if why else None
 
     def _search_once(self) -> bool:
         """Search; if the tree orders sequence numbers, go on with names that keep the order."""
@@ -193,7 +183,7 @@ class TreeSearch:
 
     def _more_points(self) -> bool:
         """Return whether to search again with the points inside maps."""
-        if self.result.found is not None or self.result.limit or self._with_maps:
+        if self.result.found is not None or self.result.ending is not None or self._with_maps:
             return False
         self._with_maps = True
         return self._watch_more()
@@ -226,7 +216,7 @@ class TreeSearch:
     ) -> None:
         way = self._visited.path(name)
         actions = [*(move.action for _, move in way), *last]
-        self.result.found = Found(self._follow(way), actions, finding, crash)
+        self.result.found = ViolationPath(self._follow(way), actions, finding, crash)
 
     def _follow(self, way: list[tuple[Packed, Move]]) -> list[State]:
         """Return the states of a way from the initial one on."""
@@ -238,15 +228,10 @@ class TreeSearch:
         return path
 
     def _limit_reached(self, frontier: int) -> bool:
-        result, limits = self.result, self.limits
+        result = self.result
         result.seconds = time.monotonic() - self._started
         result.memory = result.states * _BYTES
-        if self.progress is not None:
-            figures = (result.states, result.depth, frontier, result.transitions)
-            size = self.scenario.size
-            self.progress(Progress(*figures, result.seconds, result.memory, size))
-        if limits.max_states is not None and result.states > limits.max_states:
-            result.limit = f"the limit of {limits.max_states:,} states was reached"
-        elif limits.timeout is not None and result.seconds > limits.timeout:
-            result.limit = f"the limit of {limits.timeout:g} s was reached"
-        return bool(result.limit)
+        figures = (result.states, result.depth, frontier, result.transitions)
+        self.control.report(Progress(*figures, result.seconds, result.memory))
+        result.ending = self.control.ending(result.states)
+        return result.ending is not None

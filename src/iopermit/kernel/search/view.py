@@ -20,7 +20,7 @@ _FIRST_TASK: Final = TASK * NAMES
 
 
 @dataclass(frozen=True)
-class Effect:
+class LocalEffect:
     """The effect of an action in local names; None stands for what stays as it is."""
 
     cpu: Component
@@ -107,11 +107,11 @@ class View:
         names = self.names
         return component[0], tuple([names.get(n, n) for n in component[1]])
 
-    def localise(self, outcome: Outcome) -> Effect:
+    def localise(self, outcome: Outcome) -> LocalEffect:
         """Return the effect of an action in local names."""
         state = outcome.state
         if state is None:
-            return Effect((0, ()), (), (), (0, ()), outcome.crash)
+            return LocalEffect((0, ()), (), (), (0, ()), outcome.crash)
         self._name_new_numbers(state)
         heap = tuple(
             (local, None if used is None else self.local(used))
@@ -122,7 +122,7 @@ class View:
             None if (task := state.tasks[slot]) is None else self.local(task) for slot in self.slots
         )
         data = self.local((state.data[0], state.data[1][1:]))
-        return Effect(self.local(state.cpus[self.cpu]), tasks, heap, data)
+        return LocalEffect(self.local(state.cpus[self.cpu]), tasks, heap, data)
 
     def _name_new_numbers(self, after: State) -> None:
         """Name the sequence numbers that the transition took: they are above the counter."""
@@ -132,7 +132,7 @@ class View:
                 if named > counter and named not in names:
                     names[named] = _FIRST_SEQUENCE + self.sequences + named - counter
 
-    def globalise(self, effects: list[Effect]) -> list[Successor]:
+    def globalise(self, effects: list[LocalEffect]) -> list[Successor]:
         """Return what an action with known effects leads to from this view's state."""
         state = self.state
         originals = {local: named for named, local in self.names.items()}

@@ -64,7 +64,7 @@ class CpuMeta(NamedTuple):
     stack: int = 0
 
 
-class Operation(NamedTuple):
+class PendingOperation(NamedTuple):
     """What a task is doing in the kernel, for when it is done."""
 
     event: str
@@ -78,7 +78,7 @@ class Operation(NamedTuple):
         return self.event == RETURN_TO_USER.event
 
 
-RETURN_TO_USER: Final = Operation("return")
+RETURN_TO_USER: Final = PendingOperation("return")
 """What a task does that leaves the kernel."""
 
 
@@ -101,7 +101,7 @@ class TaskMeta(NamedTuple):
     kernel_thread: bool = False
     grants: int = 0
     home: int = 0
-    operation: Operation | None = None
+    operation: PendingOperation | None = None
     preemptible: bool = True
     stack: int = 0
 
