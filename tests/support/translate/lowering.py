@@ -42,6 +42,7 @@ from iopermit.translate.model.walk import targets
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from iopermit.system.design import Design
     from iopermit.translate.model.model import Step
 
 DESIGN = '''
@@ -117,14 +118,19 @@ def lowered(folder: Path, body: str, scenario: Scenario = SCENARIO) -> list[str]
     return [f"{names[pc]}: {_Printer(names).body(steps[pc].body)}" for pc in order]
 
 
+def small_design(folder: Path, body: str = "pass") -> type[Design]:
+    """Return the small design, with a method of this body; it is written to a new file."""
+    code = textwrap.indent(textwrap.dedent(body), " " * 8).strip()
+    file = folder / f"small_{len(list(folder.iterdir()))}.py"
+    file.write_text(DESIGN.replace("{body}", code))
+    return load_design(str(file))
+
+
 def lower(
     folder: Path, body: str, scenario: Scenario = SCENARIO
 ) -> tuple[dict[int, Step], int, int]:
     """Return the steps of a method with this body by label, its first one, and where it ends."""
-    code = textwrap.indent(textwrap.dedent(body), " " * 8).strip()
-    file = folder / f"small_{len(list(folder.iterdir()))}.py"
-    file.write_text(DESIGN.replace("{body}", code))
-    design = load_design(str(file))
+    design = small_design(folder, body)
     types: dict[tuple[str, str], Type] = {}
     for _ in range(4):
         builder = EnvironmentBuilder(design, scenario, types, (4, 4))
