@@ -29,7 +29,7 @@ KERNEL = KernelFields(
     granted_iopl=Field("task", "granted_iopl", 1, "bool", high=1),
     bad=Field("globals", "bad", 2, high=3),
     ports=PORTS,
-    child=CHILD,
+    children=(CHILD,),
 )
 IN_USE = Field(HEAP, "in_use", 1, "bool", high=1)
 MAP = Field("task", "map", 3, "ref", HEAP, high=4, declared=True)

@@ -1,10 +1,15 @@
 """Tests of operations and events as steps and rules of a model."""
 
+import random
+from dataclasses import replace
+
 import pytest
+from tests.support.search.lockstep import Lockstep
 
 from iopermit.designs import designs, find
-from iopermit.system.events import Event, Precondition
-from iopermit.system.events.operations import Effect
+from iopermit.system.events import EVENTS, Event, Precondition
+from iopermit.system.events.hooks import FORK_FAILED, Kind
+from iopermit.system.events.operations import Call, Effect, Operation
 from iopermit.system.events.recorded import ALL_EVENTS
 from iopermit.system.scenario import Scenario
 from iopermit.translate.environment import effects, events
@@ -67,3 +72,20 @@ def test_kernel_threads_have_rules_of_their_own() -> None:
     names = {rule.event for rule in model("linux-5.4").thread_rules}
     assert names == {"io-thread", "io-thread-fails", "exit"}
     assert all(rule.starts != KERNEL_THREAD for rule in model("linux-5.4").thread_rules)
+
+
+def test_every_operation_that_makes_a_task_tells_whom(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second way to make a task, and fail early, has a variable for the child, known as such."""
+    early = Operation(
+        "fork-early",
+        (Call(FORK_FAILED, "fork: unwound"), Effect.FREE_CHILD),
+        at_once=(Effect.MAKE_CHILD,),
+        arguments=(("child", Kind.TASK),),
+    )
+    fails = replace(Event.FORK_FAILS, name="fork-fails-early", operation=early)
+    monkeypatch.setitem(EVENTS, fails.name, fails)
+    found = model("linux-v2-06", Event.FORK, fails)
+    assert [field.name for field in found.kernel.children] == ["fork.child", "fork-early.child"]
+    assert "exit_thread" in functions(found)
+    walk = Lockstep(find("linux-v2-06"), Scenario(1, 2, 1, frozenset({Event.EXIT, fails})))
+    assert walk.walk(500, random.Random(1)).events[fails.name] > 1

@@ -79,8 +79,7 @@ class Footprints:
     def _is_child(self, slot: Expr) -> bool:
         """Return whether a slot is that of the child which the task is forking."""
         loads = [e for e in subexpressions(slot) if isinstance(e, Load)]
-        child = self.model.kernel.child
-        return child is not None and loads == [Load(child, TASK)]
+        return loads in [[Load(child, TASK)] for child in self.model.kernel.children]
 
     def own_tasks(self, step: Step) -> list[Expr]:
         """Return the tasks whose records nothing but the step's own context touches.
@@ -90,7 +89,7 @@ class Footprints:
         if step.context == "cpu":
             return [slot_of(Load(f, CPU)) for f in (self.current, self.following)]
         live = self.model.live.get(step.pc, frozenset())
-        children = [f for f in live if f == self.model.kernel.child]
+        children = [f for f in live if f in self.model.kernel.children]
         return [TASK, *(slot_of(Load(f, TASK)) for f in children)]
 
     def own_references(self, step: Step, target: RecordName) -> list[Load]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from iopermit.system.events import Event
-from iopermit.system.events.operations import FORK, IOPERM
+from iopermit.system.events import EVENTS, Event
+from iopermit.system.events.operations import IOPERM, Effect
 from iopermit.translate.frontend.declare import Declarations, declare
 from iopermit.translate.frontend.source import find_method, is_overridden
 from iopermit.translate.frontend.statements import Lowering
@@ -34,6 +34,13 @@ if TYPE_CHECKING:
 def variable_name(operation: Operation, argument: str) -> str:
     """Return the name of the local variable that holds an argument of an operation."""
     return f"{operation.name}.{argument}"
+
+
+def _making_tasks() -> list[Operation]:
+    """Return the operations that make a task, each once."""
+    done = (event.operation for event in EVENTS.values() if event.operation is not None)
+    making = [each for each in done if Effect.MAKE_CHILD in each.at_once]
+    return list({each.name: each for each in making}.values())
 
 
 class EnvironmentBuilder:
@@ -135,7 +142,11 @@ class EnvironmentBuilder:
             bad=self.bad,
             home=home,
             ports=variables.get(("task", variable_name(IOPERM, "ports"))),
-            child=variables.get(("task", variable_name(FORK, "child"))),
+            children=tuple(
+                variables[key]
+                for key in (("task", variable_name(each, "child")) for each in _making_tasks())
+                if key in variables
+            ),
         )
 
     def all_ports(self) -> Const:

@@ -117,8 +117,8 @@ class KernelFields:
     """The CPU that a task stays on, in scenarios without migration."""
     ports: Field | None = None
     """A local variable: the argument of an ioperm() call, one bit per long."""
-    child: Field | None = None
-    """A local variable: the task that is being forked."""
+    children: tuple[Field, ...] = ()
+    """Local variables: the task that is being forked, one for each operation that makes tasks."""
 
 
 @dataclass
