@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from tools.fuzz_designs.generation.conditions import condition, test, value
 from tools.fuzz_designs.generation.places import is_heap
 from tools.fuzz_designs.generation.skeleton import block, calm
+from tools.fuzz_designs.generation.vocabulary import ONLY_READ
 
 if TYPE_CHECKING:
     import random
@@ -65,6 +66,8 @@ class Statements:
         loose = self.rng.random() < _LOOSE
         place = scope.pick(self.rng, *_WRITTEN, extra=not loose)
         if place is None:
+            return []
+        if place.field.name in ONLY_READ:
             return []
         if is_heap(place.field.target) and self.rng.random() < 0.8:
             return []  # most such stores lose an object at once

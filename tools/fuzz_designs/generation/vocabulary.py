@@ -67,6 +67,9 @@ GIVEN: Final = (
 )
 """Fields that every design has; the classes need not declare them."""
 
+ONLY_READ: Final = frozenset({"privileged", "kernel_thread"})
+"""Those that are the system's: designs only read them."""
+
 
 def class_text(record: str, fields: list[Field]) -> str:
     """Return the class of one record, with those of the fields that are its own."""
