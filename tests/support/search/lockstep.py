@@ -47,10 +47,18 @@ class Tally:
 class Lockstep:
     """One design in one scenario, executed twice."""
 
-    def __init__(self, design: type[Design], scenario: Scenario) -> None:
+    def __init__(
+        self,
+        design: type[Design],
+        scenario: Scenario,
+        functions: NativeFunctions | None = None,
+    ) -> None:
+        """Compile, unless the native functions without reductions are given."""
         self.design, self.scenario = design, scenario
-        self.model = translate(design, scenario)
-        self.native = NativeFunctions(compile_model(self.model, NO_REDUCTIONS))
+        self.native = functions or NativeFunctions(
+            compile_model(translate(design, scenario), NO_REDUCTIONS)
+        )
+        self.model = self.native.compiled.model
         working = self.native.compiled.packing.working(initial_values(scenario, self.model))
         self._initial = self.native.pack(working)
         self._fields = [f for f in self.model.fields if f.declared]

@@ -129,14 +129,13 @@ class Searches:
 
     def has_effect(self, name: str) -> bool:
         """Return whether a configuration can change anything."""
-        found = analyse(self.model, CONFIGURATIONS[name])
         match name:
             case COUNTERS.name:
                 return any(f.kind == "counter" for f in self.model.fields)
             case LATE_ARGUMENTS.name:
-                return LATE_ARGUMENTS in found
+                return LATE_ARGUMENTS in analyse(self.model, CONFIGURATIONS[name])
             case HIDDEN_MAPS.name:
-                return HIDDEN_MAPS in found
+                return HIDDEN_MAPS in analyse(self.model, CONFIGURATIONS[name])
         return True
 
     def _source(self, name: str) -> Translated:
