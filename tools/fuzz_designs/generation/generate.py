@@ -76,6 +76,8 @@ def themed(rng: random.Random) -> Case:
     theme = random_theme(rng)
     scenario = theme_scenario(rng, theme.events)
     bodies: dict[str, Lines] = dict(BARE)
+    if rng.random() < 0.5:
+        bodies["switch_to"] = ["pass"]  # the base is never valid
     for hook, statements in theme.lines.items():
         for lines in statements:
             bodies = place(rng, bodies, hook, lines)

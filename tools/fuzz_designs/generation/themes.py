@@ -262,7 +262,10 @@ def tags(rng: random.Random) -> Theme:
     opened = block(f"if {_is(rng, 'self.globals.mark', 'bool')}:", fresh)
     theme.add(rng.choice(_CALLS), rng.choice([opened, fresh]))
     gone = _withdraw(rng, "direct")
-    gone += [f"self.globals.mark = {_value(rng, 'bool')}"] if rng.random() < 0.6 else []
+    if rng.random() < 0.7:
+        # Before it is freed, or after.
+        closed = f"self.globals.mark = {_value(rng, 'bool')}"
+        gone.insert(rng.choice([0, 0, len(gone)]), closed)
     theme.add(rng.choice([*_CALLS, "exit"]), _sometimes_calm(rng, gone))
     hook = rng.choice([*_CALLS, "switch_to"])
     mine = "following" if hook == "switch_to" else "task"
