@@ -85,7 +85,7 @@ class EventCounter(OpenFile):
 
 
 @dataclass(eq=False)
-class Timer(OpenFile):
+class TimerFile(OpenFile):
     """timerfd_create(2): counts how often a time was over; virtual time in nanoseconds."""
 
     clock: Clock = field(kw_only=True)

@@ -27,7 +27,7 @@ DEVICE: Final = 0x15
 """st_dev of the machine's own files."""
 
 
-class Store:
+class MemoryStore:
     """What nodes in memory share: where their contents go, the time, the next inode number."""
 
     def __init__(self, memory: PhysicalMemory, clock: Clock) -> None:
@@ -47,7 +47,7 @@ class Store:
 class _Kept(Node):
     """A node that counts against the memory of the machine, and whose status can change."""
 
-    def __init__(self, store: Store, mode: int, uid: int, gid: int) -> None:
+    def __init__(self, store: MemoryStore, mode: int, uid: int, gid: int) -> None:
         try:
             self._charge = store.memory.charge(_NODE_SIZE)
         except OutOfMemoryError as error:
@@ -66,7 +66,7 @@ class _Kept(Node):
 class MemoryFile(_Kept, FileNode):
     """A regular file in memory."""
 
-    def __init__(self, store: Store, mode: int, uid: int, gid: int) -> None:
+    def __init__(self, store: MemoryStore, mode: int, uid: int, gid: int) -> None:
         """Make an empty file."""
         super().__init__(store, stat.S_IFREG | mode & 0o7777, uid, gid)
         self.pages = SharedPages(store.memory)
@@ -170,7 +170,7 @@ class MemoryHandle(OpenFile):
 class MemoryLink(_Kept, LinkNode):
     """A symbolic link in memory."""
 
-    def __init__(self, store: Store, target: str, uid: int, gid: int) -> None:
+    def __init__(self, store: MemoryStore, target: str, uid: int, gid: int) -> None:
         """Lead to `target`."""
         super().__init__(store, stat.S_IFLNK | 0o777, uid, gid)
         self._target = target
@@ -184,7 +184,7 @@ class MemoryLink(_Kept, LinkNode):
 class MemoryDirectory(_Kept, DirectoryNode):
     """A directory in memory."""
 
-    def __init__(self, store: Store, mode: int, uid: int = 0, gid: int = 0) -> None:
+    def __init__(self, store: MemoryStore, mode: int, uid: int = 0, gid: int = 0) -> None:
         """Make an empty directory."""
         super().__init__(store, stat.S_IFDIR | mode & 0o7777, uid, gid)
         self.kept_status.links = 2
@@ -224,7 +224,7 @@ class UnionDirectory(MemoryDirectory):
     """
 
     def __init__(
-        self, store: Store, mode: int, lower: tuple[str, ...], uid: int = 0, gid: int = 0
+        self, store: MemoryStore, mode: int, lower: tuple[str, ...], uid: int = 0, gid: int = 0
     ) -> None:
         """Lie over the directory `lower` of the host."""
         super().__init__(store, mode, uid, gid)

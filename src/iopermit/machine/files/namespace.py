@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from iopermit.machine.errors import KernelError
-from iopermit.machine.files.memory_tree import MemoryDirectory, Store, UnionDirectory
+from iopermit.machine.files.memory_tree import MemoryDirectory, MemoryStore, UnionDirectory
 from iopermit.machine.files.nodes import DirectoryNode, FileNode, LinkNode, Node, Viewer
-from iopermit.machine.isolation.walks import Answer, Operation, Walk, components
+from iopermit.machine.isolation.walks import Answer, Walk, WalkPurpose, components
 
 if TYPE_CHECKING:
     from iopermit.machine.credentials import Credentials
@@ -75,7 +75,7 @@ class _Way:
     """A walk: where it is and what is left."""
 
     viewer: Viewer
-    operation: Operation
+    operation: WalkPurpose
     at: list[str]
     rest: deque[str]
     follow: bool
@@ -89,7 +89,7 @@ class _Way:
 class Namespace:
     """The tree of names that all programs see."""
 
-    def __init__(self, host: HostWalker, store: Store) -> None:
+    def __init__(self, host: HostWalker, store: MemoryStore) -> None:
         """Show the host's files, without own trees yet; `store` keeps what programs write."""
         self._host, self.store = host, store
         self.trees: dict[str, DirectoryNode] = {}
@@ -99,7 +99,7 @@ class Namespace:
         viewer: Viewer,
         start: str,
         path: str,
-        operation: Operation,
+        operation: WalkPurpose,
         *,
         follow: bool = True,
     ) -> Found:
@@ -141,7 +141,7 @@ class Namespace:
         entries = found.node.entries(viewer)
         if isinstance(found.node, UnionDirectory):
             lower = found.node.lower
-            walk = Walk(Operation.OPEN, lower, viewer.credentials, known=len(lower))
+            walk = Walk(WalkPurpose.OPEN, lower, viewer.credentials, known=len(lower))
             shown = {name for name, _, _ in entries}
             answer = self._host.walk(walk)
             entries += [entry for entry in answer.entries or () if entry[0] not in shown]
@@ -168,7 +168,9 @@ class Namespace:
             child = directory.children.get(name)
             if child is None:
                 lower = tuple(path[:depth])
-                walk = Walk(Operation.STATUS, lower, viewer.credentials, known=depth, follow=False)
+                walk = Walk(
+                    WalkPurpose.STATUS, lower, viewer.credentials, known=depth, follow=False
+                )
                 status = self._host.walk(walk).status
                 if status is None or not stat.S_ISDIR(status.mode):
                     raise KernelError(errno.ENOENT)
@@ -279,13 +281,13 @@ class Namespace:
         """Check at the end of a walk what the operation needs. Raises KernelError."""
         status = node.status()
         match way.operation:
-            case Operation.LINK if not isinstance(node, LinkNode):
+            case WalkPurpose.LINK if not isinstance(node, LinkNode):
                 raise KernelError(errno.EINVAL)
-            case Operation.SEARCH:
+            case WalkPurpose.SEARCH:
                 if not isinstance(node, DirectoryNode):
                     raise KernelError(errno.ENOTDIR)
                 check(way.viewer, status, 1)
-            case Operation.EXECUTE:
+            case WalkPurpose.EXECUTE:
                 if not isinstance(node, FileNode) or not stat.S_ISREG(status.mode):
                     raise KernelError(errno.EACCES)
                 check(way.viewer, status, 1)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from iopermit.machine.credentials import Credentials
 from iopermit.machine.file_status import FileStatus
 from iopermit.machine.isolation import messages
-from iopermit.machine.isolation.walks import Answer, Operation, Walk
+from iopermit.machine.isolation.walks import Answer, Walk, WalkPurpose
 
 if TYPE_CHECKING:
     import socket
@@ -104,7 +104,7 @@ def _walk(request: dict[str, Any]) -> Walk:
     if not 0 <= known <= len(path) or not 0 <= links <= 40 or ".." in path[:known]:
         raise ValueError("numbers out of range")
     return Walk(
-        Operation(request["walk"]),
+        WalkPurpose(request["walk"]),
         path,
         Credentials(euid=uid, egid=gid, groups=tuple(groups)),
         known,

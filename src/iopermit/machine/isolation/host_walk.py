@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from iopermit.machine.file_status import FileStatus
 from iopermit.machine.isolation.policy import EXECUTE, READ, HostPolicy, Policy
-from iopermit.machine.isolation.walks import Answer, Operation, Walk, components
+from iopermit.machine.isolation.walks import Answer, Walk, WalkPurpose, components
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,10 +58,10 @@ class HostTree:
         comes through such a directory may only end at this file or, unless the tasks are those of
         an ordinary user, in its directory.
         """
-        answer = _Walker(self, Walk(Operation.EXECUTE, path, ids), naming=True).run()
+        answer = _Walker(self, Walk(WalkPurpose.EXECUTE, path, ids), naming=True).run()
         if answer.status is not None and answer.descriptor >= 0:
             self.program = (answer.status.device, answer.status.inode)
-            named = Walk(Operation.STATUS, path, ids, follow=False)
+            named = Walk(WalkPurpose.STATUS, path, ids, follow=False)
             link = _Walker(self, named, naming=True).run()
             self.program_paths = [tuple(answer.path), tuple(link.path)]
         return answer
@@ -213,19 +213,19 @@ class _Walker:
         """Do at the end of the walk what it is for. Raises _Refusal."""
         answer = Answer(path=self._at, status=FileStatus.of(found))
         match self._walk.operation:
-            case Operation.STATUS:
+            case WalkPurpose.STATUS:
                 pass
-            case Operation.LINK:
+            case WalkPurpose.LINK:
                 if not stat.S_ISLNK(found.st_mode):
                     raise _Refusal(errno.EINVAL)
                 answer.target = os.readlink("", dir_fd=descriptor)
-            case Operation.SEARCH:
+            case WalkPurpose.SEARCH:
                 if not stat.S_ISDIR(found.st_mode):
                     raise _Refusal(errno.ENOTDIR)
                 self._search(found)
-            case Operation.OPEN:
+            case WalkPurpose.OPEN:
                 self._open(answer, descriptor, found)
-            case Operation.EXECUTE:
+            case WalkPurpose.EXECUTE:
                 self._execute(answer, descriptor, found)
         return answer
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from iopermit.machine.file_status import FileStatus
 
 
-class Operation(StrEnum):
+class WalkPurpose(StrEnum):
     """What is to be done with the object at the end of a walk."""
 
     STATUS = "status"
@@ -43,7 +43,7 @@ class Walk:
         ids: who asks.
     """
 
-    operation: Operation
+    operation: WalkPurpose
     path: Sequence[str]
     ids: Credentials
     known: int = 0

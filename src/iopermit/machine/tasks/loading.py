@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from iopermit.machine.errors import KernelError
 from iopermit.machine.files.memory_tree import MemoryFile
 from iopermit.machine.files.nodes import FileNode
-from iopermit.machine.isolation.walks import Operation
+from iopermit.machine.isolation.walks import WalkPurpose
 from iopermit.machine.memory.areas import HostPages, SnapshotPages
 from iopermit.machine.memory.physical import OutOfMemoryError
 from iopermit.machine.program import elf
@@ -62,7 +62,7 @@ class Request:
 
 def find_executable(machine: Machine, viewer: Viewer, cwd: str, path: str) -> Executable:
     """Return a file that the viewer may execute. Raises KernelError, OutOfMemoryError."""
-    found = machine.namespace.find(viewer, cwd, path, Operation.EXECUTE)
+    found = machine.namespace.find(viewer, cwd, path, WalkPurpose.EXECUTE)
     if not found.exists:
         raise KernelError(errno.ENOENT)
     return executable_of(machine, found)

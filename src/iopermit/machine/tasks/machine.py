@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 from iopermit.machine.clock import Clock
 from iopermit.machine.cpu.backends import make_backend
 from iopermit.machine.cpu.tables import ProcessorTables
-from iopermit.machine.files.memory_tree import Store
+from iopermit.machine.files.memory_tree import MemoryStore
 from iopermit.machine.files.namespace import Namespace
 from iopermit.machine.memory.address_space import AddressSpace
 from iopermit.machine.memory.physical import PhysicalMemory
@@ -120,7 +120,7 @@ class Machine:
         self.backend = make_backend(options.cpu, self.memory, self.tables, self.ports.permitted_on)
         self.entropy = random.Random(f"entropy {options.seed}")
         self.host = host
-        self.namespace = Namespace(host, Store(self.memory, self.clock))
+        self.namespace = Namespace(host, MemoryStore(self.memory, self.clock))
         self.tasks: dict[int, UserTask] = {}
         self.processes: dict[int, UserProcess] = {}
         self.init: UserProcess | None = None

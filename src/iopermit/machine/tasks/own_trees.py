@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from iopermit.machine.credentials import Credentials
 from iopermit.machine.files.memory_tree import MemoryDirectory, UnionDirectory
 from iopermit.machine.files.special_files import FixedDirectory, FixedLink, simple_devices
-from iopermit.machine.isolation.walks import Operation, Walk
+from iopermit.machine.isolation.walks import Walk, WalkPurpose
 from iopermit.machine.tasks.proc_tree import ProcTree
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def set_up(machine: Machine) -> None:
         "stderr": FixedLink("/proc/self/fd/2"),
         "shm": MemoryDirectory(store, 0o1777),
     }
-    walk = Walk(Operation.SEARCH, ["tmp"], Credentials(), known=1)
+    walk = Walk(WalkPurpose.SEARCH, ["tmp"], Credentials(), known=1)
     exists = machine.host.walk(walk).status is not None
     temporary = (
         UnionDirectory(store, 0o1777, ("tmp",)) if exists else MemoryDirectory(store, 0o1777)

@@ -19,7 +19,7 @@ from iopermit.machine.files.memory_tree import (
     MemoryLink,
 )
 from iopermit.machine.files.namespace import check
-from iopermit.machine.isolation.walks import Operation
+from iopermit.machine.isolation.walks import WalkPurpose
 from iopermit.machine.syscalls.files.file_calls import file_of
 from iopermit.machine.syscalls.files.path_calls import (
     AT_EMPTY_PATH,
@@ -46,7 +46,7 @@ def _own(call: SystemCall, dirfd: int, path: int, flags: int) -> _Kept:
         node = file.node if isinstance(file, MemoryHandle) else None
     else:
         follow = not flags & AT_SYMLINK_NOFOLLOW
-        found = find(call, dirfd, name, Operation.STATUS, follow=follow)
+        found = find(call, dirfd, name, WalkPurpose.STATUS, follow=follow)
         found.status()
         node = found.node
     if not isinstance(node, MemoryFile | MemoryLink | MemoryDirectory):
@@ -119,7 +119,7 @@ def fchownat(call: SystemCall, dirfd: int, path: int, uid: int, gid: int, flags:
 def truncate(call: SystemCall, path: int, length: int) -> int:
     """Change the size of a file."""
     size = call.signed(length)
-    found = find(call, AT_FDCWD, call.text(path), Operation.STATUS)
+    found = find(call, AT_FDCWD, call.text(path), WalkPurpose.STATUS)
     status = found.status()
     if stat.S_ISDIR(status.mode):
         return -errno.EISDIR

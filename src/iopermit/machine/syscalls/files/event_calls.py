@@ -11,7 +11,7 @@ from iopermit.machine.errors import Blocked, KernelError
 from iopermit.machine.files.event_files import (
     EventCounter,
     EventPoll,
-    Timer,
+    TimerFile,
     Watch,
 )
 from iopermit.machine.files.host_files import HostFile
@@ -60,21 +60,21 @@ def timerfd_create(call: SystemCall, clock: int, flags: int) -> int:
     """Make a timer."""
     if clock not in (_REALTIME, _MONOTONIC, _BOOTTIME) or flags & ~(O_NONBLOCK | O_CLOEXEC):
         return -errno.EINVAL
-    timer = Timer(
+    timer = TimerFile(
         "anon_inode:[timerfd]", flags & O_NONBLOCK, clock=call.machine.clock,
         realtime=clock == _REALTIME,
     )  # fmt: skip
     return _add(call, timer, flags)
 
 
-def _timer(call: SystemCall, fd: int) -> Timer:
+def _timer(call: SystemCall, fd: int) -> TimerFile:
     file = file_of(call, fd)
-    if not isinstance(file, Timer):
+    if not isinstance(file, TimerFile):
         raise KernelError(errno.EINVAL)
     return file
 
 
-def _write_setting(call: SystemCall, timer: Timer, address: int, *, wide: bool) -> None:
+def _write_setting(call: SystemCall, timer: TimerFile, address: int, *, wide: bool) -> None:
     now, due = timer.clock.monotonic, timer.due
     if due is not None and timer.interval and due <= now:
         due += timer.expirations() * timer.interval

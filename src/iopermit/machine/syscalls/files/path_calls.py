@@ -14,7 +14,7 @@ from iopermit.machine.files.memory_tree import MemoryFile
 from iopermit.machine.files.namespace import Found, check
 from iopermit.machine.files.nodes import FileNode, LinkNode
 from iopermit.machine.files.open_files import ACCESS_MODE, Directory
-from iopermit.machine.isolation.walks import Operation
+from iopermit.machine.isolation.walks import WalkPurpose
 from iopermit.machine.syscalls.files.file_calls import O_CLOEXEC, file_of
 from iopermit.machine.syscalls.registry import SystemCall, call
 
@@ -45,7 +45,7 @@ def base_of(call: SystemCall, dirfd: int, path: str) -> str:
 
 
 def find(
-    call: SystemCall, dirfd: int, path: str, operation: Operation, *, follow: bool = True
+    call: SystemCall, dirfd: int, path: str, operation: WalkPurpose, *, follow: bool = True
 ) -> Found:
     """Return what a path leads to, from a directory. Raises KernelError."""
     if not path:
@@ -69,7 +69,7 @@ def open_file(call: SystemCall, dirfd: int, path: str, flags: int, mode: int) ->
     exclusive = bool(flags & os.O_CREAT and flags & os.O_EXCL)
     follow = not (flags & os.O_NOFOLLOW or exclusive)
     writes = bool(flags & ACCESS_MODE or flags & os.O_TRUNC)
-    operation = Operation.STATUS if writes or flags & O_PATH else Operation.OPEN
+    operation = WalkPurpose.STATUS if writes or flags & O_PATH else WalkPurpose.OPEN
     found = find(call, dirfd, path, operation, follow=follow)
     if not found.exists:
         return _make(call, found, path, flags, mode)
@@ -181,14 +181,14 @@ def _access(call: SystemCall, dirfd: int, path: int, mode: int) -> int:
     name = call.text(path)
     if mode & ~7 & 0xFFFF_FFFF:
         return -errno.EINVAL
-    found = find(call, dirfd, name, Operation.STATUS)
+    found = find(call, dirfd, name, WalkPurpose.STATUS)
     status = found.status()
     if mode & os.W_OK and found.answer is not None and not stat.S_ISCHR(status.mode):
         return -errno.EROFS
     check(call.task, status, mode & 7)
     if found.answer is not None and mode & os.R_OK and not stat.S_ISLNK(status.mode):
         # The broker knows what is shown.
-        opened = find(call, dirfd, name, Operation.OPEN).answer
+        opened = find(call, dirfd, name, WalkPurpose.OPEN).answer
         if opened is not None and opened.descriptor >= 0:
             os.close(opened.descriptor)
     return 0
@@ -206,7 +206,7 @@ def readlinkat(call: SystemCall, dirfd: int, path: int, buffer: int, size: int) 
     size = call.signed(size, 32)
     if size <= 0:
         return -errno.EINVAL
-    found = find(call, dirfd, call.text(path), Operation.LINK, follow=False)
+    found = find(call, dirfd, call.text(path), WalkPurpose.LINK, follow=False)
     if isinstance(found.node, LinkNode):
         target = found.node.target(call.task)
     elif found.answer is not None:
@@ -231,7 +231,7 @@ def getcwd(call: SystemCall, buffer: int, size: int) -> int:
 @call("chdir", 80, 12, "path")
 def chdir(call: SystemCall, path: int) -> int:
     """Change the working directory, of the process in the machine only."""
-    found = find(call, AT_FDCWD, call.text(path), Operation.SEARCH)
+    found = find(call, AT_FDCWD, call.text(path), WalkPurpose.SEARCH)
     if not found.exists:
         return -errno.ENOENT
     call.process.cwd = found.path

@@ -7,7 +7,7 @@ import struct
 from typing import TYPE_CHECKING, Final
 
 from iopermit.machine.cpu.interface import MASK_64
-from iopermit.machine.isolation.walks import Operation
+from iopermit.machine.isolation.walks import WalkPurpose
 from iopermit.machine.syscalls.files.file_calls import file_of
 from iopermit.machine.syscalls.files.path_calls import (
     AT_EMPTY_PATH,
@@ -32,7 +32,7 @@ def _status(call: SystemCall, dirfd: int, path: int, flags: int) -> FileStatus:
             return file_of(call, dirfd).status()
         name = "."
     follow = not flags & AT_SYMLINK_NOFOLLOW
-    return find(call, dirfd, name, Operation.STATUS, follow=follow).status()
+    return find(call, dirfd, name, WalkPurpose.STATUS, follow=follow).status()
 
 
 def _times(status: FileStatus) -> list[int]:
@@ -136,7 +136,7 @@ def statx(call: SystemCall, dirfd: int, path: int, flags: int, _mask: int, buffe
 @call("statfs", 137, None, "path buffer")
 def statfs(call: SystemCall, path: int, buffer: int) -> int:
     """Tell about a file system: an empty one that is read-only."""
-    find(call, AT_FDCWD, call.text(path), Operation.STATUS).status()
+    find(call, AT_FDCWD, call.text(path), WalkPurpose.STATUS).status()
     call.space.write(buffer, struct.pack("<15Q", *_FILE_SYSTEM, *[0] * 4))
     return 0
 
@@ -152,7 +152,7 @@ def fstatfs(call: SystemCall, fd: int, buffer: int) -> int:
 @call("statfs64", None, 268, "path size buffer")
 def statfs64(call: SystemCall, path: int, size: int, buffer: int) -> int:
     """Tell about a file system."""
-    find(call, AT_FDCWD, call.text(path), Operation.STATUS).status()
+    find(call, AT_FDCWD, call.text(path), WalkPurpose.STATUS).status()
     kind, block, *rest = _FILE_SYSTEM
     data = struct.pack("<2I5Q5I", kind, block, *rest[:5], 0, 0, *rest[6:9])
     call.space.write(buffer, data.ljust(84, b"\0")[: min(size, 84)])

@@ -17,7 +17,7 @@ from iopermit.machine.files.memory_tree import (
     UnionDirectory,
 )
 from iopermit.machine.files.namespace import check
-from iopermit.machine.isolation.walks import Operation
+from iopermit.machine.isolation.walks import WalkPurpose
 from iopermit.machine.syscalls.files.path_calls import (
     AT_FDCWD,
     find,
@@ -38,7 +38,7 @@ _KEEP: Final = 0xFFFF_FFFF
 
 def _new(call: SystemCall, dirfd: int, path: str) -> tuple[Found, MemoryDirectory]:
     """Return the place of something new, and its directory. Raises KernelError."""
-    found = find(call, dirfd, path, Operation.STATUS, follow=False)
+    found = find(call, dirfd, path, WalkPurpose.STATUS, follow=False)
     if found.exists:
         raise KernelError(errno.EEXIST)
     parent = call.machine.namespace.parent_for_new(call.task, found)
@@ -49,11 +49,11 @@ def _new(call: SystemCall, dirfd: int, path: str) -> tuple[Found, MemoryDirector
 
 def _old(call: SystemCall, dirfd: int, path: str) -> tuple[Found, MemoryDirectory]:
     """Return what is to be taken away, and its directory. Raises KernelError."""
-    found = find(call, dirfd, path, Operation.STATUS, follow=False)
+    found = find(call, dirfd, path, WalkPurpose.STATUS, follow=False)
     if not found.exists:
         raise KernelError(errno.ENOENT)
     upper = found.path.rpartition("/")[0] or "/"
-    parent = call.machine.namespace.find(call.task, "/", upper, Operation.STATUS).node
+    parent = call.machine.namespace.find(call.task, "/", upper, WalkPurpose.STATUS).node
     if found.node is None or not isinstance(parent, MemoryDirectory):
         raise KernelError(errno.EROFS)
     status = parent.status()
@@ -112,7 +112,7 @@ def link(call: SystemCall, path: int, new: int) -> int:
 def linkat(call: SystemCall, dirfd: int, path: int, newfd: int, new: int, flags: int) -> int:
     """Give a file one more name."""
     follow = bool(flags & AT_SYMLINK_FOLLOW)
-    old = find(call, dirfd, call.text(path), Operation.STATUS, follow=follow)
+    old = find(call, dirfd, call.text(path), WalkPurpose.STATUS, follow=follow)
     status = old.status()
     if stat.S_ISDIR(status.mode):
         return -errno.EPERM
@@ -183,7 +183,7 @@ def renameat2(call: SystemCall, dirfd: int, path: int, newfd: int, new: int, fla
     found, parent = _old(call, dirfd, call.text(path))
     node = found.node
     assert node is not None
-    target = find(call, newfd, call.text(new), Operation.STATUS, follow=False)
+    target = find(call, newfd, call.text(new), WalkPurpose.STATUS, follow=False)
     if target.exists:
         if flags & RENAME_NOREPLACE:
             return -errno.EEXIST
