@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, Final
+
+_OF_NULL: Final = re.compile(r"'NoneType' object has no attribute ('\w+')")
 
 
 class KernelCrash(Exception):  # noqa: N818 - it is the kernel's failure, not a mistake of ours
@@ -57,10 +60,8 @@ def crash_of(error: KernelCrash | AssertionError | AttributeError) -> KernelCras
         return error
     if isinstance(error, AssertionError):
         return KernelAssertion(f"kernel assertion failed: {error}")
-    # AttributeError.obj and .name are not always set; the text always tells.
-    text = str(error)
-    if text.startswith("'NoneType' object"):
-        return NullDereference(
-            f"null pointer dereference: NULL has no {text.rsplit(maxsplit=1)[-1]}"
-        )
+    # AttributeError.obj and .name are not always set; the text always tells, with more in 3.13.
+    missing = _OF_NULL.match(str(error))
+    if missing is not None:
+        return NullDereference(f"null pointer dereference: NULL has no {missing[1]}")
     raise error
