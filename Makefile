@@ -68,6 +68,7 @@ certificates: install-dev
 docs: install-dev
 	$(VENV)/bin/python tools/generate_docs.py
 	$(VENV)/bin/python tools/generate_syscalls.py
+	$(VENV)/bin/python tools/generate_events.py
 
 # One file for every Python from 3.11 on: where versions differ, it says for which.
 lock: install-dev
