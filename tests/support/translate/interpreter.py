@@ -25,6 +25,7 @@ from iopermit.translate.model.nodes import (
     Let,
     Load,
     Mask,
+    Operator,
     Select,
     StepParameter,
     Stmt,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 State = tuple[int, ...]
 
-OPERATIONS: dict[str, Callable[[int, int], int]] = {
+OPERATIONS: dict[Operator, Callable[[int, int], int]] = {
     "add": lambda a, b: a + b,
     "sub": lambda a, b: a - b,
     "and": lambda a, b: a & b,
@@ -249,7 +250,7 @@ class Interpreter:
         return load
 
     @staticmethod
-    def _binary(op: str, left: Value, right: Value) -> Value:
+    def _binary(op: Operator, left: Value, right: Value) -> Value:
         operation = OPERATIONS[op]
         return lambda execution: operation(left(execution), right(execution))
 

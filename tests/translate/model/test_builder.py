@@ -16,11 +16,11 @@ from iopermit.translate.model.builder import (
     negate,
     slot_of,
 )
-from iopermit.translate.model.nodes import Binary, Const, Expr, Mask, Select
+from iopermit.translate.model.nodes import Binary, Const, Expr, Mask, Operator, Select
 
 
 @pytest.mark.parametrize("op", OPERATIONS)
-def test_constants_are_folded(op: str) -> None:
+def test_constants_are_folded(op: Operator) -> None:
     """An operation on two constants gives what it gives when it is executed."""
     for left, right in itertools.product(range(4), repeat=2):
         folded = binary(op, Const(left), Const(right))

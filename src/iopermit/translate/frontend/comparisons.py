@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from iopermit.translate.frontend.types import BOOL, Type, Value
 from iopermit.translate.model.builder import binary, differ
-from iopermit.translate.model.nodes import Const, Expr
+from iopermit.translate.model.nodes import Const, Expr, Operator
 
 if TYPE_CHECKING:
     from iopermit.translate.frontend.source import Method
 
-COMPARISONS: dict[type[ast.cmpop], tuple[str, bool]] = {
+COMPARISONS: dict[type[ast.cmpop], tuple[Operator, bool]] = {
     ast.Eq: ("eq", False),
     ast.NotEq: ("ne", False),
     ast.Is: ("eq", False),

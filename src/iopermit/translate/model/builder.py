@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from iopermit.translate.model.nodes import Binary, Const, Expr, Mask
+from iopermit.translate.model.nodes import Binary, Const, Expr, Mask, Operator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,19 +15,19 @@ def const(value: int) -> Const:
     return Const(int(value))
 
 
-def binary(op: str, left: Expr, right: Expr) -> Expr:
+def binary(op: Operator, left: Expr, right: Expr) -> Expr:
     """Return ``left op right``, folded where both are constants."""
     if isinstance(left, Const) and isinstance(right, Const):
         return Const(folded(op, left.value, right.value))
-    return Binary(op, left, right)  # type: ignore[arg-type]  # the callers pass literals
+    return Binary(op, left, right)
 
 
-def folded(op: str, left: int, right: int) -> int:
+def folded(op: Operator, left: int, right: int) -> int:
     """Return the value of an operation on two numbers."""
     return _FOLD[op](left, right)
 
 
-_FOLD: dict[str, Callable[[int, int], int]] = {
+_FOLD: dict[Operator, Callable[[int, int], int]] = {
     "add": lambda a, b: a + b,
     "sub": lambda a, b: a - b,
     "and": lambda a, b: a & b,
@@ -67,7 +67,7 @@ def either(*values: Expr) -> Expr:
     return _reduce("or", Const(0), values)
 
 
-def _reduce(op: str, neutral: Const, values: tuple[Expr, ...]) -> Expr:
+def _reduce(op: Operator, neutral: Const, values: tuple[Expr, ...]) -> Expr:
     rest = [value for value in values if value != neutral]
     result: Expr = rest[0] if rest else neutral
     for value in rest[1:]:

@@ -8,6 +8,10 @@ from typing import Literal
 RecordName = str
 """``task``, ``cpu``, ``tss``, ``globals``, or the name of a heap class."""
 
+FieldKind = Literal["bool", "int", "enum", "ref", "counter", "bitmap", "result"]
+"""What the values of a field are: a pointer is a ``ref``, a sequence number a ``counter``."""
+Operator = Literal["add", "sub", "and", "or", "xor", "shl", "shr", "eq", "ne", "lt", "le"]
+
 FREE, USER, KERNEL_THREAD, EMBRYO, DEAD = range(5)
 """Values of a task's ``pc`` that are no step: a free slot, user mode, a kernel thread between
 two events, a child being forked, an exited task that waits to be switched out."""
@@ -23,7 +27,7 @@ class Field:
     record: RecordName
     name: str
     width: int
-    kind: Literal["bool", "int", "enum", "ref", "counter", "bitmap", "result"] = "int"
+    kind: FieldKind = "int"
     target: RecordName = ""
     low: int = 0
     high: int = 0
@@ -74,7 +78,7 @@ class Load:
 class Binary:
     """An operation on two values; comparisons give 0 or 1."""
 
-    op: Literal["add", "sub", "and", "or", "xor", "shl", "shr", "eq", "ne", "lt", "le"]
+    op: Operator
     left: Expr
     right: Expr
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from iopermit.translate.analyses.footprints import Footprints
-from iopermit.translate.model.nodes import KERNEL_THREAD, Field, RecordName, Store
+from iopermit.translate.model.nodes import KERNEL_THREAD, Field, FieldKind, RecordName, Store
 from iopermit.translate.model.walk import statements
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Packing:
         """Return the index of a word in the working form."""
         return self.base[record] + slot * self.words_per_slot[record] + place_word
 
-    def zones(self, kind: str, target: RecordName = "") -> list[tuple[RecordName, Place]]:
+    def zones(self, kind: FieldKind, target: RecordName = "") -> list[tuple[RecordName, Place]]:
         """Return the distinct places of all fields of a kind, e.g. all pointers to tasks."""
         found = {
             (f.record, self.places[f]): None

@@ -13,6 +13,7 @@ from iopermit.translate.model.nodes import (
     Const,
     Expr,
     Field,
+    Operator,
     Select,
     StepParameter,
 )
@@ -159,7 +160,7 @@ def with_choice(expression: Expr, choice: int) -> Expr:
     return expression
 
 
-def _simplified(op: str, left: Expr, right: Expr) -> Expr:
+def _simplified(op: Operator, left: Expr, right: Expr) -> Expr:
     neutral = {"and": Const(1), "or": Const(0)}.get(op)
     if right == neutral and is_truth_value(left):
         return left

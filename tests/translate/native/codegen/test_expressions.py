@@ -30,6 +30,7 @@ from iopermit.translate.model.nodes import (
     Field,
     Load,
     Mask,
+    Operator,
     Select,
     Unshared,
 )
@@ -66,12 +67,12 @@ def truth(expr: Expr, values: Values) -> bool:
 
 
 @pytest.mark.parametrize("op", OPERATIONS)
-def test_operations(op: str) -> None:
+def test_operations(op: Operator) -> None:
     """Each operation gives what it is defined to give, negative results as 64-bit numbers."""
     values = state()
     for left, right in itertools.product((0, 1, 2, 3, 7), repeat=2):
         values["globals", "total"] = [left % 4]
-        expr = Binary(op, Load(TOTAL, Const(0)), Const(right))  # type: ignore[arg-type]  # one of them
+        expr = Binary(op, Load(TOTAL, Const(0)), Const(right))
         assert value(expr, values) == OPERATIONS[op](left % 4, right) & WORD
 
 

@@ -12,6 +12,7 @@ from iopermit.translate.model.nodes import (
     Const,
     Expr,
     Field,
+    FieldKind,
     Load,
     Mask,
     RecordName,
@@ -100,7 +101,7 @@ class ExpressionCode(FieldCode):
             return self.builder.or_(
                 self._free(mask.record), self.builder.and_(others, number(slots))
             )
-        kind = "ref" if mask.what == "referenced" else "counter"
+        kind: FieldKind = "ref" if mask.what == "referenced" else "counter"
         total = number(0)
         for record, place in self.packing.zones(kind, mask.record if kind == "ref" else ""):
             for slot in range(self.model.counts[record]):
