@@ -1,4 +1,4 @@
-"""Tests how many states fit into the memory that a search may use."""
+"""Tests of iopermit.search.exploration.visited: how many states fit into the memory of a search."""
 
 import pytest
 from hypothesis import given
