@@ -22,7 +22,7 @@ from tools.fuzz_designs.generation.skeleton import BARE, Skeleton, method
 from tools.fuzz_designs.generation.themes import random_theme
 from tools.fuzz_designs.generation.vocabulary import RECORDS, Field, class_text
 
-from iopermit.system.events import Event, event_named
+from iopermit.system.events import Event, askable_events, event_named
 from iopermit.system.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -149,6 +149,9 @@ _EVENTS: Final = {
     Event.IO_THREAD: 0.1,
     Event.VM_EXIT: 0.1,
 }
+_NEW: Final = 0.1
+"""How likely any other event is."""
+
 _SIZES: Final = {
     (1, 1, 1): 1,
     (1, 2, 1): 6,
@@ -179,7 +182,8 @@ def theme_scenario(rng: random.Random, needed: frozenset[str]) -> Scenario:
     size = rng.choices(list(_THEME_SIZES), list(_THEME_SIZES.values()))[0]
     events = {event_named(name) for name in needed}
     events |= {Event.PREEMPT} if rng.random() < _PREEMPTED[size[0]] else set()
-    for event, chance in ((Event.MIGRATE, 0.5), (Event.FORK, 0.2), (Event.EXIT, 0.1)):
+    seldom = [(e, 0.02) for e in askable_events() if e not in _EVENTS]
+    for event, chance in ((Event.MIGRATE, 0.5), (Event.FORK, 0.2), (Event.EXIT, 0.1), *seldom):
         events |= {event} if rng.random() < chance else set()
     return Scenario(*size, frozenset(events), garbage=Event.EXIT not in events)
 
@@ -190,7 +194,7 @@ _PREEMPTED: Final = {1: 0.85, 2: 0.4}
 
 def random_scenario(rng: random.Random, bodies: dict[str, Lines], fields: list[Field]) -> Scenario:
     """Return a small scenario whose events reach the hooks that there are."""
-    chances = dict(_EVENTS)
+    chances = {e: _EVENTS.get(e, _NEW) for e in askable_events() if e != Event.PREEMPT}
     for hook, event in (("iopl_in_force", Event.IOPL), ("vm_exit", Event.VM_EXIT)):
         if hook in bodies:
             chances[event] = 0.7

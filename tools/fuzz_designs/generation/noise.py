@@ -7,11 +7,11 @@ import textwrap
 from typing import TYPE_CHECKING, Final
 
 from tools.fuzz_designs.generation.places import Scope
-from tools.fuzz_designs.generation.skeleton import SIGNATURES
 from tools.fuzz_designs.generation.statements import Statements
 from tools.fuzz_designs.generation.vocabulary import Field
 
 from iopermit.system.events import Event
+from iopermit.system.events.hooks import HOOKS, Returns
 
 if TYPE_CHECKING:
     import random
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tools.fuzz_designs.generation.skeleton import Lines
 
-_HOOKS: Final = {
+_CHANCES: Final = {
     "ioperm": (6, Event.IOPERM),
     "switch_to": (7, None),
     "return_to_user": (3, None),
@@ -35,7 +35,7 @@ _HOOKS: Final = {
 }
 """How likely each hook gets a statement, and without which event it would be in vain."""
 
-_RESULTS: Final = {"fork": "return 0", "general_protection": "return False"}
+_RESULTS: Final = {Returns.ERROR: "return 0", Returns.FLAG: "return False"}
 
 _SCALARS: Final = {
     Field("Task", "mark", "bool", extra=True): 4,
@@ -111,9 +111,10 @@ def busy_hooks(rng: random.Random, events: frozenset[Event]) -> list[str]:
 
 
 def _chances(bodies: dict[str, Lines], events: frozenset[Event]) -> dict[str, int]:
+    every = {**dict.fromkeys(HOOKS, (1, None)), **_CHANCES}
     return {
         hook: chance
-        for hook, (chance, event) in _HOOKS.items()
+        for hook, (chance, event) in every.items()
         if (event is None or event in events)
         and (hook not in {"load", "general_protection"} or hook in bodies)
     }
@@ -123,7 +124,7 @@ def add_noise(
     rng: random.Random, bodies: dict[str, Lines], fields: list[Field], hook: str
 ) -> dict[str, Lines]:
     """Return the bodies with random statements in one hook."""
-    scope = Scope.of_hook(tuple(fields), hook, SIGNATURES[hook])
+    scope = Scope.of_method(tuple(fields), hook)
     return place(rng, bodies, hook, Statements(rng).some(scope))
 
 
@@ -131,7 +132,8 @@ def place(
     rng: random.Random, bodies: dict[str, Lines], hook: str, lines: Lines
 ) -> dict[str, Lines]:
     """Return the bodies with lines somewhere in one hook."""
-    body = bodies.get(hook) or [_RESULTS.get(hook, "pass")]
+    returned = HOOKS[hook].returns if hook in HOOKS else Returns.NOTHING
+    body = bodies.get(hook) or [_RESULTS.get(returned, "pass")]
     return {**bodies, hook: insert(rng, body, lines)}
 
 
@@ -145,7 +147,7 @@ def connect(
             continue
         calls = [h for h in hooks if h not in {"switch_to", "return_to_user", "bring_up"}]
         hook = rng.choice((calls if field.target == "Note" else hooks) or ["ioperm"])
-        scope = Scope.of_hook(tuple(fields), hook, SIGNATURES[hook])
+        scope = Scope.of_method(tuple(fields), hook)
         lines = Statements(rng).connect(scope, field)
         if lines:
             made = place(rng, made, hook, lines)

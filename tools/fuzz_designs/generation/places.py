@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from tools.fuzz_designs.generation.skeleton import DECLARATIONS
 from tools.fuzz_designs.generation.vocabulary import GIVEN, HEAP, SHARED, Field
+
+from iopermit.system.events.hooks import HOOKS
 
 if TYPE_CHECKING:
     import random
-
-_NAMES: Final = {
-    "cpu": "Cpu",
-    "task": "Task",
-    "previous": "Task",
-    "following": "Task",
-    "child": "Task",
-}
-"""The class of each parameter of a hook."""
 
 _EXTRA: Final = 6
 """How much likelier than others the fields are that no protocol needs."""
@@ -48,11 +43,10 @@ class Scope:
     """Whether preemption is off."""
 
     @classmethod
-    def of_hook(cls, fields: tuple[Field, ...], hook: str, parameters: str) -> Scope:
-        """Return the scope of a hook with those parameters (as in SIGNATURES)."""
-        given = [p.split(":")[0].strip() for p in parameters.split(")", maxsplit=1)[0].split(",")]
-        names = {name: _NAMES[name] for name in given if name in _NAMES}
-        return cls(fields, hook, names, hook in {"switch_to", "return_to_user", "vm_exit"})
+    def of_method(cls, fields: tuple[Field, ...], name: str) -> Scope:
+        """Return the scope of a hook, or of another method that a random design can have."""
+        records = dict(re.findall(r"(\w+): (Cpu|Task)\b", DECLARATIONS[name]))
+        return cls(fields, name, records, name in HOOKS and not HOOKS[name].preemptible)
 
     def with_name(self, name: str, record: str) -> Scope:
         """Return a scope with one more name."""

@@ -5,35 +5,27 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, Final
 
+from iopermit.system.events.hooks import HOOKS
+
 if TYPE_CHECKING:
     from tools.fuzz_designs.generation.shapes import Shape
 
 Lines = list[str]
 
-SIGNATURES: Final = {
-    "bring_up": "cpu: Cpu) -> None",
-    "ioperm": "cpu: Cpu, task: Task, ports: PortRange, turn_on: bool) -> int",
-    "iopl": "cpu: Cpu, task: Task, level: int) -> int",
-    "switch_to": "cpu: Cpu, previous: Task, following: Task) -> None",
-    "return_to_user": "cpu: Cpu, task: Task) -> None",
-    "fork": "cpu: Cpu, task: Task, child: Task) -> int",
-    "fork_failed": "cpu: Cpu, task: Task, child: Task) -> None",
-    "exit": "cpu: Cpu, task: Task) -> None",
-    "execve": "cpu: Cpu, task: Task) -> None",
-    "vm_exit": "cpu: Cpu, task: Task) -> None",
-    "general_protection": "cpu: Cpu, task: Task) -> bool",
-    "apply": "cpu: Cpu, task: Task) -> None",
-    "load": "cpu: Cpu, task: Task) -> None",
-    "map_in_force": "cpu: Cpu) -> IoMapBase",
-    "limit_covers_map": "cpu: Cpu) -> bool",
-    "iopl_in_force": "cpu: Cpu, task: Task) -> int",
+DECLARATIONS: Final = {
+    **{hook.name: hook.declaration for hook in HOOKS.values()},
+    "apply": "def apply(self, cpu: Cpu, task: Task) -> None:",
+    "load": "def load(self, cpu: Cpu, task: Task) -> None:",
+    "map_in_force": "def map_in_force(self, cpu: Cpu) -> IoMapBase:",
+    "limit_covers_map": "def limit_covers_map(self, cpu: Cpu) -> bool:",
+    "iopl_in_force": "def iopl_in_force(self, cpu: Cpu, task: Task) -> int:",
 }
-"""Parameters and result of every method that a random design can have."""
+"""The first line of every method that a random design can have."""
 
 
 def method(name: str, body: Lines) -> str:
     """Return the text of a method."""
-    return f"def {name}(self, {SIGNATURES[name]}:\n" + textwrap.indent("\n".join(body), "    ")
+    return DECLARATIONS[name] + "\n" + textwrap.indent("\n".join(body), "    ")
 
 
 def block(head: str, body: Lines) -> Lines:
