@@ -78,6 +78,10 @@ def run(  # noqa: C901, PLR0913 - one argument for each option, one check for ea
         str,
         typer.Option(metavar="WHEN", help="Landlock, seccomp and so on: `auto`, `on` or `off`."),
     ] = "auto",
+    export: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Keep what is left in /tmp and /dev/shm there."),
+    ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write a summary as JSON.")
     ] = None,
@@ -120,7 +124,8 @@ def run(  # noqa: C901, PLR0913 - one argument for each option, one check for ea
     try:
         machine = Options(
             chosen, switches, cpu, cpus, seed, max_tasks, user, size,
-            os.path.realpath(root), as_root_files, sandbox, timeout,
+            os.path.realpath(root), as_root_files, sandbox,
+            "" if export is None else str(export), timeout,
         )  # fmt: skip
         with contextlib.ExitStack() as stack:
             log = stack.enter_context(io_log.open("w", encoding="utf-8")) if io_log else None

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from iopermit.machine.credentials import Credentials
     from iopermit.machine.devices.bus import Bus
     from iopermit.machine.file_status import FileStatus
-    from iopermit.machine.files.namespace import HostWalker
+    from iopermit.machine.isolation.broker import HostFiles
 
 _SIGNALLED: Final = 128
 
@@ -148,7 +148,7 @@ class First:
 
 
 def emulate(
-    host: HostWalker, first: First, command: Command, options: Options, outputs: Outputs
+    host: HostFiles, first: First, command: Command, options: Options, outputs: Outputs
 ) -> Result:
     """Run a program to its end. There is no way back from here to any right on the host.
 
@@ -166,7 +166,11 @@ def emulate(
         protection = _give_up_rights(options, outputs)
         program = _load(machine, first, command)
         _start(machine, program, first, files)
-        return _loop(machine, watchdog, protection)
+        result = _loop(machine, watchdog, protection)
+        if options.export:
+            for message in own_trees.kept(machine):
+                host.keep(message)
+        return result
     finally:
         machine.backend.close()
 

@@ -21,6 +21,7 @@ from iopermit.machine.credentials import Credentials
 from iopermit.machine.emulator import End, First, Result, emulate
 from iopermit.machine.errors import MachineError
 from iopermit.machine.isolation.broker import Broker, HostFiles
+from iopermit.machine.isolation.export import Exporter
 from iopermit.machine.isolation.host_walk import HostTree
 from iopermit.machine.isolation.policy import Policy
 from iopermit.machine.isolation.sandbox import keep_only
@@ -69,13 +70,24 @@ def run_program(command: Command, options: Options, outputs: Outputs) -> Result:
     except OSError as error:
         raise MachineError(f"--root {options.root}: {error.strerror}") from error
     try:
-        return _in_two_processes(tree, command, options, outputs, ids)
+        exporter = Exporter(options.export) if options.export else None
+    except OSError as error:
+        raise MachineError(f"--export {options.export}: {error.strerror}") from error
+    try:
+        return _in_two_processes(tree, exporter, command, options, outputs, ids)
     finally:
         tree.close()
+        if exporter is not None:
+            exporter.close()
 
 
 def _in_two_processes(
-    tree: HostTree, command: Command, options: Options, outputs: Outputs, ids: Credentials
+    tree: HostTree,
+    exporter: Exporter | None,
+    command: Command,
+    options: Options,
+    outputs: Outputs,
+    ids: Credentials,
 ) -> Result:
     cwd = _working_directory(options.root)
     names = components(command.path)[0]
@@ -94,8 +106,12 @@ def _in_two_processes(
     theirs.close()
     os.close(first.descriptor)
     with ours:
-        report = _serve(Broker(tree, ours), child, options.timeout)
-    return _result(report, child, options.timeout)
+        broker = Broker(tree, ours, exporter)
+        report = _serve(broker, child, options.timeout)
+    result = _result(report, child, options.timeout)
+    if broker.not_kept:
+        raise MachineError(f"--export {options.export}: {broker.not_kept}")
+    return result
 
 
 def _first(path: str, answer: Answer, cwd: str, ids: Credentials) -> First:

@@ -12,6 +12,7 @@ from iopermit.machine.errors import KernelError
 from iopermit.machine.file_status import Entry, FileStatus
 
 if TYPE_CHECKING:
+    from iopermit.machine.memory.areas import FilePages
     from iopermit.machine.memory.physical import Charge, PhysicalMemory
 
 O_WRONLY, O_RDWR, O_NONBLOCK, O_APPEND = 1, 2, 0o4000, 0o2000
@@ -62,6 +63,10 @@ class OpenFile:
     def reopen(self, flags: int) -> OpenFile:
         """Return a new description of the same thing. Raises KernelError."""
         raise KernelError(errno.ENXIO)
+
+    def mapped(self) -> FilePages | None:
+        """Return what mmap(2) maps of a device; None if it maps nothing."""
+        return None
 
     def readable(self) -> bool:
         """Return whether a read would not block."""

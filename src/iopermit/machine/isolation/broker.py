@@ -21,6 +21,7 @@ from iopermit.machine.isolation.walks import Answer, Walk, WalkPurpose
 if TYPE_CHECKING:
     import socket
 
+    from iopermit.machine.isolation.export import Exporter
     from iopermit.machine.isolation.host_walk import HostTree
 
 _LONGEST_REQUEST: Final = 1 << 20
@@ -50,6 +51,10 @@ class HostFiles:
         message, descriptor = messages.receive(self._connection)
         return _unpack(message, descriptor)
 
+    def keep(self, message: dict[str, Any]) -> None:
+        """Send a part of what is to be kept of the files in memory."""
+        messages.send(self._connection, {"keep": message})
+
     def report(self, report: dict[str, Any]) -> None:
         """Tell the broker's process how the run ended."""
         messages.send(self._connection, {"report": report})
@@ -58,9 +63,19 @@ class HostFiles:
 class Broker:
     """The broker's end of the connection."""
 
-    def __init__(self, tree: HostTree, connection: socket.socket) -> None:
-        """Serve the files of `tree` to whoever is at the other end of `connection`."""
-        self._tree, self._connection = tree, connection
+    def __init__(
+        self, tree: HostTree, connection: socket.socket, exporter: Exporter | None = None
+    ) -> None:
+        """Serve the files of `tree` to whoever is at the other end of `connection`.
+
+        Args:
+            tree: the host's files.
+            connection: to the emulator.
+            exporter: takes what is to be kept of the files in memory.
+        """
+        self._tree, self._connection, self._exporter = tree, connection, exporter
+        self.not_kept = ""
+        """Why something could not be kept; "" if all is well."""
 
     def serve(self, until: float | None) -> dict[str, Any] | None:
         """Answer until the emulator reports how the run ended (None: it ended without).
@@ -78,9 +93,22 @@ class Broker:
                 report = message.get("report")
                 if isinstance(report, dict):
                     return report
-                self._answer(message)
+                if "keep" in message:
+                    self._keep(message["keep"])
+                else:
+                    self._answer(message)
             except messages.ConnectionEndedError:
                 return None
+
+    def _keep(self, part: dict[str, Any]) -> None:
+        if self._exporter is None:
+            return
+        try:
+            self._exporter.take(part)
+        except OSError as error:
+            self.not_kept = error.strerror or "an error"
+        except (KeyError, TypeError, ValueError):
+            self.not_kept = "the emulator sent what makes no sense"
 
     def _answer(self, request: dict[str, Any]) -> None:
         try:

@@ -42,7 +42,7 @@ def receive(connection: socket.socket, most: int = MOST) -> tuple[dict[str, Any]
     """
     descriptors: list[int] = []
     try:
-        data, descriptors, _, _ = socket.recv_fds(connection, 1 << 16, 1)
+        data, descriptors, _, _ = socket.recv_fds(connection, _LENGTH.size, 1)
         message = _parsed(_whole(connection, data, most))
     except (OSError, ValueError, RecursionError) as error:
         _close(descriptors)
@@ -54,13 +54,13 @@ def receive(connection: socket.socket, most: int = MOST) -> tuple[dict[str, Any]
 
 
 def _whole(connection: socket.socket, data: bytes, most: int) -> bytes:
-    """Return the message that begins with `data`."""
+    """Return the message whose length begins with `data`."""
     while len(data) < _LENGTH.size:
         data += _more(connection, _LENGTH.size - len(data))
-    (size,) = _LENGTH.unpack_from(data)
-    if size > most:
-        raise ConnectionEndedError(f"a message of {size} bytes")
-    parts, missing = [data[_LENGTH.size :]], size + _LENGTH.size - len(data)
+    (missing,) = _LENGTH.unpack(data)
+    if missing > most:
+        raise ConnectionEndedError(f"a message of {missing} bytes")
+    parts: list[bytes] = []
     while missing > 0:
         parts.append(_more(connection, missing))
         missing -= len(parts[-1])

@@ -149,9 +149,13 @@ def _file_area(call: SystemCall, area: Area, flags: int, source: tuple[int, int]
         if shared:
             return replace(area, shared=file.file.pages, writable=file.can_write())
         return replace(area, copied=file.file.pages)
-    if not isinstance(file, HostFile):
+    pages = file.mapped()
+    if isinstance(file, HostFile):
+        pages = HostPages(os.dup(file.descriptor), file.status())
+    if pages is None:
         raise KernelError(errno.ENODEV)
-    pages = HostPages(os.dup(file.descriptor), file.status())
+    if file.mapped() is not None and offset + area.end - area.start > pages.size:
+        raise KernelError(errno.EPERM)
     end = _pages(pages.size)
     return replace(
         area, file=pages, offset=offset, file_end=end, name=file.path, writable=not shared

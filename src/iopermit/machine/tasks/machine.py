@@ -59,6 +59,8 @@ class Options:
     """Whether files are shown that only root, or only another user, may read."""
     sandbox: str = "auto"
     """Whether the emulator gives its rights up: auto, on (or it is an error), off."""
+    export: str = ""
+    """A directory in which to keep what is left in /tmp and /dev/shm; "" for nowhere."""
     timeout: float | None = None
     """Seconds after which the run is given up."""
 

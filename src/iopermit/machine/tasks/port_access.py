@@ -20,13 +20,14 @@ class PortAccess:
     """The way from IN and OUT to the devices.
 
     Attributes:
+        bus: the devices.
         accesses: port accesses that the processor allowed.
         leaks: how many of them the specification did not grant.
     """
 
     def __init__(self, system: System, bus: Bus, clock: Clock, strace: Strace) -> None:
         """Connect the tasks of `system` to the devices of `bus`."""
-        self._system, self._bus, self._clock, self._strace = system, bus, clock, strace
+        self._system, self.bus, self._clock, self._strace = system, bus, clock, strace
         self.accesses = 0
         self.leaks = 0
 
@@ -47,7 +48,7 @@ class PortAccess:
     def read(self, task: UserTask, port: int, width: int) -> int:
         """Do a read of a port that the processor allowed."""
         self._count(task, port, width)
-        value = self._bus.read(port, width)
+        value = self.bus.read(port, width)
         self._strace.port_in(task, port, width, value)
         self._log("in", task, port, width, value)
         return value
@@ -57,7 +58,18 @@ class PortAccess:
         self._count(task, port, width)
         self._strace.port_out(task, port, width, value)
         self._log("out", task, port, width, value)
-        self._bus.write(port, width, value)
+        self.bus.write(port, width, value)
+
+    def read_past_bitmap(self, task: UserTask, port: int) -> int:
+        """Read a port for /dev/port, which asks neither the processor nor the specification."""
+        value = self.bus.read(port, 1)
+        self._log("in", task, port, 1, value, via="/dev/port")
+        return value
+
+    def write_past_bitmap(self, task: UserTask, port: int, value: int) -> None:
+        """Write to a port for /dev/port."""
+        self._log("out", task, port, 1, value, via="/dev/port")
+        self.bus.write(port, 1, value)
 
     def _count(self, task: UserTask, port: int, width: int) -> None:
         self.accesses += 1
@@ -68,8 +80,10 @@ class PortAccess:
         if port + width > PORTS or not grants.ports[port : port + width].all():
             self.leaks += 1
 
-    def _log(self, direction: str, task: UserTask, port: int, width: int, value: int) -> None:
-        self._bus.log(
+    def _log(
+        self, direction: str, task: UserTask, port: int, width: int, value: int, **more: str
+    ) -> None:
+        self.bus.log(
             {
                 "time": self._clock.monotonic,
                 "pid": task.process.pid,
@@ -79,5 +93,6 @@ class PortAccess:
                 "port": port,
                 "width": width,
                 "value": value,
+                **more,
             }
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import gzip
 import os
 import stat
 from typing import TYPE_CHECKING, Final
@@ -57,6 +59,23 @@ _PORTS: Final = """\
   03f8-03ff : serial
 0cf8-0cff : PCI conf1
 """
+_CONFIG: Final = b"""\
+CONFIG_X86_64=y
+CONFIG_IA32_EMULATION=y
+CONFIG_MULTIUSER=y
+CONFIG_X86_IOPL_IOPERM=y
+CONFIG_EPOLL=y
+CONFIG_EVENTFD=y
+CONFIG_TIMERFD=y
+CONFIG_SHMEM=y
+CONFIG_PROC_FS=y
+CONFIG_DEVMEM=y
+CONFIG_STRICT_DEVMEM=y
+CONFIG_DEVPORT=y
+CONFIG_NVRAM=y
+# CONFIG_NET is not set
+"""
+"""What of a kernel the machine has, in the form of a .config."""
 _MOUNTS: Final = """\
 host / iopermit ro,relatime 0 0
 proc /proc proc rw,nosuid,nodev,noexec,relatime 0 0
@@ -93,6 +112,8 @@ class ProcTree(DirectoryNode):
         self._fixed: dict[str, Node] = {
             **{name: TextNode(_encoded(text)) for name, text in texts.items()},
             "mounts": FixedLink("self/mounts"),
+            # Compressed now: later there is no way to import what compresses.
+            "config.gz": TextNode(functools.partial(bytes, gzip.compress(_CONFIG, mtime=0))),
             "sys": FixedDirectory(settings),
             "self": SelfLink("{pid}"),
             "thread-self": SelfLink("{pid}/task/{tid}"),
