@@ -88,11 +88,9 @@ def test_a_go_program(folder: Path) -> None:
 def test_busybox_and_its_applets(folder: Path) -> None:
     """Busybox executes itself, by /proc/self/exe, as other programs."""
     busybox = package(folder, "busybox-static") / "bin/busybox"
-    script = (
-        f"{busybox} echo a | {busybox} sed s/a/b/; mkdir /tmp/d; ls -d /tmp/d; stat -c %a /tmp/d"
-    )
+    script = f"{busybox} echo a | {busybox} sed s/a/b/; mkdir /tmp/d; stat -c %a /tmp/d"
     ran = iopermit_run(busybox, "sh", "-c", script)
-    assert (ran.output, ran.errors, ran.status) == ("b\n/tmp/d\n755\n", "", 0)
+    assert (ran.output, ran.errors, ran.status) == ("b\n755\n", "", 0)
 
 
 def test_dmidecode_reads_the_tables(folder: Path) -> None:
