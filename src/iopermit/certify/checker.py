@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from iopermit.certify.errors import LimitError, Refuted, UnacceptableError
-from iopermit.certify.events import KNOWN, Events
+from iopermit.certify.events import Events
 from iopermit.certify.index import Index, sort_keys
 from iopermit.certify.initial import initial_state
 from iopermit.certify.kernel import build
@@ -35,6 +35,7 @@ from iopermit.engine.certificate import (
     read_header,
     source_digest,
 )
+from iopermit.system.events import event_named
 from iopermit.system.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -68,11 +69,8 @@ class Certified:
 
 def scenario_of(header: Header) -> Scenario:
     """Return the scenario of a certificate. Raises UnacceptableError."""
-    unknown = set(header.events) - {event.name for event in KNOWN}
-    if unknown:
-        raise UnacceptableError(f"this checker does not know what the event {min(unknown)!r} does")
     try:
-        events = frozenset(event for event in KNOWN if event.name in header.events)
+        events = frozenset(map(event_named, header.events))
         return Scenario(header.cpus, header.tasks, header.longs, events)
     except ValueError as error:
         raise UnacceptableError(str(error)) from error

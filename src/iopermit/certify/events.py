@@ -17,7 +17,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from iopermit.certify.errors import Refuted
+from iopermit.certify.errors import Refuted, UnacceptableError
+from iopermit.certify.kernel import possible_events
+from iopermit.certify.language.steps import Point
+from iopermit.certify.operations import effect
 from iopermit.certify.state import (
     DEAD,
     EMBRYO,
@@ -30,34 +33,23 @@ from iopermit.certify.state import (
     Rows,
     Table,
 )
-from iopermit.system.events import Event
+from iopermit.system.events import Event, Precondition, Who
+from iopermit.system.events.hooks import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from iopermit.certify.kernel import Kernel
     from iopermit.certify.language.steps import Step
+    from iopermit.certify.operations import Operands
     from iopermit.certify.specification import Specification
+    from iopermit.certify.state import Numbers
+    from iopermit.system.events.arguments import Choice
 
 Flags = NDArray[np.bool_]
 
-KNOWN: Final = frozenset(
-    {
-        Event.IOPERM,
-        Event.IOPL,
-        Event.FORK,
-        Event.FORK_FAILS,
-        Event.EXIT,
-        Event.IO_THREAD,
-        Event.EXEC,
-        Event.DROP_PRIVILEGE,
-        Event.ALLOCATION_FAILS,
-        Event.PREEMPT,
-        Event.MIGRATE,
-        Event.VM_EXIT,
-    }
-)
-"""The events whose meaning is here. Only their arguments are those of the table of events."""
+_ASPECTS: Final = frozenset({Event.ALLOCATION_FAILS, Event.PREEMPT, Event.MIGRATE})
+"""Events that nobody does, and whose meaning is here and in the rules above."""
 
 
 @dataclass
@@ -84,9 +76,10 @@ class Events:
         for number, step in kernel.steps.items():
             self._preemptible[number] = preempted and not step.preemption_off
         self._preemptible[[USER, THREAD, DEAD]] = True
-        self._copied = [
-            c for c in self.layout.columns.values() if c.record == "task" and c.declared
-        ]
+        self._possible = possible_events(kernel.design, self.scenario)
+        for event in self.scenario.events:
+            if event.operation is None and event not in _ASPECTS:
+                raise UnacceptableError(f"this checker does not know what {event.name!r} is")
 
     def after(self, table: Table) -> Iterator[Successors]:
         """Yield all successors of the states, whose dead variables must be zero."""
@@ -101,8 +94,8 @@ class Events:
             yield from self._steps(
                 table, cpu, current, np.where(real, at, FREE), layout["task", "at"]
             )
-            yield from self._events(table, cpu, current, real & (at == USER), user=True)
-            yield from self._events(table, cpu, current, real & (at == THREAD), user=False)
+            yield from self._events(table, cpu, current, real & (at == USER), Who.USER)
+            yield from self._events(table, cpu, current, real & (at == THREAD), Who.KERNEL_THREAD)
             yield from self._switches(table, cpu, current, calm & (~real | self._preemptible[at]))
 
     def _task(self, table: Table, column: Column, slots: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -171,104 +164,63 @@ class Events:
     # Events.
 
     def _events(
-        self, table: Table, cpu: int, current: NDArray[np.int32], which: Flags, *, user: bool
+        self, table: Table, cpu: int, current: NDArray[np.int32], which: Flags, who: Who
     ) -> Iterator[Successors]:
         if not which.any():
             return
-        calls = self._user_events if user else self._thread_events
-        for name, changes, more in calls(table, cpu, current, which):
-            batch = self._batch(table, cpu, current, which if more is None else which & more)
-            if batch is None:
-                continue
-            for column, value in changes:
-                batch.put(column, value)
-            batch.put(self.layout["task", "at"], self.kernel.entries.get(name, self.kernel.back))
-            yield Successors(batch.table, batch.members, name)
-        for name, thread, fails in self._forks(user=user):
-            yield from self._fork(
-                table, (cpu, current, which), thread=thread, fails=fails, name=name
-            )
+        for event in self._possible:
+            for choice in event.choices(self.scenario) if who in event.who else ():
+                possible = which & self._precondition(event, choice, table, (cpu, current, which))
+                batch = self._batch(table, cpu, current, possible)
+                if batch is not None:
+                    self._enter(batch, event, choice)
+                    yield Successors(batch.table, batch.members, event.name)
 
-    def _user_events(
-        self, table: Table, cpu: int, current: NDArray[np.int32], which: Flags
-    ) -> Iterator[tuple[str, list[tuple[Column, int]], Flags | None]]:
-        """Yield where each event enters, what it sets, and where it can happen (None: always)."""
-        has, variables = self.scenario.has, self.kernel.variables
-        if has(Event.IOPERM):
-            for call in Event.IOPERM.choices(self.scenario):
-                mask = (1 << call["end"]) - (1 << call["first"])
-                ports, turn_on = variables["ioperm.ports"], variables["ioperm.turn_on"]
-                yield "ioperm", [(ports, mask), (turn_on, call["turn_on"])], None
-        if has(Event.IOPL):
-            for call in Event.IOPL.choices(self.scenario):
-                yield "iopl", [(variables["iopl.level"], call["level"])], None
-        yield from self._thread_events(table, cpu, current, which)
-        if has(Event.EXEC):
-            yield "exec", [], None
-        if has(Event.DROP_PRIVILEGE):
-            privileged = self.layout["task", "privileged"]
-            holds = self._task(table, privileged, current) != 0
-            yield "drop-privilege", [(privileged, 0)], holds
-        if "vm-exit" in self.kernel.entries:
-            yield "vm-exit", [(self.layout["cpu", "tr_limit_low"], 1)], None
-        if "fault" in self.kernel.entries:
-            yield from self._faults(table, cpu, current, which)
-
-    def _faults(
-        self, table: Table, cpu: int, current: NDArray[np.int32], which: Flags
-    ) -> Iterator[tuple[str, list[tuple[Column, int]], Flags | None]]:
-        """Yield the accesses that the processor refuses: to granted ports, and to others."""
-        rows = np.flatnonzero(which)
-        allowed, granted = self.specification.ports(table, cpu, current, rows)
-        for flag, ports in ((1, granted), (0, ~granted)):
-            refused = np.zeros(len(table), bool)
-            refused[rows] = self.specification.some(ports & ~allowed)
-            yield "fault", [(self.kernel.variables["fault.granted"], flag)], refused
-
-    def _thread_events(
-        self, _table: Table, _cpu: int, _current: NDArray[np.int32], _which: Flags
-    ) -> Iterator[tuple[str, list[tuple[Column, int]], Flags | None]]:
-        if self.scenario.has(Event.EXIT):
-            yield "exit", [], None
-
-    def _forks(self, *, user: bool) -> Iterator[tuple[str, bool, bool]]:
-        """Yield the ways to make a child: the entry, whether it is a kernel thread, fails."""
-        has = self.scenario.has
-        fails = [False, True] if has(Event.FORK_FAILS) else [False]
-        if user and has(Event.FORK):
-            yield "fork", False, False
-        if user and has(Event.FORK_FAILS):
-            yield "fork", False, True
-        if has(Event.IO_THREAD):
-            yield from (("fork", True, failing) for failing in fails)
-
-    def _fork(
-        self,
-        table: Table,
-        parents: tuple[int, NDArray[np.int32], Flags],
-        *,
-        thread: bool,
-        fails: bool,
-        name: str,
-    ) -> Iterator[Successors]:
-        """Copy the task structure to a free slot, as fork does first, and enter the hook."""
-        cpu, current, which = parents
-        layout, variables, tasks = self.layout, self.kernel.variables, self.scenario.tasks
+    def _enter(self, b: Batch, event: Event, choice: Choice) -> None:
+        """Let an event happen: what changes at once, its arguments, and where it begins."""
+        operation, layout = event.operation, self.layout
+        assert operation is not None
+        given = event.values(choice, lambda first, end: (1 << end) - (1 << first))
+        operands: Operands = {name: _constant(int(value)) for name, value in given.items()}
         at = layout["task", "at"]
-        free = np.stack([table[:, at.at(slot)] == FREE for slot in range(tasks)])
-        for slot, possible in enumerate(self._candidates(table, "task", free)):
-            b = self._batch(table, cpu, current, which & possible)
-            if b is None:
-                continue
-            kept = [] if self.scenario.has(Event.MIGRATE) else [layout["task", "home"]]
-            for column in (*self._copied, *kept):
-                b.store(column, slot, b.rows, b.get(column))
-            b.store(layout["task", "kernel_thread"], slot, b.rows, int(thread))
-            b.store(at, slot, b.rows, EMBRYO)
-            b.put(variables["fork.child"], slot + 1)
-            b.put(variables["fork.fails"], int(fails))
-            b.put(at, self.kernel.entries[name])
-            yield Successors(b.table, b.members, name)
+        came_from = np.where(b.get(at) == THREAD, THREAD, self.kernel.back)
+        for each in operation.at_once:
+            effect(layout, each, operands, Point(self.kernel.back))(b, b.rows)
+        for name, kind in operation.arguments:
+            column = self.kernel.variables[f"{operation.name}.{name}"]
+            b.put(column, int(given[name]) + (kind is Kind.TASK))
+        b.put(at, self.kernel.entries.get(operation.name, came_from))
+
+    def _precondition(
+        self,
+        event: Event,
+        choice: Choice,
+        table: Table,
+        where: tuple[int, NDArray[np.int32], Flags],
+    ) -> Flags:
+        """Return in which states an event is possible that its task could begin."""
+        cpu, current, which = where
+        match event.guard:
+            case Precondition.NONE:
+                return which
+            case Precondition.PRIVILEGED:
+                privileged: Flags = (
+                    self._task(table, self.layout["task", "privileged"], current) != 0
+                )
+                return privileged
+            case Precondition.FREE_SLOT:
+                at = self.layout["task", "at"]
+                tasks = range(self.scenario.tasks)
+                free = np.stack([table[:, at.at(slot)] == FREE for slot in tasks])
+                return list(self._candidates(table, "task", free))[choice["child"]]
+            case Precondition.REFUSED:
+                rows = np.flatnonzero(which)
+                allowed, granted = self.specification.ports(table, cpu, current, rows)
+                ports = granted if choice["granted"] else ~granted
+                refused = np.zeros(len(table), bool)
+                refused[rows] = self.specification.some(ports & ~allowed)
+                return refused
+        raise UnacceptableError(f"this checker does not know when {event.name!r} is possible")
 
     # The scheduler.
 
@@ -305,3 +257,7 @@ class Events:
         if not self.scenario.has(Event.MIGRATE):
             possible &= table[:, layout["task", "home"].at(slot)] == cpu
         return possible
+
+
+def _constant(value: int) -> Callable[[Batch, Rows], Numbers]:
+    return lambda _b, _r: value

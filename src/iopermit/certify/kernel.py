@@ -1,9 +1,9 @@
-"""The kernel code around a design's hooks, as steps of tasks and CPUs.
+"""A design in its surroundings: hooks, what tasks do in the kernel, context switches.
 
-The rules, in this checker's own words. A system call runs its hook; then one step notes what the
-result grants or revokes, and decides where to go: a kernel thread to its wait, a task to user mode,
-by way of the design's ``return_to_user`` (interrupts off, after one step that can be preempted)
-if there is one.
+The rules, in this checker's own words. A task leaves the kernel for the place where it came from: a
+kernel thread for its wait, others for user mode, by way of the design's ``return_to_user``
+(interrupts off, after one step that can be preempted) if there is one. A context switch runs its
+hook with interrupts off; its last step makes the next task current, and frees a dead one.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from iopermit.certify.language.liveness import live_variables
 from iopermit.certify.language.source import has_hook
 from iopermit.certify.language.statements import Code
 from iopermit.certify.language.steps import Kinds, Point, Step
+from iopermit.certify.operations import Operations, Rest
 from iopermit.certify.state import (
     DEAD,
     FIRST_POINT,
@@ -29,19 +30,20 @@ from iopermit.certify.state import (
     Column,
     Layout,
     Numbers,
+    Rows,
 )
-from iopermit.system.events import Event
+from iopermit.system.events import Event, Who, events_of
+from iopermit.system.events.hooks import RETURN_TO_USER
+from iopermit.system.events.operations import calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from iopermit.system.design import Design
+    from iopermit.system.events.operations import Operation
     from iopermit.system.scenario import Scenario
 
 _PASSES = 8
-EVERY_LEVEL = 3
-"""The I/O privilege level that allows every port to user code."""
-_NAMES = ("cpu", "task")
 
 
 @dataclass
@@ -54,7 +56,7 @@ class Kernel:
     steps: dict[int, Step] = field(default_factory=dict)
     """By the number of the point before it."""
     entries: dict[str, int] = field(default_factory=dict)
-    """Number of the point where the code for an event, a switch or a bring-up begins."""
+    """Number of the point where an operation, a switch or a bring-up begins, by its name."""
     back: int = USER
     """Where a task goes on that leaves the kernel for user mode."""
     live: dict[int, frozenset[Column]] = field(default_factory=dict)
@@ -84,194 +86,57 @@ class _Builder:
         self.layout = Layout(design, scenario)
         self.points: list[Point] = []
         self.code = Code(design, self.layout, kinds, self.points)
-        self.user, self.thread, self.dead = Point(USER), Point(THREAD), Point(DEAD)
-        self.back = self.user
+        self.back = Point(USER)
         self.entries: dict[str, Point] = {}
-        own = self.code.expressions
-        self.task = Value(lambda b, r: b.task[r] + 1, "ref", "task", own=True)
-        self.cpu = Value(lambda b, _r: b.cpu + 1, "ref", "cpu", own=True)
-        self.names: list[Callable[[], Value]] = [lambda: self.cpu, lambda: self.task]
-        self.expressions = own
+        self.operations: dict[str, Operation] = {}
 
     def build(self) -> Kernel:
         """Return the kernel with all that the scenario's events need."""
-        self._returns()
-        self.leave = self._point("return from the system call", self._leave, self.back, self.thread)
-        has = self.scenario.has
-        for event, make in (
-            (Event.IOPERM, self._ioperm), (Event.IOPL, self._iopl), (Event.EXIT, self._exit),
-            (Event.EXEC, self._exec), (Event.VM_EXIT, self._vm_exit),
-        ):  # fmt: skip
-            if has(event):
-                make()
-        if has(Event.FORK) or has(Event.FORK_FAILS) or has(Event.IO_THREAD):
-            self._fork()
-        if has_hook(self.design, "general_protection"):
-            self._fault()
+        if has_hook(self.design, RETURN_TO_USER.name):
+            # The hook itself goes to user mode, with interrupts off.
+            way = Operations(self.code, Rest(lambda _b, _r: USER), Point(USER))
+            entry = way.hook(RETURN_TO_USER, Point(USER))
+            label = "return to user mode: interrupts off"
+            self.back = self._point(label, lambda _b: entry.final.number, entry)
+        out = Rest(self._leave, (self.back, Point(THREAD)))
+        operations = Operations(self.code, out, self.back)
+        possible = possible_events(self.design, self.scenario)
+        for name, operation in {
+            e.operation.name: e.operation for e in possible if e.operation
+        }.items():
+            entry_point = operations.enter(operation, _never(operation, possible))
+            self.operations[name] = operation
+            if entry_point is not None:
+                self.entries[name] = entry_point
         self._switch()
         return self._finish()
 
-    def _point(
-        self,
-        label: str,
-        run: Callable[[Batch], Numbers],
-        *following: Point,
-        reads: tuple[Column, ...] = (),
-    ) -> Point:
+    def _point(self, label: str, run: Callable[[Batch], Numbers], *following: Point) -> Point:
         """Return a point before a step of the environment."""
         at = Point()
-        self.expressions.reads |= set(reads)
         self.code.step(((), label), at, run, *following)
         return at
 
-    def _hook(
-        self, name: str, then: Point, more: tuple[Callable[[], Value], ...] = (), *,
-        result: Column | None = None, off: bool = False,
-    ) -> Point:  # fmt: skip
-        if not has_hook(self.design, name):
-            return then
-        self.code.off = off
-        try:
-            return self.code.hook(name, [*self.names, *more], then, result)
-        finally:
-            self.code.off = False
-
-    def _variable(self, name: str, kind: str, target: str = "") -> Column:
-        return self.code.variable(name, kind, target)
-
-    def _argument(self, column: Column, kind: str = "") -> Callable[[], Value]:
-        def value() -> Value:
-            read = self.expressions.variable(column)
-            return Value(read.read, kind or column.kind, column.target)
-
-        return value
-
-    # The way out.
-
-    def _returns(self) -> None:
-        if has_hook(self.design, "return_to_user"):
-            entry = self._hook("return_to_user", self.user, off=True)
-            label = "return to user mode: interrupts off"
-            self.back = self._point(label, lambda _b: entry.final.number, entry)
-
-    def _leave(self, b: Batch) -> Numbers:
-        thread = b.get(self.layout["task", "kernel_thread"])
+    def _leave(self, b: Batch, r: Rows) -> Numbers:
+        """Go where the task came from: the wait of a kernel thread, or user mode."""
+        thread = b.load(self.layout["task", "kernel_thread"], b.task[r], r)
         return np.where(thread != 0, THREAD, self.back.final.number)
 
-    def _end(self, label: str, do: Callable[[Batch], None], *reads: Column) -> Point:
-        """Return the point before the last step of a system call."""
-
-        def run(b: Batch) -> Numbers:
-            do(b)
-            return self._leave(b)
-
-        return self._point(label, run, self.back, self.thread, reads=reads)
-
-    # System calls.
-
-    def _ioperm(self) -> None:
-        ports, turn_on = (
-            self._variable("ioperm.ports", "int"),
-            self._variable("ioperm.turn_on", "bool"),
-        )
-        result, granted = self._variable("ioperm.result", "result"), self.layout["task", "granted"]
-
-        def note(b: Batch) -> None:
-            old, mask = b.get(granted), b.get(ports)
-            new = np.where(b.get(turn_on) != 0, old | mask, old & ~mask)
-            b.put(granted, np.where(b.get(result) == 0, new, old))
-
-        end = self._end("ioperm() returns", note, ports, turn_on, result)
-        arguments = self._argument(ports, "ports"), self._argument(turn_on)
-        self.entries["ioperm"] = self._hook("ioperm", end, arguments, result=result)
-
-    def _iopl(self) -> None:
-        level, result = self._variable("iopl.level", "int"), self._variable("iopl.result", "result")
-        granted = self.layout["task", "granted_iopl"]
-
-        def note(b: Batch) -> None:
-            b.put(
-                granted, np.where(b.get(result) == 0, b.get(level) == EVERY_LEVEL, b.get(granted))
-            )
-
-        end = self._end("iopl() returns", note, level, result)
-        self.entries["iopl"] = self._hook("iopl", end, (self._argument(level),), result=result)
-
-    def _exit(self) -> None:
-        def note(b: Batch) -> Numbers:
-            for name in ("granted", "granted_iopl"):
-                b.put(self.layout["task", name], 0)
-            return DEAD
-
-        end = self._point("the task is dead", note, self.dead)
-        self.entries["exit"] = self._hook("exit", end)
-
-    def _exec(self) -> None:
-        survives = getattr(self.design, "iopl_survives_exec", True)
-        revokes = has_hook(self.design, "execve") and not survives
-
-        def note(b: Batch) -> None:
-            if revokes:
-                b.put(self.layout["task", "granted_iopl"], 0)
-
-        self.entries["exec"] = self._hook("execve", self._end("execve() returns", note))
-
-    def _vm_exit(self) -> None:
-        if has_hook(self.design, "vm_exit"):
-            self.entries["vm-exit"] = self._hook("vm_exit", self.leave, off=True)
-
-    def _fork(self) -> None:
-        child, fails = (
-            self._variable("fork.child", "ref", "task"),
-            self._variable("fork.fails", "bool"),
-        )
-        argument = (self._argument(child),)
-
-        def unwind(b: Batch) -> None:
-            b.clear(self.layout, "task", b.get(child) - 1, b.rows)
-
-        unwound = self._end("fork: unwound", unwind, child)
-        can_fail = self.scenario.has(Event.FORK_FAILS)
-        failed = self._hook("fork_failed", unwound, argument) if can_fail else unwound
-        hooked = has_hook(self.design, "fork")
-        result = self._variable("fork.result", "result") if hooked else None
-
-        def returns(b: Batch) -> Numbers:
-            nothing = np.zeros(len(b.rows), bool)
-            refused = nothing if result is None else b.get(result) != 0
-            fail = ~refused & (b.get(fails) != 0) if can_fail else nothing
-            self._start_child(b, child, np.flatnonzero(~refused & ~fail))
-            gone = np.flatnonzero(refused)
-            b.clear(self.layout, "task", b.get(child)[gone] - 1, gone)
-            return np.where(fail, failed.final.number, self._leave(b))
-
-        reads = (child, *((fails,) if can_fail else ()), *((result,) if result else ()))
-        end = self._point("fork returns", returns, failed, self.back, self.thread, reads=reads)
-        self.entries["fork"] = self._hook("fork", end, argument, result=result) if hooked else end
-
-    def _start_child(self, b: Batch, child: Column, rows: Numbers) -> None:
-        """Let a child run: it inherits what its parent was granted."""
-        slot, layout = b.get(child)[rows] - 1, self.layout
-        for name in ("granted", "granted_iopl"):
-            b.store(layout["task", name], slot, rows, b.get(layout["task", name])[rows])
-        thread = b.load(layout["task", "kernel_thread"], slot, rows) != 0
-        b.store(layout["task", "at"], slot, rows, np.where(thread, THREAD, self.back.final.number))
-
-    def _fault(self) -> None:
-        again = self._variable("general_protection.result", "bool")
-        granted = self._variable("fault.granted", "bool")
-
-        def note(b: Batch) -> None:
-            lost = (b.get(granted) != 0) & (b.get(again) == 0)
-            b.refuse(lost, b.rows, "loss: a port that the task was granted is finally refused")
-
-        end = self._end("the #GP handler returns", note, again, granted)
-        self.entries["fault"] = self._hook("general_protection", end, result=again)
+    def _hook(self, name: str, then: Point, names: list[Callable[[], Value]]) -> Point:
+        """Return the point where a hook of a CPU begins."""
+        if not has_hook(self.design, name):
+            return then
+        self.code.off = True
+        try:
+            return self.code.hook(name, names, then)
+        finally:
+            self.code.off = False
 
     # The scheduler, and bring-up.
 
     def _switch(self) -> None:
-        layout, self.expressions.record = self.layout, "cpu"
+        layout = self.layout
+        self.code.expressions.record = "cpu"
         current, following = layout["cpu", "current"], layout["cpu", "following"]
 
         def end(b: Batch) -> Numbers:
@@ -289,11 +154,10 @@ class _Builder:
         def task(column: Column) -> Callable[[], Value]:
             return lambda: Value(lambda b, r: b.load(column, b.cpu, r), "ref", "task")
 
-        self.names = [lambda: self.cpu]
-        self.entries["switch"] = self._hook(
-            "switch_to", last, (task(current), task(following)), off=True
-        )
-        self.entries["bring_up"] = self._hook("bring_up", Point(FREE), off=True)
+        cpu = Value(lambda b, _r: b.cpu + 1, "ref", "cpu", own=True)
+        tasks = [task(current), task(following)]
+        self.entries["switch"] = self._hook("switch_to", last, [lambda: cpu, *tasks])
+        self.entries["bring_up"] = self._hook("bring_up", Point(FREE), [lambda: cpu])
 
     def _finish(self) -> Kernel:
         for number, point in enumerate(self.points, FIRST_POINT):
@@ -304,16 +168,31 @@ class _Builder:
         kernel.back = self.back.final.number
         kernel.variables = self.code.variables
         kernel.live = live_variables(steps)
-        for name in ("ioperm", "iopl", "fork", "exit", "exec", "vm-exit", "fault", "switch"):
-            entry = kernel.entries.get(name, FREE)
-            unset = {v.name for v in kernel.live[entry]} - _ARGUMENTS
+        given = {f"{o.name}.{name}" for o in self.operations.values() for name, _ in o.arguments}
+        for name, entry in kernel.entries.items():
+            unset = {v.name for v in kernel.live[entry]} - given
             if unset:
                 message = f"{self.design.__name__}: {min(unset)} may be used before it has a value"
-                raise UnacceptableError(message)
-        self.layout.place(self.code.variables.values())
+                raise UnacceptableError(f"{message}, after {name}")
+        together = [
+            {o.name, *(c.hook.name for c in calls(o.body))} for o in self.operations.values()
+        ]
+        self.layout.place(self.code.variables.values(), together)
         return kernel
 
 
-_ARGUMENTS = {
-    "ioperm.ports", "ioperm.turn_on", "iopl.level", "fork.child", "fork.fails", "fault.granted",
-}  # fmt: skip
+def possible_events(design: type[Design], scenario: Scenario) -> list[Event]:
+    """Return what tasks can do."""
+
+    def has(name: str) -> bool:
+        return has_hook(design, name)
+
+    found = [event for who in Who for event in events_of(who, scenario.events, has)]
+    return list(dict.fromkeys(found))
+
+
+def _never(operation: Operation, possible: list[Event]) -> set[str]:
+    """Return the flags of an operation that none of the events sets that do it."""
+    doing = [event for event in possible if event.operation == operation]
+    fixed = {name for event in doing for name in event.fixed}
+    return {name for name in fixed if not any(event.fixed.get(name, True) for event in doing)}

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from iopermit.certify.errors import Refuted, UnacceptableError
-from iopermit.certify.kernel import EVERY_LEVEL, Kernel
 from iopermit.certify.language.constants import Scope, Value
 from iopermit.certify.language.expressions import Expressions
 from iopermit.certify.language.source import find_method, has_hook
 from iopermit.certify.layout import check_layout
+from iopermit.certify.operations import EVERY_LEVEL
 from iopermit.certify.state import FREE, USER, Batch, Numbers, Read, Rows, Table
 from iopermit.system.bitmap import PORTS
 from iopermit.system.machine_state import IoMapBase
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
+
+    from iopermit.certify.kernel import Kernel
 
 
 class Specification:

@@ -42,9 +42,6 @@ Read: TypeAlias = "Callable[[Batch, Rows], Numbers]"
 FREE, USER, THREAD, EMBRYO, DEAD = range(5)
 """Where a task is that is not before a step: its slot is free, it executes user code, it is a
 kernel thread between two events, a child being forked, or it exited and is still current."""
-_SAME_TIME: Final = {"fork_failed": "fork", "fault": "general_protection"}
-"""Whose variables are in use at the same time as those of another."""
-
 FIRST_POINT: Final = 5
 """The number of the first point of kernel code. A CPU that is not switching is at 0."""
 
@@ -107,6 +104,7 @@ class Layout:
         for cls in self.heap:
             self._add(Column(cls.__name__, "in_use", "bool"))
         self.variables: list[Column] = []
+        self._groups: dict[str, str] = {}
         self.bases: dict[str, int] = {}
         self.strides: dict[str, int] = {}
         self.width = 0
@@ -152,9 +150,13 @@ class Layout:
                 return record
         raise UnacceptableError(f"a field refers to {cls.__name__}, which is no record")
 
-    def place(self, variables: Iterable[Column]) -> None:
-        """Give every column its place; variables of hooks share those of their kind."""
+    def place(self, variables: Iterable[Column], together: Iterable[set[str]]) -> None:
+        """Give every column its place; variables of hooks share those of their kind.
+
+        The variables of hooks in the same set of ``together`` can be in use at the same time.
+        """
         self.variables = list(variables)
+        self._groups = _joined(together)
         for record, count in self.counts.items():
             self.bases[record] = self.width
             own = [c for c in self.columns.values() if c.record == record]
@@ -172,8 +174,8 @@ class Layout:
         for column in (v for v in self.variables if v.record == record):
             kind = column.kind if column.kind in ("ref", "counter", "result") else "int"
             hook = column.name.partition(".")[0]
-            hook = _SAME_TIME.get(hook, hook)
-            zones.setdefault((kind, column.target), {}).setdefault(hook, []).append(column)
+            group = self._groups.get(hook, hook)
+            zones.setdefault((kind, column.target), {}).setdefault(group, []).append(column)
         taken = 0
         for of_hooks in zones.values():
             for columns in of_hooks.values():
@@ -191,6 +193,16 @@ class Layout:
         """Return the columns of one slot."""
         first = self.bases[record] + slot * self.strides[record]
         return slice(first, first + self.strides[record])
+
+
+def _joined(together: Iterable[set[str]]) -> dict[str, str]:
+    """Return for each name one that stands for all which are together with it, if indirectly."""
+    groups: dict[str, str] = {}
+    for names in together:
+        joined = {groups.get(name, name) for name in names}
+        groups |= dict.fromkeys(names, min(names))
+        groups = {k: min(names) if v in joined else v for k, v in groups.items()}
+    return groups
 
 
 def _heap_classes(records: Iterable[type[Record]]) -> list[type[HeapObject]]:

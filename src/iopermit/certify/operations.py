@@ -1,0 +1,336 @@
+"""What a task does in the kernel because of an event, as steps around a design's hooks.
+
+The table of events (`system.events`) declares which hooks an event calls and what changes then;
+what each such change *is* stands here, in this checker's own words. A change, or a condition,
+that is not known here is refused. A call of a hook is followed by one step with all that comes
+up to the next call, or up to the way out of the kernel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from iopermit.certify.errors import UnacceptableError
+from iopermit.certify.language.constants import Value
+from iopermit.certify.language.source import has_hook
+from iopermit.certify.language.steps import Point
+from iopermit.certify.state import DEAD, EMBRYO, THREAD, Batch, Column, Layout, Numbers, Rows
+from iopermit.system.events import Event
+from iopermit.system.events.hooks import Hook, Kind, Parameter, Returns
+from iopermit.system.events.operations import (
+    Argument,
+    Body,
+    Call,
+    Condition,
+    Decision,
+    Effect,
+    Every,
+    Has,
+    HookResult,
+    Not,
+    Operation,
+    Says,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from iopermit.certify.language.statements import Code
+
+EVERY_LEVEL: Final = 3
+"""The I/O privilege level that allows every port to user code."""
+
+_KINDS: Final = {Kind.PORTS: "int", Kind.FLAG: "bool", Kind.LEVEL: "int", Kind.TASK: "ref"}
+_RESULTS: Final = {Returns.ERROR: "result", Returns.FLAG: "bool"}
+_USES: Final = {
+    Effect.GRANT_PORTS: ("ports", "turn_on"),
+    Effect.GRANT_LEVEL: ("level",),
+    Effect.START_CHILD: ("child",),
+    Effect.FREE_CHILD: ("child",),
+}
+"""The arguments that an effect looks at when it follows a hook."""
+
+Operands = dict[str, "Callable[[Batch, Rows], Numbers]"]
+"""How to read the arguments of an event; a task's gives its slot."""
+
+
+@dataclass(frozen=True)
+class Rest:
+    """The rest of a step, for some of the rows: what it does, and where it goes on."""
+
+    go: Callable[[Batch, Rows], Numbers]
+    """Do it; return the numbers of the next points."""
+    following: tuple[Point, ...] = ()
+    reads: frozenset[Column] = frozenset()
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Whether a condition is met."""
+
+    read: Callable[[Batch, Rows], Numbers]
+    reads: frozenset[Column] = frozenset()
+    known: bool | None = None
+    """Whether it is always met, or never; None: that depends on the state."""
+
+
+class Operations:
+    """Makes steps of operations."""
+
+    def __init__(self, code: Code, out: Rest, back: Point) -> None:
+        """Add to ``code``; tasks leave the kernel by ``out``, and begin at ``back``."""
+        self.code, self.layout, self.out, self.back = code, code.layout, out, back
+        self.variables: dict[str, Column] = {}
+        self._never: Collection[str] = ()
+
+    def enter(self, operation: Operation, never: Collection[str]) -> Point | None:
+        """Return the point where an operation begins; None: there is no step to do.
+
+        ``never`` are flags that no event of the scenario sets.
+        """
+        self._never = never
+        self.variables = {
+            name: self.code.variable(f"{operation.name}.{name}", _KINDS[kind], _target(kind))
+            for name, kind in operation.arguments
+        }
+        end = self.out if operation.leaves else Rest(lambda _b, _r: DEAD, (Point(DEAD),))
+        match operation.body:
+            case ():
+                return None
+            case (Call() as first, *rest):
+                return self._call(first, tuple(rest), end)
+        raise UnacceptableError(f"the operation {operation.name!r} does not begin with a call")
+
+    def _rest(self, body: Body, end: Rest, result: Column | None) -> Rest:
+        """Return the rest of a step in which ``body`` follows, and then ``end``."""
+        if not body:
+            return end
+        first = body[0]
+        if isinstance(first, Call):
+            point = self._call(first, body[1:], end)
+            return Rest(lambda _b, _r: point.final.number, (point,))
+        more = self._rest(body[1:], end, result)
+        match first:
+            case Decision(condition, then, otherwise):
+                truth = self._truth(condition, result)
+                if truth.known is not None:
+                    return self._rest(then if truth.known else otherwise, more, result)
+                branches = self._rest(then, more, result), self._rest(otherwise, more, result)
+                return _decided(truth, branches)
+            case Effect():
+                reads = frozenset(self.variables[name] for name in _USES.get(first, ()))
+                do = effect(self.layout, first, self._operands(), self.back)
+
+                def go(b: Batch, r: Rows) -> Numbers:
+                    do(b, r)
+                    return more.go(b, r)
+
+                return Rest(go, more.following, reads | more.reads)
+        raise UnacceptableError(f"this checker does not know what {first} is")
+
+    def _call(self, call: Call, rest: Body, end: Rest) -> Point:
+        """Return the point where a hook begins that is followed by a step of its own."""
+        hook, there = call.hook, has_hook(self.code.design, call.hook.name)
+        result = None
+        if there and hook.returns in _RESULTS:
+            result = self.code.variable(f"{hook.name}.result", _RESULTS[hook.returns])
+        after = self._rest(rest, end, result)
+        back = Point()
+        self.code.expressions.reads |= after.reads
+        self.code.step(((), call.returns), back, lambda b: after.go(b, b.rows), *after.following)
+        return self.hook(hook, back, result) if there else back
+
+    def hook(self, hook: Hook, then: Point, result: Column | None = None) -> Point:
+        """Return the point where a hook begins that a task executes."""
+        names = [self._argument(parameter) for parameter in hook.parameters]
+        self.code.off = not hook.preemptible
+        try:
+            return self.code.hook(hook.name, names, then, result)
+        finally:
+            self.code.off = False
+
+    # Arguments and conditions.
+
+    def _argument(self, parameter: Parameter) -> Callable[[], Value]:
+        if parameter.kind is Kind.CPU:
+            return lambda: Value(lambda b, _r: b.cpu + 1, "ref", "cpu", own=True)
+        column = self.variables.get(parameter.name)
+        if column is None:
+            if parameter.kind is not Kind.TASK:
+                raise UnacceptableError(f"no event has an argument {parameter.name!r}")
+            return lambda: Value(lambda b, r: b.task[r] + 1, "ref", "task", own=True)
+        kind = "ports" if parameter.kind is Kind.PORTS else column.kind
+
+        def value() -> Value:
+            return Value(self.code.expressions.variable(column).read, kind, column.target)
+
+        return value
+
+    def _operands(self) -> Operands:
+        return {name: _reader(column) for name, column in self.variables.items()}
+
+    def _truth(self, condition: Condition, result: Column | None) -> Truth:
+        """Return whether a condition is met."""
+        match condition:
+            case HookResult():
+                truth = NEVER if result is None else _flag(result)
+            case Argument(name):
+                truth = NEVER if name in self._never else _flag(self.variables[name])
+            case Says(name):
+                truth = _known(met=bool(getattr(self.code.design, name)))
+            case Has(hook):
+                truth = _known(met=has_hook(self.code.design, hook.name))
+            case Not(opposite):
+                truth = _negated(self._truth(opposite, result))
+            case Every(conditions):
+                truth = _all([self._truth(each, result) for each in conditions])
+            case _:
+                raise UnacceptableError(f"this checker does not know the condition {condition}")
+        return truth
+
+
+def _decided(truth: Truth, branches: tuple[Rest, Rest]) -> Rest:
+    """Return the rest of a step that is one of two."""
+
+    def go(b: Batch, r: Rows) -> Numbers:
+        met = np.array(np.broadcast_to(truth.read(b, r), r.shape)) != 0
+        numbers = np.zeros(r.shape, np.int32)
+        for branch, which in zip(branches, (met, ~met), strict=True):
+            if which.any():
+                numbers[which] = branch.go(b, r[which])
+        return numbers
+
+    following = (*branches[0].following, *branches[1].following)
+    return Rest(go, following, truth.reads | branches[0].reads | branches[1].reads)
+
+
+def _target(kind: Kind) -> str:
+    return "task" if kind is Kind.TASK else ""
+
+
+def _reader(column: Column) -> Callable[[Batch, Rows], Numbers]:
+    """Return how to read a variable of the own task; a reference to a task gives its slot."""
+    less = column.kind == "ref"
+    return lambda b, r: b.load(column, b.task[r], r) - less
+
+
+def _known(*, met: bool) -> Truth:
+    return Truth(lambda _b, _r: int(met), known=met)
+
+
+NEVER: Final = _known(met=False)
+
+
+def _flag(column: Column) -> Truth:
+    return Truth(_reader(column), reads=frozenset({column}))
+
+
+def _negated(truth: Truth) -> Truth:
+    known = None if truth.known is None else not truth.known
+    return Truth(lambda b, r: np.equal(truth.read(b, r), 0), truth.reads, known)
+
+
+def _all(truths: list[Truth]) -> Truth:
+    if all(truth.known is not None for truth in truths) or any(t.known is False for t in truths):
+        return _known(met=all(truth.known for truth in truths))
+
+    def read(b: Batch, r: Rows) -> Numbers:
+        met = np.ones(r.shape, bool)
+        for truth in truths:
+            met &= np.not_equal(truth.read(b, r), 0)
+        return met
+
+    return Truth(read, frozenset().union(*(truth.reads for truth in truths)))
+
+
+# What each effect changes.
+
+
+def effect(
+    layout: Layout, which: Effect, operands: Operands, back: Point
+) -> Callable[[Batch, Rows], None]:
+    """Return what an effect does to the task that is current, in some rows."""
+    make = _EFFECTS.get(which)
+    if make is None:
+        raise UnacceptableError(f"this checker does not know the effect {which.name}")
+
+    def do(b: Batch, r: Rows) -> None:
+        given = {name: read(b, r) for name, read in operands.items()}
+        make(layout, b, r, given | {"back": back.final.number})
+
+    return do
+
+
+def _put(layout: Layout, b: Batch, r: Rows, name: str, value: Numbers) -> None:
+    b.store(layout["task", name], b.task[r], r, value)
+
+
+def _grant_ports(layout: Layout, b: Batch, r: Rows, given: Mapping[str, Numbers]) -> None:
+    old, mask = b.load(layout["task", "granted"], b.task[r], r), given["ports"]
+    _put(layout, b, r, "granted", np.where(given["turn_on"] != 0, old | mask, old & ~mask))
+
+
+def _grant_level(layout: Layout, b: Batch, r: Rows, given: Mapping[str, Numbers]) -> None:
+    _put(layout, b, r, "granted_iopl", np.equal(given["level"], EVERY_LEVEL))
+
+
+def _revoke_level(layout: Layout, b: Batch, r: Rows, _given: Mapping[str, Numbers]) -> None:
+    _put(layout, b, r, "granted_iopl", 0)
+
+
+def _revoke_all(layout: Layout, b: Batch, r: Rows, _given: Mapping[str, Numbers]) -> None:
+    _put(layout, b, r, "granted", 0)
+    _put(layout, b, r, "granted_iopl", 0)
+
+
+def _drop_privilege(layout: Layout, b: Batch, r: Rows, _given: Mapping[str, Numbers]) -> None:
+    _put(layout, b, r, "privileged", 0)
+
+
+def _lower_limit(layout: Layout, b: Batch, r: Rows, _given: Mapping[str, Numbers]) -> None:
+    b.store(layout["cpu", "tr_limit_low"], b.cpu, r, 1)
+
+
+def _make_child(layout: Layout, b: Batch, r: Rows, given: Mapping[str, Numbers]) -> None:
+    """Copy the task structure; the child is not run before its parent is done."""
+    kept = [] if layout.scenario.has(Event.MIGRATE) else [layout["task", "home"]]
+    copied = [c for c in layout.columns.values() if c.record == "task" and c.declared]
+    for column in (*copied, *kept):
+        b.store(column, given["child"], r, b.load(column, b.task[r], r))
+    b.store(layout["task", "kernel_thread"], given["child"], r, given["kernel_thread"])
+    b.store(layout["task", "at"], given["child"], r, EMBRYO)
+
+
+def _start_child(layout: Layout, b: Batch, r: Rows, given: Mapping[str, Numbers]) -> None:
+    """Let the child run: it inherits what its parent was granted."""
+    child = given["child"]
+    for name in ("granted", "granted_iopl"):
+        column = layout["task", name]
+        b.store(column, child, r, b.load(column, b.task[r], r))
+    thread = b.load(layout["task", "kernel_thread"], child, r) != 0
+    b.store(layout["task", "at"], child, r, np.where(thread, THREAD, given["back"]))
+
+
+def _free_child(layout: Layout, b: Batch, r: Rows, given: Mapping[str, Numbers]) -> None:
+    b.clear(layout, "task", given["child"], r)
+
+
+def _report_refusal(_layout: Layout, b: Batch, r: Rows, _given: Mapping[str, Numbers]) -> None:
+    b.refuse(True, r, "loss: a port that the task was granted is finally refused")  # noqa: FBT003
+
+
+_EFFECTS: Final = {
+    Effect.GRANT_PORTS: _grant_ports,
+    Effect.GRANT_LEVEL: _grant_level,
+    Effect.REVOKE_LEVEL: _revoke_level,
+    Effect.REVOKE_ALL: _revoke_all,
+    Effect.DROP_PRIVILEGE: _drop_privilege,
+    Effect.LOWER_TSS_LIMIT: _lower_limit,
+    Effect.MAKE_CHILD: _make_child,
+    Effect.START_CHILD: _start_child,
+    Effect.FREE_CHILD: _free_child,
+    Effect.REPORT_REFUSAL: _report_refusal,
+}
