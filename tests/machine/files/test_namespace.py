@@ -108,7 +108,8 @@ def test_paths_are_walked_through_all_trees(
     [
         ("", errno.ENOENT), ("/dev/loop", errno.ELOOP), ("/dev/file/", errno.ENOTDIR),
         ("/dev/file/x", errno.ENOTDIR), ("/dev/none/x", errno.ENOENT),
-        ("/x" * 3000, errno.ENAMETOOLONG), ("/etc/none/x", errno.ENOENT), ("/dev/" + "n" * 256, errno.ENAMETOOLONG),
+        ("/x" * 3000, errno.ENAMETOOLONG), ("/etc/none/x", errno.ENOENT),
+        ("/dev/" + "n" * 256, errno.ENAMETOOLONG),
     ],
 )  # fmt: skip
 def test_errors_are_those_of_linux(namespace: Namespace, path: str, error: int) -> None:
