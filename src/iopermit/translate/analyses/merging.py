@@ -57,19 +57,26 @@ class Merging:
         self.model = model
         self.assumed = assumed
         self.footprints = Footprints(model)
-        conditions = {pc: self._condition(step) for pc, step in model.steps.items()}
+        self._lasting = {pc: self._condition(step) for pc, step in model.steps.items()}
         self._cycles = back_edges(model)
-        retention = Retention(self.footprints, conditions, self._relying(conditions))
-        self._conditions = {
-            pc: every(condition, retention.condition(model.steps[pc]))
-            if condition != NEVER
-            else NEVER
-            for pc, condition in conditions.items()
-        }
+        self._retention = Retention(self.footprints, self._lasting, self._relying(self._lasting))
 
     def condition(self, pc: int) -> Expr:
         """Return when the step ``pc`` may be merged; evaluated in the state before it."""
-        return self._conditions.get(pc, NEVER)
+        lasting = self.lasting(pc)
+        if lasting == NEVER:
+            return NEVER
+        step = self.model.steps[pc]
+        room = [] if step.allocation is None else [differ(step.allocation.free, 0)]
+        return every(lasting, self._retention.condition(step), *room)
+
+    def lasting(self, pc: int) -> Expr:
+        """Return the part of the condition of a step that nothing in between may end.
+
+        That a slot is free is not: another allocation takes one, which is a matter of room. Nor is
+        that the step drops no pointer that others rely on, which is seen when it is done.
+        """
+        return self._lasting.get(pc, NEVER)
 
     def closes_cycle(self, pc: int, target: int) -> bool:
         """Return whether merging along this edge could go on for ever."""
@@ -115,7 +122,7 @@ class Merging:
         return found
 
     def _allocation(self, allocation: Allocation) -> Expr:
-        """Return when it does not matter which slot is taken: nothing dangles, none is lacking.
+        """Return when it does not matter which free slot is taken: nothing dangles.
 
         Nor may another context leave a pointer to an object that it frees, whose slot could
         then be taken.
@@ -125,7 +132,7 @@ class Merging:
             return NEVER
         slots = Const((1 << self.model.counts[free.record]) - 1)
         dangling = binary("and", binary("and", Mask("referenced", free.record), slots), free)
-        return every(equal(dangling, 0), differ(free, 0))
+        return equal(dangling, 0)
 
     @staticmethod
     def _frees_task(step: Step) -> bool:

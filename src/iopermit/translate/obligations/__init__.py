@@ -1,0 +1,1 @@
+"""What the reductions rest on, as formulas about single steps that a solver discharges."""

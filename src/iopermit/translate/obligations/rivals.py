@@ -1,0 +1,176 @@
+"""Who can come in between: every step and event of another context, where it can be.
+
+Contexts are taken up to their names: the context of a merged step is task 0, or CPU 0 while it
+switches; another task is task 1. A task whose step can be preempted need not be on a CPU; then
+what it would do is asked of a CPU that has nothing but the task.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from iopermit.translate.model.builder import equal, every, negate
+from iopermit.translate.model.nodes import (
+    ALWAYS,
+    EMBRYO,
+    KERNEL_THREAD,
+    USER,
+    Const,
+    Expr,
+    Load,
+    Stmt,
+)
+from iopermit.translate.obligations.execution import Context
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from iopermit.translate.model.model import Model, Rule, Step
+    from iopermit.translate.obligations.execution import Place
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where the context of a merged step is."""
+
+    context: Context
+    fixed: Mapping[Place, int]
+    """Values that follow from it."""
+    where: Expr = ALWAYS
+    """What else follows from it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rival:
+    """A step or event of another context, and where that is."""
+
+    name: str
+    context: Context
+    body: tuple[Stmt, ...]
+    fixed: Mapping[Place, int]
+    """Values that follow from where it is."""
+    step: Step | None = None
+    guard: Expr = ALWAYS
+
+    @property
+    def switches(self) -> bool:
+        """Whether its program counter is that of a CPU."""
+        return self.step is not None and self.step.context == "cpu"
+
+
+class Rivals:
+    """Lists the rivals of steps of one model."""
+
+    def __init__(self, model: Model) -> None:
+        """List those of ``model``."""
+        self.model, self.kernel = model, model.kernel
+
+    def of(self, step: Step) -> Iterator[tuple[Placement, Sequence[Rival]]]:
+        """Yield the places where a step that may be merged can be, with its rivals there."""
+        kernel, nowhere = self.kernel, self.model.counts["cpu"]
+        if step.context == "cpu":
+            yield Placement(Context(0, 0, "own"), {(kernel.cpu_pc, 0): step.pc}), self._elsewhere
+            return
+        child = self._child(step, 0)
+        if child is None:
+            return
+        running: dict[Place, int] = {
+            **child,
+            (kernel.task_pc, 0): step.pc,
+            (kernel.current, 0): 1,
+            (kernel.cpu_pc, 0): 0,
+            (kernel.following, 0): 0,
+        }
+        here = Placement(Context(0, 0, "own"), running)
+        yield here, self._elsewhere
+        if step.preemption_off or not self.model.preemption:
+            return
+        yield here, self._preempting
+        away: dict[Place, int] = {
+            **child,
+            (kernel.task_pc, 0): step.pc,
+            (kernel.current, nowhere): 1,
+        }
+        yield Placement(Context(nowhere, 0, "own"), away, self._not_running()), self._meanwhile
+
+    @functools.cached_property
+    def _elsewhere(self) -> list[Rival]:
+        """What can happen on another CPU."""
+        return list(self._on(1)) if self.model.counts["cpu"] > 1 else []
+
+    @functools.cached_property
+    def _preempting(self) -> list[Rival]:
+        """What can take the CPU from the step's task."""
+        return list(self._switch_rules(0))
+
+    @functools.cached_property
+    def _meanwhile(self) -> list[Rival]:
+        """What can happen on a CPU while the step's task is not running."""
+        return list(self._on(0))
+
+    def _not_running(self) -> Expr:
+        kernel = self.kernel
+        running = [
+            every(
+                equal(Load(kernel.current, Const(cpu)), 1),
+                equal(Load(kernel.cpu_pc, Const(cpu)), 0),
+            )
+            for cpu in range(self.model.counts["cpu"])
+        ]
+        return every(*(negate(r) for r in running))
+
+    def _on(self, cpu: int) -> Iterator[Rival]:
+        """Yield what can happen on a CPU that is not the step's own."""
+        kernel, model = self.kernel, self.model
+        context = Context(cpu, 1, "rival")
+        for step in model.steps.values():
+            if step.context == "cpu":
+                fixed: dict[Place, int] = {(kernel.cpu_pc, cpu): step.pc}
+            else:
+                child = self._child(step, 1)
+                if model.tasks == 1 or child is None:
+                    continue
+                fixed = {**child, **self._running(cpu, step.pc)}
+            name = step.site.short if step.site is not None else step.label
+            yield Rival(name, context, step.body, fixed, step, step.guard)
+        for pc, rules in ((USER, model.user_rules), (KERNEL_THREAD, model.thread_rules)):
+            for rule in rules if model.tasks > 1 else ():
+                fixed = self._running(cpu, pc)
+                yield Rival(_name(rule), context, rule.body, fixed, None, rule.guard)
+        yield from self._switch_rules(cpu)
+
+    def _child(self, step: Step, task: int) -> dict[Place, int] | None:
+        """Return where the child is that a task forks, or None if there is no room for one.
+
+        It is the last task of all; with two tasks, where that is the rival's, no rival is left.
+        """
+        kernel = self.kernel
+        if kernel.child is None or kernel.child not in self.model.live.get(step.pc, frozenset()):
+            return {}
+        last = self.model.tasks - 1
+        if last <= task:
+            return None
+        return {(kernel.child, task): last + 1, (kernel.task_pc, last): EMBRYO}
+
+    def _running(self, cpu: int, pc: int) -> dict[Place, int]:
+        """Return where task 1 is when it runs on a CPU."""
+        kernel = self.kernel
+        return {
+            (kernel.current, cpu): 2,
+            (kernel.task_pc, 1): pc,
+            (kernel.cpu_pc, cpu): 0,
+            (kernel.following, cpu): 0,
+        }
+
+    def _switch_rules(self, cpu: int) -> Iterator[Rival]:
+        fixed = {(self.kernel.cpu_pc, cpu): 0, (self.kernel.following, cpu): 0}
+        for rule in self.model.switch_rules:
+            context = Context(cpu, 0, "rival")
+            yield Rival(_name(rule), context, rule.body, fixed, None, rule.guard)
+
+
+def _name(rule: Rule) -> str:
+    arguments = ", ".join(f"{name}={value}" for name, value in rule.arguments)
+    return f"{rule.event}({arguments})"

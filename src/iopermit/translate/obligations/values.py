@@ -1,0 +1,119 @@
+"""Values of formulas: numbers where they are known, terms of the solver where they are not.
+
+A value is a Python number, a bit vector of `BITS` bits, or a truth value of the solver.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeAlias
+
+import z3
+
+from iopermit.translate.model.builder import folded
+
+BITS: Final = 16
+"""Bits of a term: masks over slots and all program counters fit."""
+_MASK: Final = (1 << BITS) - 1
+
+Value: TypeAlias = Any
+"""A number, or a term of z3, which has no annotations of use."""
+Truth: TypeAlias = Any
+"""True, False, or a truth value of the solver."""
+
+_TERMS: Final = {
+    "add": lambda a, b: a + b,
+    "sub": lambda a, b: a - b,
+    "and": lambda a, b: a & b,
+    "or": lambda a, b: a | b,
+    "xor": lambda a, b: a ^ b,
+    "shl": lambda a, b: a << b,
+    "shr": z3.LShR,
+}
+_COMPARISONS: Final = {
+    "eq": lambda a, b: a == b,
+    "ne": lambda a, b: a != b,
+    "lt": z3.ULT,
+    "le": z3.ULE,
+}
+
+
+def bits(value: Value) -> Value:
+    """Return a value as a bit vector."""
+    if isinstance(value, int):
+        return z3.BitVecVal(value & _MASK, BITS)
+    if z3.is_bool(value):
+        return z3.If(value, z3.BitVecVal(1, BITS), z3.BitVecVal(0, BITS))
+    return value
+
+
+def truth(value: Value) -> Truth:
+    """Return whether a value is not 0."""
+    if isinstance(value, int):
+        return value != 0
+    return value if z3.is_bool(value) else value != 0
+
+
+def negation(value: Truth) -> Truth:
+    """Return the opposite of a truth value."""
+    return not value if isinstance(value, bool) else z3.Not(value)
+
+
+def conjunction(*values: Truth) -> Truth:
+    """Return whether all truth values hold."""
+    rest = [v for v in values if v is not True]
+    if any(v is False for v in rest):
+        return False
+    return z3.And(*rest) if len(rest) > 1 else rest[0] if rest else True
+
+
+def disjunction(*values: Truth) -> Truth:
+    """Return whether any truth value holds."""
+    rest = [v for v in values if v is not False]
+    if any(v is True for v in rest):
+        return True
+    return z3.Or(*rest) if len(rest) > 1 else rest[0] if rest else False
+
+
+def alike(left: Value, right: Value) -> Truth:
+    """Return whether two values are equal."""
+    if isinstance(left, int) and isinstance(right, int):
+        return left == right
+    if not isinstance(left, int) and not isinstance(right, int) and left.eq(right):
+        return True
+    if isinstance(left, int) != isinstance(right, int):
+        number, term = (left, right) if isinstance(left, int) else (right, left)
+        if z3.is_bool(term):
+            return {0: negation(term), 1: term}.get(number, False)
+    return bits(left) == bits(right)
+
+
+def choice(condition: Truth, yes: Value, no: Value) -> Value:
+    """Return one of two values."""
+    if isinstance(condition, bool):
+        return yes if condition else no
+    if alike(yes, no) is True:
+        return yes
+    return z3.If(condition, bits(yes), bits(no))
+
+
+def operation(name: str, left: Value, right: Value) -> Value:
+    """Return the value of an operation of the intermediate form."""
+    if isinstance(left, int) and isinstance(right, int):
+        return folded(name, left, right) & _MASK
+    if name in _COMPARISONS:
+        if name in ("eq", "ne"):
+            equal = alike(left, right)
+            return _number(equal if name == "eq" else negation(equal))
+        return _number(_COMPARISONS[name](bits(left), bits(right)))
+    if name in ("and", "or") and all(_is_truth(v) for v in (left, right)):
+        both = conjunction if name == "and" else disjunction
+        return _number(both(truth(left), truth(right)))
+    return _TERMS[name](bits(left), bits(right))
+
+
+def _number(value: Truth) -> Value:
+    return int(value) if isinstance(value, bool) else value
+
+
+def _is_truth(value: Value) -> bool:
+    return value in (0, 1) if isinstance(value, int) else bool(z3.is_bool(value))
