@@ -84,6 +84,9 @@ def check_design(  # noqa: PLR0913 - one parameter per option
     savings: Annotated[
         bool, typer.Option("--savings", help="Also search without each reduction, and compare.")
     ] = False,
+    obligations: Annotated[
+        bool, typer.Option("--obligations", help="Let z3 show that merging steps is sound here.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
     sarif: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write SARIF 2.1.0.")
@@ -114,8 +117,10 @@ def check_design(  # noqa: PLR0913 - one parameter per option
     for file in (*output.files, *([certificate] if certificate else [])):
         check_writable(file)
     if kernel is not None:
-        if design is not None or every or option or certificate:
-            raise BadInputError("--kernel takes no DESIGN, --all, --option or --certificate")
+        if design is not None or every or option or certificate or obligations:
+            raise BadInputError(
+                "--kernel takes no DESIGN, --all, --option, --certificate or --obligations"
+            )
         wanted = (events, without, cpus, tasks, longs, max_states, timeout, quiet)
         verdict = check_kernel(TreeRequest(kernel, tuple(patch or ()), keep_build, *wanted))
         deliver(verdict, output)
@@ -150,6 +155,7 @@ def check_design(  # noqa: PLR0913 - one parameter per option
             every=every,
             options=options,
             with_savings=savings,
+            with_obligations=obligations,
         )
         deliver(verdict, output)
         if certificate is not None:

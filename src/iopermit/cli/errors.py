@@ -10,7 +10,7 @@ import typer
 from iopermit.cli.exit_codes import ExitCode
 from iopermit.cli.output import OutputError, complain, give_up_stdout
 from iopermit.designs import UnknownDesignError
-from iopermit.engine.errors import ReplayError
+from iopermit.engine.errors import MissingExtraError, ReplayError
 from iopermit.kernel.errors import KernelTreeError
 from iopermit.translate.frontend.source import DesignError
 
@@ -31,7 +31,7 @@ def explain(error: Exception) -> ExitCode:
             complain(str(error))
         case UnknownDesignError():
             complain(f"iopermit: error: {error}; `iopermit list` shows all designs")
-        case BadInputError() | KernelTreeError() | OutputError():
+        case BadInputError() | KernelTreeError() | OutputError() | MissingExtraError():
             complain(f"iopermit: error: {error}")
         case typer.Abort():
             complain("iopermit: interrupted before there was a result")

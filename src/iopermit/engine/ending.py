@@ -68,6 +68,20 @@ class TimeLimit(Ending):
 
 
 @dataclass(frozen=True)
+class UndischargedObligation(Ending):
+    """The solver does not show that merging the steps of the design is sound."""
+
+    first: str
+    more: int
+
+    @property
+    def reason(self) -> str:
+        """Why the search does not count."""
+        others = f" (and {self.more} more)" if self.more else ""
+        return f"an obligation is not discharged: {self.first}{others}; try --no-merging"
+
+
+@dataclass(frozen=True)
 class NoRoom(Ending):
     """Some schedules end where the model has no slot for what the design keeps.
 

@@ -31,6 +31,19 @@ class Saving:
 
 
 @dataclass(frozen=True)
+class Obligations:
+    """What a solver says of what the merging of steps rests on."""
+
+    asked: int
+    """Pairs of a step and a rival that the solver was asked about."""
+    apart: int
+    """Pairs that touch nothing in common."""
+    failures: tuple[str, ...]
+    """Those that are not discharged."""
+    seconds: float
+
+
+@dataclass(frozen=True)
 class SearchStatistics:
     """Figures of a search."""
 
@@ -45,6 +58,10 @@ class SearchStatistics:
     compile_seconds: float = 0.0
     savings: tuple[Saving, ...] = ()
     """What each reduction saved, if that was asked."""
+    assumed: tuple[str, ...] = ()
+    """What the merging of steps assumed of objects on the heap, and no step broke."""
+    obligations: Obligations | None = None
+    """What a solver says of what the merging rests on, if that was asked."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from iopermit.report.words import step_text
 
 if TYPE_CHECKING:
     from iopermit.engine.trace import TraceStep, Violation
-    from iopermit.engine.verdict import KernelSubject, Uncovered, Verdict
+    from iopermit.engine.verdict import KernelSubject, SearchStatistics, Uncovered, Verdict
     from iopermit.system.scenario import Scenario
     from iopermit.system.site import Site
 
@@ -49,11 +49,17 @@ def verdict_json(verdict: Verdict) -> Object:
             "exhausted": verdict.search.exhausted,
             "confirmed_full_size": verdict.search.confirmed_full_size,
             "savings": [asdict(saving) for saving in verdict.search.savings],
+            **_obligations(verdict.search),
         },
         "uncovered": _uncovered(verdict.uncovered),
         "kernel": None if verdict.kernel is None else kernel_json(verdict.kernel),
         "also": [verdict_json(other) for other in verdict.also],
     }
+
+
+def _obligations(search: SearchStatistics) -> Object:
+    """Return what a solver says of the obligations, if it was asked."""
+    return {} if search.obligations is None else {"obligations": asdict(search.obligations)}
 
 
 def to_text(value: object) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from iopermit.engine.trace import Violation
-    from iopermit.engine.verdict import KernelSubject, Saving, Verdict
+    from iopermit.engine.verdict import KernelSubject, Obligations, Saving, Verdict
     from iopermit.system.site import Site
 
 WIDTH: Final = 100
@@ -145,6 +145,8 @@ def _footer(verdict: Verdict) -> Iterator[Line]:
     yield from _labelled("search", f"{words.search_figures(search)}; {end}")
     if search.savings:
         yield from _labelled("reductions", _savings(search.savings))
+    if search.obligations is not None:
+        yield from _labelled("obligations", _obligations(search.obligations))
     if verdict.violation is not None:
         scenario = f"{words.bounds(verdict.scenario)}; {words.events(verdict.scenario)}"
         yield from _labelled("scenario", scenario)
@@ -170,6 +172,16 @@ def _savings(savings: tuple[Saving, ...]) -> str:
         for saving in savings
     ]
     return f"{savings[0].states:,} states in the whole scenario; {', '.join(parts)}"
+
+
+def _obligations(found: Obligations) -> str:
+    """Return what the solver says of the merging of steps."""
+    if found.failures:
+        return "not discharged: " + "; ".join(found.failures)
+    return (
+        f"z3 discharged {found.asked:,} in {found.seconds:.1f} s; "
+        f"{found.apart:,} pairs of steps touch nothing in common"
+    )
 
 
 def _kernel(kernel: KernelSubject) -> Iterator[Line]:

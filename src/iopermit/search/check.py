@@ -36,12 +36,14 @@ def check(  # noqa: PLR0913 - the interface of the verb
     every: bool = False,
     options: tuple[str, ...] = (),
     with_savings: bool = False,
+    with_obligations: bool = False,
 ) -> Verdict:
     """Return the verdict about ``design`` in one scenario, or in a ladder of them if None.
 
     Raises DesignError for a design that cannot be translated and ReplayError if the replay at
     full size disagrees with the search. ``with_savings`` also searches the scenario of the verdict
-    without each reduction (:func:`savings`), each time within the limits.
+    without each reduction (:func:`savings`), each time within the limits. ``with_obligations`` lets
+    a solver discharge what the merging of steps rests on in that scenario.
     """
     control = control or Control()
     settings = Settings(reductions, threads, every)
@@ -53,6 +55,10 @@ def check(  # noqa: PLR0913 - the interface of the verb
             problem = Problem(design, verdict.scenario, settings, control)
             search = replace(verdict.search, savings=tuple(savings(problem)))
             verdict = replace(verdict, search=search)
+        if with_obligations:
+            from iopermit.search.obligations import discharged  # imports z3
+
+            verdict = discharged(Problem(design, verdict.scenario, settings, control), verdict)
     return replace(
         verdict,
         options=options,

@@ -56,6 +56,7 @@ def _verdict(value: VerdictValue, search: Searched, ending: Ending | None) -> Ve
         confirmed_full_size=value == "violated",
         memory=result.memory,
         compile_seconds=search.compile_seconds,
+        assumed=tuple(str(a) for a in search.functions.compiled.assumed),
     )
     told = ending if value == "undetermined" or problem.settings.every else None
     return Verdict(

@@ -19,6 +19,10 @@ class Reclaimed:
 
     record: RecordName
 
+    def __str__(self) -> str:
+        """Name the class."""
+        return f"no pointer to a freed {self.record}"
+
 
 Assumption: TypeAlias = Field | Reclaimed
 """A field of heap objects stands for: it is not written while anybody else refers to the object."""

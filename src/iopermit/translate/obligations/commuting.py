@@ -192,6 +192,7 @@ class _Pair:
 
     def claims(self) -> Iterator[tuple[str, Truth]]:
         """Yield what must be impossible, with what is wrong if it is not."""
+        possible = disjunction(*(o.when for o in self.other))  # There is room for what it takes.
         for end in self.first:
             if end.failed:
                 continue  # The search sees the step fail.
@@ -200,7 +201,7 @@ class _Pair:
             watched = self._watched(checker, end.state, after)
             here = conjunction(end.when, watched)
             guard = self._true(checker, _any_free_slot(self.rival.guard), end.state)
-            yield "it disables the rival", conjunction(here, negation(guard))
+            yield "it disables the rival", conjunction(here, possible, negation(guard))
             yield from self._orders(here, after)
 
     def _orders(self, here: Truth, after: list[Outcome]) -> Iterator[tuple[str, Truth]]:

@@ -116,21 +116,18 @@ def _running(model: Model) -> Expr:
 
 def _children(model: Model) -> Expr:
     """Each task before a step with a live child has one, which is an embryo and nobody else's."""
-    kernel = model.kernel
-    if kernel.child is None:
-        return Const(1)
-    forking = [pc for pc, live in model.live.items() if kernel.child in live and pc >= FIRST_STEP]
     of_task: list[tuple[Expr, Expr]] = []
-    for task in range(model.tasks):
-        pc = Load(kernel.task_pc, Const(task))
-        of_task.append(
-            (either(*(equal(pc, known) for known in forking)), Load(kernel.child, Const(task)))
-        )
+    for child in model.kernel.children:
+        forking = [pc for pc, live in model.live.items() if child in live and pc >= FIRST_STEP]
+        for task in range(model.tasks):
+            pc = Load(model.kernel.task_pc, Const(task))
+            forks = either(*(equal(pc, known) for known in forking))
+            of_task.append((forks, Load(child, Const(task))))
     parts: list[Expr] = []
-    for forks, child in of_task:
-        embryo = equal(Load(kernel.task_pc, slot_of(child)), EMBRYO)
-        real = every(differ(child, 0), binary("le", child, Const(model.tasks)))
+    for forks, child_of in of_task:
+        embryo = equal(Load(model.kernel.task_pc, slot_of(child_of)), EMBRYO)
+        real = every(differ(child_of, 0), binary("le", child_of, Const(model.tasks)))
         parts.append(either(negate(forks), every(real, embryo)))
-    for (forks, child), (others, other) in combinations(of_task, 2):
-        parts.append(either(negate(every(forks, others)), differ(child, other)))
+    for (forks, child_of), (others, other) in combinations(of_task, 2):
+        parts.append(either(negate(every(forks, others)), differ(child_of, other)))
     return every(*parts)

@@ -147,12 +147,15 @@ class Rivals:
         It is the last task of all; with two tasks, where that is the rival's, no rival is left.
         """
         kernel = self.kernel
-        if kernel.child is None or kernel.child not in self.model.live.get(step.pc, frozenset()):
+        live = self.model.live.get(step.pc, frozenset())
+        children = [child for child in kernel.children if child in live]
+        if not children:
             return {}
         last = self.model.tasks - 1
         if last <= task:
             return None
-        return {(kernel.child, task): last + 1, (kernel.task_pc, last): EMBRYO}
+        here: dict[Place, int] = {(child, task): last + 1 for child in children}
+        return {**here, (kernel.task_pc, last): EMBRYO}
 
     def _running(self, cpu: int, pc: int) -> dict[Place, int]:
         """Return where task 1 is when it runs on a CPU."""

@@ -42,11 +42,10 @@ class Shape:
 
     def of(self, step: Step, *about: Expr) -> Hashable:
         """Return what two steps share if they are the same but for names."""
-        live = self.model.live.get(step.pc, frozenset())
         return (
             step.context,
             step.preemption_off,
-            self.model.kernel.child in live,
+            self._children(step.pc),
             step.allocation,
             self.body(step.body),
             tuple(self.expression(each) for each in about),
@@ -93,7 +92,7 @@ class Shape:
 
     def _field(self, field: Field) -> Field:
         kernel = self.model.kernel
-        if not field.local or field in (kernel.child, kernel.ports):
+        if not field.local or field in kernel.children or field == kernel.ports:
             return field
         if field not in self._names:
             self._names[field] = replace(field, name=f"variable {len(self._names)}")
@@ -104,5 +103,9 @@ class Shape:
         if target < FIRST_STEP:
             return target
         after = self.model.steps[target]
-        live = self.model.live.get(target, frozenset())
-        return after.preemption_off, self.model.kernel.child in live
+        return after.preemption_off, self._children(target)
+
+    def _children(self, pc: int) -> tuple[Field, ...]:
+        """Return the variables that hold a child before a step."""
+        live = self.model.live.get(pc, frozenset())
+        return tuple(child for child in self.model.kernel.children if child in live)

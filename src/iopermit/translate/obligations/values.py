@@ -5,11 +5,14 @@ A value is a Python number, a bit vector of `BITS` bits, or a truth value of the
 
 from __future__ import annotations
 
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import z3
 
 from iopermit.translate.model.builder import folded
+
+if TYPE_CHECKING:
+    from iopermit.translate.model.nodes import Operator
 
 BITS: Final = 16
 """Bits of a term: masks over slots and all program counters fit."""
@@ -96,7 +99,7 @@ def choice(condition: Truth, yes: Value, no: Value) -> Value:
     return z3.If(condition, bits(yes), bits(no))
 
 
-def operation(name: str, left: Value, right: Value) -> Value:
+def operation(name: Operator, left: Value, right: Value) -> Value:
     """Return the value of an operation of the intermediate form."""
     if isinstance(left, int) and isinstance(right, int):
         return folded(name, left, right) & _MASK
