@@ -170,6 +170,10 @@ UNACCEPTABLE: Final = {
     "a computed argument": "cpu.tss.bitmap.change(ports, turn_on and task.flag)",
     "a variable without a value": "if turn_on:\n    n = 1\ntask.few = n",
     "the end of other ports": "if ports.is_valid(1024):\n    pass",
+    "the variable of a loop behind it": "for i in range(2):\n    pass\ntask.few = i",
+    "the variable of a loop before it": "i = 2\nfor i in range(0):\n    pass",
+    "the variable of a loop, set": "for i in range(2):\n    i = 1",
+    "the variable of a loop in it": "for i in range(2):\n    for i in range(2):\n        pass",
     "recursion": "n = self.ioperm(cpu, task, ports, turn_on)",
     "`or` of numbers": "n = task.few or task.longs\ntask.few = n",
 }

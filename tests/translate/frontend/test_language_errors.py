@@ -128,6 +128,26 @@ REFUSED = {
         "an argument that is computed in the call",
         "task.longs + 1",
     ),
+    "the variable of a loop behind it": (
+        "for i in range(2):\n    pass\ntask.longs = i",
+        "'i', the variable of a loop, is used outside of it",
+        "i",
+    ),
+    "the variable of a loop before it": (
+        "i = 2\nfor i in range(0):\n    pass",
+        "'i', the variable of a loop, is used outside of it",
+        "i = 2",
+    ),
+    "the variable of a loop, set": (
+        "for i in range(2):\n    i = 1",
+        "'i', the variable of a loop, is used outside of it, or assigned",
+        "i = 1",
+    ),
+    "the variable of a loop in it": (
+        "for i in range(2):\n    for i in range(2):\n        pass",
+        "'i', the variable of a loop, is used outside of it, or assigned",
+        "i in range",
+    ),
     "a computed argument of change": (
         "task.map.bitmap.change(ports, turn_on and task.ready)",
         "an argument that is computed in the call",

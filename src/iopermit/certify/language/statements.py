@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from iopermit.certify.errors import UnacceptableError
-from iopermit.certify.language.bulk import BulkSteps
 from iopermit.certify.language.constants import Scope, Value, number
+from iopermit.certify.language.primitives import Primitives
 from iopermit.certify.language.source import Method, find_method
 from iopermit.certify.language.steps import Frame, Point
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from iopermit.certify.state import Batch, Column, Numbers
 
 
-class Code(BulkSteps):
+class Code(Primitives):
     """Interprets the statements of a design's methods, calls in place."""
 
     def hook(
@@ -111,9 +111,9 @@ class Code(BulkSteps):
             case ast.Call(
                 func=ast.Attribute(value=ast.Name(id="self"), attr="allocate"), args=[cls]
             ):
-                self._allocate(node, target, cls, at, then)
+                self.allocate(node, target, cls, at, then)
             case ast.Call(func=ast.Attribute(value=ast.Name(id="self"), attr="next_sequence")):
-                self.emit(node, at, self.assign(target, self._fresh()), then)
+                self.emit(node, at, self.assign(target, self.fresh()), then)
             case _:
                 self.emit(node, at, self.assign(target, self.expressions.value(value)), then)
 
@@ -128,26 +128,11 @@ class Code(BulkSteps):
                 func=ast.Attribute(value=ast.Name(id="self"), attr="refcount_dec_and_test"),
                 args=[held],
             ):
-                self._drop(node.test, held, at, yes, no)
+                self.drop(node.test, held, at, yes, no)
             case _:
                 self.branch(node.test, at, yes, no)
         self.block(node.body, yes, then)
         self.block(node.orelse, no, then)
-
-    def _drop(self, node: ast.AST, held: ast.expr, at: Point, zero: Point, more: Point) -> None:
-        """Drop a reference and test whether it was the last: one atomic operation."""
-        value = self.expressions.value(held)
-        slot = self.expressions.slot(value, ast.unparse(held))
-        count = self.layout[value.target, "refcnt"]
-
-        def run(b: Batch) -> Numbers:
-            where = slot(b, b.rows)
-            left = b.load(count, where, b.rows) - 1
-            b.refuse(left < 0, b.rows, "reference count underflow")
-            b.store(count, where, b.rows, left)
-            return np.where(left == 0, zero.final.number, more.final.number)
-
-        self.step(self.position(node), at, run, zero, more)
 
     def _while(self, node: ast.While, at: Point, then: Point) -> None:
         decided, body = self.expressions.decided(node.test), Point()
@@ -171,6 +156,8 @@ class Code(BulkSteps):
                 limit = self.expressions.value(bound)
             case _:
                 raise self.unacceptable(node, "a loop over something else than range(n)")
+        if not _is_only_the_loops(name, self.frame.scope.method.node):
+            raise self.unacceptable(node, f"another use of {name!r} than in its loop")
         prefix = self.frame.scope.prefix
         index = self.variable(prefix + name, "int")
         end = self.variable(f"{prefix}{name}@{node.lineno}.end", "int")
@@ -273,7 +260,7 @@ class Code(BulkSteps):
             case _ if method is not None:
                 self._call(node, call, method, at, then, None)
             case ast.Call(func=ast.Attribute(value=ast.Name(id="self"), attr="free"), args=[held]):
-                self._free(node, held, at, then)
+                self.free(node, held, at, then)
             case ast.Call(func=ast.Attribute(value=where, attr="load_task_register"), args=[]):
                 cpu = self.expressions.value(where)
                 low = self.layout["cpu", "tr_limit_low"]
@@ -285,54 +272,24 @@ class Code(BulkSteps):
             case _:
                 raise self.unacceptable(node, f"`{ast.unparse(call)}`")
 
-    def _allocate(
-        self, node: ast.stmt, target: ast.expr, cls: ast.expr, at: Point, then: Point
-    ) -> None:
-        record = ast.unparse(cls).rpartition(".")[2]
-        in_use = self.layout.columns.get((record, "in_use"))
-        if in_use is None:
-            raise self.unacceptable(node, f"{record} is no heap class")
-        slots, layout = self.layout.counts[record], self.layout
-        fields = [c for c in layout.columns.values() if c.record == record and c.default]
-        got = Value(lambda b, _r: (b.choice + 1) % (slots + 1), "ref", record)
-        store = self.assign(target, got)
-
-        def do(b: Batch) -> None:
-            if b.choice < slots:
-                b.clear(layout, record, b.choice, b.rows)
-                for column in fields:
-                    b.store(column, b.choice, b.rows, column.default)
-                b.store(in_use, b.choice, b.rows, 1)
-            store(b)
-
-        self.emit(node, at, do, then, f"allocate {record}").allocates = record
-
-    def _free(self, node: ast.stmt, held: ast.expr, at: Point, then: Point) -> None:
-        value, text, layout = self.expressions.value(held), ast.unparse(held), self.layout
-        if (value.target, "in_use") not in layout.columns:
-            raise self.unacceptable(node, f"{text} is no heap object")
-
-        def do(b: Batch) -> None:
-            reference = value.read(b, b.rows)
-            b.refuse(reference == 0, b.rows, f"free of NULL: {text}")
-            self.expressions.check_alive(b, b.rows, value.target, reference - 1, text)
-            b.clear(layout, value.target, reference - 1, b.rows)
-
-        self.emit(node, at, do, then)
-
-    def _fresh(self) -> Value:
-        """Return a sequence number that nothing holds: it is as good as one never handed out."""
-        layout = self.layout
-
-        def read(b: Batch, _r: object) -> Numbers:
-            held = b.table[:, layout.places("counter")]
-            fresh = np.ones(len(held), np.int32)
-            for _ in range(held.shape[1]):
-                fresh += (held == fresh[:, None]).any(axis=1)
-            return fresh
-
-        return Value(read, "counter")
-
 
 def _nothing(_b: Batch) -> None:
     """Do nothing: the caller does not want the value."""
+
+
+def _is_only_the_loops(name: str, method: ast.FunctionDef) -> bool:
+    """Return whether a variable of loops is set by them alone, not by nested ones, and read inside.
+
+    Python would set it again at each turn, and leave it as it was if there is none.
+    """
+
+    def visit(node: ast.AST, *, inside: bool) -> bool:
+        match node:
+            case ast.For(target=ast.Name(id=target)) if target == name:
+                turns = all(visit(part, inside=True) for part in node.body)
+                return turns and not inside and visit(node.iter, inside=False)
+            case ast.Name(id=used) if used == name:
+                return inside and isinstance(node.ctx, ast.Load)
+        return all(visit(child, inside=inside) for child in ast.iter_child_nodes(node))
+
+    return visit(method, inside=False)

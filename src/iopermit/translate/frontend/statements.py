@@ -223,6 +223,13 @@ class Lowering:
                 raise self.steps.error(
                     node, "a loop over something else than range(n)", "for i in range(n):"
                 )
+        misused = _misuse_of(target.id, self.steps.call.scope.method.node)
+        if misused is not None:
+            raise self.steps.error(
+                misused,
+                f"{target.id!r}, the variable of a loop, is used outside of it, or assigned",
+                "another variable",
+            )
         value = self.steps.expressions.value(count)
         prefix = f"{self.steps.call.prefix}{target.id}@{node.lineno}"
         end = self.steps.variable(node, f"{prefix}.end", replace(value.type, low=0))
@@ -315,3 +322,26 @@ class Lowering:
                     f"an unknown operation {ast.unparse(call.func)}()",
                     "a method of the design",
                 )
+
+
+def _misuse_of(name: str, method: ast.FunctionDef) -> ast.Name | None:
+    """Return where a loop's variable is used as what it is not: only the loop sets and reads it.
+
+    Behind the loop it would have its last value, or none if there was no turn; set inside, it would
+    have the next value at the next turn all the same.
+    """
+    loops = [
+        each
+        for each in ast.walk(method)
+        if isinstance(each, ast.For)
+        and isinstance(each.target, ast.Name)
+        and each.target.id == name
+    ]
+    nested = {id(inner) for each in loops for part in each.body for inner in ast.walk(part)}
+    targets = {id(each.target) for each in loops if id(each) not in nested}
+    uses = (n for n in ast.walk(method) if isinstance(n, ast.Name) and n.id == name)
+    for use in uses:
+        reads = isinstance(use.ctx, ast.Load) and id(use) in nested
+        if not reads and id(use) not in targets:
+            return use
+    return None
