@@ -40,6 +40,12 @@ CONSTRUCTS = (
     "self.globals.",
     "Ref[Task] = NULL",
     "while ",
+    "for ",
+    "self.grade(",
+    "= self.settle(",
+    " += 1",
+    " is not NULL and ",
+    "min(",
     "assert ",
 )
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import random
 
     from tools.fuzz_designs.generation.places import Place, Scope
+    from tools.fuzz_designs.generation.vocabulary import Field
 
 BASES: Final = ("IoMapBase.VALID", "IoMapBase.INVALID")
 _TESTED: Final = ("bool", "number", "ref", "sequence", "base", "level", "longs", "refcount")
@@ -17,15 +18,48 @@ _TESTED: Final = ("bool", "number", "ref", "sequence", "base", "level", "longs",
 
 def condition(rng: random.Random, scope: Scope, *, joined: bool = True) -> str:
     """Return a random condition; only one of two joined parts touches shared state."""
-    place = scope.pick(rng, *_TESTED)
     if scope.hook == "ioperm" and rng.random() < 0.1:
         return rng.choice(["turn_on", "not turn_on"])
+    special = _graded(rng, scope) if rng.random() < 0.06 else ""
+    special = special or (_guarded(rng, scope) if joined and rng.random() < 0.2 else "")
+    if special:
+        return special
+    place = scope.pick(rng, *_TESTED)
     if place is None:
         return "cpu.tr_limit_low"
     text = test(rng, scope, place)
     if joined and not place.shared and rng.random() < 0.3:
         return f"{text} {rng.choice(['and', 'or'])} {condition(rng, scope, joined=False)}"
     return text
+
+
+def _guarded(rng: random.Random, scope: Scope) -> str:
+    """Return a test of what is behind a pointer, if anything is; empty if there is no pointer."""
+    pointers = [p for p in scope.places() if p.field.kind == "ref" and not p.shared]
+    if not pointers:
+        return ""
+    place = rng.choice(pointers)
+    inner_scope = scope.with_name(place.text, place.field.target)
+    beyond = [p for p in inner_scope.places_of(place.text) if p.field.kind in {"bool", "number"}]
+    if not beyond:
+        return ""
+    inner = test(rng, scope, rng.choice(beyond))
+    if rng.random() < 0.7:
+        return f"{place.text} is not NULL and {inner}"
+    return f"{place.text} is NULL or {inner}"
+
+
+def graded_field(scope: Scope) -> Field | None:
+    """Return the field that the method ``grade`` is about, if there is any."""
+    fields = [f for f in scope.fields if f.record == "Task" and f.kind in {"bool", "number"}]
+    return next((f for f in fields if f.extra), None)
+
+
+def _graded(rng: random.Random, scope: Scope) -> str:
+    tasks = scope.pointers("Task")
+    if graded_field(scope) is None or not tasks or scope.hook == "grade":
+        return ""
+    return f"self.grade({rng.choice(tasks)}) {rng.choice(['==', '!='])} {rng.randint(0, 2)}"
 
 
 def test(rng: random.Random, scope: Scope, place: Place) -> str:
@@ -58,6 +92,8 @@ def value(rng: random.Random, scope: Scope, place: Place) -> str:
         return other.text
     if field.kind == "bool" and rng.random() < 0.15:
         return condition(rng, scope, joined=False)
+    if field.kind == "number" and rng.random() < 0.25:
+        return _computed(rng, scope, place)
     constants = {
         "bool": ("True", "False"),
         "number": tuple(map(str, range(MOST + 1))),
@@ -65,6 +101,17 @@ def value(rng: random.Random, scope: Scope, place: Place) -> str:
         "base": BASES,
     }
     return rng.choice(constants.get(field.kind, ("0",)))
+
+
+def _computed(rng: random.Random, scope: Scope, place: Place) -> str:
+    """Return a number that is worked out."""
+    number = rng.randrange(MOST + 1)
+    if rng.random() < 0.5:
+        which = condition(rng, scope, joined=False)
+        return f"{number} if {which} else {rng.randrange(MOST + 1)}"
+    if rng.random() < 0.5:
+        return f"min({place.text} + 1, {MOST})"
+    return f"max({place.text}, {number})"
 
 
 def _pointer(rng: random.Random, scope: Scope, place: Place) -> str:

@@ -15,6 +15,7 @@ from tools.fuzz_designs.generation.noise import (
     extra_fields,
     place,
     random_hook,
+    with_helpers,
 )
 from tools.fuzz_designs.generation.perturb import perturb
 from tools.fuzz_designs.generation.shapes import random_shape
@@ -85,6 +86,7 @@ def themed(rng: random.Random) -> Case:
         hook = random_hook(rng, bodies, scenario.events)
         bodies = add_noise(rng, bodies, theme.fields, hook)
     about = ", ".join(["themed", *(f"{f.record}.{f.name}" for f in theme.fields)])
+    bodies = with_helpers(rng, bodies, theme.fields)
     return Case(_text(theme.fields, bodies, about), scenario, about)
 
 
@@ -102,6 +104,7 @@ def bare(rng: random.Random) -> Case:
             bodies = add_noise(rng, bodies, fields, hook)
     bodies = connect(rng, bodies, fields, hooks)
     about = ", ".join(["bare", *(f"{f.record}.{f.name}" for f in fields)])
+    bodies = with_helpers(rng, bodies, fields)
     return Case(_text(fields, bodies, about), scenario, about)
 
 
@@ -119,6 +122,7 @@ def protocol(rng: random.Random) -> Case:
         bodies = add_noise(rng, bodies, fields, random_hook(rng, bodies, scenario.events))
     bodies = connect(rng, bodies, fields, busy_hooks(rng, scenario.events))
     about = ", ".join([*shape.words, *(f"{f.record}.{f.name}" for f in extra)])
+    bodies = with_helpers(rng, bodies, fields)
     return Case(_text(fields, bodies, about, emulated=shape.iopl == "map"), scenario, about)
 
 

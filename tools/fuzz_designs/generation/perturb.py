@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _KEPT: Final = ("is_valid", "privileged", "allocate", "EPERM", "EINVAL", "ENOMEM", "new is NULL")
 """What is not changed: without it a design violates at once, or is refused."""
 
-_CHANGES: Final = ("remove", "swap", "repeat", "unwrap", "wrap", "move", "leave", "leave")
+_CHANGES: Final = ("remove", "swap", "repeat", "unwrap", "wrap", "move", "leave", "leave", "weaken")
 
 
 def perturb(rng: random.Random, bodies: dict[str, Lines]) -> dict[str, Lines]:
@@ -52,8 +52,19 @@ def _change(rng: random.Random, block: list[ast.stmt]) -> None:
             block[at] = ast.With([ast.withitem(call)], [node], lineno=1)
         case "leave" if isinstance(node, ast.With) and len(node.body) > 1:
             _leave(rng, block, at, node)
+        case "weaken":
+            block[at] = _Weaker().visit(node)
         case "move":
             block.insert(rng.choice(places), block.pop(at))
+
+
+class _Weaker(ast.NodeTransformer):
+    """Puts the first operand in the place of the larger of two."""
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        """Replace ``max(a, b)`` by ``a``."""
+        self.generic_visit(node)
+        return node.args[0] if ast.unparse(node.func) == "max" else node
 
 
 def _leave(rng: random.Random, block: list[ast.stmt], at: int, region: ast.With) -> None:

@@ -16,6 +16,8 @@ DECLARATIONS: Final = {
     **{hook.name: hook.declaration for hook in HOOKS.values()},
     "apply": "def apply(self, cpu: Cpu, task: Task) -> None:",
     "load": "def load(self, cpu: Cpu, task: Task) -> None:",
+    "grade": "def grade(self, task: Task) -> int:",
+    "settle": "def settle(self, cpu: Cpu, task: Task) -> int:",
     "map_in_force": "def map_in_force(self, cpu: Cpu) -> IoMapBase:",
     "limit_covers_map": "def limit_covers_map(self, cpu: Cpu) -> bool:",
     "iopl_in_force": "def iopl_in_force(self, cpu: Cpu, task: Task) -> int:",

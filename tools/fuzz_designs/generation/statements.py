@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from tools.fuzz_designs.generation.conditions import condition, test, value
 from tools.fuzz_designs.generation.places import is_heap
 from tools.fuzz_designs.generation.skeleton import block, calm
-from tools.fuzz_designs.generation.vocabulary import ONLY_READ
+from tools.fuzz_designs.generation.vocabulary import MOST, ONLY_READ
 
 if TYPE_CHECKING:
     import random
@@ -48,6 +48,9 @@ class Statements:
             self.publish: 0 if "task" not in scope.names or scope.calm else 2,
             self.take_back: 5,
             self.claim: 1,
+            self.count: 2,
+            self.repeat: 1,
+            self.ask: 1 if {"cpu", "task"} <= scope.names.keys() and scope.hook != "settle" else 0,
             self.wait: 0 if scope.hook in {"switch_to", "bring_up"} else 1,
             self.leave: 1 if scope.hook in {"ioperm", "iopl"} else 0,
         }
@@ -174,6 +177,29 @@ class Statements:
     def claim(self, scope: Scope, _depth: int) -> Lines:
         """Return an assertion."""
         return [f"assert {condition(self.rng, scope)}"]
+
+    def count(self, scope: Scope, _depth: int) -> Lines:
+        """Return a number that goes up or down by one, within its bounds."""
+        place = scope.pick(self.rng, "number", extra=True)
+        if place is None:
+            return []
+        if self.rng.random() < 0.6:
+            return block(f"if {place.text} < {MOST}:", [f"{place.text} += 1"])
+        return block(f"if {place.text} > 0:", [f"{place.text} -= 1"])
+
+    def repeat(self, scope: Scope, depth: int) -> Lines:
+        """Return a counted loop, which may end early."""
+        body = self.store(scope, depth) or self.probe()
+        if self.rng.random() < 0.5:
+            ends = self.rng.choice(["break", "continue"])
+            body += [*block(f"if {condition(self.rng, scope)}:", [ends]), *self.probe()]
+        return block(f"for {scope.fresh_name(self.rng)} in range(2):", body)
+
+    def ask(self, scope: Scope, _depth: int) -> Lines:
+        """Return a call of the method ``settle``, and what depends on its result."""
+        name = scope.fresh_name(self.rng)
+        test = self.rng.choice([f"{name} < 0", f"{name} == -EPERM", f"{name} == 0"])
+        return [f"{name} = self.settle(cpu, task)", *block(f"if {test}:", self.probe())]
 
     def wait(self, scope: Scope, depth: int) -> Lines:
         """Return a loop that something else has to end."""
