@@ -61,6 +61,14 @@ class Small(Design):
         task = number
         return 0
 
+    def ping(self, task) -> int:
+        x = self.pong(task)
+        return x
+
+    def pong(self, task) -> int:
+        x = self.ping(task)
+        return x
+
     def again(self, task) -> int:
         result = self.again(task)
         return result
@@ -92,6 +100,12 @@ REFUSED = {
     "a sum of pointers": ("x = task.map + 1", "only numbers are added", "task.map + 1"),
     "recursion": ("x = self.again(task)", "again() calls itself", "self.again(task)"),
     "too few arguments": ("x = self.one()", "one() takes (number)", "self.one()"),
+    "mutual recursion": ("x = self.ping(task)", "ping() calls itself", "self.ping(task)"),
+    "a parameter that gets a result": (
+        "turn_on = self.one(1)",
+        "the parameter 'turn_on' is assigned",
+        "turn_on = self.one(1)",
+    ),
     "an assigned parameter": ("task = NULL", "the parameter 'task' is assigned", "task"),
     "pointers compared with ==": ("x = task.map == NULL", "pointers are compared with ==", "task"),
     "numbers compared with is": (

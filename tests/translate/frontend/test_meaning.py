@@ -43,7 +43,8 @@ class Small(Design):
             return -EPERM
         return 0
 
-    def iopl(self, cpu, task, level: int) -> int:
+    def iopl(self, cpu, task, wanted: int) -> int:
+        {iopl}
         return -EINVAL
 
     def switch_to(self, cpu, previous, following) -> None:
@@ -92,9 +93,10 @@ HOLDS: Final = {
 }
 
 
-def verdict(file: Path, body: str, longs: int) -> str:
+def verdict(file: Path, body: str, longs: int, iopl: str = "pass") -> str:
     """Put statements into a design; return the verdict about it."""
-    file.write_text(DESIGN.replace("{body}", body.strip()), encoding="utf-8")
+    text = DESIGN.replace("{body}", body.strip()).replace("{iopl}", iopl.strip())
+    file.write_text(text, encoding="utf-8")
     return check(load_design(str(file)), Scenario(1, 1, longs)).verdict
 
 
@@ -108,3 +110,13 @@ def test_crash_is_found(case: str, tmp_path: Path) -> None:
 def test_no_crash_is_invented(case: str, tmp_path: Path) -> None:
     """The search finds no crash where an execution of the statements has none."""
     assert verdict(tmp_path / "small.py", HOLDS[case], 3) == "holds"
+
+
+def test_a_variable_is_not_the_argument_that_is_called_alike(tmp_path: Path) -> None:
+    """iopl(3) succeeds and is granted, though the hook sets a variable `level` of its own."""
+    iopl = """
+        level = 0
+        if level == 0:
+            return 0
+"""
+    assert verdict(tmp_path / "small.py", "pass", 1, iopl) == "violated"

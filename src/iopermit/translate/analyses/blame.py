@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from iopermit.translate.model.nodes import CPU, Const, Field, If, Stmt, Store
+from iopermit.translate.model.nodes import BLAME, CPU, Const, Field, If, Stmt, Store
 
 if TYPE_CHECKING:
     from iopermit.system.site import Site
@@ -18,7 +18,7 @@ def add_blame(model: Model, consulted: frozenset[Field]) -> None:
     for step in model.steps.values():
         if step.site is not None:
             sites.setdefault(step.site, len(sites) + 1)
-    blame = Field("cpu", "blame", len(sites).bit_length(), high=len(sites))
+    blame = Field("cpu", BLAME, len(sites).bit_length(), high=len(sites))
     model.fields.append(blame)
     model.blame = blame
     for step in model.steps.values():

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from iopermit.system.events import EVENTS, Event
 from iopermit.system.events.operations import IOPERM, Effect
-from iopermit.translate.frontend.declare import Declarations, declare
+from iopermit.translate.frontend.declare import Declarations, declare, refuse_reserved_names
 from iopermit.translate.frontend.source import find_method, is_overridden
 from iopermit.translate.frontend.statements import Lowering
 from iopermit.translate.frontend.step_builder import Label, StepBuilder
 from iopermit.translate.model.model import KernelFields, Rule, Step
 from iopermit.translate.model.nodes import (
+    BLAME,
     KERNEL_THREAD,
     TASK,
     USER,
@@ -72,6 +73,7 @@ class EnvironmentBuilder:
             "task", "home", max(1, (scenario.cpus - 1).bit_length()), high=scenario.cpus - 1
         )
         own = [self.pc, self.cpu_pc, self.following, self.granted, self.granted_iopl, self.bad]
+        refuse_reserved_names(design, declared, [*own, self.home, Field("cpu", BLAME, 1)])
         if not scenario.has(Event.MIGRATE):
             own.append(self.home)
         self.declared = Declarations(
@@ -118,6 +120,11 @@ class EnvironmentBuilder:
         variable = joined.field("task", name)
         self.steps.lowered.locals[("task", name)] = variable
         return variable
+
+    def argument(self, name: str, kind: Type) -> Field:
+        """Return the local variable that holds an argument of a task's system call."""
+        self.steps.arguments.add(("task", name))
+        return self.local(name, kind)
 
     def hook(
         self, hook: Hook, arguments: dict[str, Value], result: Field | None = None

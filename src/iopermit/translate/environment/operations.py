@@ -43,7 +43,7 @@ class OperationLowering:
         """Lower ``operation``; none of its events sets one of the flags ``never``."""
         self.builder, self.operation, self._never = builder, operation, never
         self._variables = {
-            name: builder.local(variable_name(operation, name), self._type(kind))
+            name: builder.argument(variable_name(operation, name), self._type(kind))
             for name, kind in operation.arguments
         }
         loads = {name: Load(field, TASK) for name, field in self._variables.items()}

@@ -82,7 +82,7 @@ class Calls:
     def _receiver(self, node: ast.stmt, result: ast.expr | Field | None) -> Field | None:
         """Return the variable that receives the result of a call."""
         if isinstance(result, ast.Name):
-            name = self.steps.call.prefix + result.id
+            name = self.steps.local_name(result)
             known = self.steps.types.get((self.steps.record, name), Type("int", 0, 0))
             return self.steps.variable(node, name, known, result.id)
         if isinstance(result, ast.expr):

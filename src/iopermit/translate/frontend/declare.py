@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import enum
 import inspect
+from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
+from iopermit.system import machine_state
 from iopermit.system.bitmap import Bitmap
 from iopermit.system.records import (
     MAX_REFCOUNT,
     CounterUnit,
     DeclarationError,
     FieldDeclaration,
+    Globals,
     HeapObject,
     LongsUnit,
     Range,
@@ -26,8 +29,18 @@ from iopermit.translate.frontend.source import DesignError
 from iopermit.translate.model.nodes import Field, RecordName
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from iopermit.system.design import Design
     from iopermit.system.scenario import Scenario
+
+
+_BASES: Final[dict[RecordName, type[Record]]] = {
+    "task": machine_state.Task,
+    "cpu": machine_state.Cpu,
+    "tss": machine_state.Tss,
+    "globals": Globals,
+}
 
 
 @dataclass(frozen=True)
@@ -56,21 +69,34 @@ class _Sizes:
 def heap_slots(scenario: Scenario) -> int:
     """Return how many objects of one heap class can be alive at once.
 
-    A task holds at most its map and one more while it replaces it (linux-protocols.md 4.10,
-    ioperm step 3); an execution that needs more is reported, never cut off.
+    A task holds at most its map and one more while ioperm() replaces it; an execution that needs
+    more is reported, never cut off.
     """
     return 2 * scenario.tasks
 
 
 def declare(design: type[Design], scenario: Scenario) -> Declarations:
-    """Return the records of ``design``. Raises :class:`DesignError` for an unknown field type."""
+    """Return the records of ``design``.
+
+    Raises DesignError for a field or a class that the state of a design cannot have.
+    """
     records: dict[RecordName, type[Record]] = {
         "task": design.Task,
         "cpu": design.Cpu,
         "tss": design.Tss,
         "globals": design.Globals,
     }
-    heap = _heap_classes(list(records.values()))
+    for name, base in _BASES.items():
+        _check_inherited(records[name], base)
+    heap: dict[RecordName, type[HeapObject]] = {}
+    for record in records.values():
+        _find_heap_classes(record, heap)
+    for name in heap.keys() & records.keys():
+        raise DesignError(
+            class_site(heap[name]),
+            f"{name!r} is the name of another record",
+            f"class {name}_object:",
+        )
     records |= heap
     counts = {
         "task": scenario.tasks + scenario.cpus,
@@ -93,36 +119,56 @@ def declare(design: type[Design], scenario: Scenario) -> Declarations:
     return Declarations(counts, fields, heap, values, defaults)
 
 
+def refuse_reserved_names(
+    design: type[Design], declared: Declarations, reserved: Iterable[Field]
+) -> None:
+    """Raise DesignError if a design declares a field that the system has, under the same name."""
+    classes = {"task": design.Task, "cpu": design.Cpu, "tss": design.Tss, "globals": design.Globals}
+    classes |= declared.heap
+    taken = Counter((f.record, f.name) for f in (*declared.fields, *reserved))
+    for (record, name), times in taken.items():
+        if times > 1:
+            message = f"the system itself has a field {name!r} of this record"
+            raise DesignError(class_site(classes[record]), message, f"own_{name}: ...")
+
+
 def _number(default: object) -> int:
     if isinstance(default, enum.Enum):
         return int(default.value)
     return int(default) if isinstance(default, int) else 0
 
 
-def _heap_classes(records: list[type[Record]]) -> dict[RecordName, type[HeapObject]]:
-    """Return the heap classes that the records refer to, directly or through one another."""
-    found: dict[RecordName, type[HeapObject]] = {}
-    for record in records:
-        for declaration in _declarations(record):
-            kind = declaration.type
-            if (
-                inspect.isclass(kind)
-                and issubclass(kind, HeapObject)
-                and kind.__name__ not in found
-            ):
-                found[kind.__name__] = kind
-                found |= _heap_classes([kind]) if record is not kind else {}
-    return found
+def _find_heap_classes(record: type[Record], found: dict[RecordName, type[HeapObject]]) -> None:
+    """Add the heap classes that a record refers to, directly or through one another."""
+    for declaration in _declarations(record):
+        kind = declaration.type
+        if inspect.isclass(kind) and issubclass(kind, HeapObject) and kind.__name__ not in found:
+            found[kind.__name__] = kind
+            _find_heap_classes(kind, found)
+
+
+def _check_inherited(record: type[Record], base: type[Record]) -> None:
+    """Refuse another type for a field that the system itself uses."""
+    types = {each.name: (each.type, each.marker) for each in _declarations(record)}
+    for each in _declarations(base):
+        kind = types.get(each.name)
+        if each.marker is None and kind != (each.type, None):
+            raise DesignError(
+                class_site(record),
+                f"the field {each.name!r} of every {base.__name__} is declared with another type",
+                f"another name, or {each.name}: {getattr(each.type, '__name__', each.type)}",
+            )
 
 
 def _declarations(cls: type[Record]) -> tuple[FieldDeclaration, ...]:
     try:
         return declared_fields(cls)
     except (DeclarationError, NameError) as error:
-        raise DesignError(_class_site(cls), str(error), "name: Type = default") from error
+        raise DesignError(class_site(cls), str(error), "name: Type = default") from error
 
 
-def _class_site(cls: type) -> Site:
+def class_site(cls: type) -> Site:
+    """Return where a class of a design is declared."""
     try:
         lines, line = inspect.getsourcelines(cls)
         return Site(inspect.getsourcefile(cls) or "?", line, 0, lines[0].strip(), cls.__name__)
@@ -142,7 +188,7 @@ def _field(
     if kind is bool:
         return Field(record, name, 1, "bool", declared=True, high=1)
     if inspect.isclass(kind) and issubclass(kind, enum.Enum):
-        high = max(int(member.value) for member in kind)
+        high = _highest(kind)
         return Field(record, name, bits(high), "enum", declared=True, high=high)
     if isinstance(marker, Reference) and inspect.isclass(kind):
         target = next(
@@ -155,13 +201,25 @@ def _field(
     limits = _limits(marker, context)
     if kind is int and limits is not None:
         low, high = limits
+        if not low <= _number(declaration.default) <= high:
+            message = f"the default of {name!r} is not among its values, {low} to {high}"
+            raise DesignError(class_site(cls), message, f"{name} = {low}")
         return Field(record, name, bits(high), _kind(marker), low=low, high=high, declared=True)
     raise DesignError(
-        _class_site(cls),
+        class_site(cls),
         f"field {name!r} has the type {kind!r}, which the state of a design cannot have",
         "bool, Longs, Sequence, Refcount, Annotated[int, Range(0, 7)], "
         "an Enum, Bitmap or Ref[Class]",
     )
+
+
+def _highest(kind: type[enum.Enum]) -> int:
+    """Return the highest value of an enumeration. Raises DesignError if they are no numbers."""
+    values = [member.value for member in kind]
+    if not values or not all(isinstance(value, int) and value >= 0 for value in values):
+        remedy = "FIRST = 0, SECOND = 1"
+        raise DesignError(class_site(kind), "the values are not all numbers from 0 on", remedy)
+    return max(map(int, values))
 
 
 def _limits(marker: object, context: _Sizes) -> tuple[int, int] | None:

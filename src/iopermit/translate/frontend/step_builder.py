@@ -78,6 +78,8 @@ class StepBuilder:
         self.expressions = Expressions(design, declarations)
         self.lowered = Lowered()
         self.types: dict[tuple[str, str], Type] = {}
+        self.arguments: set[tuple[str, str]] = set()
+        """The variables that hold the arguments of system calls."""
         self.widening = False
         """Whether the type of a variable that grows becomes twice as large, to come to an end."""
         self.unbounded: Exception | None = None
@@ -184,13 +186,21 @@ class StepBuilder:
 
     def local(self, target: ast.Name, value_type: Type) -> Field:
         """Return the local variable ``target``, making room for values of ``value_type``."""
+        return self.variable(target, self.local_name(target), value_type, target.id)
+
+    def local_name(self, target: ast.Name) -> str:
+        """Return the full name of the local variable ``target``. Raises DesignError for no local.
+
+        A variable of a hook may be called as the system calls an argument, which it is not.
+        """
         if target.id in self.call.scope.names:
             raise self.error(
                 target,
                 f"the parameter {target.id!r} is assigned",
                 "a local variable with a new name",
             )
-        return self.variable(target, self.call.prefix + target.id, value_type, target.id)
+        name = self.call.prefix + target.id
+        return f"{name}'" if (self.record, name) in self.arguments else name
 
     def variable(self, node: ast.AST, name: str, value_type: Type, visible: str = "") -> Field:
         """Return the local variable of that full name; its type grows over several passes."""

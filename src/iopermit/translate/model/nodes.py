@@ -37,6 +37,10 @@ class Field:
     """Whether the design declares it (so that fork's structure copy copies it)."""
 
 
+BLAME = "blame"
+"""The field of a CPU that remembers the last statement that wrote what it consults (blame.py)."""
+
+
 # Expressions: pure, on unsigned integers.
 
 
