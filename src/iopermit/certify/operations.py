@@ -319,7 +319,7 @@ def _free_child(layout: Layout, b: Batch, r: Rows, given: Mapping[str, Numbers])
 
 
 def _report_refusal(_layout: Layout, b: Batch, r: Rows, _given: Mapping[str, Numbers]) -> None:
-    b.refuse(True, r, "loss: a port that the task was granted is finally refused")  # noqa: FBT003
+    b.refuse(True, r, "loss: a port that the task was granted is finally refused")  # noqa: FBT003 - always
 
 
 _EFFECTS: Final = {

@@ -57,7 +57,7 @@ def walk(
     names, directory = components(path)
     ids = more.pop("ids", ROOT)
     assert isinstance(ids, Credentials)
-    request = Walk(purpose, names, ids, directory=directory, **more)  # type: ignore[arg-type]
+    request = Walk(purpose, names, ids, directory=directory, **more)  # type: ignore[arg-type]  # of two kinds
     answer = tree.walk(request)
     if answer.descriptor >= 0:
         os.close(answer.descriptor)

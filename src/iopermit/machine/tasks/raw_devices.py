@@ -70,7 +70,7 @@ class RawDevice(OpenFile):
         )
 
 
-class PortDevice(RawDevice):
+class PortFile(RawDevice):
     """/dev/port: every byte is an access to the port of its offset, whatever the bitmap says."""
 
     def pread(self, size: int, offset: int) -> bytes:
@@ -157,6 +157,6 @@ def raw_devices(machine: Machine) -> dict[str, Node]:
 
     return {
         "mem": device(PhysicalDevice, 1, 0o640, SIZE),
-        "port": device(PortDevice, 4, 0o640, PORTS),
+        "port": device(PortFile, 4, 0o640, PORTS),
         "nvram": device(NvramDevice, 144, 0o600, _NVRAM_SIZE, major=10),
     }

@@ -24,7 +24,12 @@ from iopermit.translate.model.nodes import (
     Mask,
     Select,
 )
-from iopermit.translate.obligations.execution import Execution, Outcome, State, Variables
+from iopermit.translate.obligations.execution import (
+    Execution,
+    SymbolicOutcome,
+    SymbolicState,
+    Variables,
+)
 from iopermit.translate.obligations.premises import premises
 from iopermit.translate.obligations.rivals import Rivals
 from iopermit.translate.obligations.shapes import Shape
@@ -47,7 +52,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Failure:
+class Undischarged:
     """An obligation that is not discharged."""
 
     step: Step
@@ -73,7 +78,7 @@ class Commuting:
         self._touched: dict[Rival, _Touched] = {}
         self._premises = [p.holds for p in premises(self.model)]
 
-    def failures(self) -> Iterator[Failure]:
+    def failures(self) -> Iterator[Undischarged]:
         """Yield the obligations that fail, one for each step and rival."""
         for step in self.model.steps.values():
             if self.merging.condition(step.pc) == NEVER:
@@ -86,7 +91,7 @@ class Commuting:
                         continue
                     what = self._failure(step, placement, rival)
                     if what:
-                        yield Failure(step, rival.name, what)
+                        yield Undischarged(step, rival.name, what)
 
     def _failure(self, step: Step, placement: Placement, rival: Rival) -> str:
         """Return what fails, or nothing; ask once for all pairs that differ in names only."""
@@ -115,7 +120,7 @@ class Commuting:
 
     def _footprint_of_step(self, step: Step, placement: Placement) -> _Touched:
         on = Execution(self.model, placement.context)
-        start = State(Variables(placement.fixed))
+        start = SymbolicState(Variables(placement.fixed))
         on.value(self.merging.condition(step.pc), start)
         on.run(step.body, start)
         on.written.add(_counter_of(self.model, placement.context, of_cpu=step.context == "cpu"))
@@ -124,7 +129,7 @@ class Commuting:
     def _footprint_of_rival(self, rival: Rival) -> _Touched:
         if rival not in self._touched:
             on = Execution(self.model, rival.context)
-            start = State(Variables(rival.fixed))
+            start = SymbolicState(Variables(rival.fixed))
             on.value(rival.guard, start)
             on.run(rival.body, start)
             on.written.add(_counter_of(self.model, rival.context, of_cpu=rival.switches))
@@ -158,7 +163,7 @@ class _Pair:
     def __init__(self, merging: Merging, step: Step, placement: Placement, rival: Rival) -> None:
         self.merging, self.model, self.step, self.rival = merging, merging.model, step, rival
         self.placement = placement
-        self.start = State(Variables({**placement.fixed, **rival.fixed}))
+        self.start = SymbolicState(Variables({**placement.fixed, **rival.fixed}))
         self.mine, self.theirs = (
             Execution(self.model, context) for context in (placement.context, rival.context)
         )
@@ -204,7 +209,7 @@ class _Pair:
             yield "it disables the rival", conjunction(here, possible, negation(guard))
             yield from self._orders(here, after)
 
-    def _orders(self, here: Truth, after: list[Outcome]) -> Iterator[tuple[str, Truth]]:
+    def _orders(self, here: Truth, after: list[SymbolicOutcome]) -> Iterator[tuple[str, Truth]]:
         fine = disjunction(*(o.when for o in after if not o.failed))
         for other in self.other:
             both = conjunction(here, other.when)
@@ -226,7 +231,7 @@ class _Pair:
 
     # Executing.
 
-    def _of_step(self, on: Execution, at: State) -> list[Outcome]:
+    def _of_step(self, on: Execution, at: SymbolicState) -> list[SymbolicOutcome]:
         step = self.step
         outcomes = on.run(step.body, at)
         if step.allocation is not None:
@@ -235,23 +240,23 @@ class _Pair:
         place = _counter_of(self.model, on.context, of_cpu=step.context == "cpu")
         return [self._arrived(o, place) for o in outcomes]
 
-    def _of_rival(self, on: Execution, at: State) -> list[Outcome]:
+    def _of_rival(self, on: Execution, at: SymbolicState) -> list[SymbolicOutcome]:
         place = _counter_of(self.model, on.context, of_cpu=self.rival.switches)
         return [self._arrived(o, place) for o in on.run(self.rival.body, at)]
 
     @staticmethod
-    def _arrived(outcome: Outcome, place: tuple[Field, int]) -> Outcome:
+    def _arrived(outcome: SymbolicOutcome, place: tuple[Field, int]) -> SymbolicOutcome:
         if outcome.target is None:
             return outcome
         return replace(outcome, state=outcome.state.with_values({place: outcome.target}))
 
     @staticmethod
-    def _true(on: Execution, expr: Expr, at: State) -> Truth:
+    def _true(on: Execution, expr: Expr, at: SymbolicState) -> Truth:
         return truth(on.value(expr, at))
 
     # What the search watches.
 
-    def _watched(self, on: Execution, before: State, after: list[Outcome]) -> Truth:
+    def _watched(self, on: Execution, before: SymbolicState, after: list[SymbolicOutcome]) -> Truth:
         """Return that the rival, done second, breaks no assumption: the search would see it."""
         step = self.rival.step
         if step is None:
@@ -271,7 +276,7 @@ class _Pair:
                     kept.append(disjunction(negation(outcome.when), outcome.failed, none))
         return conjunction(*kept)
 
-    def _same(self, left: State, right: State) -> Truth:
+    def _same(self, left: SymbolicState, right: SymbolicState) -> Truth:
         places = left.changed.keys() | right.changed.keys()
         return conjunction(*(alike(left[p], right[p]) for p in places))
 

@@ -85,7 +85,7 @@ class Variables:
 
 
 @dataclass(frozen=True)
-class State:
+class SymbolicState:
     """An arbitrary state with some values changed."""
 
     variables: Variables
@@ -96,9 +96,9 @@ class State:
         known = self.changed.get(place)
         return self.variables[place] if known is None else known
 
-    def with_values(self, values: Mapping[Place, Value]) -> State:
+    def with_values(self, values: Mapping[Place, Value]) -> SymbolicState:
         """Return the state with further values changed."""
-        return State(self.variables, {**self.changed, **values})
+        return SymbolicState(self.variables, {**self.changed, **values})
 
 
 @dataclass(frozen=True)
@@ -122,11 +122,11 @@ class Context:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SymbolicOutcome:
     """One way in which a body ends: under a condition, with a state, at a target or failed."""
 
     when: Truth
-    state: State
+    state: SymbolicState
     target: int | None = None
     failed: bool = False
 
@@ -151,17 +151,19 @@ class Execution:
         self.heap_writes: list[HeapWrite] = []
         self._when: Truth = True
 
-    def run(self, body: tuple[Stmt, ...], state: State) -> list[Outcome]:
+    def run(self, body: tuple[Stmt, ...], state: SymbolicState) -> list[SymbolicOutcome]:
         """Return every way in which the body can end."""
         return [
-            o for o in self._run(body, Outcome(when=True, state=state), {}) if o.when is not False
+            o
+            for o in self._run(body, SymbolicOutcome(when=True, state=state), {})
+            if o.when is not False
         ]
 
     # Statements.
 
     def _run(
-        self, body: tuple[Stmt, ...], at: Outcome, temps: dict[Temp, Value]
-    ) -> Iterator[Outcome]:
+        self, body: tuple[Stmt, ...], at: SymbolicOutcome, temps: dict[Temp, Value]
+    ) -> Iterator[SymbolicOutcome]:
         for number, statement in enumerate(body):
             match statement:
                 case Goto(target):
@@ -185,7 +187,9 @@ class Execution:
                     at = replace(at, state=self._effect(statement, at.state, temps))
         yield at
 
-    def _effect(self, statement: Stmt, state: State, temps: dict[Temp, Value]) -> State:
+    def _effect(
+        self, statement: Stmt, state: SymbolicState, temps: dict[Temp, Value]
+    ) -> SymbolicState:
         match statement:
             case Let(temp, value):
                 temps[temp] = self.value(value, state, temps)
@@ -206,11 +210,11 @@ class Execution:
         self,
         taken: Truth,
         branches: tuple[tuple[Stmt, ...], tuple[Stmt, ...]],
-        state: State,
+        state: SymbolicState,
         temps: dict[Temp, Value],
-    ) -> State:
+    ) -> SymbolicState:
         """Execute both branches, neither of which ends the step, and join what comes of them."""
-        ends: list[tuple[State, dict[Temp, Value]]] = []
+        ends: list[tuple[SymbolicState, dict[Temp, Value]]] = []
         outer = self._when
         for branch, when in zip(branches, (taken, negation(taken)), strict=True):
             after, known = state, dict(temps)
@@ -226,7 +230,7 @@ class Execution:
         return state.with_values({p: choice(taken, yes[p], no[p]) for p in places})
 
     def _stored(
-        self, declared: Field, slot: Value, value: Value, state: State
+        self, declared: Field, slot: Value, value: Value, state: SymbolicState
     ) -> dict[Place, Value]:
         found = {}
         if declared.record in self.model.heap:
@@ -240,7 +244,7 @@ class Execution:
     # Expressions.
 
     def value(  # noqa: PLR0911 - one per kind of expression
-        self, expr: Expr, state: State, temps: Mapping[Temp, Value] | None = None
+        self, expr: Expr, state: SymbolicState, temps: Mapping[Temp, Value] | None = None
     ) -> Value:
         """Return the value of an expression in a state."""
         temps = temps or {}
@@ -268,7 +272,7 @@ class Execution:
     def _slots(self, record: RecordName, slot: Value) -> range | tuple[int, ...]:
         return (slot,) if isinstance(slot, int) else range(self.model.counts[record])
 
-    def _load(self, declared: Field, slot: Value, state: State) -> Value:
+    def _load(self, declared: Field, slot: Value, state: SymbolicState) -> Value:
         value: Value = 0
         for number in self._slots(declared.record, slot):
             self.read.add((declared, number))
@@ -283,7 +287,7 @@ class Execution:
                     self.read.add((declared, slot))
                     yield declared, slot
 
-    def _mask(self, what: str, record: RecordName, state: State) -> Value:
+    def _mask(self, what: str, record: RecordName, state: SymbolicState) -> Value:
         if what == "counters":
             return self.context.held_numbers()
         slots = self.model.tasks if record == "task" else self.model.counts[record]
@@ -302,19 +306,19 @@ class Execution:
             total = operation("or", total, part)
         return total
 
-    def _is_free(self, record: RecordName, slot: int, state: State) -> Truth:
+    def _is_free(self, record: RecordName, slot: int, state: SymbolicState) -> Truth:
         task = record == "task"
         declared = self.model.kernel.task_pc if task else self.model.field(record, "in_use")
         self.read.add((declared, slot))
         return alike(state[declared, slot], FREE if task else 0)
 
-    def _unshared(self, expr: Unshared, state: State, temps: Mapping[Temp, Value]) -> Value:
+    def _unshared(self, expr: Unshared, state: SymbolicState, temps: Mapping[Temp, Value]) -> Value:
         reference = self.value(expr.reference, state, temps)
         owners = [self.value(owner, state, temps) for owner in expr.owners]
         return choice(self.is_unshared(expr.record, reference, owners, state), 1, 0)
 
     def is_unshared(
-        self, record: RecordName, reference: Value, owners: list[Value], state: State
+        self, record: RecordName, reference: Value, owners: list[Value], state: SymbolicState
     ) -> Truth:
         """Return whether nothing but the owners refers to an object."""
         apart: list[Truth] = []

@@ -9,7 +9,7 @@ import z3
 from iopermit.translate.model.evaluation import Evaluation
 from iopermit.translate.model.initial_state import initial_values
 from iopermit.translate.model.nodes import KERNEL_THREAD, USER, Expr, Stmt
-from iopermit.translate.obligations.execution import Context, Execution, State, Variables
+from iopermit.translate.obligations.execution import Context, Execution, SymbolicState, Variables
 from iopermit.translate.obligations.premises import premises
 from iopermit.translate.obligations.values import conjunction, negation, truth
 
@@ -64,7 +64,7 @@ def _broken(
 ) -> list[str]:
     """Return the premises that do not hold after a step, though all held before."""
     on = Execution(model, Context(0, 0, "own"))
-    start = State(Variables(fixed))
+    start = SymbolicState(Variables(fixed))
     switching = any(field == model.kernel.cpu_pc for field, _ in fixed) and not any(
         field == model.kernel.task_pc for field, _ in fixed
     )
