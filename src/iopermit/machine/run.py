@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import os
 import signal
 import socket
@@ -99,10 +100,13 @@ def _in_two_processes(
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()
+    # The collector of the child leaves alone what is here already, so that it stays shared.
+    gc.freeze()
     child = os.fork()
     if child == 0:
         ours.close()
         _be_the_emulator(theirs, first, command, options, outputs)
+    gc.unfreeze()
     theirs.close()
     os.close(first.descriptor)
     with ours:

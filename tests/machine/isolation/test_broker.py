@@ -14,9 +14,9 @@ import pytest
 from tests.support.machine.public import public_folder
 
 from iopermit.machine.credentials import Credentials
-from iopermit.machine.isolation import messages
 from iopermit.machine.isolation.broker import Broker, HostFiles
 from iopermit.machine.isolation.host_walk import HostTree
+from iopermit.machine.isolation.messages import Connection
 from iopermit.machine.isolation.policy import Policy
 from iopermit.machine.isolation.walks import Walk, WalkPurpose
 
@@ -69,11 +69,12 @@ def test_a_malformed_request_is_refused(request_: dict[str, Any]) -> None:
              "links": 40, "ids": [0, 0]}  # fmt: skip
     with serving() as (connection, _):
         changed = whole | request_ if request_ and "walk" not in request_ else request_
-        messages.send(connection, changed)
-        answer, descriptor = messages.receive(connection)
+        end = Connection(connection)
+        end.send(changed)
+        answer, descriptor = end.receive_with_descriptor()
         assert (answer["error"], descriptor) == (errno.EINVAL, -1)
-        messages.send(connection, whole)
-        answer, descriptor = messages.receive(connection)
+        end.send(whole)
+        answer, descriptor = end.receive_with_descriptor()
         assert answer["error"] == 0
         os.close(descriptor)
 

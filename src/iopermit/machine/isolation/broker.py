@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from iopermit.machine.credentials import Credentials
 from iopermit.machine.file_status import FileStatus
-from iopermit.machine.isolation import messages
+from iopermit.machine.isolation.messages import Connection, ConnectionEndedError
 from iopermit.machine.isolation.walks import Answer, Walk, WalkPurpose
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class HostFiles:
 
     def __init__(self, connection: socket.socket) -> None:
         """Ask the broker at the other end of `connection`."""
-        self._connection = connection
+        self._connection = Connection(connection)
 
     def walk(self, walk: Walk) -> Answer:
         """Let the broker walk. The caller closes the descriptor of the answer."""
@@ -47,17 +47,17 @@ class HostFiles:
             "links": walk.links,
             "ids": [ids.euid, ids.egid, *ids.groups],
         }
-        messages.send(self._connection, request)
-        message, descriptor = messages.receive(self._connection)
+        self._connection.send(request)
+        message, descriptor = self._connection.receive_with_descriptor()
         return _unpack(message, descriptor)
 
     def keep(self, message: dict[str, Any]) -> None:
         """Send a part of what is to be kept of the files in memory."""
-        messages.send(self._connection, {"keep": message})
+        self._connection.send({"keep": message})
 
     def report(self, report: dict[str, Any]) -> None:
         """Tell the broker's process how the run ended."""
-        messages.send(self._connection, {"report": report})
+        self._connection.send({"report": report})
 
 
 class Broker:
@@ -73,7 +73,8 @@ class Broker:
             connection: to the emulator.
             exporter: takes what is to be kept of the files in memory.
         """
-        self._tree, self._connection, self._exporter = tree, connection, exporter
+        self._tree, self._exporter = tree, exporter
+        self._connection = Connection(connection, _LONGEST_REQUEST)
         self.not_kept = ""
         """Why something could not be kept; "" if all is well."""
 
@@ -86,10 +87,8 @@ class Broker:
         while True:
             try:
                 if until is not None:
-                    self._connection.settimeout(max(until - time.monotonic(), 0.001))
-                message, descriptor = messages.receive(self._connection, _LONGEST_REQUEST)
-                if descriptor >= 0:
-                    os.close(descriptor)
+                    self._connection.socket.settimeout(max(until - time.monotonic(), 0.001))
+                message = self._connection.receive()
                 report = message.get("report")
                 if isinstance(report, dict):
                     return report
@@ -97,7 +96,7 @@ class Broker:
                     self._keep(message["keep"])
                 else:
                     self._answer(message)
-            except messages.ConnectionEndedError:
+            except ConnectionEndedError:
                 return None
 
     def _keep(self, part: dict[str, Any]) -> None:
@@ -116,7 +115,7 @@ class Broker:
         except (KeyError, TypeError, ValueError, IndexError):
             answer = Answer(errno.EINVAL)
         try:
-            messages.send(self._connection, _pack(answer), answer.descriptor)
+            self._connection.send(_pack(answer), answer.descriptor)
         finally:
             if answer.descriptor >= 0:
                 os.close(answer.descriptor)
