@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from iopermit.engine.ending import TooFewLongs
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from iopermit.engine.ending import Ending
     from iopermit.engine.trace import TraceStep, Violation
     from iopermit.system.scenario import Scenario
@@ -58,6 +60,19 @@ class SearchStatistics:
     compile_seconds: float = 0.0
     savings: tuple[Saving, ...] = ()
     """What each reduction saved, if that was asked."""
+
+    @classmethod
+    def of_saved(cls, figures: Mapping[str, Any]) -> SearchStatistics:
+        """Return the figures of a verdict that was saved as JSON, and replayed now."""
+        return cls(
+            figures["states"],
+            figures["transitions"],
+            figures["depth"],
+            figures["seconds"],
+            figures["exhausted"],
+            confirmed_full_size=True,
+        )
+
     assumed: tuple[str, ...] = ()
     """What the merging of steps assumed of objects on the heap, and no step broke."""
     obligations: Obligations | None = None

@@ -94,7 +94,7 @@ def replay_tree(tree: LoadedTree, saved: Mapping[str, Any], scenario: Scenario) 
     Raises:
         ReplayError: the schedule is damaged, or no longer shows the violation.
     """
-    kernel, figures = saved["kernel"], saved["search"]
+    kernel = saved["kernel"]
     try:
         schedule = [Scheduled.from_saved(one) for one in kernel["schedule"]]
         points = SchedulingPoints.from_saved(kernel["points"])
@@ -104,14 +104,6 @@ def replay_tree(tree: LoadedTree, saved: Mapping[str, Any], scenario: Scenario) 
     wanted = saved["violation"]["message"]
     if replay.violation is None or replay.violation.message != wanted:
         raise ReplayError(f"the schedule no longer shows: {wanted}")
-    statistics = SearchStatistics(
-        figures["states"],
-        figures["transitions"],
-        figures["depth"],
-        figures["seconds"],
-        figures["exhausted"],
-        confirmed_full_size=True,
-    )
     subject = replace(
         tree.subject,
         bounds=tuple(kernel.get("bounds", ())),
@@ -125,7 +117,7 @@ def replay_tree(tree: LoadedTree, saved: Mapping[str, Any], scenario: Scenario) 
         "",
         replay.violation,
         replay.trace,
-        statistics,
+        SearchStatistics.of_saved(saved["search"]),
         design_file=tree.subject.tree,
         kernel=subject,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from iopermit.engine.errors import ReplayError
 from iopermit.engine.verdict import SearchStatistics, Verdict
@@ -12,6 +12,10 @@ from iopermit.system.crash import HeapExhaustedError
 from iopermit.system.events import event_named
 from iopermit.system.execution import Action
 from iopermit.system.scenario import Scenario
+
+if TYPE_CHECKING:
+    from iopermit.engine.trace import Replay
+    from iopermit.system.design import Design
 
 
 def replay(saved: dict[str, Any]) -> Verdict:
@@ -23,43 +27,42 @@ def replay(saved: dict[str, Any]) -> Verdict:
     from iopermit.translate.frontend.load import load_design  # imports every design
 
     design = load_design(saved["design"]["name"], tuple(saved["design"]["options"]))
-    bounds = saved["scenario"]
-    events = frozenset(event_named(name) for name in bounds["events"])
-    scenario = Scenario(
-        bounds["cpus"],
-        bounds["tasks"],
-        bounds["longs"],
-        events,
-        garbage=bounds.get("garbage", True),
+    scenario, wanted = _scenario(saved["scenario"]), saved["violation"]
+    found = _executed(design, scenario, saved["trace"], wanted["message"])
+    assert found.violation is not None  # what was looked for
+    return Verdict(
+        saved["subject"],
+        scenario,
+        "violated",
+        "",
+        replace(found.violation, needs_privilege=wanted.get("needs_privilege")),
+        found.trace,
+        SearchStatistics.of_saved(saved["search"]),
+        design_file=saved["design"]["file"],
+        options=tuple(saved["design"]["options"]),
+        also=tuple(replay(other) for other in saved["also"]),
     )
-    actions = [(_action(step), int(step["label"])) for step in saved["trace"]]
-    wanted = saved["violation"]
+
+
+def _executed(
+    design: type[Design], scenario: Scenario, trace: list[dict[str, Any]], message: str
+) -> Replay:
+    """Execute a saved schedule and require its violation, with the ports that were named."""
+    actions = [(_action(step), int(step["label"])) for step in trace]
     for concretion in concretions(design, scenario):
         try:
             result = record(design, scenario, actions, concretion)
         except (ValueError, StopIteration, HeapExhaustedError, KeyError, IndexError):
             continue
-        if result.violation is not None and result.violation.message == wanted["message"]:
-            figures = saved["search"]
-            statistics = SearchStatistics(
-                figures["states"], figures["transitions"], figures["depth"], figures["seconds"],
-                figures["exhausted"], confirmed_full_size=True,
-            )  # fmt: skip
-            violation = replace(result.violation, needs_privilege=wanted.get("needs_privilege"))
-            return Verdict(
-                saved["subject"],
-                scenario,
-                "violated",
-                "",
-                violation,
-                result.trace,
-                statistics,
-                design_file=saved["design"]["file"],
-                options=tuple(saved["design"]["options"]),
-                also=tuple(replay(other) for other in saved["also"]),
-            )
-    message = f"the schedule no longer shows: {wanted['message']}"
-    raise ReplayError(message)
+        if result.violation is not None and result.violation.message == message:
+            return result
+    raise ReplayError(f"the schedule no longer shows: {message}")
+
+
+def _scenario(saved: dict[str, Any]) -> Scenario:
+    events = frozenset(event_named(name) for name in saved["events"])
+    bounds = (saved["cpus"], saved["tasks"], saved["longs"])
+    return Scenario(*bounds, events, garbage=saved.get("garbage", True))
 
 
 def _action(step: dict[str, Any]) -> Action:
