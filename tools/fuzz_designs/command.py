@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tools.fuzz_designs.generation.generate import generate
+from tools.fuzz_designs.judging.crosschecks import CHECKS
 from tools.fuzz_designs.judging.finding import describe, smaller, write
 from tools.fuzz_designs.judging.judge import Judge
 from tools.fuzz_designs.ledger import FOLDER, Ledger, summary, totals, version
@@ -23,21 +24,26 @@ if TYPE_CHECKING:
     from tools.fuzz_designs.generation.case import Case
     from tools.fuzz_designs.judging.outcome import Finding, Outcome
 
-_SPIN_EVERY: Final = 10
-"""Spin takes seconds for each design."""
+_SLOW_EVERY: Final = 10
+"""Spin and z3 take seconds for each design."""
 
 
-def judged(index: int, *, seed: int, spin_every: int) -> Outcome:
+def judged(index: int, *, seed: int, slow_every: int) -> Outcome:
     """Return what all checkers say about one design of a seed."""
-    spin = spin_every > 0 and index % spin_every == 0
-    return Judge(generate(seed, index), index, spin=spin).judge()
+    names = [check.name for check in CHECKS if check.slow]
+    slow = [
+        name
+        for place, name in enumerate(names)
+        if slow_every > 0 and index % slow_every == place * slow_every // len(names)
+    ]
+    return Judge(generate(seed, index), index, slow).judge()
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Judge what is missing, shrink what is new, and say what it all adds up to."""
     ledger = Ledger.read(FOLDER / "ledger.jsonl", arguments.seed, version())
     missing = ledger.missing(arguments.number)
-    work = functools.partial(judged, seed=arguments.seed, spin_every=arguments.spin_every)
+    work = functools.partial(judged, seed=arguments.seed, slow_every=arguments.slow_every)
     shown: set[tuple[str, str]] = set()
     for outcome in outcomes(work, missing, arguments.jobs, arguments.seconds):
         ledger.add(outcome)
@@ -69,7 +75,7 @@ def report(arguments: argparse.Namespace, outcome: Outcome, finding: Finding) ->
 
 def searched(seed: int, outcome: Outcome) -> Case:
     """Return the case of an outcome, in the scenario that was small enough."""
-    judge = Judge(generate(seed, outcome.index), outcome.index, spin=False)
+    judge = Judge(generate(seed, outcome.index), outcome.index)
     judge.reduce()
     return judge.case
 
@@ -82,7 +88,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--seconds", type=float, default=float("inf"), help="of this portion")
     parser.add_argument("--shrink", type=float, default=60.0, help="seconds for each finding")
-    parser.add_argument("--spin-every", type=int, default=_SPIN_EVERY, help="0: never")
+    parser.add_argument("--slow-every", type=int, default=_SLOW_EVERY, help="0: never")
     parser.add_argument("--findings", default=str(FOLDER / "findings.md"))
     parser.add_argument("--show", type=int, help="only print the design of this number")
     arguments = parser.parse_args()

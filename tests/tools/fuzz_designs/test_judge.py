@@ -60,23 +60,23 @@ def test_all_agree_about_a_design_that_holds_and_one_that_leaks(
 ) -> None:
     """Every checker is asked, Spin too, and none disagrees."""
     require("spin")
-    outcome = Judge(case(leaks=leaks), 0, spin=True).judge()
+    outcome = Judge(case(leaks=leaks), 0, ["spin", "obligations"]).judge()
     assert (outcome.verdict, outcome.findings) == (verdict, [])
     asked = {"all", "all but symmetry", "symmetry", "merging", "dead", "threads"}
-    assert asked | {"walk", "replay", "certificate", "spin"} <= set(outcome.checks)
+    assert asked | {"walk", "replay", "certificate", "spin", "obligations"} <= set(outcome.checks)
 
 
 @pytest.mark.usefixtures("forgetful")
 def test_a_reduction_that_forgets_is_noticed_where_the_design_leaks() -> None:
     """The verdict with the one wrong reduction is another, and it alone is named."""
-    outcome = Judge(case(leaks=True), 0, spin=False).judge()
+    outcome = Judge(case(leaks=True), 0).judge()
     assert [f.key for f in outcome.findings] == [("verdict", "dead")]
 
 
 @pytest.mark.usefixtures("forgetful")
 def test_a_reduction_that_forgets_is_noticed_where_the_design_holds() -> None:
     """Steps that are never executed with the reduction are noticed without any violation."""
-    outcome = Judge(case(), 0, spin=False).judge()
+    outcome = Judge(case(), 0).judge()
     assert [f.key for f in outcome.findings] == [("reached", "dead")]
     assert "task.has_map = True" in outcome.findings[0].text
 
@@ -97,28 +97,28 @@ def test_a_disagreement_is_shrunk_and_written_down() -> None:
 def test_what_is_no_design_is_refused() -> None:
     """A case that the language refuses is counted as refused, not as a disagreement."""
     source = case().source.replace("return 0", "return [p for p in range(3)]")
-    outcome = Judge(Case(source, SCENARIO, ""), 0, spin=False).judge()
+    outcome = Judge(Case(source, SCENARIO, ""), 0).judge()
     assert (outcome.verdict, outcome.findings) == ("refused", [])
     assert outcome.note
 
 
 def test_an_import_that_raises_is_no_internal_error() -> None:
     """A design file that cannot be imported is refused as well."""
-    outcome = Judge(Case("raise ValueError\n", SCENARIO, ""), 0, spin=False).judge()
+    outcome = Judge(Case("raise ValueError\n", SCENARIO, ""), 0).judge()
     assert (outcome.verdict, outcome.findings) == ("refused", [])
 
 
 def test_a_large_scenario_is_made_smaller() -> None:
     """Where a limit would end the search, events are left out until it is exhausted."""
     large = replace(case(), scenario=Scenario(2, 3, 2))
-    judge = Judge(large, 0, spin=False)
+    judge = Judge(large, 0)
     judge.reduce()
     assert judge.case.scenario.events < large.scenario.events
 
 
 def test_generated_designs_can_be_judged() -> None:
     """Random designs get a verdict, and nothing ends in a traceback of the judge itself."""
-    outcomes = [Judge(generate(11, index), index, spin=False).judge() for index in range(4)]
+    outcomes = [Judge(generate(11, index), index).judge() for index in range(4)]
     assert {o.verdict for o in outcomes} <= {"holds", "violated", "undetermined", "refused"}
     assert any(o.checks for o in outcomes)
 

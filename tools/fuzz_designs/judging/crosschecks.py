@@ -18,7 +18,10 @@ from iopermit.engine.errors import ReplayError
 from iopermit.search.certificate import header_of
 from iopermit.search.counterexample.confirmation import confirm
 from iopermit.search.counterexample.counterexamples import counterexample
-from iopermit.translate.analyses.reductions import COUNTERS, SYMMETRY
+from iopermit.translate.analyses.merging import Merging
+from iopermit.translate.analyses.reductions import COUNTERS, MERGING, SYMMETRY
+from iopermit.translate.obligations.commuting import Commuting
+from iopermit.translate.obligations.induction import broken_premises
 from iopermit.translate.promela.export import export
 
 if TYPE_CHECKING:
@@ -43,6 +46,8 @@ class Check:
 
     name: str
     run: Callable[[Searches, Made, random.Random], str]
+    slow: bool = False
+    """Whether it takes seconds, so that only some designs are given to it."""
 
 
 def walk(searches: Searches, plain: Made, rng: random.Random) -> str:
@@ -103,10 +108,22 @@ def certified(searches: Searches, plain: Made, rng: random.Random) -> str:
     return f"{name}: refuted: {result.refutation}" if result.refutation else ""
 
 
+def undischarged(searches: Searches, plain: Made, _rng: random.Random) -> str:
+    """Let z3 discharge what the merging of the design's steps rests on."""
+    made = searches.made.get(MERGING.name)
+    if plain.verdict != "holds" or made is None:
+        return ""
+    merging = Merging(searches.model, frozenset(made.native.compiled.assumed))
+    failed = [str(failure) for failure in Commuting(merging).failures()]
+    failed += broken_premises(searches.model, searches.scenario)
+    return "; ".join(failed)
+
+
 CHECKS: Final = (
     Check("walk", walk),
     Check("replay", replay),
     Check("certificate", certified),
-    Check("spin", ask_spin),
+    Check("spin", ask_spin, slow=True),
+    Check("obligations", undischarged, slow=True),
 )
 """In the order in which they are asked."""

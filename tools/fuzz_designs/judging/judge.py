@@ -21,7 +21,7 @@ from iopermit.translate.frontend.load import load_design
 from iopermit.translate.frontend.source import DesignError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from tools.fuzz_designs.generation.case import Case
 
@@ -34,9 +34,9 @@ _ATTEMPTS: Final = 4
 class Judge:
     """Judges one case."""
 
-    def __init__(self, case: Case, index: int, *, spin: bool) -> None:
-        """Prepare; ``spin`` says whether Spin is asked, which takes seconds."""
-        self.case, self.spin = case, spin
+    def __init__(self, case: Case, index: int, slow: Collection[str] = ()) -> None:
+        """Prepare; ``slow`` names the checkers that are asked though they take seconds."""
+        self.case, self.slow = case, slow
         self.outcome = Outcome(index, case.about)
 
     def judge(self) -> Outcome:
@@ -74,7 +74,7 @@ class Judge:
         if plain.exhausted:
             self._threads(searches)
         for check in crosschecks.CHECKS:
-            if check.name == "spin" and not self.spin:
+            if check.slow and check.name not in self.slow:
                 continue
             try:
                 text = check.run(searches, plain, random.Random(self.outcome.index))
