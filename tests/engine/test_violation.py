@@ -23,6 +23,14 @@ def test_the_only_task_that_was_granted_leaked_ports_is_named() -> None:
         assert nobody.message == "task B may use ports 8-15, which it was not granted"
 
 
+def test_a_gain_without_privilege_is_told_as_such() -> None:
+    """The message names the ports and the privilege, whoever else was granted them."""
+    found = Finding("leak", 0, 0, ((8, 15),), granted=((1, 1),), without_privilege=True)
+    gained = violation_of(found, [(1, PORTS)], None)
+    assert gained.message == "task A gained ports 8-15 without CAP_SYS_RAWIO"
+    assert (gained.owner, gained.without_privilege) == ("", True)
+
+
 def test_a_loss_has_no_owner() -> None:
     """That another task has the ports too does not matter for one that lost them."""
     lost = violation_of(Finding("loss", 0, 1, ((8, 8),), granted=((8, 8),)), [(1, PORTS)], None)

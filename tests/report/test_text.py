@@ -81,6 +81,17 @@ def test_privilege_is_told(needed: bool, line: str) -> None:
     assert line in texts(report(changed)).splitlines()
 
 
+def test_a_gain_without_privilege_tells_what_was_granted_before() -> None:
+    """What the CPU allows at that moment is not what is wrong, so it is not told."""
+    verdict = review_story()
+    assert verdict.violation is not None
+    gain = replace(verdict.violation, without_privilege=True, granted=((8, 9),))
+    text = texts(report(replace(verdict, violation=gain)))
+    assert "had no CAP_SYS_RAWIO when it made the call" in text
+    assert "granted  8-9" in text
+    assert "the CPU now allows" not in text
+
+
 def test_unexamined_privilege_is_not_mentioned() -> None:
     """Without an examination nothing is said about the privilege."""
     verdict = review_story()

@@ -80,7 +80,7 @@ class Layout:
 
     def __init__(self, design: type[Design], scenario: Scenario) -> None:
         """Declare what the design declares, and what the environment remembers."""
-        self.scenario = scenario
+        self.design, self.scenario = design, scenario
         records: dict[str, type[Record]] = {
             "globals": design.Globals, "cpu": design.Cpu, "tss": design.Tss, "task": design.Task,
         }  # fmt: skip

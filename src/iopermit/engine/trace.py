@@ -124,6 +124,8 @@ class Violation:
     """The design statement that let it happen."""
     needs_privilege: bool | None = None
     """Whether the task that gains ports needs CAP_SYS_RAWIO at some time; None if not examined."""
+    without_privilege: bool = False
+    """Whether it is that a call granted the ports to a task without CAP_SYS_RAWIO."""
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,8 @@ def violation_of(
     """
     if found.kind == "garbage" or found.task is None or found.cpu is None:
         return Violation("garbage", "", 0, (), (), (), "", _garbage(found), site)
-    owner = _owner(found, granted) if found.kind == "leak" else ""
+    another = found.kind == "leak" and not found.without_privilege
+    owner = _owner(found, granted) if another else ""
     return Violation(
         found.kind,
         task_name(found.task),
@@ -45,6 +46,7 @@ def violation_of(
         owner,
         _ports(found, owner),
         site,
+        without_privilege=found.without_privilege,
     )
 
 
@@ -57,6 +59,8 @@ def _garbage(found: Finding) -> str:
 
 def _ports(found: Finding, owner: str) -> str:
     name, ports = task_name(found.task), arch.format_ranges(found.ports)
+    if found.without_privilege:
+        return f"task {name} gained ports {ports} without CAP_SYS_RAWIO"
     if found.kind == "loss":
         return f"task {name} may not use ports {ports}, which it was granted"
     only = f"only task {owner} was granted" if owner else "it was not granted"

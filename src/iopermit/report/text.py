@@ -101,6 +101,11 @@ def _wrong(violation: Violation) -> Iterator[str]:
     """Yield what the state after the last step is like."""
     task = violation.task
     match violation.kind:
+        case "leak" if violation.without_privilege:
+            yield (
+                f"{task} had no CAP_SYS_RAWIO when it made the call, before which it was granted  "
+                f"{format_ranges(violation.granted)}"
+            )
         case "leak" | "loss":
             yield (
                 f"the CPU now allows {task}  {format_ranges(violation.allowed)};  "

@@ -57,6 +57,10 @@ class Design:
     """Whether kernel code can be preempted at all."""
     iopl_survives_exec: ClassVar[bool] = True
     """Whether the permissions of iopl(2) outlive execve(2); if not, the hook execve ends them."""
+    ioperm_needs_privilege: ClassVar[bool] = True
+    """Whether only a task that has CAP_SYS_RAWIO may gain ports by ioperm(2)."""
+    iopl_needs_privilege: ClassVar[bool] = True
+    """Whether only a task that has CAP_SYS_RAWIO may gain ports by iopl(2)."""
     layout: ClassVar[TssLayout]
     """Where the maps are in the TSS."""
 

@@ -50,6 +50,22 @@ class Grants:
         """For each port whether the task may use it."""
         return np.ones(PORTS, np.bool_) if self.iopl == arch.MAX_PRIVILEGE_LEVEL else self.ports
 
+    def gained_ports(self, ports: PortRange) -> NDArray[np.bool_]:
+        """Return which ports of a range ioperm(2) has not granted yet, whatever the level is."""
+        gained = np.zeros(PORTS, np.bool_)
+        part = slice(ports.first, ports.first + ports.count)
+        gained[part] = ~self.ports[part]
+        return gained
+
+    def gained_by_level(self, level: int) -> NDArray[np.bool_]:
+        """Return which ports an I/O privilege level opens that the task does not have already.
+
+        If ioperm(2) has granted all of them, the level that opens them again is a gain of all.
+        """
+        if level != arch.MAX_PRIVILEGE_LEVEL or self.iopl == level:
+            return np.zeros(PORTS, np.bool_)
+        return ~self.ports if not self.ports.all() else self.ports.copy()
+
     def change(self, ports: PortRange, turn_on: bool) -> None:
         """Grant or revoke a range."""
         self.ports[ports.first : ports.first + ports.count] = turn_on
@@ -100,6 +116,16 @@ class Thread(ExecutionContext):
         """Whether the task is before a step of kernel code that can be preempted."""
         off = self.interrupts_off or any(p.preemption_off for p in self.positions)
         return self.mode is Mode.KERNEL and not off
+
+
+@dataclass(frozen=True, eq=False)
+class Gain:
+    """Ports that a call granted to a task that had no CAP_SYS_RAWIO."""
+
+    thread: Thread
+    ports: NDArray[np.bool_]
+    granted: NDArray[np.bool_]
+    """What the task was granted before the call."""
 
 
 @dataclass(eq=False, kw_only=True)

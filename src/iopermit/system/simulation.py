@@ -11,7 +11,15 @@ from iopermit.system.concretion import Concretion
 from iopermit.system.crash import HeapExhaustedError, KernelCrash, NullDereference, crash_of
 from iopermit.system.design import Design
 from iopermit.system.events import EVENTS, Event, entries
-from iopermit.system.execution import Action, ExecutionContext, Mode, Processor, ThisCpu, Thread
+from iopermit.system.execution import (
+    Action,
+    ExecutionContext,
+    Gain,
+    Mode,
+    Processor,
+    ThisCpu,
+    Thread,
+)
 from iopermit.system.heap import Pool, checked, heap_classes, new_record, referenced_records
 from iopermit.system.options import with_options
 from iopermit.system.position import Stepper, Steps
@@ -75,6 +83,8 @@ class System:
         }
         self.refused: Thread | None = None
         """The task that was finally refused a granted port."""
+        self.gain: Gain | None = None
+        """What a task was granted without the privilege for it."""
         self._stepper = stepper
         self._choice: int | None = None
         self._sequence = 0
@@ -152,6 +162,11 @@ class System:
     def report_refusal(self, thread: Thread) -> None:
         """Note that a granted port was finally refused."""
         self.refused = thread
+
+    def judge_gain(self, thread: Thread, gained: NDArray[np.bool_]) -> None:
+        """Note ports that a task gains by a call though it has no CAP_SYS_RAWIO."""
+        if self.gain is None and not thread.record.privileged and np.any(gained):
+            self.gain = Gain(thread, gained, thread.grants.allowed.copy())
 
     def _is_lost(self, pool: Pool, slot: int) -> bool:
         """Return whether no field refers to an object in use.

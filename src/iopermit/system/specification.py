@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from iopermit import arch
 from iopermit.arch.lazy import np
 from iopermit.system.events.hooks import GENERAL_PROTECTION
-from iopermit.system.execution import Mode, Processor, Thread
+from iopermit.system.execution import Gain, Mode, Processor, Thread
 from iopermit.system.simulation import System
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ class Finding:
         allowed: the ports that the processor allows it.
         granted: the ports that the task was granted.
         unreachable: class and slot of the object that is garbage, if they are known.
+        without_privilege: whether the leak is that a call granted `ports` to a task without
+            CAP_SYS_RAWIO; `granted` is then what it was granted before.
     """
 
     kind: Kind
@@ -42,6 +44,7 @@ class Finding:
     allowed: Ranges = ()
     granted: Ranges = ()
     unreachable: tuple[str, int] | None = None
+    without_privilege: bool = False
 
 
 def allowed_ports(system: System, processor: Processor, thread: Thread) -> NDArray[np.bool_]:
@@ -63,6 +66,8 @@ def finding(system: System) -> Finding | None:
     handler of #GP: there the loss is a refusal that the handler did not repair. In a scenario
     with an unprivileged task, leaks to privileged tasks do not count.
     """
+    if system.gain is not None:
+        return _without_privilege(system, system.gain)
     if system.refused is not None:
         thread = system.refused
         return _loss(system, system.processors[thread.cpu], thread)
@@ -83,6 +88,20 @@ def _of_user_code(system: System, processor: Processor, thread: Thread) -> Findi
     if np.any(granted & ~allowed) and not system.has_hook(GENERAL_PROTECTION.name):
         return _finding("loss", processor, thread, allowed)
     return None
+
+
+def _without_privilege(system: System, gain: Gain) -> Finding:
+    thread = gain.thread
+    allowed = allowed_ports(system, system.processors[thread.cpu], thread)
+    return Finding(
+        "leak",
+        thread.index,
+        thread.cpu,
+        tuple(arch.as_ranges(gain.ports)),
+        allowed=tuple(arch.as_ranges(allowed)),
+        granted=tuple(arch.as_ranges(gain.granted)),
+        without_privilege=True,
+    )
 
 
 def _loss(system: System, processor: Processor, thread: Thread) -> Finding:

@@ -95,6 +95,11 @@ REFUSED = {
         "a second access to shared state in one step",
         "task.map.sequence",
     ),
+    "a privilege that a hook gives": (
+        "task.privileged = True",
+        "'privileged' is no field of the design's own",
+        "task.privileged",
+    ),
     "a pointer in a number": ("task.longs = task.map", "a ref is assigned", "task.longs"),
     "a variable of two types": ("x = 1\nx = task.map", "gets values of different types", "x"),
     "a sum of pointers": ("x = task.map + 1", "only numbers are added", "task.map + 1"),

@@ -83,6 +83,7 @@ class TraceRecorder:
         self.trace: list[TraceStep] = []
         self.violation: Violation | None = None
         self._last_writer: dict[int, Site | None] = {}
+        self._last_executed: dict[str, Site] = {}
 
     def apply(self, action: Action, label: int) -> None:
         """Execute one step and note what it did."""
@@ -96,6 +97,8 @@ class TraceRecorder:
         self.trace.append(step)
         if step.before != step.after and step.source is not None:
             self._last_writer[action.cpu] = step.source
+        if step.source is not None and not step.following:
+            self._last_executed[step.task] = step.source
         if crash is None:
             self.check(step.source)
         else:
@@ -182,6 +185,8 @@ class TraceRecorder:
         if found is None:
             return
         blamed = site if found.cpu is None else self._last_writer.get(found.cpu) or site
+        if found.without_privilege and found.task is not None:
+            blamed = self._last_executed.get(self._name(found.task))
         threads = self.system.threads[: self.system.scenario.tasks]
         alive = ((t.index, t.grants.allowed) for t in threads if t.mode is not Mode.FREE)
         self.violation = violation_of(found, alive, blamed)

@@ -7,7 +7,7 @@ which the specification's grants follow the result.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Protocol, assert_never
+from typing import TYPE_CHECKING, Any, Final, Protocol, assert_never
 
 from iopermit.system.design import Design
 from iopermit.system.events import hooks
@@ -30,6 +30,10 @@ from iopermit.system.events.operations import (
 from iopermit.system.execution import ExecutionContext, Mode, Processor, Thread
 from iopermit.system.heap import copy_fields
 from iopermit.system.position import CallFrame, Position, Steps
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 RETURN_TO_USER: Final = Position("return to user mode: interrupts off")
 
@@ -62,6 +66,9 @@ class Kernel(Protocol):
 
     def report_refusal(self, thread: Thread) -> None:
         """Note that a granted port was finally refused."""
+
+    def judge_gain(self, thread: Thread, gained: NDArray[np.bool_]) -> None:
+        """Note that a call is about to grant a task ports that it did not have by such a call."""
 
 
 def perform(kernel: Kernel, thread: Thread, operation: Operation, values: Values) -> Steps:
@@ -156,11 +163,15 @@ def _holds(kernel: Kernel, thread: Thread, condition: Condition, values: Values)
 # What each effect does.
 
 
-def _grant_ports(_: Kernel, thread: Thread, values: Values) -> None:
+def _grant_ports(kernel: Kernel, thread: Thread, values: Values) -> None:
+    if values["turn_on"] and kernel.design.ioperm_needs_privilege:
+        kernel.judge_gain(thread, thread.grants.gained_ports(values["ports"]))
     thread.grants.change(values["ports"], values["turn_on"])
 
 
-def _grant_level(_: Kernel, thread: Thread, values: Values) -> None:
+def _grant_level(kernel: Kernel, thread: Thread, values: Values) -> None:
+    if kernel.design.iopl_needs_privilege:
+        kernel.judge_gain(thread, thread.grants.gained_by_level(values["level"]))
     thread.grants.iopl = values["level"]
 
 

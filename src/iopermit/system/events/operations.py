@@ -21,9 +21,14 @@ class Effect(enum.Enum):
     """Something that changes beside what hooks do; it takes no step of its own."""
 
     GRANT_PORTS = enum.auto()
-    """The task is granted `ports`, or loses them, as `turn_on` says."""
+    """The task is granted `ports`, or loses them, as `turn_on` says.
+
+    To gain one without CAP_SYS_RAWIO is a leak, unless the design says that its kernel has no
+    such rule (`Design.ioperm_needs_privilege`)."""
     GRANT_LEVEL = enum.auto()
-    """The task is granted the I/O privilege level `level`, instead of the one it had."""
+    """The task is granted the I/O privilege level `level`, instead of the one it had.
+
+    For a gain the same holds as for ports (`Design.iopl_needs_privilege`)."""
     REVOKE_LEVEL = enum.auto()
     """The task is granted level 0."""
     REVOKE_ALL = enum.auto()

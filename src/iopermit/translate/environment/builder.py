@@ -14,6 +14,7 @@ from iopermit.translate.model.model import KernelFields, Rule, Step
 from iopermit.translate.model.nodes import (
     BLAME,
     KERNEL_THREAD,
+    LEAK,
     TASK,
     USER,
     Const,
@@ -68,7 +69,7 @@ class EnvironmentBuilder:
         )
         self.granted = Field("task", "granted", longs, "bitmap", high=(1 << longs) - 1)
         self.granted_iopl = Field("task", "granted_iopl", 1, "bool", high=1)
-        self.bad = Field("globals", "bad", 2, high=3)
+        self.bad = Field("globals", "bad", 3, high=LEAK)
         self.home = Field(
             "task", "home", max(1, (scenario.cpus - 1).bit_length()), high=scenario.cpus - 1
         )

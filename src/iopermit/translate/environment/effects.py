@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Final
 
 from iopermit.system.events import Event
 from iopermit.system.events.operations import Effect
-from iopermit.translate.model.builder import binary, const, equal
+from iopermit.translate.model.builder import binary, const, differ, equal, every, negate
 from iopermit.translate.model.nodes import (
     CPU,
     EMBRYO,
     KERNEL_THREAD,
+    LEAK,
     LOSS,
     TASK,
+    Check,
     Clear,
     Const,
     Expr,
@@ -40,11 +42,22 @@ def effect(builder: EnvironmentBuilder, which: Effect, operands: Operands) -> li
 def _grant_ports(builder: EnvironmentBuilder, operands: Operands) -> list[Stmt]:
     both = binary("or", Load(builder.granted, TASK), operands["ports"])
     granted = Select(operands["turn_on"], both, binary("sub", both, operands["ports"]))
-    return [Store(builder.granted, TASK, granted)]
+    gained = every(operands["turn_on"], differ(both, Load(builder.granted, TASK)))
+    judged = _judged(builder, gained) if builder.design.ioperm_needs_privilege else []
+    return [*judged, Store(builder.granted, TASK, granted)]
 
 
 def _grant_level(builder: EnvironmentBuilder, operands: Operands) -> list[Stmt]:
-    return [Store(builder.granted_iopl, TASK, equal(operands["level"], 3))]
+    opens = equal(operands["level"], 3)
+    gained = every(opens, negate(Load(builder.granted_iopl, TASK)))
+    judged = _judged(builder, gained) if builder.design.iopl_needs_privilege else []
+    return [*judged, Store(builder.granted_iopl, TASK, opens)]
+
+
+def _judged(builder: EnvironmentBuilder, gained: Expr) -> list[Stmt]:
+    """Return the check that a task which gains ports by a call has the privilege for it."""
+    bad = every(gained, negate(Load(builder.privileged, TASK)))
+    return [Check(bad, "ports are gained without CAP_SYS_RAWIO", LEAK)]
 
 
 def _revoke_level(builder: EnvironmentBuilder, _: Operands) -> list[Stmt]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import itertools
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from iopermit.translate.frontend.expressions import Expressions
 from iopermit.translate.frontend.types import Type, Value, field_type
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 Label = int
 """Names a step until the steps are numbered."""
+
+_KEPT_BY_SYSTEM: Final = frozenset({"privileged", "kernel_thread"})
+"""Fields of every task that tell the specification what it is: a design may only read them."""
 
 _FIRST_LABEL = 1000
 """Labels are above every pc that is no step."""
@@ -163,6 +166,12 @@ class StepBuilder:
         if not isinstance(read.expr, Load) or read.expr.field.local:
             raise self.error(target, "this cannot be assigned", "a field, or a local variable")
         assigned, slot = read.expr.field, read.expr.index
+        if assigned.record == "task" and assigned.name in _KEPT_BY_SYSTEM:
+            raise self.error(
+                target,
+                f"{assigned.name!r} is no field of the design's own: it says what a task is",
+                "a field with another name",
+            )
         if field_type(assigned).join(value.type) is None or assigned.kind == "bitmap":
             raise self.error(
                 node,

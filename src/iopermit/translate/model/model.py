@@ -112,7 +112,7 @@ class KernelFields:
     granted_iopl: Field
     """Whether a task was granted IOPL 3."""
     bad: Field
-    """The verdict of a step that failed, up to LOSS."""
+    """The verdict of a step that failed, up to LEAK."""
     home: Field | None = None
     """The CPU that a task stays on, in scenarios without migration."""
     ports: Field | None = None

@@ -151,7 +151,7 @@ class Store:
 
 NO_VIOLATION, CRASH, NO_ROOM, LOSS, LEAK, GARBAGE = range(6)
 VERDICTS = ("none", "crash", "no-room", "loss", "leak", "garbage")
-"""Names of the values of ``verdict``. A step can find those up to LOSS, which fit into two bits."""
+"""Names of the values of ``verdict``. A step can find those up to LEAK."""
 VIOLATIONS = frozenset(VERDICTS) - {"none", "no-room"}
 """What the specification forbids. That the model has no room for an object says nothing."""
 

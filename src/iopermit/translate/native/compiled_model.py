@@ -183,14 +183,19 @@ class NativeModel:
     def _with_blame(
         self, builder: llvm.IRBuilder, state: LlvmValue, details: LlvmValue, verdict: LlvmValue
     ) -> LlvmValue:
-        """Add the number of the blamed statement, for a leak or loss, times VERDICT_SPAN."""
+        """Add the number of the blamed statement, for a leak or loss, times VERDICT_SPAN.
+
+        For a leak without longs, which a call without the privilege is, no CPU is to blame.
+        """
         if self.model.blame is None:
             return verdict
         code = StatementCode(self.model, self.packing, builder, state)
         cpu = builder.load(builder.gep(details, [number(0)]), typ=I64)
         blame = code.get("cpu", cpu, code.place(self.model.blame))
+        longs = builder.load(builder.gep(details, [number(1)]), typ=I64)
+        leak = builder.icmp_unsigned("==", verdict, number(LEAK))
         ports = builder.or_(
-            builder.icmp_unsigned("==", verdict, number(LEAK)),
+            builder.and_(leak, builder.icmp_unsigned("!=", longs, number(0))),
             builder.icmp_unsigned("==", verdict, number(LOSS)),
         )
         span = builder.mul(builder.select(ports, blame, number(0)), number(VERDICT_SPAN))
