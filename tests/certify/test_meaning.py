@@ -147,6 +147,10 @@ HOLDS: Final = {
         "assert n == 2, 'the last turn'\nfor i in range(n):\n    n = i\n    break\n"
         "assert n == 0, 'the first turn'\nwhile task.few < 3:\n    task.few += 1\ntask.few = 0"
     ),
+    "few real longs": (
+        "n = max(task.longs, 1)\ntask.longs = n\ncpu.tss.bitmap.fill(2)\n"
+        "n = task.map.extent(at_least=1)\ntask.longs = 1 if n > 1 else n"
+    ),
     "a test of constants": "if self.TEN > 3:\n    pass\nelse:\n    assert False, 'reached'",
     "fresh numbers": (
         f"{_ALLOCATED}block.sequence = self.next_sequence()\nnumber = self.next_sequence()\n"
@@ -174,6 +178,13 @@ UNACCEPTABLE: Final = {
     "the variable of a loop before it": "i = 2\nfor i in range(0):\n    pass",
     "the variable of a loop, set": "for i in range(2):\n    i = 1",
     "the variable of a loop in it": "for i in range(2):\n    for i in range(2):\n        pass",
+    "more real longs than the scenario has": "cpu.tss.bitmap.fill(16)",
+    "real longs in an expression": "cpu.tss.bitmap.fill(min(task.longs, 16))",
+    "real longs that are compared": "if task.longs < 16:\n    pass",
+    "real longs in a variable": "n = 16\ncpu.tss.bitmap.fill(n)",
+    "real longs in one of two": "n = 16 if turn_on else task.longs\ntask.longs = n",
+    "real longs at least": "n = task.map.extent(at_least=3)\ntask.longs = n",
+    "real longs in a field": "task.longs = 3",
     "recursion": "n = self.ioperm(cpu, task, ports, turn_on)",
     "`or` of numbers": "n = task.few or task.longs\ntask.few = n",
 }

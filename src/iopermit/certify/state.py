@@ -56,7 +56,7 @@ class Column:
     record: str
     name: str
     kind: str
-    """bool, int, enum, result, counter, bitmap or ref."""
+    """bool, int, longs, enum, result, counter, bitmap or ref."""
     target: str = ""
     """The record that a reference refers to."""
     low: int = 0
@@ -135,7 +135,7 @@ class Layout:
             case Reference():
                 column.kind, column.target = "ref", self._record_of(cls)
             case LongsUnit():
-                column.high = self.scenario.longs
+                column.kind, column.high = "longs", self.scenario.longs
             case RefcountUnit():
                 column.high = MAX_REFCOUNT
             case Range(low, high):

@@ -4,7 +4,7 @@ The rules, in this checker's own words. The first step finds out where the maps 
 longs there are; both stay as they are found, in registers. Only the own CPU's TSS and the own
 task's record need no register: `cpu` is the CPU that the task is on at each moment. Each further
 step handles one long, lowest first, and is a crash if a map on the heap was freed meanwhile. No
-longs: no further step. A plain number counts real longs, of which a scenario has at most its own.
+longs: no further step. A plain number counts real longs, and a scenario must have as many.
 """
 
 from __future__ import annotations
@@ -106,13 +106,15 @@ class BulkSteps(Steps):
     ) -> None:
         """Interpret ``x = bitmap.extent()``: the longs up to the last one that allows ports."""
         given = [*call.args, *(k.value for k in call.keywords if k.arg == "at_least")]
-        least = self.expressions.value(given[0]).constant if given else 0
+        lowest = self.expressions.value(given[0]) if given else number(0)
+        self.expressions.number_kind(call, lowest, Value(lowest.read, "longs"))
+        least = lowest.constant
         if least is None or len(given) > 1 or len(call.keywords) + len(call.args) > len(given):
             raise self.unacceptable(node, f"`{ast.unparse(call)}`")
         begin: list[Callable[[Batch], None]] = []
         where = self._map(node, bitmap, "of", begin)
-        last = self.variable(f"{self._prefix(node)}.last", "int")
-        begin.append(self.set_variable(last, number(min(least, self.layout.scenario.longs))))
+        last = self.variable(f"{self._prefix(node)}.last", "longs")
+        begin.append(self.set_variable(last, number(least)))
 
         def long(b: Batch, i: Numbers) -> None:
             allows = where.bit(b, i) == 0
@@ -120,7 +122,7 @@ class BulkSteps(Steps):
 
         everything = number(self.layout.scenario.longs)
         with self.later() as used:
-            store = self.assign(target, Value(lambda b, _r: b.get(last), "int"))
+            store = self.assign(target, Value(lambda b, _r: b.get(last), "longs"))
             stored = self.writes
         self._longs(
             node, (begin, everything), [where], long, at, then, used | {last}, (store, stored)
@@ -135,9 +137,8 @@ class BulkSteps(Steps):
         if not longs:
             return number(most)
         value = self.expressions.value(longs[0])
-        if value.kind != "int":
-            raise self.unacceptable(longs[0], "a number of longs")
-        return value if value.constant is None else number(min(value.constant, most))
+        self.expressions.number_kind(longs[0], value, Value(value.read, "longs"))
+        return value
 
     def _map(
         self, node: ast.stmt, bitmap: ast.expr, register: str, begin: list[Callable[[Batch], None]]

@@ -23,7 +23,7 @@ class Value:
 
     read: Read
     kind: str
-    """bool, int, enum, result (an error number), counter, ports, bitmap or ref."""
+    """bool, int, longs (how many), enum, result (an error number), counter, ports, bitmap, ref."""
     target: str = ""
     """The record that a reference refers to; empty: NULL."""
     constant: int | None = None

@@ -33,7 +33,7 @@ _COMPARISONS: Final[dict[type[ast.cmpop], Any]] = {
     ast.Gt: operator.gt,
     ast.GtE: operator.ge,
 }
-_NUMBERS: Final = frozenset({"bool", "int", "result"})
+_NUMBERS: Final = frozenset({"bool", "int", "longs", "result"})
 
 
 class Expressions(Constants):
@@ -177,6 +177,8 @@ class Expressions(Constants):
         condition = self.truth(node.test)
         yes, no = self.value(node.body), self.value(node.orelse)
         kind, target = self.join(node, (yes.kind, yes.target), (no.kind, no.target))
+        if kind == "longs":
+            self.number_kind(node, yes, no)
 
         def read(b: Batch, r: Rows) -> Numbers:
             chosen = _flags(condition(b, r), r) != 0
@@ -196,8 +198,9 @@ class Expressions(Constants):
             return max(one, other)
         if one[0] == other[0] and "" in (one[1], other[1]):
             return one[0], one[1] or other[1]
-        if {one[0], other[0]} == {"int", "result"}:
-            return "result", ""
+        for wider in ("result", "longs"):
+            if {one[0], other[0]} == {"int", wider}:
+                return wider, ""
         if one != other:
             raise self.unacceptable(node or ast.Pass(), "something is of two kinds")
         return one
@@ -206,6 +209,9 @@ class Expressions(Constants):
         left, right = self.value(node.left), self.value(node.comparators[0])
         kinds = {left.kind, right.kind}
         zero = 0 in (left.constant, right.constant)
+        if "longs" in kinds:
+            self.number_kind(node, left, right)
+            kinds = {"int"}
         if len(kinds) > 1 and not (
             kinds <= {"int", "result"} or (kinds == {"counter", "int"} and zero)
         ):
@@ -220,10 +226,9 @@ class Expressions(Constants):
 
     def _sum(self, node: ast.BinOp) -> Value:
         left, right = self.value(node.left), self.value(node.right)
-        if (left.kind, right.kind) != ("int", "int"):
-            raise self.unacceptable(node, "a sum of something that is no number")
+        kind = self.number_kind(node, left, right)
         if isinstance(node.op, ast.Add):
-            return Value(lambda b, r: left.read(b, r) + right.read(b, r), "int")
+            return Value(lambda b, r: left.read(b, r) + right.read(b, r), kind)
         text = ast.unparse(node)
 
         def subtract(b: Batch, r: Rows) -> Numbers:
@@ -231,15 +236,36 @@ class Expressions(Constants):
             b.refuse(np.less(result, 0), r, f"{text} is negative")
             return result
 
-        return Value(subtract, "int")
+        return Value(subtract, kind)
+
+    def number_kind(self, node: ast.AST, *values: Value) -> str:
+        """Return the kind of a number made of numbers.
+
+        A plain number that goes with numbers of longs counts real ones. A scenario that has fewer
+        longs could not tell it from all of them.
+        """
+        kinds = {value.kind for value in values}
+        if not kinds <= {"int", "longs"}:
+            raise self.unacceptable(node, "arithmetic with something that is no number")
+        if "longs" not in kinds:
+            return "int"
+        longs = self.layout.scenario.longs
+        plain = [value.constant for value in values if value.kind == "int"]
+        if None in plain:
+            raise self.unacceptable(node, "a plain number is used as a number of longs")
+        real = max((each for each in plain if each is not None), default=0)
+        if real > longs:
+            message = f"{real} longs are named, of which a scenario with {longs} has too few"
+            raise self.unacceptable(node, message)
+        return "longs"
 
     def _call(self, node: ast.Call) -> Value:
         match node:
             case ast.Call(func=ast.Name(id="max" | "min" as which), args=[a, b], keywords=[]):
                 one, other = self.value(a), self.value(b)
-                if (one.kind, other.kind) == ("int", "int"):
-                    pick = np.maximum if which == "max" else np.minimum
-                    return Value(lambda b, r: pick(one.read(b, r), other.read(b, r)), "int")
+                kind = self.number_kind(node, one, other)
+                pick = np.maximum if which == "max" else np.minimum
+                return Value(lambda b, r: pick(one.read(b, r), other.read(b, r)), kind)
             case ast.Call(func=ast.Attribute(value=ports, attr="is_valid"), args=end, keywords=[]):
                 value = self.value(ports)
                 known = [getattr(self.constant(each), "constant", None) for each in end]

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from iopermit.certify.language.constants import Value
 from iopermit.certify.language.expressions import Expressions
 from iopermit.certify.state import Batch, Column, Layout, Numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from iopermit.certify.language.constants import Scope, Value
+    from iopermit.certify.language.constants import Scope
     from iopermit.system.design import Design
 
 Position = tuple[tuple[tuple[str, int, int], ...], str]
@@ -158,6 +159,7 @@ class Steps:
 
     def set_variable(self, column: Column, value: Value) -> Callable[[Batch], None]:
         """Return what assigns a variable."""
+        self._check_longs(column, value)
         self.writes.add(column)
 
         def do(b: Batch) -> None:
@@ -171,6 +173,12 @@ class Steps:
 
         return do
 
+    def _check_longs(self, column: Column, value: Value) -> None:
+        """Refuse a plain number that is kept as a number of longs, if it is too large for one."""
+        if column.kind == "longs":
+            of_longs = Value(value.read, "longs")
+            self.expressions.number_kind(self.frame.scope.method.node, value, of_longs)
+
     def assign(self, target: ast.expr, value: Value) -> Callable[[Batch], None]:
         """Return what assigns a variable or field."""
         scope = self.frame.scope
@@ -182,6 +190,7 @@ class Steps:
         if place is None or not isinstance(target, ast.Attribute):
             raise self.unacceptable(target, f"`{ast.unparse(target)}` is assigned")
         column, slot = place
+        self._check_longs(column, value)
         zero = value.constant == 0 and column.kind == "counter"
         if not zero:
             kind = self.expressions.join(
