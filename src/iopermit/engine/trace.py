@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 Ranges = tuple[tuple[int, int], ...]
 """Port ranges as (first, last), both included."""
 
+ViolationKind = Literal["leak", "loss", "crash", "garbage", "rule"]
+"""`rule`: kernel code breaks a rule that no state shows: a wrong result, a call that is missing."""
+
 
 class SelectedMap(enum.StrEnum):
     """What the I/O map base of a TSS selects. The value is its name in JSON."""
@@ -107,7 +110,7 @@ class TraceStep:
 class Violation:
     """How the specification is violated."""
 
-    kind: Literal["leak", "loss", "crash", "garbage"]
+    kind: ViolationKind
     task: str
     cpu: int
     ports: Ranges

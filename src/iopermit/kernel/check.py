@@ -13,12 +13,20 @@ from typing import TYPE_CHECKING, Any
 from iopermit.engine.control import Control
 from iopermit.engine.errors import ReplayError
 from iopermit.engine.verdict import SearchStatistics, Verdict
+from iopermit.kernel.conformance.tree_rules import conformance_of
 from iopermit.kernel.execution.scheduling_points import SchedulingPoints
 from iopermit.kernel.search.counterexample import Scheduled, TreeCounterexample, counterexample_of
 from iopermit.kernel.search.parallel import started
 from iopermit.kernel.search.replay import ScheduleReplayer
 from iopermit.kernel.search.tree_search import TreeSearch
-from iopermit.kernel.verdict import exhausted_too, verdict_of, with_coverage
+from iopermit.kernel.verdict import (
+    exhausted_too,
+    verdict_of,
+    verdict_of_rules,
+    with_coverage,
+    with_doubts,
+    with_unchecked,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,6 +52,12 @@ def check_tree(
         ReplayError: the violation does not show when its schedule is executed again.
     """
     control = control or Control()
+    conformance = conformance_of(
+        tree.image, tree.lines, (*tree.built.objects, *tree.built.callers), tree.suspects
+    )
+    rules = conformance.replay
+    if rules is not None and conformance.is_final:
+        return verdict_of_rules(tree, scenarios[0], rules)
     quiet = replace(control, progress=None)
     first, *others = scenarios
     waiting = [functools.partial(_check_once, tree, scenario, quiet) for scenario in others]
@@ -56,7 +70,11 @@ def check_tree(
             exhausted.append(verdict)
             verdict, more = result()
             executed |= more
-    return exhausted_too(with_coverage(verdict, tree, executed), exhausted)
+    if rules is not None and verdict.verdict != "violated":
+        return verdict_of_rules(tree, scenarios[0], rules)
+    executed |= conformance.executed
+    verdict = with_coverage(with_doubts(verdict, tree, executed, conformance.doubt), tree, executed)
+    return exhausted_too(with_unchecked(verdict, conformance), exhausted)
 
 
 def _check_once(tree: LoadedTree, scenario: Scenario, control: Control) -> tuple[Verdict, Executed]:
@@ -95,6 +113,8 @@ def replay_tree(tree: LoadedTree, saved: Mapping[str, Any], scenario: Scenario) 
         ReplayError: the schedule is damaged, or no longer shows the violation.
     """
     kernel = saved["kernel"]
+    if not kernel["schedule"]:
+        return _rules_again(tree, saved, scenario)
     try:
         schedule = [Scheduled.from_saved(one) for one in kernel["schedule"]]
         points = SchedulingPoints.from_saved(kernel["points"])
@@ -121,3 +141,17 @@ def replay_tree(tree: LoadedTree, saved: Mapping[str, Any], scenario: Scenario) 
         design_file=tree.subject.tree,
         kernel=subject,
     )
+
+
+def _rules_again(tree: LoadedTree, saved: Mapping[str, Any], scenario: Scenario) -> Verdict:
+    """Check single calls and obligations again: what was found there has no schedule.
+
+    Raises:
+        ReplayError: the same rule is no longer broken.
+    """
+    wanted = saved["violation"]["message"]
+    objects = (*tree.built.objects, *tree.built.callers)
+    replay = conformance_of(tree.image, tree.lines, objects, tree.suspects).replay
+    if replay is None or replay.violation is None or replay.violation.message != wanted:
+        raise ReplayError(f"the calls no longer show: {wanted}")
+    return verdict_of_rules(tree, scenario, replay)

@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from iopermit.engine.ending import Doubt
 from iopermit.engine.verdict import SearchStatistics, Uncovered, Verdict
+from iopermit.kernel.build.builder import CALLERS
 from iopermit.system.events import askable_events
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from iopermit.engine.trace import Replay
     from iopermit.engine.verdict import KernelSubject
+    from iopermit.kernel.conformance.tree_rules import Conformance
     from iopermit.kernel.loading import LoadedTree
     from iopermit.kernel.search.counterexample import TreeCounterexample
     from iopermit.kernel.search.tree_search import TreeSearch
@@ -55,6 +58,52 @@ def verdict_of(
         kernel=kernel,
         ending=result.ending,
     )
+
+
+def verdict_of_rules(tree: LoadedTree, scenario: Scenario, replay: Replay) -> Verdict:
+    """Return the verdict that a broken rule gives, whatever a search would say."""
+    return Verdict(
+        tree.name,
+        scenario,
+        "violated",
+        "",
+        replay.violation,
+        replay.trace,
+        SearchStatistics(0, 0, 0, 0.0, exhausted=False, confirmed_full_size=True),
+        Uncovered((), (), _not_asked(scenario)),
+        design_file=tree.subject.tree,
+        kernel=tree.subject,
+    )
+
+
+def with_unchecked(verdict: Verdict, conformance: Conformance) -> Verdict:
+    """Return the verdict with the calls among its bounds that could not be looked for."""
+    subject = _subject(verdict)
+    more = [f"not checked: what {what} has to call" for what in conformance.unchecked]
+    return replace(verdict, kernel=replace(subject, bounds=(*subject.bounds, *more)))
+
+
+def with_doubts(
+    verdict: Verdict,
+    tree: LoadedTree,
+    executed: Collection[tuple[int, int]],
+    doubt: str,
+) -> Verdict:
+    """Return the verdict: undetermined with a doubt, or if nothing executed a changed line."""
+    if verdict.verdict != "holds":
+        return verdict
+    missed = tree.lines.never_executed(tree.suspects, executed)
+    elsewhere = sorted(path for path in tree.built.source.changed if f"{path[:-1]}o" in CALLERS)
+    if doubt:
+        why = doubt
+    elif missed:
+        functions = sorted({f"{site.function}()" for site in missed if site.function})
+        why = f"no execution reached what the patch changes in {', '.join(functions)}"
+    elif elsewhere:
+        why = f"{elsewhere[0]}, which the patch changes, is not executed"
+    else:
+        return verdict
+    return replace(verdict, verdict="undetermined", reason=why, ending=Doubt(why))
 
 
 def exhausted_too(verdict: Verdict, others: Iterable[Verdict]) -> Verdict:

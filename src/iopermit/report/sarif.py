@@ -23,6 +23,7 @@ _RULES: Final = {
     "leak": "The CPU allows a task a port that the task was not granted.",
     "loss": "The CPU refuses a task a port that the task was granted.",
     "crash": "The kernel crashes.",
+    "rule": "Kernel code breaks a rule: a wrong result, or a call that is missing.",
     "garbage": "Memory stays allocated that nobody can free any more.",
 }
 

@@ -113,6 +113,8 @@ def _wrong(violation: Violation) -> Iterator[str]:
             )
         case "crash":
             yield f"the kernel crashes on CPU {violation.cpu}: {violation.message}"
+        case "rule":
+            yield violation.message
         case "garbage":
             yield "this memory stays allocated for ever: no task, CPU or object refers to it"
 

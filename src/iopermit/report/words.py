@@ -18,6 +18,7 @@ KINDS: Final = {
     "leak": "port leak",
     "loss": "lost permission",
     "crash": "kernel crash",
+    "rule": "broken rule",
     "garbage": "garbage (memory that nobody can free any more)",
 }
 """How the report names the kinds of violations."""

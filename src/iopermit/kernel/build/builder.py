@@ -41,6 +41,8 @@ _LIBRARY = (
     "arch/x86/lib/memmove_64.o",
     "mm/util.o",
 )
+CALLERS = ("kernel/exit.o", "kernel/fork.o", "kernel/entry/common.o")
+"""What calls the subsystem from elsewhere. It is not executed: its calls are looked for."""
 _SPACE = 100 << 20
 """Bytes that must be free before a build, with a margin."""
 
@@ -54,6 +56,7 @@ class BuiltTree:
     Attributes:
         objects: The objects, the shim's among them. Of two definitions of a symbol the first
             counts.
+        callers: Objects that call the subsystem, and are not executed.
         shim: The shim's object.
         root: The prefix of source paths in the debug information: empty, since they are relative
             to the tree.
@@ -65,6 +68,7 @@ class BuiltTree:
     """
 
     objects: tuple[Path, ...]
+    callers: tuple[Path, ...]
     shim: Path
     root: Path
     tree: Path
@@ -162,7 +166,7 @@ def _plan(tree: Path, patches: Sequence[Path]) -> _Plan:
         toolchain,
         _additions(source, features),
         required=(*_SUBSYSTEM, *exit_path, _SHIM, _CPU_SHIM),
-        optional=tuple(path for path in _LIBRARY if _is_made_of_source(source, path)),
+        optional=tuple(p for p in (*_LIBRARY, *CALLERS) if _is_made_of_source(source, p)),
     )
 
 
@@ -250,9 +254,12 @@ def _explain(plan: _Plan, failure: Failure, kept: Path | None) -> str:
 
 
 def _built(plan: _Plan, files: Path) -> BuiltTree:
-    objects = [files / path for path in (*plan.required, *plan.optional)]
+    executed = [path for path in (*plan.required, *plan.optional) if path not in CALLERS]
+    objects = [files / path for path in executed]
+    callers = [files / path for path in CALLERS]
     return BuiltTree(
         objects=tuple(path for path in objects if path.is_file()),
+        callers=tuple(path for path in callers if path.is_file()),
         shim=files / _SHIM,
         root=Path(),
         tree=plan.source.tree,

@@ -24,6 +24,9 @@ CONFIG_SMP=y
 CONFIG_EXPERT=y
 CONFIG_PREEMPT=y
 CONFIG_X86_IOPL_IOPERM=y
+CONFIG_MULTIUSER=y
+CONFIG_SYSFS=y
+CONFIG_SECURITY=y
 CONFIG_PRINTK=y
 CONFIG_BUG=y
 CONFIG_DEBUG_KERNEL=y
@@ -32,9 +35,10 @@ CONFIG_DEBUG_INFO_DWARF4=y
 CONFIG_UNWINDER_FRAME_POINTER=y
 CONFIG_INIT_STACK_NONE=y
 """
-"""What is on beyond `allnoconfig`; Kconfig ignores a symbol that the tree does not have."""
+"""What is on beyond `allnoconfig`; Kconfig ignores a symbol that the tree does not have. Without
+MULTIUSER capable() is always true, without SECURITY no kernel is ever locked down."""
 
-_WANTED = ("64BIT", "SMP", "PREEMPT", "DEBUG_INFO")
+_WANTED = ("64BIT", "SMP", "PREEMPT", "DEBUG_INFO", "MULTIUSER")
 
 # objtool checks objects and prepares them for booting. These are executed unlinked and need none of
 # it, nor libelf, with which objtool is built.

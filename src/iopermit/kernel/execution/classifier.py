@@ -113,14 +113,14 @@ class Classifier:
     def _is_counting(self, *, write: bool) -> bool:
         """Return whether the instruction at hand does nothing but take the next number."""
         address = self._memory.emulator.register(RIP)
-        if self._is_locked(address):
+        if self.is_locked(address):
             return True
         self.seen.counter_plain = address
         if write:
             self.seen.counter_stored = address
         return False
 
-    def _is_locked(self, address: int) -> bool:
+    def is_locked(self, address: int) -> bool:
         """Return whether an instruction has a `lock` prefix, or is XCHG, which needs none."""
         if address not in self._locked:
             code = self._memory.emulator.read(address, _LONGEST)
@@ -132,7 +132,7 @@ class Classifier:
 
     def note_torn(self, address: int) -> None:
         """Note a read-modify-write of what another CPU accesses: it is two accesses."""
-        if not self._is_locked(address):
+        if not self.is_locked(address):
             self.seen.torn = address
 
     def free(self, slot: int, header: int) -> bool:

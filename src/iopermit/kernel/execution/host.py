@@ -15,6 +15,7 @@ from iopermit.kernel.image.linker import HostData
 
 POISON: Final = 0x6B
 """What a fresh object's bytes are, as the slab allocator's poison (POISON_FREE)."""
+_EPERM: Final = 1
 _ZEROED: Final = 0x100
 """__GFP_ZERO, the same bit in every supported tree."""
 
@@ -36,6 +37,10 @@ class HostInterface(Protocol):
 
     def crash(self, kind: CrashKind, message: str) -> None:
         """End the run: the kernel would crash, or has noticed that its state is broken."""
+
+    @property
+    def locked_down(self) -> bool:
+        """Whether the kernel is locked down."""
 
     @property
     def privileged(self) -> bool:
@@ -86,6 +91,11 @@ def _kfree(host: HostInterface, arguments: Sequence[int]) -> int:
 def _capable(host: HostInterface, _: Sequence[int]) -> int:
     """Tell whether the current task has the capability: CAP_SYS_RAWIO is the only one asked."""
     return int(host.privileged)
+
+
+def _locked_down(host: HostInterface, _: Sequence[int]) -> int:
+    """Refuse with EPERM if the kernel is locked down."""
+    return -_EPERM if host.locked_down else 0
 
 
 def _refcount_warning(host: HostInterface, arguments: Sequence[int]) -> int:
@@ -180,6 +190,7 @@ FUNCTIONS: Final[dict[str, Implementation]] = {
     **dict.fromkeys(("kmemdup", "kmemdup_noprof"), _kmemdup),
     **dict.fromkeys(("kfree", "kvfree"), _kfree),
     **dict.fromkeys(("capable", "ns_capable"), _capable),
+    "security_locked_down": _locked_down,
     "refcount_warn_saturate": _refcount_warning,
     "__warn_printk": _warning,
     "warn_slowpath_fmt": _warning,
@@ -206,7 +217,6 @@ FUNCTIONS: Final[dict[str, Implementation]] = {
             "preempt_schedule_notrace_thunk",
             "preempt_schedule_thunk",
             "printk",
-            "security_locked_down",
             "switch_fpu_return",
             "update_spec_ctrl_cond",
             "_raw_spin_lock",
@@ -218,7 +228,7 @@ FUNCTIONS: Final[dict[str, Implementation]] = {
 }
 """Host implementations by the kernel's name. `_nothing` stands for what neither touches port
 permissions nor decides about them here: messages, the FPU, speculation control, breakpoints,
-spinlocks of data that one CPU uses alone, lockdown (off), and preemption points, which the
+spinlocks of data that one CPU uses alone, and preemption points, which the
 search places itself."""
 
 

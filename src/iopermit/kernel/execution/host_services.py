@@ -44,6 +44,8 @@ class HostServices:
         """
         self._memory, self._emulator = memory, memory.emulator
         self._accesses, self._crash, self._failures = accesses, crash, failures
+        self.locked_down = False
+        """Whether the kernel is locked down; only the sequential pass asks that."""
 
     def allocate(self, size: int) -> int:
         """Take a heap slot as planned; without a plan, the first one that is possible."""

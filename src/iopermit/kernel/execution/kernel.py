@@ -60,8 +60,12 @@ class EmulatedKernel:
         """Let the emulated CPU be one of the kernel's."""
         base = self.memory.gs_base(cpu)
         selector, tss, attributes = meta.tr
-        gdt = base + self._gdt, self._gdt_limit
-        self.emulator.enter_cpu(base, gdt, (selector, base + tss, meta.limit, attributes))
+        tr = (selector, base + tss, meta.limit, attributes)
+        self.emulator.enter_cpu(base, self.gdt(cpu), tr)
+
+    def gdt(self, cpu: int) -> tuple[int, int]:
+        """Return address and limit of a CPU's GDT."""
+        return self.memory.gs_base(cpu) + self._gdt, self._gdt_limit
 
     # What components of a state stand for.
 

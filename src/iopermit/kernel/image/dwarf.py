@@ -76,6 +76,41 @@ def read_debug_information(
         return rows, inlined
 
 
+def inlined_into(path: Path, caller: str) -> set[str]:
+    """Return the names of the functions that are inlined into a function of an object."""
+    with path.open("rb") as stream:
+        elf = ELFFile(stream)
+        if not elf.has_dwarf_info():
+            return set()
+        dwarf = elf.get_dwarf_info(relocate_dwarf_sections=False)
+        section: Any = dwarf.debug_info_sec
+        data = io.BytesIO(_relocated(elf, ".debug_info", {}))
+        dwarf.debug_info_sec = section._replace(stream=data)
+        return {
+            name
+            for unit in dwarf.iter_CUs()
+            for child in unit.get_top_DIE().iter_children()
+            if child.tag == "DW_TAG_subprogram" and _name_of(child) == caller
+            for name in _inlined_names(child)
+        }
+
+
+def _inlined_names(parent: Any) -> Iterator[str]:  # noqa: ANN401 - pyelftools
+    for child in parent.iter_children():
+        if child.tag == "DW_TAG_inlined_subroutine":
+            yield _name_of(child)
+        if child.has_children:
+            yield from _inlined_names(child)
+
+
+def _name_of(entry: Any) -> str:  # noqa: ANN401 - pyelftools
+    if "DW_AT_name" in entry.attributes:
+        return str(entry.attributes["DW_AT_name"].value.decode())
+    if "DW_AT_abstract_origin" in entry.attributes:
+        return _name_of(entry.get_DIE_from_attribute("DW_AT_abstract_origin"))
+    return ""
+
+
 def _relocated(elf: Any, name: str, placed: Mapping[int, int]) -> bytes:  # noqa: ANN401 - pyelftools
     data = bytearray(elf.get_section_by_name(name).data())
     table = elf.get_section_by_name(f".rela{name}")

@@ -81,6 +81,21 @@ class Lines:
             self._with_code.update((call.file, call.line) for call in self._inlined)
         return (file, line) in self._with_code
 
+    def never_executed(
+        self, places: Iterable[tuple[str, int]], executed: Iterable[tuple[int, int]]
+    ) -> list[Site]:
+        """Return the lines that have code of which nothing was executed.
+
+        Args:
+            places: files and numbers of lines.
+            executed: address and size of the basic blocks that were executed.
+        """
+        wanted = {place for place in places if self.has_code(*place)}
+        blocks = _Blocks(executed)
+        rows: list[Row | Inlined] = [*self._rows, *self._inlined]
+        done = {(r.file, r.line) for r in rows if (r.file, r.line) in wanted and blocks.hit(r)}
+        return [self.place(*place) for place in sorted(wanted - done)]
+
     def place(self, file: str, line: int) -> Site:
         """Return a line with its text and function."""
         lines = self._lines(file)
@@ -112,19 +127,14 @@ class Lines:
         Args:
             executed: address and size of the basic blocks that were executed.
         """
-        blocks = sorted(set(executed))
-        starts = [start for start, _ in blocks]
+        blocks = _Blocks(executed)
         done: dict[tuple[str, int], bool] = {}
         places: list[Row | Inlined] = [*self._rows, *self._inlined]
         for row in places:
             if not self._is_subsystem(row.file, row.line):
                 continue
-            index = bisect.bisect_right(starts, row.start) - 1
-            # Blocks overlap where one is entered in the middle: look at a few of them.
-            near = blocks[max(0, index - 8) : index + 1]
-            hit = any(start <= row.start < start + size for start, size in near)
             key = (row.file, row.line)
-            done[key] = done.get(key, False) or hit
+            done[key] = done.get(key, False) or blocks.hit(row)
         sites = {key: self.place(*key) for key in sorted(done)}
         return [sites[k] for k in sites if done[k]], [sites[k] for k in sites if not done[k]]
 
@@ -146,3 +156,18 @@ class Lines:
             }
             self._texts[key] = sorted(found - {""})
         return frozenset(self._texts[key])
+
+
+class _Blocks:
+    """Basic blocks that were executed."""
+
+    def __init__(self, executed: Iterable[tuple[int, int]]) -> None:
+        self._blocks = sorted(set(executed))
+        self._starts = [start for start, _ in self._blocks]
+
+    def hit(self, row: Row | Inlined) -> bool:
+        """Return whether the first instruction of a row was executed."""
+        index = bisect.bisect_right(self._starts, row.start) - 1
+        # Blocks overlap where one is entered in the middle: look at a few of them.
+        near = self._blocks[max(0, index - 8) : index + 1]
+        return any(start <= row.start < start + size for start, size in near)

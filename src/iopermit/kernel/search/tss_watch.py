@@ -53,6 +53,17 @@ class TssWatch:
         self._cpu, self._active, self._site, self._memory = cpu, True, None, b""
         self._seen.clear()
 
+    def begin_now(self, cpu: int) -> None:
+        """Begin with code that starts with what is in memory; there is no other CPU."""
+        self._cpu, self._active, self._site, self._memory = cpu, True, None, b""
+        self._states = (self.now(cpu),)
+        self._seen.clear()
+
+    def now(self, cpu: int) -> TssState:
+        """Return the TSS of a CPU as it is in memory."""
+        self._cpu = cpu
+        return self._state_of(self._read())
+
     def end(self, *, stopped: bool) -> None:
         """End with the transition; if it stopped, the last instruction was not executed."""
         if stopped and self._instructions == 1:
