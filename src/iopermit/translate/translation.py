@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from iopermit.translate.analyses.assignment import unassigned
 from iopermit.translate.analyses.blame import add_blame
 from iopermit.translate.analyses.liveness import clear_dead_variables
 from iopermit.translate.environment.build import build
+from iopermit.translate.frontend.source import DesignError, find_method
 
 if TYPE_CHECKING:
     from iopermit.system.design import Design
@@ -21,7 +23,25 @@ def translate(design: type[Design], scenario: Scenario, *, blame: bool = False) 
     that violations can be told apart by the statement that let them happen.
     """
     model = build(design, scenario)
+    _refuse_unassigned(design, model)
     clear_dead_variables(model)
     if blame:
         add_blame(model, model.consulted)
     return model
+
+
+def _refuse_unassigned(design: type[Design], model: Model) -> None:
+    """Raise DesignError for a variable, or a result, that may be read without a value."""
+    found = unassigned(model)
+    if found is None:
+        return
+    hook, _, _ = found.variable.name.partition(".")
+    variable = found.variable.name.rpartition(".")[2].rstrip("'")
+    if found.step.site is not None:
+        message = f"the variable {variable!r} may have no value here"
+        raise DesignError(
+            found.step.site, message, f"{variable} = ... on every way that leads here"
+        )
+    method = find_method(design, hook)
+    assert method is not None  # the environment reads what hooks return
+    raise method.error(method.node, f"{hook}() may return no value", "return 0, or -EINVAL")

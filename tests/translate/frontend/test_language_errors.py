@@ -1,5 +1,6 @@
 """Tests that what the design language lacks is refused: place, reason and remedy."""
 
+import re
 import textwrap
 from pathlib import Path
 
@@ -61,6 +62,10 @@ class Small(Design):
         task = number
         return 0
 
+    def sometimes(self, task) -> int:
+        if task.ready:
+            return 0
+
     def ping(self, task) -> int:
         x = self.pong(task)
         return x
@@ -105,6 +110,21 @@ REFUSED = {
     "a sum of pointers": ("x = task.map + 1", "only numbers are added", "task.map + 1"),
     "recursion": ("x = self.again(task)", "again() calls itself", "self.again(task)"),
     "too few arguments": ("x = self.one()", "one() takes (number)", "self.one()"),
+    "a variable assigned on one way only": (
+        "if task.ready:\n    x = 1\ntask.longs = x",
+        "the variable 'x' may have no value here",
+        "task.longs = x",
+    ),
+    "a variable assigned in a loop that may not turn": (
+        "while task.ready:\n    x = 1\n    task.ready = False\ntask.longs = x",
+        "the variable 'x' may have no value here",
+        "task.longs = x",
+    ),
+    "a call that may return nothing": (
+        "x = self.sometimes(task)\nif x < 0:\n    return x",
+        "the variable 'x' may have no value here",
+        "x < 0",
+    ),
     "mutual recursion": ("x = self.ping(task)", "ping() calls itself", "self.ping(task)"),
     "a parameter that gets a result": (
         "turn_on = self.one(1)",
@@ -230,3 +250,13 @@ def test_message_names_place_reason_and_remedy(case: str, tmp_path: Path) -> Non
     assert lines[2] == "    " + " " * (column - 1) + "^"
     assert source[column - 1 :].startswith(marked)
     assert lines[3].startswith("  write instead: ")
+
+
+def test_a_hook_returns_a_value_on_every_way(tmp_path: Path) -> None:
+    """A system call that may come to its end without an answer is refused."""
+    text = DESIGN.replace("{body}", "if task.ready:\n            return 0")
+    file = tmp_path / "small.py"
+    file.write_text(text.replace("        return -EINVAL\n\n    def iopl", "\n    def iopl"))
+    with pytest.raises(DesignError, match=re.escape("ioperm() may return no value")) as error:
+        translate(load_design(str(file)), Scenario(1, 1, 1))
+    assert "def ioperm" in str(error.value)
