@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SECONDS = 240
 """After which a machine is given up."""
 _ENDED = re.compile(rb"\n=== status (\d+)\n")
-_KERNEL_OPTIONS = "console=ttyS0 quiet panic=-1 mitigations=off nokaslr"
+_KERNEL_OPTIONS = "console=ttyS0 quiet panic=-1 mitigations=off nokaslr no_timer_check"
 
 
 @dataclass(frozen=True)

@@ -151,19 +151,18 @@ def _load_libraries() -> None:
 
 
 def _limit() -> bool:
-    """Limit resources; return whether that worked."""
-    with open("/proc/self/statm", "rb") as sizes:
-        mapped = int(sizes.read().split()[0]) * mmap.PAGESIZE
-    wanted = {
-        resource.RLIMIT_CORE: 0,
-        resource.RLIMIT_AS: mapped + _ADDRESS_SPACE,
-        resource.RLIMIT_NOFILE: _DESCRIPTORS,
-    }
+    """Limit resources; return whether memory is limited too, which needs the host's /proc."""
+    wanted = {resource.RLIMIT_CORE: 0, resource.RLIMIT_NOFILE: _DESCRIPTORS}
+    known = os.path.exists("/proc/self/statm")
+    if known:
+        with open("/proc/self/statm", "rb") as sizes:
+            mapped = int(sizes.read().split()[0]) * mmap.PAGESIZE
+        wanted[resource.RLIMIT_AS] = mapped + _ADDRESS_SPACE
     for kind, most in wanted.items():
         hard = resource.getrlimit(kind)[1]
         limit = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(kind, (limit, limit))
-    return True
+    return known
 
 
 def _become_nobody() -> bool:

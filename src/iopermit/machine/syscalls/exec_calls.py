@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from iopermit.machine.program.elf import Program
 
 _MOST_ARGUMENTS: Final = 4096
+_MOST_TEXT: Final = 1 << 18
+"""Bytes of all arguments; the first stack has less room than that."""
 
 
 @call("execve", 59, 11, "path arguments environment")
@@ -55,12 +57,14 @@ def execveat(
 
 def _strings(call: SystemCall, address: int) -> list[bytes]:
     result: list[bytes] = []
+    size = 0
     while address:
         pointer = call.read_int(address + len(result) * call.word, call.word)
         if not pointer:
             break
         result.append(call.space.read_string(pointer, 131072))
-        if len(result) > _MOST_ARGUMENTS:
+        size += len(result[-1]) + 1
+        if len(result) > _MOST_ARGUMENTS or size > _MOST_TEXT:
             raise KernelError(errno.E2BIG)
     return result
 

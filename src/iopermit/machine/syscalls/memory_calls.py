@@ -32,6 +32,8 @@ _LOW_2_GIB: Final = 0x8000_0000
 MREMAP_MAYMOVE, MREMAP_FIXED = 1, 2
 _MOST: Final = 1 << 30
 """Bytes of one mapping; more could never be provided."""
+_MOST_AREAS: Final = 65530
+"""vm.max_map_count."""
 _PROTECTIONS: Final = 7
 
 
@@ -94,6 +96,8 @@ def _map(
         return -errno.EINVAL
     reserved = protection & PROT_WRITE and not flags & MAP_NORESERVE
     if size > (space.memory.size if reserved else space.top):
+        return -errno.ENOMEM
+    if len(space.areas) >= _MOST_AREAS:
         return -errno.ENOMEM
     start = _place(call, address, size, flags)
     area = Area(start, start + size, protection)
@@ -184,7 +188,7 @@ def mprotect(call: SystemCall, address: int, length: int, protection: int) -> in
         if protection & PROT_WRITE and not area.writable:
             return -errno.EACCES
         at = area.end
-    if at < end:
+    if at < end or len(call.space.areas) >= _MOST_AREAS:
         return -errno.ENOMEM
     call.space.protect(address, end, protection & _PROTECTIONS)
     return 0

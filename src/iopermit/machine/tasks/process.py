@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from iopermit.machine.memory.address_space import AddressSpace
 
 SIGNALS: Final = 64
+_MOST_PENDING: Final = 4096
+"""RLIMIT_SIGPENDING: more signals are lost."""
 _REAL_TIME_SIGNALS: Final = 32
 """Signals below this number do not queue: one that is pending already is not pending twice."""
 
@@ -160,6 +162,8 @@ class UserTask:
 def post(target: UserTask | UserProcess, info: SignalInfo) -> None:
     """Make a signal pending for a task or for a process."""
     queue = target.pending
+    if len(queue) >= _MOST_PENDING:
+        return
     if info.number < _REAL_TIME_SIGNALS and any(other.number == info.number for other in queue):
         return
     queue.append(info)
