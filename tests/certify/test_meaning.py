@@ -117,6 +117,13 @@ CRASHES: Final = {
         "cpu.tss.bitmap.change(ports, turn_on)\ncpu.tss.io_map_base = IoMapBase.VALID",
         "leak",
     ),
+    "a gain without the privilege": (
+        (
+            "cpu.tss.bitmap.change(ports, turn_on)\ncpu.tss.io_map_base = IoMapBase.VALID\n"
+            "if not ports.is_valid():\n    return -EINVAL\nreturn 0"
+        ),
+        "leak: a task gains ports without CAP_SYS_RAWIO",
+    ),
     "a loss": ("return 0", "loss"),
     "a test after each long": (
         (
@@ -185,6 +192,7 @@ UNACCEPTABLE: Final = {
     "real longs in one of two": "n = 16 if turn_on else task.longs\ntask.longs = n",
     "real longs at least": "n = task.map.extent(at_least=3)\ntask.longs = n",
     "real longs in a field": "task.longs = 3",
+    "the system's own field": "task.privileged = True",
     "recursion": "n = self.ioperm(cpu, task, ports, turn_on)",
     "`or` of numbers": "n = task.few or task.longs\ntask.few = n",
 }

@@ -271,22 +271,22 @@ def _put(layout: Layout, b: Batch, r: Rows, name: str, value: Numbers) -> None:
 def _grant_ports(layout: Layout, b: Batch, r: Rows, given: Mapping[str, Numbers]) -> None:
     old, mask = b.load(layout["task", "granted"], b.task[r], r), given["ports"]
     if layout.design.ioperm_needs_privilege:
-        _judge(layout, b, r, (given["turn_on"] != 0) & ((mask & ~old) != 0))
+        _check_gain(layout, b, r, np.not_equal(given["turn_on"], 0) & (mask & ~old != 0))
     _put(layout, b, r, "granted", np.where(given["turn_on"] != 0, old | mask, old & ~mask))
 
 
 def _grant_level(layout: Layout, b: Batch, r: Rows, given: Mapping[str, Numbers]) -> None:
     opens = np.equal(given["level"], EVERY_LEVEL)
     if layout.design.iopl_needs_privilege:
-        had_none = b.load(layout["task", "granted_iopl"], b.task[r], r) == 0
-        _judge(layout, b, r, opens & had_none)
+        held = b.load(layout["task", "granted_iopl"], b.task[r], r) != 0
+        _check_gain(layout, b, r, opens & ~held)
     _put(layout, b, r, "granted_iopl", opens)
 
 
-def _judge(layout: Layout, b: Batch, r: Rows, gained: Numbers) -> None:
-    """Refuse ports that a call grants to a task without CAP_SYS_RAWIO."""
+def _check_gain(layout: Layout, b: Batch, r: Rows, gains: Numbers) -> None:
+    """Refuse a call that gives a task ports which it did not have, without CAP_SYS_RAWIO."""
     unprivileged = b.load(layout["task", "privileged"], b.task[r], r) == 0
-    b.refuse(gained & unprivileged, r, "leak: ports are gained without CAP_SYS_RAWIO")
+    b.refuse(gains & unprivileged, r, "leak: a task gains ports without CAP_SYS_RAWIO")
 
 
 def _revoke_level(layout: Layout, b: Batch, r: Rows, _given: Mapping[str, Numbers]) -> None:

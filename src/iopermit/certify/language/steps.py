@@ -190,6 +190,9 @@ class Steps:
         if place is None or not isinstance(target, ast.Attribute):
             raise self.unacceptable(target, f"`{ast.unparse(target)}` is assigned")
         column, slot = place
+        if column.record == "task" and column.name in {"privileged", "kernel_thread"}:
+            # They tell the specification what the task is.
+            raise self.unacceptable(target, f"{column.name}, which is the system's, is assigned")
         self._check_longs(column, value)
         zero = value.constant == 0 and column.kind == "counter"
         if not zero:
