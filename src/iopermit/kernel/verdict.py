@@ -33,7 +33,7 @@ def verdict_of(
     schedule = counterexample.schedule if counterexample is not None else ()
     kernel = replace(
         tree.subject,
-        bounds=_stated_bounds(search),
+        bounds=_stated_bounds(tree, search),
         schedule=tuple(one.saved() for one in schedule),
         points=search.driver.kernel.executor.accesses.points.saved(),
     )
@@ -151,7 +151,7 @@ def _not_asked(scenario: Scenario) -> tuple[str, ...]:
     return tuple(event.name for event in askable_events() if not scenario.has(event))
 
 
-def _stated_bounds(search: TreeSearch) -> tuple[str, ...]:
+def _stated_bounds(tree: LoadedTree, search: TreeSearch) -> tuple[str, ...]:
     """Return what bounds the search besides the scenario, in words."""
     scenario, kernel = search.scenario, search.driver.kernel
     ranges = (kernel.ports[one] for one in scenario.ranges)
@@ -162,6 +162,10 @@ def _stated_bounds(search: TreeSearch) -> tuple[str, ...]:
         (
             "an instruction is atomic; other code comes in between before accesses to memory that "
             "another context may access"
+        ),
+        *(
+            f"not applied, since nothing that is checked is made of it: {path}"
+            for path in sorted(set(tree.built.source.skipped))
         ),
         *(
             f"stores to {place}, which is not known to belong to the subsystem, are followed"

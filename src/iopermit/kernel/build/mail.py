@@ -19,6 +19,7 @@ _DIFF = re.compile(rb"^(?:diff --git |--- [^\r\n]+\r?\n\+\+\+ )", re.MULTILINE)
 _MBOX_FROM = re.compile(rb"(?:\A|(?<=\n\n)|(?<=\r\n\r\n))From \S+.*\d{4}\s*$", re.MULTILINE)
 _HEADER = re.compile(rb"\A(?:From |[A-Za-z][A-Za-z0-9-]*:[ \t])")
 _NUMBER = re.compile(r"\[[^\]]*?\b(\d+)/(\d+)[^\]]*\]")
+_REPLY = re.compile(r"\A(?:re|aw|antw|sv)\s*(?:\[\d+\])?:", re.IGNORECASE)
 _REMEDY = (
     "give what `git format-patch` or `diff -u` writes, or the mail itself (in a mailing list "
     "archive: its link `raw` or `mbox.gz`)"
@@ -36,7 +37,13 @@ def read_diffs(file: Path) -> list[bytes]:
     data = _read(file)
     if _HEADER.match(data):
         messages = [email.message_from_bytes(text) for text in _messages(data)]
-        diffs = [(_series_number(message), _diff_of(message)) for message in messages]
+        patches = [message for message in messages if not _is_discussion(message)]
+        if not patches:
+            raise KernelTreeError(
+                f"{file} is a reply or a cover letter: a diff in it is a part of the discussion; "
+                "give the mail with the patch itself"
+            )
+        diffs = [(_series_number(message), _diff_of(message)) for message in patches]
         found = [(number, diff) for number, diff in diffs if diff is not None]
         if all(number is not None for number, _ in found):
             found.sort(key=lambda item: item[0] or 0)
@@ -71,6 +78,12 @@ def _series_number(message: Message) -> int | None:
     """Return n of a subject `[PATCH n/m]`."""
     match = _NUMBER.search(" ".join(str(message.get("Subject", "")).split()))
     return int(match[1]) if match else None
+
+
+def _is_discussion(message: Message) -> bool:
+    """Return whether a mail is about a patch and is none: a reply, or a cover letter."""
+    subject = " ".join(str(message.get("Subject", "")).split())
+    return bool(_REPLY.match(subject)) or _series_number(message) == 0
 
 
 def _diff_of(message: Message) -> bytes | None:

@@ -6,7 +6,7 @@ apply`, there is no fuzz, since a check of half-applied code says nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -14,13 +14,36 @@ from unidiff.errors import UnidiffParseError
 from unidiff.patch import Hunk, PatchedFile, PatchSet
 
 from iopermit.kernel.build.mail import read_diffs
-from iopermit.kernel.build.source import Source
+from iopermit.kernel.build.patch_forms import require_complete
 from iopermit.kernel.errors import KernelTreeError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from iopermit.kernel.build.source import Source
+
 _NO_FILE = "/dev/null"
+_NEVER_COMPILED = frozenset(
+    {
+        *("Documentation", "LICENSES", "MAINTAINERS", "CREDITS", "block", "certs", "crypto"),
+        *(
+            "drivers",
+            "fs",
+            "ipc",
+            "net",
+            "rust",
+            "samples",
+            "security",
+            "sound",
+            "tools",
+            "usr",
+            "virt",
+        ),
+    }
+)
+"""Top directories and files of a tree that the build of the checked objects never reads."""
+_ARCHITECTURES = frozenset({"x86", "Kconfig"})
+_TEXTS = (".rst", ".txt", ".md", ".yaml")
 
 
 def apply_patches(source: Source, patches: Sequence[Path]) -> Source:
@@ -44,9 +67,21 @@ def _apply_text(source: Source, text: bytes, patch: Path) -> Source:
         raise KernelTreeError(
             f"{patch} is damaged: {str(error).strip()} (has a mail program wrapped its long lines?)"
         ) from error
+    require_complete(files, lines, patch)
     for file in files:
-        source = _FileChange(source, file, patch, lines).apply()
+        if is_never_compiled(file.path):
+            source = replace(source, skipped=(*source.skipped, file.path))
+        else:
+            source = _FileChange(source, file, patch, lines).apply()
     return source
+
+
+def is_never_compiled(path: str) -> bool:
+    """Return whether a file of a patch has nothing to do with the code that is checked."""
+    first, *others = PurePosixPath(path).parts
+    if first == "arch":
+        return bool(others) and others[0] not in _ARCHITECTURES
+    return first in _NEVER_COMPILED or path.endswith(_TEXTS)
 
 
 @dataclass(frozen=True)
@@ -78,7 +113,7 @@ class _FileChange:
             changed[old] = None
         if new is not None:
             changed[new] = after
-        return Source(self.source.tree, changed)
+        return replace(self.source, changed=changed)
 
     def _is_copy(self) -> bool:
         return any(line.startswith("copy from ") for line in self.file.patch_info or ())

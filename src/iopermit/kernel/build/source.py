@@ -17,10 +17,12 @@ class Source:
         tree: The unpacked kernel tree.
         changed: For each changed file (path relative to the tree, with slashes) its new bytes;
             `None` for a file that a patch removes.
+        skipped: Files that patches change, of which nothing that is built is made.
     """
 
     tree: Path
     changed: dict[str, bytes | None] = field(default_factory=dict)
+    skipped: tuple[str, ...] = ()
 
     def read(self, path: str) -> bytes | None:
         """Return the bytes of a file, given relative to the tree; `None` if there is no such."""
