@@ -11,6 +11,7 @@ from tests.support.search.searching import explore, subject
 
 from iopermit.designs import designs
 from iopermit.system.events import Event, all_events
+from iopermit.system.events.recorded import ALL_EVENTS
 from iopermit.system.scenario import Scenario
 from iopermit.translate.promela.export import export
 
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
 
 FEW = frozenset({Event.IOPERM, Event.EXIT})
 FAMILY = FEW | {Event.FORK, Event.FORK_FAILS, Event.IO_THREAD}
-NO_IOPERM = all_events() - FEW - {Event.IO_THREAD, Event.FORK_FAILS, Event.PREEMPT}
+NO_IOPERM = ALL_EVENTS - FEW - {Event.IO_THREAD, Event.FORK_FAILS, Event.PREEMPT}
 SCENARIOS = {
     "one-task": Scenario(1, 1, 1, all_events()),
     "family": Scenario(1, 2, 1, FAMILY),
     "two-cpus": Scenario(2, 2, 1, NO_IOPERM),
-    "two-longs": Scenario(1, 1, 2, all_events() - {Event.IOPL, Event.EXEC}),
+    "two-longs": Scenario(1, 1, 2, ALL_EVENTS - {Event.IOPL, Event.EXEC}),
     "preempted": Scenario(1, 2, 1, FEW | {Event.PREEMPT, Event.ALLOCATION_FAILS}),
     "pinned": Scenario(2, 2, 1, frozenset({Event.IOPERM})),
     "unprivileged": Scenario(1, 2, 1, FEW | {Event.FORK}, unprivileged=True),

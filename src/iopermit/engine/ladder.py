@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from iopermit.system.events import all_events, plain_events
+from iopermit.system.events import Event, all_events, plain_events
 from iopermit.system.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -16,7 +16,10 @@ Bounds = tuple[int, int, int]
 DESIGN_LADDER: Final[tuple[Bounds, ...]] = (
     (1, 1, 1), (1, 2, 1), (1, 2, 2), (2, 2, 1), (2, 2, 2), (2, 3, 2),
 )  # fmt: skip
-"""For a design; the last one is the default scenario."""
+"""For a design; the last one is the default scenario, without the levels of iopl 1 and 2.
+
+Where each of three tasks can have four levels instead of two, there are ten times the states.
+"""
 
 COMPARISON_LADDER: Final = DESIGN_LADDER[:-1]
 """To compare designs: up to two of everything."""
@@ -29,7 +32,7 @@ TREE_LADDER: Final[tuple[Bounds, ...]] = ((1, 2, 2), (2, 2, 1))
 
 
 def design_scenarios(*, every: bool = False) -> Iterator[Scenario]:
-    """Yield the scenarios of a design, plain events before all, up to the default one.
+    """Yield the scenarios of a design, plain events before all, up to the default bounds.
 
     To find every violation each scenario is searched to its end, so the large ones are left
     out; they can be asked for with explicit bounds.
@@ -43,5 +46,6 @@ def design_scenarios(*, every: bool = False) -> Iterator[Scenario]:
         return
     for bounds in DESIGN_LADDER[:-2]:
         yield Scenario(*bounds, plain_events())
-    for bounds in DESIGN_LADDER:
+    for bounds in DESIGN_LADDER[:-1]:
         yield Scenario(*bounds, all_events())
+    yield Scenario(*DESIGN_LADDER[-1], all_events() - {Event.IOPL_LEVELS})

@@ -84,6 +84,7 @@ class Event:
 
     IOPERM: ClassVar[Event]
     IOPL: ClassVar[Event]
+    IOPL_LEVELS: ClassVar[Event]
     FORK: ClassVar[Event]
     FORK_FAILS: ClassVar[Event]
     IO_THREAD: ClassVar[Event]

@@ -26,6 +26,17 @@ Event.IOPL = register(
         arguments=Level((3, 0)),
     )
 )
+Event.IOPL_LEVELS = register(
+    Event(
+        name="iopl-levels",
+        meaning="A task calls iopl(2) with level 1 or 2, which open no port.",
+        text="iopl({level})",
+        asked=Asked.ALL,
+        who=USERS,
+        operation=operations.IOPL,
+        arguments=Level((1, 2)),
+    )
+)
 Event.FORK = register(
     Event(
         name="fork",
