@@ -14,7 +14,8 @@ from iopermit.search.compilation import compiled_plainly, translated
 from iopermit.search.exploration.design_search import DesignSearch
 from iopermit.search.exploration.native import NativeFunctions, initial_state
 from iopermit.search.problem import Problem, Settings
-from iopermit.system.events import all_events, event_named
+from iopermit.system.events import event_named
+from iopermit.system.events.recorded import ALL_EVENTS
 from iopermit.system.scenario import Scenario
 from iopermit.translate.analyses.reductions import NO_REDUCTIONS, Reductions
 from iopermit.translate.frontend.load import load_design
@@ -30,8 +31,8 @@ FEW: Final = "ioperm,iopl,fork,exit"
 
 
 def scenario(cpus: int, tasks: int, longs: int, events: str = "") -> Scenario:
-    """Return a scenario under the events with these names, or under all events."""
-    named = frozenset(map(event_named, events.split(","))) if events else all_events()
+    """Return a scenario under the events with these names, or under all that were recorded."""
+    named = frozenset(map(event_named, events.split(","))) if events else ALL_EVENTS
     return Scenario(cpus, tasks, longs, named)
 
 
