@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import subprocess
 import sys
 import threading
@@ -16,6 +18,12 @@ from tests.support.machine.kvm import BACKENDS, require_backend
 from tests.support.machine.public import public_folder
 from tests.support.machine.running import iopermit_run
 from tests.support.requirements import require_tool, skip_or_fail
+
+from iopermit.machine import run
+from iopermit.machine.file_status import FileStatus
+from iopermit.machine.isolation.broker import HostFiles
+from iopermit.machine.isolation.walks import Answer, Walk
+from iopermit.machine.tasks import own_trees
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -149,6 +157,41 @@ def test_nothing_forbidden_is_reached(
     assert "REACHED" not in ran.output
     assert ran.output.endswith("things\n"), ran
     assert ran.status == 0
+
+
+class UncheckedFiles(HostFiles):
+    """An emulator that opens every path of the host itself: the policy is off."""
+
+    def walk(self, walk: Walk) -> Answer:
+        """Open the path as it is, as the process that runs this may."""
+        path = "/" + "/".join(walk.path)
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+            found = os.fstat(descriptor)
+            if stat.S_ISDIR(found.st_mode):
+                entries = sorted((name, 1, 0) for name in os.listdir(descriptor))
+                return Answer(path=list(walk.path), status=FileStatus.of(found), entries=entries)
+        except OSError as error:
+            return Answer(error.errno or errno.EIO)
+        return Answer(path=list(walk.path), status=FileStatus.of(found), descriptor=descriptor)
+
+
+@pytest.mark.parametrize("cpu", BACKENDS)
+def test_the_sandbox_stops_the_same_attacks_without_the_policy(
+    cpu: str, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the broker and the machine's own trees out of the way, nothing is reached either."""
+    require_backend(cpu)
+    monkeypatch.setattr(run, "HostFiles", UncheckedFiles)
+    monkeypatch.setattr(own_trees, "set_up", lambda _machine: None)
+    program = compiled(PROGRAMS / "reach.c", "-static")
+    words: list[str | Path] = [program, MARK, str(target.process), *target.attempts]
+    ran = iopermit_run("--cpu", cpu, "--sandbox", "on", "--timeout", "200", *words)
+    assert "REACHED" not in ran.output
+    assert ran.output.endswith("things\n"), ran
+    if cpu == "unicorn":
+        off = iopermit_run("--sandbox", "off", "--timeout", "200", *words)
+        assert off.output.count("REACHED") > 50
 
 
 def test_a_tree_of_its_own_shows_nothing_else(target: Target) -> None:

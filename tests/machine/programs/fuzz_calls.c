@@ -97,7 +97,7 @@ int main(int count, char **arguments)
 	edge = low + 4096;
 	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
 		strcpy(low + 2048 + 64 * i, paths[i]);
-	pipe(fds);
+	pipe2(fds, O_NONBLOCK);
 	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
 		open(paths[i], i % 3 ? O_RDONLY : O_RDWR | O_CREAT, 0600);
 	for (int left = atoi(arguments[2]); left > 0;) {
