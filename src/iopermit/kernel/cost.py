@@ -142,7 +142,7 @@ class _Meter:
 
 
 class _Bench:
-    """One CPU with two map users and an ordinary task, as `system.cost.Bench` has for designs."""
+    """One CPU with two map users and an ordinary task, as `CostBench` has for designs."""
 
     def __init__(self, image: Image, port: int | None) -> None:
         scenario = Scenario(

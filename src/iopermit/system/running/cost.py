@@ -68,13 +68,13 @@ def _column(design: type[Design], port: int | None) -> dict[str, Cell]:
         if port is None and path in (_ioperm_first, _ioperm_again, _first_access):
             continue
         try:
-            cells |= path(Bench(design, port))
+            cells |= path(CostBench(design, port))
         except KernelCrash:
             cells |= dict.fromkeys(_ROWS[path], "crash")
     return cells
 
 
-class Bench:
+class CostBench:
     """One CPU with two map users and an ordinary task; the costs of what they do."""
 
     def __init__(self, design: type[Design], port: int | None) -> None:
@@ -143,26 +143,26 @@ class Bench:
         return self.count(functools.partial(self.runner.return_to_user, task))
 
 
-def _switches(bench: Bench) -> dict[str, Cell]:
+def _switches(bench: CostBench) -> dict[str, Cell]:
     bench.steady()
     out = bench.switch(_ORDINARY) + bench.back(_ORDINARY)
     into, back = bench.switch(_FIRST), bench.back(_FIRST)
     return {"switch-out": out, "switch-in": into, "switch-in, user": back}
 
 
-def _alternation(bench: Bench) -> dict[str, Cell]:
+def _alternation(bench: CostBench) -> dict[str, Cell]:
     bench.steady()
     return {"alternate": bench.switch(_SECOND), "alternate, user": bench.back(_SECOND)}
 
 
-def _system_call(bench: Bench) -> dict[str, Cell]:
+def _system_call(bench: CostBench) -> dict[str, Cell]:
     bench.steady()
     # Refused with EINVAL before it touches anything: a system call with no work of its own.
     bench.runner.ioperm(_FIRST, PortRange(0, 0), turn_on=True)
     return {"system call, user": bench.back(_FIRST)}
 
 
-def _ioperm_first(bench: Bench) -> dict[str, Cell]:
+def _ioperm_first(bench: CostBench) -> dict[str, Cell]:
     bench.run(_SECOND)
     bench.open_port(_SECOND)
     bench.run(_ORDINARY)
@@ -170,18 +170,18 @@ def _ioperm_first(bench: Bench) -> dict[str, Cell]:
     return _ioperm(bench, "ioperm first")
 
 
-def _ioperm_again(bench: Bench) -> dict[str, Cell]:
+def _ioperm_again(bench: CostBench) -> dict[str, Cell]:
     bench.steady()
     return _ioperm(bench, "ioperm again")
 
 
-def _ioperm(bench: Bench, name: str) -> dict[str, Cell]:
+def _ioperm(bench: CostBench, name: str) -> dict[str, Cell]:
     ports = bench.ports or NO_PORTS
     call = functools.partial(bench.runner.ioperm, _FIRST, ports, turn_on=True)
     return {name: bench.count(call), f"{name}, user": bench.back(_FIRST)}
 
 
-def _first_access(bench: Bench) -> dict[str, Cell]:
+def _first_access(bench: CostBench) -> dict[str, Cell]:
     if not bench.system.has_hook(GENERAL_PROTECTION.name):
         return {}
     bench.steady()
@@ -190,12 +190,12 @@ def _first_access(bench: Bench) -> dict[str, Cell]:
     return {"first access": bench.count(functools.partial(bench.access, _SECOND))}
 
 
-def _fork(bench: Bench) -> dict[str, Cell]:
+def _fork(bench: CostBench) -> dict[str, Cell]:
     bench.steady()
     return {"fork": bench.count(functools.partial(bench.runner.fork, _FIRST))}
 
 
-def _after_vm_exit(bench: Bench) -> dict[str, Cell]:
+def _after_vm_exit(bench: CostBench) -> dict[str, Cell]:
     if not bench.system.has_hook(VM_EXIT.name):
         return {}
     bench.steady()
@@ -205,7 +205,7 @@ def _after_vm_exit(bench: Bench) -> dict[str, Cell]:
     return {"after VM exit": bench.switch(_FIRST) + bench.back(_FIRST)}
 
 
-_ROWS: Final[Mapping[Callable[[Bench], dict[str, Cell]], tuple[str, ...]]] = {
+_ROWS: Final[Mapping[Callable[[CostBench], dict[str, Cell]], tuple[str, ...]]] = {
     _switches: ("switch-in", "switch-in, user", "switch-out"),
     _alternation: ("alternate", "alternate, user"),
     _system_call: ("system call, user",),
