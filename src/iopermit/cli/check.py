@@ -137,7 +137,7 @@ def check_design(  # noqa: PLR0913 - one parameter per option
     if certificate and scenario is None:
         raise BadInputError("--certificate needs a scenario, such as --cpus 1 --tasks 2 --longs 1")
     options = tuple(option or ())
-    loaded = load_design(design, options)
+    loaded = load_design(design, options, seconds=timeout)
 
     from iopermit.engine.control import Control  # as below
     from iopermit.engine.limits import Limits  # as below

@@ -13,6 +13,7 @@ from iopermit.designs import UnknownDesignError
 from iopermit.engine.errors import MissingExtraError, ReplayError
 from iopermit.kernel.errors import KernelTreeError
 from iopermit.translate.frontend.source import DesignError
+from iopermit.translate.frontend.trial import ImportTimeoutError
 
 _REPORT_HINT = (
     "  This is a fault of iopermit. Please report it with the command line and with what the\n"
@@ -36,10 +37,8 @@ def explain(error: Exception) -> ExitCode:
         case typer.Abort():
             complain("iopermit: interrupted before there was a result")
             return ExitCode.UNDETERMINED
-        case MemoryError():
-            complain(
-                "iopermit: error: out of memory; lower --max-memory or check a smaller scenario"
-            )
+        case MemoryError() | ImportTimeoutError():
+            complain(_limit(error))
             return ExitCode.UNDETERMINED
         case ReplayError():
             return _internal(f"the replay at full size disagrees with the search: {error}", error)
@@ -56,6 +55,12 @@ def explain(error: Exception) -> ExitCode:
         case _:
             return _internal(f"{type(error).__name__}: {error}", error)
     return ExitCode.BAD_INPUT
+
+
+def _limit(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return "iopermit: error: out of memory; lower --max-memory or check a smaller scenario"
+    return f"iopermit: undetermined: {error}"
 
 
 def _usage(error: Exception, message: str) -> str:

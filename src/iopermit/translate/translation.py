@@ -8,7 +8,13 @@ from iopermit.translate.analyses.assignment import unassigned
 from iopermit.translate.analyses.blame import add_blame
 from iopermit.translate.analyses.liveness import clear_dead_variables
 from iopermit.translate.environment.build import build
-from iopermit.translate.frontend.source import DesignError, find_method
+from iopermit.translate.frontend.source import (
+    DesignError,
+    class_site,
+    find_method,
+    is_shipped,
+    not_in_the_language,
+)
 
 if TYPE_CHECKING:
     from iopermit.system.design import Design
@@ -22,7 +28,14 @@ def translate(design: type[Design], scenario: Scenario, *, blame: bool = False) 
     With ``blame`` each CPU remembers the design statement that last wrote what it consults, so
     that violations can be told apart by the statement that let them happen.
     """
-    model = build(design, scenario)
+    try:
+        model = build(design, scenario)
+    except (DesignError, MemoryError):
+        raise
+    except Exception as error:
+        if is_shipped(design):
+            raise
+        raise not_in_the_language(class_site(design), error) from error
     _refuse_unassigned(design, model)
     clear_dead_variables(model)
     if blame:

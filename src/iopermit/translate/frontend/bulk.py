@@ -6,6 +6,7 @@ import ast
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from iopermit.translate.frontend.constants import constant_value
 from iopermit.translate.frontend.types import Type, Value
 from iopermit.translate.model.builder import binary, const, differ, negate
 from iopermit.translate.model.nodes import Check, Const, Expr, Goto, If, Load, Stmt, Store
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
 
 BULK = frozenset({"copy_from", "fill", "change"})
 """Bulk operations that are statements; ``extent`` has a result."""
+
+
+_FORMS = {
+    "copy_from": "copy_from(bitmap) or copy_from(bitmap, longs)",
+    "fill": "fill() or fill(longs)",
+    "change": "change(ports, turn_on)",
+}
+"""How each is written."""
 
 
 class BulkOperations:
@@ -33,6 +42,11 @@ class BulkOperations:
         if call.keywords:
             raise self.steps.error(call, f"{operation}() takes no named arguments")
         arguments = list(call.args)
+        least, most = {"copy_from": (1, 2), "fill": (0, 1), "change": (2, 2)}[operation]
+        if not least <= len(arguments) <= most:
+            raise self.steps.error(
+                call, f"{operation}() with {len(arguments)} arguments", _FORMS[operation]
+            )
         source = self._bitmap(arguments.pop(0)) if operation == "copy_from" and arguments else None
         bitmap = self._bitmap(call.func.value)
         if operation == "change":
@@ -56,6 +70,8 @@ class BulkOperations:
         if len(arguments) != 1:
             raise self.steps.error(call, "too many arguments")
         value = self.steps.expressions.value(arguments[0])
+        if not isinstance(value.expr, Const):
+            self._no_real_longs(arguments[0])
         if isinstance(value.expr, Const):  # a number of real longs: scenario longs cannot be fewer
             self._note(value.expr.value)
             few = min(value.expr.value, self.steps.scenario.longs)
@@ -67,6 +83,23 @@ class BulkOperations:
             self.steps.expressions.out.append(Check(beyond, message))
             value = replace(value, type=replace(value.type, high=most))
         return value
+
+    def _no_real_longs(self, node: ast.expr) -> None:
+        """Refuse a number of real longs inside an expression: the few of a scenario stand for more.
+
+        Such a number alone is modelled (see `_note`), and so is one more or less than a variable.
+        """
+        scope = self.steps.expressions.scope
+        for part in ast.walk(node):
+            if isinstance(part, ast.expr):
+                known = constant_value(self.steps.design, scope, part)
+                number = known.expr.value if known and isinstance(known.expr, Const) else 0
+                if number > 1:
+                    raise self.steps.error(
+                        part,
+                        f"a number of longs ({number}) inside an expression",
+                        "the number alone, or a field or variable of type Longs",
+                    )
 
     def _note(self, real_longs: int) -> None:
         lowered = self.steps.lowered

@@ -24,8 +24,7 @@ from iopermit.system.records import (
     Reference,
     declared_fields,
 )
-from iopermit.system.site import Site
-from iopermit.translate.frontend.source import DesignError
+from iopermit.translate.frontend.source import DesignError, class_site
 from iopermit.translate.model.nodes import Field, RecordName
 
 if TYPE_CHECKING:
@@ -64,6 +63,10 @@ class _Sizes:
     counts: dict[RecordName, int]
     scenario: Scenario
     counter_values: int
+
+
+_MOST_NUMBER = (1 << 15) - 1
+"""The largest number that a field may hold: what is larger is no bound for a search."""
 
 
 def heap_slots(scenario: Scenario) -> int:
@@ -106,6 +109,8 @@ def declare(design: type[Design], scenario: Scenario) -> Declarations:
     }
     counts |= {name: heap_slots(scenario) for name in heap}
     every = [(record, cls, d) for record, cls in records.items() for d in _declarations(cls)]
+    for _, cls, declaration in every:
+        _check_default(cls, declaration)
     # One value per field that can hold one, one per task for a local variable, one to spare.
     values = (
         scenario.tasks
@@ -130,6 +135,29 @@ def refuse_reserved_names(
         if times > 1:
             message = f"the system itself has a field {name!r} of this record"
             raise DesignError(class_site(classes[record]), message, f"own_{name}: ...")
+
+
+def _check_default(cls: type[Record], declaration: FieldDeclaration) -> None:
+    """Check that the default of a field that is no number is a value that it can have.
+
+    Raises DesignError.
+    """
+    name, kind, marker = declaration.name, declaration.type, declaration.marker
+    default: object = declaration.default
+    right, wanted = True, ""
+    if isinstance(marker, Range):
+        least, most = marker.low, marker.high
+        right = type(least) is int and type(most) is int and 0 <= least <= most <= _MOST_NUMBER
+        wanted = f"Range(low, high) with 0 <= low <= high <= {_MOST_NUMBER}"
+    elif isinstance(marker, LongsUnit):
+        right, wanted = default == 0 and type(default) is int, "0"
+    elif kind is bool:
+        right, wanted = isinstance(default, bool), "False or True"
+    elif isinstance(marker, Reference) and marker != "this CPU's own TSS":
+        right, wanted = default is None, "NULL"
+    if not right:
+        message = f"field {name!r} of {cls.__name__} starts as {default!r:.40}"
+        raise DesignError(class_site(cls), message, wanted)
 
 
 def _number(default: object) -> int:
@@ -165,15 +193,6 @@ def _declarations(cls: type[Record]) -> tuple[FieldDeclaration, ...]:
         return declared_fields(cls)
     except (DeclarationError, NameError) as error:
         raise DesignError(class_site(cls), str(error), "name: Type = default") from error
-
-
-def class_site(cls: type) -> Site:
-    """Return where a class of a design is declared."""
-    try:
-        lines, line = inspect.getsourcelines(cls)
-        return Site(inspect.getsourcefile(cls) or "?", line, 0, lines[0].strip(), cls.__name__)
-    except (OSError, TypeError):
-        return Site("?", 0, 0, "", cls.__name__)
 
 
 def _field(

@@ -19,6 +19,7 @@ from iopermit.translate.frontend.types import (
 from iopermit.translate.model.builder import binary, differ, equal, negate
 from iopermit.translate.model.nodes import (
     FREE,
+    TASK,
     Check,
     Const,
     Expr,
@@ -140,6 +141,18 @@ class Expressions:
             self._shared.append(node)
         return field_value(declared, Load(declared, base.pointed))
 
+    def check_no_this_cpu(self, node: ast.expr, value: Value) -> None:
+        """Refuse ``cpu`` itself as a value of a task: it is whichever CPU the task is on by then.
+
+        In ``bring_up`` and ``switch_to`` it is one CPU, and can be stored and compared.
+        """
+        if value.never_null and value.type.target == "cpu" and self.context == TASK:
+            raise self.scope.method.error(
+                node,
+                f"{ast.unparse(node)} is whichever CPU the task is on: it is no value",
+                "a field of it, or a pointer that bring_up() or switch_to() stores",
+            )
+
     def check_pointer(self, node: ast.expr, base: Value) -> None:
         """Check that a pointer can be followed."""
         if base.never_null:
@@ -180,6 +193,8 @@ class Expressions:
 
     def _compare(self, node: ast.Compare) -> Value:
         left, right = self._value(node.left), self._value(node.comparators[0])
+        for operand, value in ((node.left, left), (node.comparators[0], right)):
+            self.check_no_this_cpu(operand, value)
         return comparison(self.scope.method, node, left, right)
 
     def _sum(self, node: ast.BinOp) -> Value:

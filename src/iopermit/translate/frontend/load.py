@@ -8,7 +8,6 @@ import hashlib
 import inspect
 import linecache
 import sys
-import traceback
 import types
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,11 +16,19 @@ from typing import TYPE_CHECKING, TypeGuard
 from iopermit.designs import designs, find
 from iopermit.system.design import Design
 from iopermit.system.events.hooks import HOOKS, Hook
+from iopermit.system.layout_check import layout_fault
 from iopermit.system.machine_state import TssLayout
 from iopermit.system.options import with_options
 from iopermit.system.site import Site
 from iopermit.translate.frontend import source
-from iopermit.translate.frontend.source import DesignError, find_method, is_overridden
+from iopermit.translate.frontend.source import (
+    DesignError,
+    class_site,
+    find_method,
+    is_overridden,
+    not_in_the_language,
+)
+from iopermit.translate.frontend.trial import failure_of, kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -41,18 +48,22 @@ class DesignLoadError(DesignError):
         return "\n".join([*lines, f"  remedy: {self.remedy}"])
 
 
-def load_design(text: str, options: Sequence[str] = ()) -> type[Design]:
+def load_design(
+    text: str, options: Sequence[str] = (), *, seconds: float | None = None
+) -> type[Design]:
     """Return a design: `text` is an id, `file.py`, or `file.py:Class` (or `file.py:id`).
 
     `options` are the switches to set (see `Design.options`). A class of a file that has no id
-    of its own gets its name as id.
+    of its own gets its name as id. A file is imported in a child process first; that may take
+    so many `seconds`.
 
     Raises:
         UnknownDesignError: there is no design with this id.
         DesignError: the file is not a design, or the design lacks an option.
+        ImportTimeoutError: importing the file takes too long.
     """
     file, name = _file_and_class(text)
-    design = find(text) if file is None else _from_file(file, name)
+    design = find(text) if file is None else _from_file(file, name, seconds)
     return _with_options(design, options)
 
 
@@ -69,18 +80,24 @@ def _file_and_class(text: str) -> tuple[str | None, str]:
 # From a file.
 
 
-def _from_file(file: str, name: str) -> type[Design]:
+def _from_file(file: str, name: str, seconds: float | None) -> type[Design]:
     tree, code = _compile(file, _read(file))
-    module = _execute(file, code)
+    module = _execute(file, code, seconds)
     found = {
         node.name: (cls, _site(file, node))
         for node in tree.body
         if isinstance(node, ast.ClassDef) and _is_design(cls := vars(module).get(node.name))
     }
     design, site = _select(file, name, found, tree)
-    if "id" not in vars(design):
-        design.id = design.__name__
-    _check_complete(design, site)
+    try:
+        if "id" not in vars(design):
+            design.id = design.__name__
+        _check_class_data(design, site)
+        _check_complete(design, site)
+    except DesignError:
+        raise
+    except Exception as error:
+        raise not_in_the_language(site, error) from error
     return design
 
 
@@ -125,26 +142,31 @@ def _compile(file: str, text: str) -> tuple[ast.Module, types.CodeType]:
         message = f"not valid Python: {error.msg}"
         remedy = "correct the syntax, or name a Python file with a design"
         raise DesignLoadError(site, message, remedy) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         remedy = "name a Python file with a design"
         raise DesignLoadError(_whole(file), f"not valid Python: {error}", remedy) from error
 
 
-def _execute(file: str, code: types.CodeType) -> types.ModuleType:
+def _execute(file: str, code: types.CodeType, seconds: float | None) -> types.ModuleType:
     """Execute the file as a module of its own, which `inspect` and `typing` can find."""
     digest = hashlib.sha256(str(Path(file).resolve()).encode()).hexdigest()[:12]
     module = types.ModuleType(f"{Path(file).stem}_{digest}")
     module.__file__ = file
     sys.modules[module.__name__] = module
-    try:
+
+    def execute() -> None:
         with _siblings_importable(file):
             exec(code, vars(module))  # noqa: S102 - the user names it to have it executed
-    except (Exception, SystemExit) as error:
-        site = _where_raised(file, error)
-        message = f"importing the file fails: {type(error).__name__}: {error}"
-        remedy = "correct this line, or install what it imports into the same environment"
-        raise DesignLoadError(site, message, remedy) from error
-    return module
+
+    failure = failure_of(execute, file, seconds)
+    if failure is None:
+        with kept():
+            execute()
+        return module
+    line = failure.line
+    site = Site(file, line, 0, linecache.getline(file, line) if line else "", "")
+    remedy = "correct this line, or install what it imports into the same environment"
+    raise DesignLoadError(site, failure.message, remedy)
 
 
 @contextmanager
@@ -156,15 +178,6 @@ def _siblings_importable(file: str) -> Iterator[None]:
         yield
     finally:
         sys.path.remove(directory)
-
-
-def _where_raised(file: str, error: BaseException) -> Site:
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
-    if not frames or frames[-1].lineno is None:
-        return _whole(file)
-    last = frames[-1]
-    line = last.lineno or 1
-    return Site(file, line, last.colno or 0, linecache.getline(file, line), last.name)
 
 
 def _select(
@@ -210,6 +223,19 @@ def _missing(design: type[Design]) -> list[Hook]:
     return [h for h in HOOKS.values() if h.required and not is_overridden(design, h.name)]
 
 
+def _check_class_data(design: type[Design], site: Site) -> None:
+    """Check the attributes of the class that are no state: their types, and what can be printed."""
+    for name in ("id", "title", "origin", "family"):
+        text: object = getattr(design, name)
+        if not isinstance(text, str) or not all(c.isprintable() for c in text):
+            message = f"{name} of {design.__name__} is no printable text"
+            raise DesignLoadError(site, message, f'write: {name} = "..."')
+    options: object = design.options
+    if not isinstance(options, dict) or not all(isinstance(name, str) for name in options):
+        message = f"options of {design.__name__} is no dictionary with names as keys"
+        raise DesignLoadError(site, message, 'write: options = {"name": "what it changes"}')
+
+
 def _check_complete(design: type[Design], site: Site) -> None:
     missing = _missing(design)
     if missing:
@@ -220,6 +246,10 @@ def _check_complete(design: type[Design], site: Site) -> None:
             "add: layout: ClassVar[TssLayout] = TssLayout(long_bits=64, bases={...}, limit=...)"
         )
         raise DesignLoadError(site, f"{design.__name__} does not say where its map is", remedy)
+    fault = layout_fault(design)
+    if fault is not None:
+        remedy = "a layout whose limit ends with the map and its terminator, INVALID behind it"
+        raise DesignLoadError(site, f"the layout of {design.__name__} is wrong: {fault}", remedy)
     for hook in sorted(HOOKS.values(), key=lambda hook: not hook.required):
         if is_overridden(design, hook.name):
             _check_hook(design, hook, site)
@@ -246,12 +276,5 @@ def _with_options(design: type[Design], options: Sequence[str]) -> type[Design]:
             close = difflib.get_close_matches(name, design.options, n=1)
             known = ", ".join(design.options) or "it has none"
             remedy = f"did you mean {close[0]}?" if close else f"use one of its options: {known}"
-            raise DesignLoadError(
-                _class_site(design), f"{design.id} has no option {name!r}", remedy
-            )
+            raise DesignLoadError(class_site(design), f"{design.id} has no option {name!r}", remedy)
     return with_options(design, dict.fromkeys(options, True))
-
-
-def _class_site(design: type[Design]) -> Site:
-    lines, line = inspect.getsourcelines(design)
-    return Site(inspect.getsourcefile(design) or "?", line, 0, lines[0], design.__name__)

@@ -43,6 +43,10 @@ class Primitives:
 
     def drop_reference(self, call: ast.Call, at: Label, zero: Label, more: Label) -> None:
         """Lower the test ``self.refcount_dec_and_test(object)``."""
+        if len(call.args) != 1 or call.keywords:
+            raise self.steps.error(
+                call, "refcount_dec_and_test() takes one object", "self.refcount_dec_and_test(x)"
+            )
         held = self.steps.expressions.value(call.args[0])
         count = self.steps.expressions.fields.get((held.type.target, "refcnt"))
         if count is None:
@@ -97,6 +101,8 @@ class Primitives:
 
     def free(self, node: ast.stmt, call: ast.Call, at: Label, then: Label) -> None:
         """Lower ``self.free(object)``."""
+        if len(call.args) != 1 or call.keywords:
+            raise self.steps.error(call, "free() takes one object", "self.free(x)")
         held = self.steps.expressions.value(call.args[0])
         text = ast.unparse(call.args[0])
         if held.type.target not in self.steps.expressions.records.heap:

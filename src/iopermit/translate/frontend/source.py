@@ -40,6 +40,37 @@ def _caret_indent(code: str, column: int) -> str:
     return "".join("\t" if c == "\t" else " " for c in code[:column])
 
 
+def not_in_the_language(site: Site, error: BaseException) -> DesignError:
+    """Return the error for a design that Python accepts and the translation does not understand."""
+    return DesignError(
+        site,
+        f"this design is not understood: {type(error).__name__}: {error_text(error)}",
+        "only what docs/writing-a-design.md lists; if it keeps to that, please report it",
+    )
+
+
+def error_text(error: BaseException) -> str:
+    """Return what an error says, in one line; even that may fail."""
+    try:
+        return " ".join(str(error).split())[:300]
+    except Exception:  # noqa: BLE001 - a design's own exception class
+        return "(it cannot be printed)"
+
+
+def class_site(cls: type) -> Site:
+    """Return where a class is defined, as far as that can be told."""
+    try:
+        lines, line = inspect.getsourcelines(cls)
+        return Site(inspect.getsourcefile(cls) or "?", line, 0, lines[0].strip(), cls.__name__)
+    except (OSError, TypeError, KeyError):
+        return Site("?", 0, 0, "", str(getattr(cls, "__name__", cls)))
+
+
+def is_shipped(design: type[Design]) -> bool:
+    """Return whether a design is one of iopermit's own: what fails then is iopermit's fault."""
+    return str(design.__module__).startswith("iopermit.")
+
+
 @dataclass(frozen=True)
 class Method:
     """A method of a design with its syntax tree."""

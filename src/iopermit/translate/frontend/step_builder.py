@@ -7,6 +7,7 @@ import itertools
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal
 
+from iopermit.system.machine_state import IoMapBase
 from iopermit.translate.frontend.expressions import Expressions
 from iopermit.translate.frontend.types import Type, Value, field_type
 from iopermit.translate.model.builder import (
@@ -155,6 +156,9 @@ class StepBuilder:
 
     def store(self, node: ast.AST, target: ast.expr, value: Value) -> list[Stmt]:
         """Return the statements that assign ``value``; pending checks come before them."""
+        given = getattr(node, "value", None)
+        if isinstance(given, ast.expr):
+            self.expressions.check_no_this_cpu(given, value)
         if isinstance(target, ast.Name):
             variable = self.local(target, value.type)
             return [Store(variable, self.context, value.expr)]
@@ -179,7 +183,21 @@ class StepBuilder:
                 f"a value of the kind {assigned.kind}",
             )
         self._check_range(assigned, value)
+        self._check_base(node, assigned, value)
         return [Store(assigned, slot, value.expr)]
+
+    def _check_base(self, node: ast.AST, assigned: Field, value: Value) -> None:
+        """Refuse a selection that the layout of the TSS gives no base for."""
+        if (assigned.record, assigned.name) != ("tss", "io_map_base"):
+            return
+        bases = {selection.value: selection for selection in IoMapBase}
+        chosen = bases.get(value.expr.value) if isinstance(value.expr, Const) else None
+        if chosen is not None and chosen not in self.design.layout.bases:
+            raise self.error(
+                node,
+                f"the layout has no base for IoMapBase.{chosen.name}",
+                f"layout = TssLayout(..., bases={{..., IoMapBase.{chosen.name}: ...}}, ...)",
+            )
 
     def _check_range(self, assigned: Field, value: Value) -> None:
         if assigned.kind == "int" and value.type.high > assigned.high:
