@@ -153,7 +153,7 @@ def _check_default(cls: type[Record], declaration: FieldDeclaration) -> None:
         right, wanted = default == 0 and type(default) is int, "0"
     elif kind is bool:
         right, wanted = isinstance(default, bool), "False or True"
-    elif isinstance(marker, Reference) and marker != "this CPU's own TSS":
+    elif isinstance(marker, Reference):
         right, wanted = default is None, "NULL"
     if not right:
         message = f"field {name!r} of {cls.__name__} starts as {default!r:.40}"

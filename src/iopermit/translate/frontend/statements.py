@@ -6,7 +6,6 @@ import ast
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from iopermit.system.events.hooks import HOOKS, Returns
 from iopermit.system.records import MAX_REFCOUNT
 from iopermit.translate.frontend.bulk import BULK, BulkOperations
 from iopermit.translate.frontend.calls import Calls
@@ -71,7 +70,6 @@ class Lowering:
                 f"{name}() takes ({', '.join(method.parameters)})",
                 f"{name}(self, {', '.join(parameters)})",
             )
-        check_flow(self.steps.design, method, has_result=HOOKS[name].returns is not Returns.NOTHING)
         names = dict(zip(method.parameters, parameters.values(), strict=True))
         self.steps.call = InlinedCall(Scope(method, names), after, f"{name}.", result)
         self.steps.expressions.scope = self.steps.call.scope
