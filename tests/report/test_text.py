@@ -133,6 +133,17 @@ def test_holds_is_one_headline_and_what_was_not_covered() -> None:
     ]
 
 
+def test_a_design_that_grants_nothing_holds_with_a_warning() -> None:
+    """What could not be is named behind the headline, also where only headlines are asked for."""
+    useless = replace(HOLDS, uncovered=replace(HOLDS.uncovered, vacuous=("loss", "other")))
+    for lines in (report(useless), report(useless, headline_only=True)):
+        text = " ".join(texts(lines).split())
+        assert "WARNING: no grant was ever possible" in text
+        assert "nothing is said about them: loss, other" in text
+    undetermined = replace(useless, verdict="undetermined", reason="a limit")
+    assert "WARNING" not in texts(report(undetermined))
+
+
 def test_undetermined_gives_the_reason_and_no_comfort() -> None:
     """An undetermined verdict names the limit and says that it tells nothing about the rest."""
     text = " ".join(texts(report(UNDETERMINED)).split())

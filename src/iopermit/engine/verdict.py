@@ -88,6 +88,8 @@ class Uncovered:
     """Events of the scenario that never were possible."""
     not_asked: tuple[str, ...] = ()
     """Events that the scenario leaves out."""
+    vacuous: tuple[str, ...] = ()
+    """Kinds of violations that could not be, because no task was ever granted a port."""
 
 
 @dataclass(frozen=True)

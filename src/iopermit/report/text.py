@@ -55,6 +55,7 @@ def report(
         if lines and not headline_only:
             lines.append(Line(""))
         lines += _headline(words.headline(one), one.verdict)
+        lines += _headline(words.warning(one), "undetermined")
         if not headline_only and one.violation is not None:
             lines += _violated(one, one.violation, steps=steps)
     left = words.what_is_open(verdict)

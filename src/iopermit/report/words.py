@@ -45,6 +45,17 @@ def what_is_open(verdict: Verdict) -> str:
     return f"UNDETERMINED: further violations of {subject(verdict)}: {verdict.reason}"
 
 
+def warning(verdict: Verdict) -> str:
+    """Return what makes a design hold that nobody would use, or nothing."""
+    vacuous = verdict.uncovered.vacuous
+    if verdict.verdict != "holds" or not vacuous:
+        return ""
+    return (
+        "WARNING: no grant was ever possible: no call of ioperm() or iopl() gave a task a port, "
+        f"so these could not be, and nothing is said about them: {', '.join(vacuous)}"
+    )
+
+
 def subject(verdict: Verdict) -> str:
     """Return the design's id with the switches that are set."""
     return " --option ".join((verdict.subject, *verdict.options))

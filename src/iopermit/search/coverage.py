@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from iopermit.engine.ending import NoRoom
 from iopermit.engine.verdict import Uncovered
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from iopermit.search.exploration.memory import Words
     from iopermit.search.exploration.native import NativeFunctions
     from iopermit.search.refinement import Searched
+
+WITHOUT_GRANTS: Final = ("loss", "gain without CAP_SYS_RAWIO")
+"""What cannot be where no port is ever granted."""
 
 
 def uncovered(search: Searched) -> Uncovered:
@@ -34,6 +37,7 @@ def uncovered(search: Searched) -> Uncovered:
         tuple(sorted((s for s in missing if s), key=lambda s: (s.file, s.line, s.column))),
         tuple(sorted(event.name for event in started if event.name not in happened)),
         tuple(sorted(event.name for event in all_events() - scenario.events)),
+        () if covered[layout.grant] else WITHOUT_GRANTS,
     )
 
 

@@ -195,10 +195,21 @@ class StepFunction:
             self._go_on(code, step, target, done)
 
         code.on_failure, code.on_goto = fail, goto
+        code.on_store = lambda field, value: self._note_grant(code, covered, field, value)
         code.on_heap_write = lambda field, record, index: self._watch(
             code, step, covered, (field, record, index)
         )
         code.body(step.body)
+
+    def _note_grant(
+        self, code: StatementCode, covered: LlvmValue, field: Field, value: LlvmValue
+    ) -> None:
+        """Note that a task is granted a port."""
+        kernel, builder = self.model.kernel, code.builder
+        if field in (kernel.granted, kernel.granted_iopl):
+            with builder.if_then(builder.icmp_unsigned("!=", value, number(0))):
+                place = builder.gep(covered, [number(self.coverage.grant)])
+                builder.store(llvm.Constant(I8, 1), place)
 
     def _failed(self, code: StatementCode, step: Step, verdict: int, done: LlvmValue) -> LlvmValue:
         """Return the step that failed, a phi at the start of what all such failures share."""

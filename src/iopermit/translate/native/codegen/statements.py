@@ -44,6 +44,7 @@ class StatementCode(ExpressionCode):
         self.on_failure: Callable[[int], LlvmValue] = self._no_failure
         """Gives the block to go to where a check of the current block fails."""
         self.on_heap_write: Callable[[Field | None, RecordName, Expr], None] = lambda *_: None
+        self.on_store: Callable[[Field, LlvmValue], None] = lambda *_: None
 
     def body(self, statements: tuple[Stmt, ...]) -> None:
         """Emit statements; stops at a goto, which ends the block."""
@@ -59,6 +60,7 @@ class StatementCode(ExpressionCode):
             case Store(declared, index, value):
                 computed = self.value(value)
                 self.on_access(declared)
+                self.on_store(declared, computed)
                 if declared.record in self.model.heap:
                     self.on_heap_write(declared, declared.record, index)
                 self.put(declared.record, self.value(index), self.place(declared), computed)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CoverageLayout:
-    """The positions in the coverage bytes of a model: its steps, its rules, the assumptions."""
+    """The positions in the coverage bytes of a model: steps, rules, a grant, the assumptions."""
 
     steps: int
     assumptions: int
@@ -33,9 +33,14 @@ class CoverageLayout:
         """Return the position of a rule."""
         return FIRST_STEP + self.steps + kind * RULES_OF_A_KIND + number
 
+    @property
+    def grant(self) -> int:
+        """The position that tells whether any task was ever granted a port."""
+        return FIRST_STEP + self.steps + len(TransitionKind) * RULES_OF_A_KIND
+
     def assumption(self, number: int) -> int:
         """Return the position of an assumption; they follow one another to the end."""
-        return FIRST_STEP + self.steps + len(TransitionKind) * RULES_OF_A_KIND + number
+        return self.grant + 1 + number
 
     @property
     def size(self) -> int:
