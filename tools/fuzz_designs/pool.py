@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from multiprocessing.context import SpawnProcess
 
-SECONDS: Final = 120
+SECONDS: Final = 300
 """For one design; a worker that takes longer is ended, and that is a finding."""
 
 MEMORY: Final = 6 << 30
