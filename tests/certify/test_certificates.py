@@ -2,8 +2,16 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
-from tests.support.certify.certificates import FEW, OWN_DESIGN, certificate, scenario
+from tests.support.certify.certificates import (
+    FEW,
+    OWN_DESIGN,
+    certificate,
+    rewrite,
+    scenario,
+    states_of,
+)
 
 from iopermit.certify.checker import certify
 from iopermit.designs import designs
@@ -69,7 +77,7 @@ def test_options_are_part_of_a_certificate(tmp_path: Path) -> None:
 
 
 def test_several_processes_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two processes come to the same result as one."""
+    """Two processes come to the same result as one, and to a refutation if there is one."""
     monkeypatch.setattr("iopermit.certify.checker._WORTH_PROCESSES", 1)
     monkeypatch.setattr("iopermit.certify.checker._PART", 1 << 10)
     certificate(tmp_path / "it", OWN_DESIGN, scenario(1, 2, 1, FEW))
@@ -77,3 +85,8 @@ def test_several_processes_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert not two.refutation
     assert (one.processes, two.processes) == (1, 2)
     assert (one.members, one.transitions) == (two.members, two.transitions)
+    states = states_of(tmp_path / "it")
+    rewrite(tmp_path / "it", np.delete(states, len(states) // 2, axis=0))
+    refuted = certify(tmp_path / "it", processes=2)
+    assert "a successor of a state is not in the set" in refuted.refutation
+    assert refuted.member >= 0
