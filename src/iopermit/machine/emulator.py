@@ -134,6 +134,7 @@ class First:
 
     Attributes:
         path: canonical.
+        name: the last component of what the user called it.
         descriptor: to read the file from.
         status: of the file.
         cwd: the working directory.
@@ -141,6 +142,7 @@ class First:
     """
 
     path: str
+    name: str
     descriptor: int
     status: FileStatus
     cwd: str
@@ -210,7 +212,7 @@ def _start(machine: Machine, program: elf.Program, first: First, files: FileTabl
     process = UserProcess(
         pid, None, program.space, files, SignalHandlers(),
         first.cwd, program.path, program.bits, group=pid, session=pid,
-        name=os.path.basename(first.path), arguments_at=program.arguments_at,
+        name=first.name, arguments_at=program.arguments_at,
         environment_at=program.environment_at,
     )  # fmt: skip
     context = machine.backend.new_context(program.bits)

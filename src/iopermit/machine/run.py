@@ -121,8 +121,8 @@ def _in_two_processes(
 def _first(path: str, answer: Answer, cwd: str, ids: Credentials) -> First:
     """Return the program that the user named, open. Raises ExecError."""
     if answer.descriptor >= 0 and answer.status is not None:
-        path = "/" + "/".join(answer.path)
-        return First(path, answer.descriptor, answer.status, cwd, ids)
+        canonical, name = "/" + "/".join(answer.path), path.rpartition("/")[2]
+        return First(canonical, name, answer.descriptor, answer.status, cwd, ids)
     if answer.status is None:
         number = answer.error or errno.ENOENT
         raise ExecError(number, f"cannot open {path}: {os.strerror(number)}")
