@@ -61,7 +61,8 @@ def test_simple_devices() -> None:
     """Null swallows, zero gives zeros, full is full, random gives bytes that the seed decides."""
     script = (
         "echo x > /dev/null; head -c 3 /dev/zero | od -An -tx1; "
-        "{ /bin/echo x > /dev/full; } 2>&1 | grep -c 'No space'; head -c 4 /dev/urandom | od -An -tx1; stat -c %t:%T /dev/zero"
+        "{ /bin/echo x > /dev/full; } 2>&1 | grep -c 'No space'; "
+        "head -c 4 /dev/urandom | od -An -tx1; stat -c %t:%T /dev/zero"
     )
     first, second, other = shell(script), shell(script), shell(script, "--seed", "7")
     assert first == second
