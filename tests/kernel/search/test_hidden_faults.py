@@ -12,6 +12,7 @@ from tests.support.kernel.trees import build_cache, require_tree
 from iopermit.kernel.build.builder import build
 from iopermit.kernel.check import check_tree
 from iopermit.kernel.loading import load_built
+from iopermit.kernel.search.tree_search import TreeSearch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,6 +41,15 @@ def test_each_hidden_fault_is_found_or_refused(name: str, tmp_path: Path) -> Non
     else:
         assert (found.verdict, found.violation) == ("undetermined", None)
         assert fault.reason in found.reason
+
+
+def test_a_search_refuses_pointers_that_are_taken_to_pieces(tmp_path: Path) -> None:
+    """A part of an address in a variable is no name: the search says so instead of going on."""
+    fault = HIDDEN_FAULTS["packed-pointer"]
+    result = TreeSearch(edited(tmp_path, *fault.edits).image, fault.scenario).run()
+    assert result.found is None
+    assert result.ending is not None
+    assert "where tasks and heap objects lie in memory" in result.ending.reason
 
 
 def test_a_new_variable_is_followed_and_reported(tmp_path: Path) -> None:

@@ -137,9 +137,8 @@ HIDDEN_FAULTS = {
             ),
         ),
         ONE_CPU,
-        frozenset(),
+        frozenset({"leak", "loss"}),
         "native_tss_update_io_bitmap",
-        "where tasks and heap objects lie in memory",
     ),
     "time-stamp": HiddenFault(
         (
