@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.machine.public import public_folder
-from tests.support.requirements import skip_or_fail
 
 from iopermit.machine.credentials import Credentials
 from iopermit.machine.isolation.host_walk import HostTree
@@ -138,7 +137,7 @@ def test_search_permission_is_the_tasks_own(tree: HostTree) -> None:
 def test_what_only_root_may_read_is_not_shown_to_root_either(folder: Path) -> None:
     """Unless that is asked for; whose ids a task claims makes no difference with --user."""
     if os.geteuid() != 0:
-        skip_or_fail("needs root, to read what only root may")
+        pytest.skip("needs root, to read what only root may")
     shown, user = Policy(str(folder), as_root=True), Policy(str(folder), user=USER)
     for policy, error in ((Policy(str(folder)), errno.EACCES), (shown, 0), (user, errno.EACCES)):
         tree = HostTree(policy, OWN)
