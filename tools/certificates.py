@@ -70,7 +70,7 @@ def made(
     certify_search(file, problem, subject.options)
     seconds = time.monotonic() - started
     result = certify(file)
-    if result.refutation:
+    if not result.verified:
         raise RuntimeError(f"{subject.name}, {events}: {result.refutation}")
     return CertifiedRecord(
         subject.name,

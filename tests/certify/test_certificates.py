@@ -39,7 +39,7 @@ def test_visited_set_is_certified(design: str, bounds: Scenario, tmp_path: Path)
     """The checker verifies the set, and finds as many states as the search, names apart."""
     states = certificate(tmp_path / "it", design, bounds)
     result = certify(tmp_path / "it")
-    assert not result.refutation
+    assert result.verified
     assert result.members == states
     assert result.transitions >= states
 
@@ -52,7 +52,7 @@ def test_set_with_fixed_names_is_certified(off: tuple[object, ...], tmp_path: Pa
     reductions = Reductions().without(*off)  # type: ignore[arg-type]  # two reductions
     states = certificate(tmp_path / "it", OWN_DESIGN, scenario(2, 1, 1, FEW), reductions)
     result = certify(tmp_path / "it")
-    assert not result.refutation
+    assert result.verified
     assert len(result.header.reductions) == 2 - len(off)
     assert result.members <= states
 
@@ -64,7 +64,7 @@ def test_every_design_that_holds_is_certified(design: str, tmp_path: Path) -> No
         if check(load_design(design), bounds).verdict == "holds":
             states = certificate(tmp_path / "it", design, bounds)
             result = certify(tmp_path / "it")
-            assert not result.refutation
+            assert result.verified
             assert result.members <= states
 
 
@@ -72,7 +72,7 @@ def test_options_are_part_of_a_certificate(tmp_path: Path) -> None:
     """A switch of the design that is set is set for the checker, too."""
     certificate(tmp_path / "it", OWN_DESIGN, scenario(1, 1, 1), options=("shortcut",))
     result = certify(tmp_path / "it")
-    assert not result.refutation
+    assert result.verified
     assert result.header.options == ("shortcut",)
 
 
@@ -82,7 +82,7 @@ def test_several_processes_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("iopermit.certify.checker._PART", 1 << 10)
     certificate(tmp_path / "it", OWN_DESIGN, scenario(1, 2, 1, FEW))
     one, two = (certify(tmp_path / "it", processes=count) for count in (1, 2))
-    assert not two.refutation
+    assert two.verified
     assert (one.processes, two.processes) == (1, 2)
     assert (one.members, one.transitions) == (two.members, two.transitions)
     states = states_of(tmp_path / "it")

@@ -48,7 +48,7 @@ def test_new_event_of_known_effects_is_certified(
     bounds = registered(event(operation=operation, arguments=Choices([{"level": 3}])))
     states = certificate(tmp_path / "it", OWN_DESIGN, bounds)
     result = certify(tmp_path / "it")
-    assert not result.refutation
+    assert result.verified
     assert result.members == states
 
 

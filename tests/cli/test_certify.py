@@ -86,8 +86,11 @@ def test_what_is_no_certificate(
 def test_time_limit(capsys: pytest.CaptureFixture[str], written: Path) -> None:
     """A limit leaves the question open: exit status 3."""
     ran = run(capsys, "certify", written, "--timeout", "0")
-    assert (ran.status, ran.out) == (3, "")
-    assert ran.err == "iopermit: undetermined: the time limit was reached\n"
+    assert (ran.status, ran.err) == (3, "")
+    assert ran.out.startswith(f"UNDETERMINED: {HOLDING} (")
+    assert ran.out.endswith(": the time limit was reached\n")
+    result = json.loads(run(capsys, "certify", written, "--timeout", "0", "--json").out)
+    assert (result["result"], result["reason"]) == ("undetermined", "the time limit was reached")
 
 
 def test_certificate_needs_bounds(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

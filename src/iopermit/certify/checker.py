@@ -57,7 +57,9 @@ class Certified:
     header: Header
     scenario: Scenario
     refutation: str
-    """What is wrong; empty: it is verified."""
+    """What is wrong; empty: it is verified, unless a limit was reached."""
+    limit: str
+    """The limit that was reached, if one was."""
     member: int
     """The number of the state in the file where that shows; -1: none in particular."""
     members: int
@@ -65,6 +67,11 @@ class Certified:
     transitions: int
     seconds: float
     processes: int
+
+    @property
+    def verified(self) -> bool:
+        """Whether it proves that the design holds."""
+        return not (self.refutation or self.limit)
 
 
 def scenario_of(header: Header) -> Scenario:
@@ -207,7 +214,6 @@ def certify(
 
     Raises:
         UnacceptableError: it cannot be read, or its design cannot be interpreted.
-        LimitError: the time is over.
     """
     started = time.monotonic()
     try:
@@ -219,7 +225,7 @@ def certify(
     if header.states < _WORTH_PROCESSES:
         count = 1
     deadline = None if timeout is None else started + timeout
-    refutation, member, members, transitions = "", -1, 0, 0
+    refutation, limit, member, members, transitions = "", "", -1, 0, 0
     with tempfile.TemporaryDirectory(prefix="iopermit-") as directory:
         work = _Work(checker, file, design, Path(directory), count)
         with work.pool() as pool:
@@ -227,10 +233,13 @@ def certify(
                 members, transitions = work.run(pool, deadline, progress)
             except Refuted as refuted:
                 refutation, member = str(refuted), refuted.member
+            except LimitError as error:
+                limit = str(error)
     return Certified(
         header,
         checker.scenario,
         refutation,
+        limit,
         member,
         members,
         transitions,

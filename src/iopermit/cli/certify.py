@@ -46,7 +46,7 @@ def certify_file(
     Exit status: 0 verified, 1 refuted, 2 bad input, 3 a limit was reached.
     """
     from iopermit.certify.checker import certify  # imports numpy
-    from iopermit.certify.errors import LimitError, UnacceptableError
+    from iopermit.certify.errors import UnacceptableError
     from iopermit.report.certificate import certified_json, certified_text
     from iopermit.report.json import to_text
 
@@ -62,12 +62,11 @@ def certify_file(
         raise BadInputError(f"{error}; {_WRITE_HINT}") from error
     except OSError as error:
         raise BadInputError(f"cannot read {file}: {error.strerror}; {_WRITE_HINT}") from error
-    except LimitError as error:
-        complain(f"iopermit: undetermined: {error}")
-        return ExitCode.UNDETERMINED
     text = to_text(certified_json(result)) if as_json else certified_text(result, short=quiet)
     print_result(text)
-    return ExitCode.VIOLATED if result.refutation else ExitCode.HOLDS
+    if result.limit:
+        return ExitCode.UNDETERMINED
+    return ExitCode.HOLDS if result.verified else ExitCode.VIOLATED
 
 
 def _shown() -> Callable[[str, int, int], None]:

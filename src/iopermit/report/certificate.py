@@ -38,6 +38,8 @@ def certified_text(result: Certified, *, short: bool = False) -> str:
     if result.refutation:
         where = f" (state {result.member} of the file)" if result.member >= 0 else ""
         return f"REFUTED: {subject}: {result.refutation}{where}\n"
+    if result.limit:
+        return f"UNDETERMINED: {subject}: {result.limit}\n"
     lines = [f"VERIFIED: {subject}"]
     if not short:
         ignored = " and ".join(_NAMES[name] for name in header.reductions)
@@ -56,8 +58,8 @@ def certified_json(result: Certified) -> dict[str, Any]:
     header = result.header
     return {
         "schema": SCHEMA,
-        "result": "refuted" if result.refutation else "verified",
-        "reason": result.refutation,
+        "result": "verified" if result.verified else "undetermined" if result.limit else "refuted",
+        "reason": result.refutation or result.limit,
         "state": result.member if result.member >= 0 else None,
         "design": {
             "name": header.design,
