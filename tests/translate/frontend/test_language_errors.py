@@ -39,6 +39,7 @@ class Small(Design):
     """Denies everything."""
 
     layout: ClassVar[TssLayout] = LAYOUT_5_4
+    never: ClassVar[bool] = False
 
     class Task(machine_state.Task):
         """A task."""
@@ -124,6 +125,11 @@ REFUSED = {
         "x = self.sometimes(task)\nif x < 0:\n    return x",
         "the variable 'x' may have no value here",
         "x < 0",
+    ),
+    "a loop in which nothing happens": (
+        "while True:\n    if self.never:\n        break",
+        "a loop in which nothing happens and which nothing ends",
+        "def ioperm",
     ),
     "mutual recursion": ("x = self.ping(task)", "ping() calls itself", "self.ping(task)"),
     "a parameter that gets a result": (

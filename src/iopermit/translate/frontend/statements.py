@@ -10,14 +10,13 @@ from iopermit.system.records import MAX_REFCOUNT
 from iopermit.translate.frontend.bulk import BULK, BulkOperations
 from iopermit.translate.frontend.calls import Calls
 from iopermit.translate.frontend.constants import Scope, constant_truth
+from iopermit.translate.frontend.loops import Loops
 from iopermit.translate.frontend.primitives import Primitives
 from iopermit.translate.frontend.source import find_method
 from iopermit.translate.frontend.step_builder import InlinedCall, StepBuilder
 from iopermit.translate.frontend.types import Type, Value
 from iopermit.translate.model.builder import (
     binary,
-    const,
-    differ,
     negate,
 )
 from iopermit.translate.model.nodes import (
@@ -43,7 +42,7 @@ class Lowering:
         """Add to ``steps``."""
         self.steps = steps
         self.bulk, self.primitives = BulkOperations(steps), Primitives(steps)
-        self.calls = Calls(steps, self.block)
+        self.calls, self.loops = Calls(steps, self.block), Loops(steps, self.block)
 
     # Hooks.
 
@@ -106,9 +105,9 @@ class Lowering:
             case ast.If():
                 self._if(node, at, then)
             case ast.While():
-                self._while(node, at, then)
+                self.loops.while_(node, at, then)
             case ast.For():
-                self._for(node, at, then)
+                self.loops.for_(node, at, then)
             case ast.With():
                 self._with(node, at, then)
             case ast.Return():
@@ -187,78 +186,6 @@ class Lowering:
         self.block(node.body, yes, then)
         self.block(node.orelse, no, then)
 
-    def _while(self, node: ast.While, at: Label, then: Label) -> None:
-        folded = constant_truth(self.steps.design, node.test)
-        leaves = any(isinstance(n, ast.Break | ast.Return) for n in ast.walk(node))
-        if folded and not leaves:
-            raise self.steps.error(
-                node, "an unbounded loop: nothing in it ends it", "a condition, `break` or `return`"
-            )
-        if node.orelse:
-            raise self.steps.error(
-                node, "the design language has no `else` of a loop", "the statements after the loop"
-            )
-        body = self.steps.label()
-        if folded is None:
-            condition = self.steps.expressions.truth(node.test)
-            self.steps.emit(at, node.test, [If(condition, (Goto(body),), (Goto(then),))], None)
-        else:
-            self.steps.alias(at, body if folded else then)
-        self._loop_body(node.body, body, at, then)
-
-    def _loop_body(self, statements: list[ast.stmt], at: Label, again: Label, done: Label) -> None:
-        outer, self.steps.call.loop = self.steps.call.loop, (again, done)
-        self.block(statements, at, again)
-        self.steps.call.loop = outer
-
-    def _for(self, node: ast.For, at: Label, then: Label) -> None:
-        match node:
-            case ast.For(
-                target=ast.Name() as target,
-                iter=ast.Call(func=ast.Name(id="range"), args=[count]),
-                orelse=[],
-            ):
-                pass
-            case _:
-                raise self.steps.error(
-                    node, "a loop over something else than range(n)", "for i in range(n):"
-                )
-        misused = _misuse_of(target.id, self.steps.call.scope.method.node)
-        if misused is not None:
-            raise self.steps.error(
-                misused,
-                f"{target.id!r}, the variable of a loop, is used outside of it, or assigned",
-                "another variable",
-            )
-        value = self.steps.expressions.value(count)
-        prefix = f"{self.steps.call.prefix}{target.id}@{node.lineno}"
-        end = self.steps.variable(node, f"{prefix}.end", replace(value.type, low=0))
-        index = self.steps.local(target, Type("int", 0, max(0, value.type.high - 1)))
-        body, latch = self.steps.label(), self.steps.label()
-        enter = If(differ(value.expr, 0), (Goto(body),), (Goto(then),))
-        self.steps.emit(
-            at,
-            node,
-            [
-                Store(end, self.steps.context, value.expr),
-                Store(index, self.steps.context, const(0)),
-                enter,
-            ],
-            None,
-        )
-        self._loop_body(node.body, body, latch, then)
-        following = binary("add", Load(index, self.steps.context), Const(1))
-        more = binary("lt", following, Load(end, self.steps.context))
-        again: tuple[Stmt, ...] = (Store(index, self.steps.context, following), Goto(body))
-        self.steps.emit(
-            latch,
-            node,
-            [If(more, again, (Goto(then),))],
-            None,
-            label="next iteration",
-            counted=True,
-        )
-
     def _with(self, node: ast.With, at: Label, then: Label) -> None:
         manager = node.items[0].context_expr
         simple = len(node.items) == 1 and node.items[0].optional_vars is None
@@ -322,26 +249,3 @@ class Lowering:
                     f"an unknown operation {ast.unparse(call.func)}()",
                     "a method of the design",
                 )
-
-
-def _misuse_of(name: str, method: ast.FunctionDef) -> ast.Name | None:
-    """Return where a loop's variable is used as what it is not: only the loop sets and reads it.
-
-    Behind the loop it would have its last value, or none if there was no turn; set inside, it would
-    have the next value at the next turn all the same.
-    """
-    loops = [
-        each
-        for each in ast.walk(method)
-        if isinstance(each, ast.For)
-        and isinstance(each.target, ast.Name)
-        and each.target.id == name
-    ]
-    nested = {id(inner) for each in loops for part in each.body for inner in ast.walk(part)}
-    targets = {id(each.target) for each in loops if id(each) not in nested}
-    uses = (n for n in ast.walk(method) if isinstance(n, ast.Name) and n.id == name)
-    for use in uses:
-        reads = isinstance(use.ctx, ast.Load) and id(use) in nested
-        if not reads and id(use) not in targets:
-            return use
-    return None

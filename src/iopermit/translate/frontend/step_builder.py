@@ -102,6 +102,12 @@ class StepBuilder:
 
     def alias(self, label: Label, target: Label) -> None:
         """Make ``label`` mean ``target``: nothing happens between them."""
+        if self.resolve(target) == label:
+            raise self.error(
+                self.call.scope.method.node,
+                "a loop in which nothing happens and which nothing ends",
+                "a condition, `break` or `return`",
+            )
         self._aliases[label] = target
 
     def resolve(self, label: Label) -> Label:
