@@ -25,7 +25,7 @@ SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True)
-class Failure:
+class FailedTrial:
     """How importing a file failed."""
 
     message: str
@@ -37,7 +37,9 @@ class ImportTimeoutError(Exception):
     """Importing a design's file takes longer than it may."""
 
 
-def failure_of(execute: Callable[[], object], file: str, seconds: float | None) -> Failure | None:
+def failure_of(
+    execute: Callable[[], object], file: str, seconds: float | None
+) -> FailedTrial | None:
     """Execute code in a child process; return how it fails, or None if it ends.
 
     Raises:
@@ -58,9 +60,9 @@ def failure_of(execute: Callable[[], object], file: str, seconds: float | None) 
             os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
     if not text:
-        return Failure("importing the file ends the process")
+        return FailedTrial("importing the file ends the process")
     outcome = json.loads(text)
-    return None if outcome is None else Failure(*outcome)
+    return None if outcome is None else FailedTrial(*outcome)
 
 
 def _report(execute: Callable[[], object], file: str, writing: int) -> None:
