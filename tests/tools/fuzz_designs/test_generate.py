@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import random
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from tools.fuzz_designs.generation.crossed import crossed
 from tools.fuzz_designs.generation.generate import generate
 from tools.fuzz_designs.judging.judge import design_of
 
@@ -69,9 +72,22 @@ def test_a_seed_and_a_number_make_a_design() -> None:
 
 
 def test_nearly_all_are_designs_of_the_language() -> None:
-    """At most one of 25 is refused: what the generator writes has types."""
-    refused = [index for index in range(25) if not is_design(generate(5, index))]
-    assert len(refused) <= 1
+    """At most one of 25 is refused, but for crossed ones: what the generator writes has types."""
+    cases = [case for index in range(30) if "crossed" not in (case := generate(5, index)).about]
+    assert len(cases) > 20
+    assert sum(not is_design(case) for case in cases) <= 1
+
+
+def test_some_designs_have_expressions_exchanged() -> None:
+    """One design of ten or so is crossed: still Python, with methods, and another text."""
+    cases = [case for index in range(150) if "crossed" in (case := generate(8, index)).about]
+    assert 5 < len(cases) < 30
+    for case in cases:
+        ast.parse(case.source)
+        assert "    def " in case.source
+    first = generate(8, 0).source
+    changed = [crossed(random.Random(number), first) for number in range(8)]
+    assert sum(text != ast.unparse(ast.parse(first)) + "\n" for text in changed) > 4
 
 
 def test_designs_have_every_construct() -> None:

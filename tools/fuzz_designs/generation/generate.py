@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 import textwrap
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from tools.fuzz_designs.generation.case import Case
+from tools.fuzz_designs.generation.crossed import crossed
 from tools.fuzz_designs.generation.mutants import mutant
 from tools.fuzz_designs.generation.noise import (
     add_noise,
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 
 _SHARES: Final = (5, 2, 4, 2)
 """Designs of a theme, of random statements, protocols, mutants of what comes with iopermit."""
+
+_CROSSED: Final = 0.1
+"""How many have expressions of theirs exchanged."""
 
 _WITH_NOISE: Final = 0.7
 """How many of the others have state that they do not need."""
@@ -69,7 +74,11 @@ def generate(seed: int, index: int) -> Case:
     """Return design number ``index`` of a seed; the same ones give the same design."""
     rng = random.Random(f"{seed}/{index}")
     kind = rng.choices([themed, bare, protocol, mutant], _SHARES)[0]
-    return kind(rng)
+    case = kind(rng)
+    if rng.random() < _CROSSED:
+        about = f"crossed {case.about}"
+        return replace(case, source=crossed(rng, case.source), about=about)
+    return case
 
 
 def themed(rng: random.Random) -> Case:
