@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import random
 
-_CHANCE = 0.02
+_CHANCE = 0.05
 """How likely each expression is exchanged."""
 
 
@@ -49,6 +49,9 @@ class _Exchange(ast.NodeTransformer):
             return node
         if self.rng.random() > _CHANCE:
             return node
-        same = [o for o in self.others if type(o) is type(node)] + self.rng.sample(self.others, 1)
+        others = [o for o in self.others if ast.dump(o) != ast.dump(node)]
+        same = [o for o in others if type(o) is type(node)] + others[:1]
+        if not same:
+            return node
         self.left -= 1
         return copy.deepcopy(self.rng.choice(same))
