@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 from tests.support.machine.kvm import require_kvm
@@ -41,6 +41,10 @@ def results(output: str) -> Results:
     return {int(number): tuple(values) for number, *values in lines}
 
 
+OWN_FILES: Final = ("--as-root-files",)
+"""Where the tests run as root, nobody else may read what is in their temporary folders."""
+
+
 def run_scripts(
     chosen: Sequence[Script], folder: Path, *options: str, program: Path | None = None
 ) -> Results:
@@ -48,7 +52,7 @@ def run_scripts(
     path = folder / "scripts.txt"
     write_scripts(chosen, path)
     limit = ("--timeout", str(SECONDS))
-    ran = iopermit_run(*options, *limit, program or script_program(), path)
+    ran = iopermit_run(*options, *limit, *OWN_FILES, program or script_program(), path)
     assert (ran.status, ran.errors) == (0, ""), ran.errors
     return results(ran.output)
 
@@ -94,7 +98,7 @@ def results_on_linux_616(cpus: int, folder: Path) -> Results:
         path = folder / "all.txt"
         write_scripts(scripts(cpus), path)
         options = ("--design", "linux-6.16", "--cpus", str(cpus))
-        ran = iopermit_run(*options, script_program(), path)
+        ran = iopermit_run(*options, *OWN_FILES, script_program(), path)
         assert (ran.status, ran.errors) == (0, ""), ran.errors
         return ran.output
 
