@@ -250,6 +250,10 @@ class Expressions:
     def _extreme(self, node: ast.Call, which: str) -> Value:
         left, right = self._value(node.args[0]), self._value(node.args[1])
         a, b = left.type, right.type
+        if {a.kind, b.kind} != {"int"}:
+            raise self.scope.method.error(
+                node, f"{which}() of something that is no number", f"{which}() of two numbers"
+            )
         result = self.temp()
         first = (
             binary("le", right.expr, left.expr)

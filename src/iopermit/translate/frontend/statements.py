@@ -20,6 +20,7 @@ from iopermit.translate.model.builder import (
     negate,
 )
 from iopermit.translate.model.nodes import (
+    CPU,
     Check,
     Const,
     Field,
@@ -189,13 +190,25 @@ class Lowering:
     def _with(self, node: ast.With, at: Label, then: Label) -> None:
         manager = node.items[0].context_expr
         simple = len(node.items) == 1 and node.items[0].optional_vars is None
-        if not simple or not ast.unparse(manager).endswith(".preemption_disabled()"):
-            raise self.steps.error(node, "an unknown `with`", "with cpu.preemption_disabled():")
+        match manager:
+            case ast.Call(
+                func=ast.Attribute(value=where, attr="preemption_disabled"), args=[], keywords=[]
+            ) if simple and self._is_own_cpu(where):
+                pass
+            case _:
+                raise self.steps.error(node, "an unknown `with`", "with cpu.preemption_disabled():")
         inside = self.steps.label()
         self.steps.emit(at, node, [], inside, label="preemption off")
         outer, self.steps.preemption_off = self.steps.preemption_off, True
         self.block(node.body, inside, then)
         self.steps.preemption_off = outer
+
+    def _is_own_cpu(self, where: ast.expr) -> bool:
+        """Return whether an expression is the CPU that the code runs on."""
+        if not isinstance(where, ast.Name):
+            return False
+        value = self.steps.call.scope.names.get(where.id)
+        return value is not None and value.type.target == "cpu" and value.slot == CPU
 
     def _return(self, node: ast.Return, at: Label) -> None:
         call = self.steps.call
