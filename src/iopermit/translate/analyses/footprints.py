@@ -31,6 +31,7 @@ class Footprints:
     def __init__(self, model: Model) -> None:
         """Look at all of ``model``."""
         self.model = model
+        self._touched: dict[int, list[Access]] = {}
         self.current = model.kernel.current
         self.following = model.kernel.following
         every_access: list[tuple[Step | None, Access]] = [(None, a) for a in self._of_rules()]
@@ -116,13 +117,18 @@ class Footprints:
 
     def touched(self, step: Step) -> list[Access]:
         """Return the accesses of a step; freeing an object writes every field of it."""
+        known = self._touched.get(step.pc)
+        if known is not None:
+            return known
         freed = [
             Access(f, s.index, write=True)
             for s in statements(step.body)
             if isinstance(s, Clear) and s.record in self.model.heap
             for f in self.model.fields_of(s.record)
         ]
-        return [*dict.fromkeys((*accesses(step.body), *freed))]
+        found = [*dict.fromkeys((*accesses(step.body), *freed))]
+        self._touched[step.pc] = found
+        return found
 
     def _of_rules(self) -> Iterator[Access]:
         model = self.model

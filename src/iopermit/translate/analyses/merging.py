@@ -58,11 +58,17 @@ class Merging:
         self.assumed = assumed
         self.footprints = Footprints(model)
         self._lasting = {pc: self._condition(step) for pc, step in model.steps.items()}
+        self._conditions: dict[int, Expr] = {}
         self._cycles = back_edges(model)
         self._retention = Retention(self.footprints, self._lasting, self._relying(self._lasting))
 
     def condition(self, pc: int) -> Expr:
         """Return when the step ``pc`` may be merged; evaluated in the state before it."""
+        if pc not in self._conditions:
+            self._conditions[pc] = self._whole_condition(pc)
+        return self._conditions[pc]
+
+    def _whole_condition(self, pc: int) -> Expr:
         lasting = self.lasting(pc)
         if lasting == NEVER:
             return NEVER
