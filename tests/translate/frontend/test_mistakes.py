@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -92,6 +93,11 @@ MISTAKES: Final = [
     ("task", "wrong: Annotated[int, Range('a', 'b')] = 0", "Range(low, high)"),
     ("task", "wrong: Annotated[int, Range(0, 1 << 64)] = 0", "Range(low, high)"),
     ("task", "wrong: Ref[Thing] = 5", "field 'wrong' of Task starts as 5"),
+    (
+        "class",
+        "def map_in_force(self):\n        return IoMapBase.VALID",
+        "map_in_force() takes 1 parameters",
+    ),
     ("class", "id = 5", "id of Mistaken is no printable text"),
     ("class", 'id = "\\x1b[31m"', "id of Mistaken is no printable text"),
     ("class", "options = None", "options of Mistaken is no dictionary"),
@@ -128,6 +134,12 @@ def test_a_mistake_is_refused_with_its_place(
         translate(load_design(str(file)), SCENARIO)
     assert said in str(caught.value)
     assert str(file) in str(caught.value)
+
+
+def test_a_file_may_not_change_its_name(tmp_path: Path) -> None:
+    """A design is reported under the file that was named, whatever that says of itself."""
+    design = load_design(str(written(tmp_path, "top", "__file__ = 5")))
+    assert inspect.getfile(design) == str(tmp_path / "mistaken.py")
 
 
 def test_importing_may_not_take_for_ever(tmp_path: Path) -> None:

@@ -49,6 +49,9 @@ def consulted(builder: EnvironmentBuilder, name: str, arguments: dict[str, Value
     if method is None:
         message = f"{builder.design.__name__}.{name} has no source"
         raise TypeError(message)
+    if len(method.parameters) != len(arguments):
+        wanted = f"def {name}(self, {', '.join(arguments)}):"
+        raise method.error(method.node, f"{name}() takes {len(arguments)} parameters", wanted)
     if method.expression is None:
         raise method.error(
             method.node, f"{name}() is more than one expression", "a single `return expression`"

@@ -162,6 +162,7 @@ def _execute(file: str, code: types.CodeType, seconds: float | None) -> types.Mo
     if failure is None:
         with kept():
             execute()
+        module.__file__ = file  # Whatever the file made of it.
         return module
     line = failure.line
     site = Site(file, line, 0, linecache.getline(file, line) if line else "", "")
