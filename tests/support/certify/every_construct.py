@@ -7,13 +7,12 @@ from __future__ import annotations
 from typing import Annotated, ClassVar
 
 from iopermit.designs.linux.base import OwnTss
-from iopermit.system import machine_state
+from iopermit.system import machine_state, records
 from iopermit.system.bitmap import Bitmap, PortRange
 from iopermit.system.design import EINVAL, ENOMEM, EPERM, Design
 from iopermit.system.machine_state import IoMapBase, TssLayout
 from iopermit.system.records import (
     NULL,
-    Globals,
     HeapObject,
     Longs,
     Range,
@@ -61,7 +60,7 @@ class EveryConstruct(Design):
         tss: OwnTss[EveryConstruct.Tss] = NULL
         last: Ref[EveryConstruct.Task] = NULL
 
-    class Globals(Globals):
+    class Globals(records.Globals):
         """State that exists once."""
 
         calls: Annotated[int, Range(0, 1)] = 0

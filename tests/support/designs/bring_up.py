@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from iopermit.system import machine_state
+from iopermit.system import machine_state, records
 from iopermit.system.bitmap import PortRange
 from iopermit.system.design import EPERM, Design, Own
 from iopermit.system.machine_state import IoMapBase, TssLayout
-from iopermit.system.records import NULL, Globals, HeapObject, Longs, Ref, Sequence
+from iopermit.system.records import NULL, HeapObject, Longs, Ref, Sequence
 
 
 class Record(HeapObject):
@@ -25,7 +25,7 @@ class Booting(Design):
         long_bits=64, bases={IoMapBase.VALID: 104, IoMapBase.INVALID: 0x8000}, limit=104 + 8192
     )
 
-    class Globals(Globals):
+    class Globals(records.Globals):
         """What all CPUs share."""
 
         last: Ref[machine_state.Cpu] = NULL

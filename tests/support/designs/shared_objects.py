@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from iopermit.system import machine_state
+from iopermit.system import machine_state, records
 from iopermit.system.bitmap import PortRange
 from iopermit.system.design import EPERM, Design, Own
 from iopermit.system.machine_state import Cpu, IoMapBase, TssLayout
-from iopermit.system.records import NULL, Globals, HeapObject, Ref
+from iopermit.system.records import NULL, HeapObject, Ref
 
 
 class Table(HeapObject):
@@ -133,7 +133,7 @@ class ReusedAddress(Denying):
 
     id = "reused-address"
 
-    class Globals(Globals):
+    class Globals(records.Globals):
         """What all tasks share."""
 
         latest: Ref[Table] = NULL
