@@ -50,7 +50,9 @@ class HostPages:
         self.identity = (status.device, status.inode, status.modified)
 
     def read(self, offset: int, size: int = PAGE) -> bytes:
-        """Return bytes."""
+        """Return bytes; none behind the end, which a damaged program may map at any offset."""
+        if not 0 <= offset < self.size:
+            return b""
         return os.pread(self._descriptor, size, offset)
 
     def __del__(self) -> None:
