@@ -18,7 +18,7 @@ from iopermit.translate.analyses.assumptions import Reclaimed
 from iopermit.translate.analyses.cycles import back_edges
 from iopermit.translate.analyses.footprints import OWNED, Footprints
 from iopermit.translate.analyses.retention import Retention
-from iopermit.translate.model.builder import binary, differ, equal, every, slot_of
+from iopermit.translate.model.builder import binary, dangling, differ, equal, every, slot_of
 from iopermit.translate.model.nodes import (
     ALWAYS,
     CHOICE,
@@ -30,7 +30,6 @@ from iopermit.translate.model.nodes import (
     Const,
     Expr,
     Load,
-    Mask,
     Store,
     Temp,
     Unshared,
@@ -136,9 +135,7 @@ class Merging:
         free = allocation.free
         if Reclaimed(free.record) not in self.assumed:
             return NEVER
-        slots = Const((1 << self.model.counts[free.record]) - 1)
-        dangling = binary("and", binary("and", Mask("referenced", free.record), slots), free)
-        return equal(dangling, 0)
+        return equal(dangling(free, self.model.counts[free.record]), 0)
 
     @staticmethod
     def _frees_task(step: Step) -> bool:

@@ -97,3 +97,9 @@ def candidate(free: Mask, slots: int, slot: Expr) -> Expr:
     below = binary("sub", binary("shl", Const(1), slot), Const(1))
     lowest = equal(binary("and", fresh, below), 0)
     return binary("and", bit_of(free, slot), binary("or", bit_of(referenced, slot), lowest))
+
+
+def dangling(free: Mask, slots: int) -> Expr:
+    """Return the free slots of a class that something still refers to, one bit each."""
+    referenced = binary("and", Mask("referenced", free.record), Const((1 << slots) - 1))
+    return binary("and", referenced, free)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from llvmlite import ir as llvm
 
 from iopermit.translate.analyses.assumptions import Reclaimed
-from iopermit.translate.model.builder import slot_of
+from iopermit.translate.model.builder import dangling, slot_of
 from iopermit.translate.model.nodes import (
     CPU,
     TASK,
@@ -265,10 +265,8 @@ class StepFunction:
         for position, what in enumerate(self.assumed):
             if self.merging is None or not isinstance(what, Reclaimed) or what.record not in freed:
                 continue
-            builder, slots = code.builder, (1 << self.model.counts[what.record]) - 1
-            held, free = code.mask(Mask("referenced", what.record)), Mask("free", what.record)
-            dangling = builder.and_(builder.and_(held, number(slots)), code.mask(free))
-            with builder.if_then(builder.icmp_unsigned("!=", dangling, number(0))):
+            left = dangling(Mask("free", what.record), self.model.counts[what.record])
+            with code.builder.if_then(code.truth(left)):
                 self._break(code, covered, position)
 
     def _break(self, code: StatementCode, covered: LlvmValue, position: int) -> None:

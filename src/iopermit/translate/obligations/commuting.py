@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import z3
 
 from iopermit.translate.analyses.assumptions import Reclaimed
+from iopermit.translate.model.builder import dangling
 from iopermit.translate.model.nodes import (
     NEVER,
     Binary,
@@ -271,19 +272,14 @@ class _Pair:
         for what in self.merging.assumed:
             if isinstance(what, Reclaimed):
                 for outcome in after:
-                    dangling = _dangling(what.record, self.model.counts[what.record])
-                    none = negation(truth(on.value(dangling, outcome.state)))
+                    left = dangling(Mask("free", what.record), self.model.counts[what.record])
+                    none = negation(truth(on.value(left, outcome.state)))
                     kept.append(disjunction(negation(outcome.when), outcome.failed, none))
         return conjunction(*kept)
 
     def _same(self, left: SymbolicState, right: SymbolicState) -> Truth:
         places = left.changed.keys() | right.changed.keys()
         return conjunction(*(alike(left[p], right[p]) for p in places))
-
-
-def _dangling(record: str, slots: int) -> Expr:
-    held = Binary("and", Mask("referenced", record), Const((1 << slots) - 1))
-    return Binary("and", held, Mask("free", record))
 
 
 def _any_free_slot(guard: Expr) -> Expr:
