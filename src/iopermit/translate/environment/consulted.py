@@ -13,7 +13,6 @@ from iopermit.translate.frontend.constants import Scope
 from iopermit.translate.frontend.source import Method, find_method
 from iopermit.translate.model.builder import differ, every, negate
 from iopermit.translate.model.nodes import (
-    Binary,
     Check,
     Expr,
     If,
@@ -23,7 +22,7 @@ from iopermit.translate.model.nodes import (
     Stmt,
     Temp,
 )
-from iopermit.translate.model.walk import subexpressions
+from iopermit.translate.model.walk import map_expression, subexpressions
 
 if TYPE_CHECKING:
     from iopermit.translate.environment.builder import EnvironmentBuilder
@@ -113,14 +112,4 @@ def _is_of_current(bad: Expr, builder: EnvironmentBuilder) -> bool:
 
 def _inlined(expr: Expr, known: _Environment) -> Expr:
     """Return an expression with the values of temporaries in their place."""
-    match expr:
-        case Temp():
-            return known[expr]
-        case Load(field, index):
-            return Load(field, _inlined(index, known))
-        case Binary(op, left, right):
-            return Binary(op, _inlined(left, known), _inlined(right, known))
-        case Select(condition, yes, no):
-            parts = (_inlined(part, known) for part in (condition, yes, no))
-            return Select(*parts)
-    return expr
+    return map_expression(expr, lambda part: known[part] if isinstance(part, Temp) else part)

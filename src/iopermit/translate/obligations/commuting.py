@@ -17,14 +17,12 @@ from iopermit.translate.analyses.assumptions import Reclaimed
 from iopermit.translate.model.builder import dangling
 from iopermit.translate.model.nodes import (
     NEVER,
-    Binary,
     Const,
     Expr,
     Field,
-    Load,
     Mask,
-    Select,
 )
+from iopermit.translate.model.walk import map_expression
 from iopermit.translate.obligations.execution import (
     Execution,
     SymbolicOutcome,
@@ -287,13 +285,11 @@ def _any_free_slot(guard: Expr) -> Expr:
 
     A candidate is a free slot that is referenced or the lowest of the others.
     """
-    match guard:
-        case Mask("referenced", _):
-            return Const((1 << 15) - 1)
-        case Binary(op, left, right):
-            return Binary(op, _any_free_slot(left), _any_free_slot(right))
-        case Select(condition, yes, no):
-            return Select(*(_any_free_slot(part) for part in (condition, yes, no)))
-        case Load(field, index):
-            return Load(field, _any_free_slot(index))
-    return guard
+
+    def all_referenced(part: Expr) -> Expr:
+        match part:
+            case Mask("referenced", _):
+                return Const((1 << 15) - 1)
+        return part
+
+    return map_expression(guard, all_referenced)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from iopermit.translate.model.nodes import (
     FIRST_STEP,
-    Binary,
     Check,
     Clear,
     Expr,
@@ -20,11 +19,10 @@ from iopermit.translate.model.nodes import (
     If,
     Let,
     Load,
-    Select,
     Stmt,
     Store,
-    Unshared,
 )
+from iopermit.translate.model.walk import map_expression
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -78,17 +76,13 @@ class Shape:
 
     def expression(self, expr: Expr) -> Expr:
         """Return an expression under other names."""
-        match expr:
+        return map_expression(expr, self._load)
+
+    def _load(self, part: Expr) -> Expr:
+        match part:
             case Load(field, index):
-                return Load(self._field(field), self.expression(index))
-            case Binary(op, left, right):
-                return Binary(op, self.expression(left), self.expression(right))
-            case Select(condition, yes, no):
-                return Select(*(self.expression(part) for part in (condition, yes, no)))
-            case Unshared(record, reference, owners):
-                mine = tuple(self.expression(owner) for owner in owners)
-                return Unshared(record, self.expression(reference), mine)
-        return expr
+                return Load(self._field(field), index)
+        return part
 
     def _field(self, field: Field) -> Field:
         kernel = self.model.kernel
