@@ -17,6 +17,7 @@ from iopermit.translate.model.nodes import (
     Select,
     StepParameter,
 )
+from iopermit.translate.model.walk import map_expression
 from iopermit.translate.promela.statements import Printer, is_truth_value
 
 if TYPE_CHECKING:
@@ -147,17 +148,18 @@ class PromelaProcess:
 
 def with_choice(expression: Expr, choice: int) -> Expr:
     """Return the expression for one outcome of a step, simplified."""
-    match expression:
-        case StepParameter("choice"):
-            return Const(choice)
-        case Binary(op, left, right):
-            return _simplified(op, with_choice(left, choice), with_choice(right, choice))
-        case Select(condition, yes, no):
-            condition, yes, no = (with_choice(part, choice) for part in (condition, yes, no))
-            if isinstance(condition, Const):
-                return yes if condition.value else no
-            return Select(condition, yes, no)
-    return expression
+
+    def simpler(part: Expr) -> Expr:
+        match part:
+            case StepParameter("choice"):
+                return Const(choice)
+            case Binary(op, left, right):
+                return _simplified(op, left, right)
+            case Select(Const(value), yes, no):
+                return yes if value else no
+        return part
+
+    return map_expression(expression, simpler)
 
 
 def _simplified(op: Operator, left: Expr, right: Expr) -> Expr:
