@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from iopermit.machine.cpu.interface import RIP, RSP
 from iopermit.machine.errors import KernelError
 from iopermit.machine.program import elf
-from iopermit.machine.syscalls.files.file_calls import file_of
+from iopermit.machine.syscalls.files.descriptors import file_of
 from iopermit.machine.syscalls.files.path_calls import AT_EMPTY_PATH, AT_FDCWD, base_of
 from iopermit.machine.syscalls.registry import SystemCall, call
 from iopermit.machine.tasks import exits

@@ -20,7 +20,7 @@ from iopermit.machine.files.memory_tree import (
 )
 from iopermit.machine.files.namespace import check
 from iopermit.machine.isolation.walks import WalkPurpose
-from iopermit.machine.syscalls.files.file_calls import file_of
+from iopermit.machine.syscalls.files.descriptors import file_of
 from iopermit.machine.syscalls.files.path_calls import (
     AT_EMPTY_PATH,
     AT_FDCWD,

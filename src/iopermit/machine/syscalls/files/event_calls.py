@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import errno
 import struct
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from iopermit.machine.clock import EPOCH
-from iopermit.machine.errors import Blocked, KernelError
+from iopermit.machine.errors import Blocked
 from iopermit.machine.files.event_files import (
     EventCounter,
     EventPoll,
@@ -17,12 +17,9 @@ from iopermit.machine.files.event_files import (
 from iopermit.machine.files.host_files import HostFile
 from iopermit.machine.files.memory_tree import MemoryFile, MemoryHandle
 from iopermit.machine.files.open_files import O_NONBLOCK, Directory
-from iopermit.machine.syscalls.files.file_calls import O_CLOEXEC, file_of
+from iopermit.machine.syscalls.files.descriptors import O_CLOEXEC, add_file, file_as, file_of
 from iopermit.machine.syscalls.registry import SystemCall, call
 from iopermit.machine.syscalls.time_calls import read_time, write_time
-
-if TYPE_CHECKING:
-    from iopermit.machine.files.open_files import OpenFile
 
 EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD = 1, 2, 3
 EFD_SEMAPHORE, MFD_CLOEXEC, MFD_ALLOW_SEALING = 1, 1, 2
@@ -30,10 +27,6 @@ TFD_TIMER_ABSTIME: Final = 1
 _REALTIME, _MONOTONIC, _BOOTTIME = 0, 1, 7
 _MOST_EVENTS: Final = 1024
 _MILLISECOND: Final = 1_000_000
-
-
-def _add(call: SystemCall, file: OpenFile, flags: int) -> int:
-    return call.process.files.add(file, close_on_exec=bool(flags & O_CLOEXEC))
 
 
 @call("eventfd", 284, 323, "value")
@@ -52,7 +45,7 @@ def eventfd2(call: SystemCall, value: int, flags: int) -> int:
     file = EventCounter(
         "anon_inode:[eventfd]", kept, value=value & 0xFFFF_FFFF, semaphore=semaphore
     )
-    return _add(call, file, flags)
+    return add_file(call, file, flags)
 
 
 @call("timerfd_create", 283, 322, "clock flags")
@@ -64,14 +57,11 @@ def timerfd_create(call: SystemCall, clock: int, flags: int) -> int:
         "anon_inode:[timerfd]", flags & O_NONBLOCK, clock=call.machine.clock,
         realtime=clock == _REALTIME,
     )  # fmt: skip
-    return _add(call, timer, flags)
+    return add_file(call, timer, flags)
 
 
 def _timer(call: SystemCall, fd: int) -> TimerFile:
-    file = file_of(call, fd)
-    if not isinstance(file, TimerFile):
-        raise KernelError(errno.EINVAL)
-    return file
+    return file_as(call, fd, TimerFile, errno.EINVAL)
 
 
 def _write_setting(call: SystemCall, timer: TimerFile, address: int, *, wide: bool) -> None:
@@ -136,14 +126,11 @@ def epoll_create1(call: SystemCall, flags: int) -> int:
     if flags & ~O_CLOEXEC:
         return -errno.EINVAL
     poll = EventPoll("anon_inode:[eventpoll]", charge=call.machine.memory.charge(0))
-    return _add(call, poll, flags)
+    return add_file(call, poll, flags)
 
 
 def _poll(call: SystemCall, fd: int) -> EventPoll:
-    file = file_of(call, fd)
-    if not isinstance(file, EventPoll):
-        raise KernelError(errno.EINVAL)
-    return file
+    return file_as(call, fd, EventPoll, errno.EINVAL)
 
 
 @call("epoll_ctl", 233, 255, "fd operation newfd event")

@@ -10,6 +10,7 @@ from iopermit.machine.errors import Blocked, KernelError
 from iopermit.machine.files.host_files import HostStream
 from iopermit.machine.files.open_files import O_APPEND, O_NONBLOCK
 from iopermit.machine.files.pipes import Pipe, PipeReader, PipeWriter
+from iopermit.machine.syscalls.files.descriptors import O_CLOEXEC, add_pair, file_of
 from iopermit.machine.syscalls.registry import SystemCall, call
 from iopermit.machine.tasks.process import SignalInfo, post
 
@@ -20,17 +21,11 @@ SIGPIPE: Final = 13
 _MOST: Final = 1 << 20
 """Bytes that one call moves at most."""
 _VECTORS: Final = 1024
-O_CLOEXEC: Final = 0o2000000
 _TERMINAL: Final = struct.pack("<4IB19s", 0x500, 5, 0xBF, 0x8A3B, 0, bytes(19))
 """termios of a terminal in its usual state."""
 TCGETS, TIOCGWINSZ, TIOCGPGRP = 0x5401, 0x5413, 0x540F
 FIONBIO, FIONCLEX, FIOCLEX = 0x5421, 0x5450, 0x5451
 F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC = 0, 1, 2, 3, 4, 1030
-
-
-def file_of(call: SystemCall, fd: int) -> OpenFile:
-    """Return an open file. Raises KernelError (EBADF)."""
-    return call.process.files.get(call.signed(fd, 32))
 
 
 def write_to(call: SystemCall, file: OpenFile, data: bytes) -> int:
@@ -221,17 +216,9 @@ def pipe2(call: SystemCall, fds: int, flags: int) -> int:
     """Make a pipe, with flags."""
     if flags & ~(O_CLOEXEC | O_NONBLOCK):
         return -errno.EINVAL
-    shared, kept, files = Pipe(call.machine.memory), flags & O_NONBLOCK, call.process.files
-    closes = bool(flags & O_CLOEXEC)
-    call.space.check(fds, 8, write=True)
-    reader = files.add(PipeReader(shared.name, kept, pipe=shared), close_on_exec=closes)
-    try:
-        writer = files.add(PipeWriter(shared.name, kept | 1, pipe=shared), close_on_exec=closes)
-    except BaseException:
-        files.close(reader)
-        raise
-    call.space.write(fds, struct.pack("<ii", reader, writer))
-    return 0
+    shared, kept = Pipe(call.machine.memory), flags & O_NONBLOCK
+    reader = PipeReader(shared.name, kept, pipe=shared)
+    return add_pair(call, fds, (reader, PipeWriter(shared.name, kept | 1, pipe=shared)), flags)
 
 
 @call("fcntl", 72, 55, "fd command argument", "duplicates, descriptor and status flags")

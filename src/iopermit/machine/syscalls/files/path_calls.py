@@ -15,7 +15,7 @@ from iopermit.machine.files.namespace import Found, check
 from iopermit.machine.files.nodes import FileNode, LinkNode
 from iopermit.machine.files.open_files import ACCESS_MODE, Directory
 from iopermit.machine.isolation.walks import WalkPurpose
-from iopermit.machine.syscalls.files.file_calls import O_CLOEXEC, file_of
+from iopermit.machine.syscalls.files.descriptors import O_CLOEXEC, file_as
 from iopermit.machine.syscalls.registry import SystemCall, call
 
 if TYPE_CHECKING:
@@ -35,13 +35,9 @@ _TYPES: Final = {
 
 def base_of(call: SystemCall, dirfd: int, path: str) -> str:
     """Return the directory that a path begins at. Raises KernelError."""
-    number = call.signed(dirfd, 32)
-    if number == AT_FDCWD or path.startswith("/"):
+    if call.signed(dirfd, 32) == AT_FDCWD or path.startswith("/"):
         return call.process.cwd
-    file = call.process.files.get(number)
-    if not isinstance(file, Directory):
-        raise KernelError(errno.ENOTDIR)
-    return file.path
+    return file_as(call, dirfd, Directory, errno.ENOTDIR).path
 
 
 def find(
@@ -241,9 +237,7 @@ def chdir(call: SystemCall, path: int) -> int:
 @call("fchdir", 81, 133, "fd")
 def fchdir(call: SystemCall, fd: int) -> int:
     """Change the working directory to an open one."""
-    file = file_of(call, fd)
-    if not isinstance(file, Directory):
-        return -errno.ENOTDIR
+    file = file_as(call, fd, Directory, errno.ENOTDIR)
     check(call.task, file.status(), 1)
     call.process.cwd = file.path
     return 0
@@ -252,9 +246,7 @@ def fchdir(call: SystemCall, fd: int) -> int:
 @call("getdents64", 217, 220, "fd buffer count")
 def getdents64(call: SystemCall, fd: int, buffer: int, count: int) -> int:
     """Return entries of a directory."""
-    file = file_of(call, fd)
-    if not isinstance(file, Directory):
-        return -errno.ENOTDIR
+    file = file_as(call, fd, Directory, errno.ENOTDIR)
     data, position = b"", file.position
     for name, inode, kind in file.entries[position:]:
         encoded = os.fsencode(name)

@@ -6,10 +6,10 @@ import errno
 import struct
 from typing import Final
 
-from iopermit.machine.errors import KernelError
 from iopermit.machine.files.event_files import SocketEnd, socket_pair
 from iopermit.machine.files.open_files import O_NONBLOCK
-from iopermit.machine.syscalls.files.file_calls import O_CLOEXEC, file_of, read_from, write_to
+from iopermit.machine.syscalls.files.descriptors import add_pair, file_as
+from iopermit.machine.syscalls.files.file_calls import read_from, write_to
 from iopermit.machine.syscalls.registry import SystemCall, call
 
 AF_UNIX, SOCK_STREAM = 1, 1
@@ -19,10 +19,7 @@ _KIND: Final = 0xF
 
 
 def _socket(call: SystemCall, fd: int) -> SocketEnd:
-    file = file_of(call, fd)
-    if not isinstance(file, SocketEnd):
-        raise KernelError(errno.ENOTSOCK)
-    return file
+    return file_as(call, fd, SocketEnd, errno.ENOTSOCK)
 
 
 @call("socketpair", 53, 360, "family kind protocol fds", "AF_UNIX, SOCK_STREAM")
@@ -32,17 +29,7 @@ def socketpair(call: SystemCall, family: int, kind: int, _protocol: int, fds: in
         return -errno.EAFNOSUPPORT
     if kind & _KIND != SOCK_STREAM:
         return -errno.EPROTONOSUPPORT
-    call.space.check(fds, 8)
-    closes, files = bool(kind & O_CLOEXEC), call.process.files
-    first, second = socket_pair(call.machine.memory, kind & O_NONBLOCK)
-    number = files.add(first, close_on_exec=closes)
-    try:
-        other = files.add(second, close_on_exec=closes)
-    except BaseException:
-        files.close(number)
-        raise
-    call.space.write(fds, struct.pack("<ii", number, other))
-    return 0
+    return add_pair(call, fds, socket_pair(call.machine.memory, kind & O_NONBLOCK), kind)
 
 
 @call("sendto", 44, 369, "fd data size flags address length", "on a pair")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from iopermit.machine.cpu.interface import MASK_64
 from iopermit.machine.isolation.walks import WalkPurpose
-from iopermit.machine.syscalls.files.file_calls import file_of
+from iopermit.machine.syscalls.files.descriptors import file_of
 from iopermit.machine.syscalls.files.path_calls import (
     AT_EMPTY_PATH,
     AT_FDCWD,
