@@ -99,6 +99,27 @@ static void sets(void)
 	SHOW(epoll_wait(set, found, 0, 0));
 }
 
+static void pairs(void)
+{
+	int pair[2], last = -1;
+
+	for (int next; (next = dup(0)) >= 0;)
+		last = next;
+	close(last);
+	SHOW(pipe(pair));
+	SHOW(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+	/* Neither keeps the only descriptor that was left. */
+	SHOW(dup(0) == last);
+	close(last);
+	close(last - 1);
+	SHOW(pipe((int *)8));
+	SHOW(socketpair(AF_UNIX, SOCK_STREAM, 0, (int *)8));
+	SHOW(pipe(pair));
+	SHOW(pair[0] == last - 1 && pair[1] == last);
+	for (int each = 3; each <= last; each++)
+		close(each);
+}
+
 static void memory(void)
 {
 	int file = memfd_create("name", MFD_CLOEXEC), other;
@@ -202,6 +223,7 @@ int main(void)
 	counters();
 	timers();
 	sets();
+	pairs();
 	memory();
 	names();
 	return 0;

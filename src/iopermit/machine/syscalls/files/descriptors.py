@@ -38,6 +38,7 @@ def add_file(call: SystemCall, file: OpenFile, flags: int) -> int:
 
     Raises:
         KernelError: there is no free one (EMFILE).
+        OutOfMemoryError: there is no memory for the entry.
     """
     return call.process.files.add(file, close_on_exec=bool(flags & O_CLOEXEC))
 
@@ -47,6 +48,7 @@ def add_pair(call: SystemCall, fds: int, pair: tuple[OpenFile, OpenFile], flags:
 
     Raises:
         KernelError: there are not two free ones (EMFILE), or the address is bad (EFAULT).
+        OutOfMemoryError: there is no memory for the entries.
     """
     call.space.check(fds, 8)
     first = add_file(call, pair[0], flags)
