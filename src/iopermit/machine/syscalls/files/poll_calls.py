@@ -12,7 +12,7 @@ from iopermit.machine.syscalls.registry import SystemCall, call
 from iopermit.machine.syscalls.time_calls import read_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 _MICROSECOND: Final = 1_000
 POLLIN, POLLOUT, POLLERR, POLLHUP, POLLNVAL = 1, 4, 8, 16, 32
@@ -29,12 +29,25 @@ def _poll_events(call: SystemCall, fd: int, wanted: int) -> int:
     return readiness(file) & (wanted | POLLERR | POLLHUP)
 
 
-def _first_moment(call: SystemCall, fds: Iterable[int], deadline: int | None) -> int | None:
-    """Return when the wait is over at the latest, by its limit or by a timer."""
-    files = call.process.files
-    known = set(files.descriptors())
-    moments = [files.get(fd).ready_at() for fd in fds if fd in known]
-    return min((moment for moment in (*moments, deadline) if moment is not None), default=None)
+def _wait(
+    call: SystemCall, fds: Iterable[int], ready: Callable[[], bool], timeout: int | None
+) -> None:
+    """Wait until descriptors are ready, or the timeout in nanoseconds is over. Raises Blocked.
+
+    The first try keeps the end of the wait in the task, for those after it.
+    """
+    now = call.machine.clock.monotonic
+    if call.task.wait_data is None and timeout is not None:
+        call.task.wait_data = now + timeout
+    deadline: int | None = call.task.wait_data
+    if deadline is not None and now >= deadline:
+        return
+    table = call.process.files
+    known = set(table.descriptors())
+    files = [table.get(fd) for fd in fds if fd in known]
+    moments = [m for m in (deadline, *(file.ready_at() for file in files)) if m is not None]
+    host = any(file.on_host() for file in files)
+    raise Blocked(ready, deadline=min(moments, default=None), host=host)
 
 
 def poll_until(call: SystemCall, fds: int, count: int, timeout: int | None) -> int:
@@ -42,22 +55,13 @@ def poll_until(call: SystemCall, fds: int, count: int, timeout: int | None) -> i
     entries = [
         struct.unpack("<ihh", call.space.read(fds + 8 * i, 8)) for i in range(min(count, 1024))
     ]
-    found = [_poll_events(call, fd, events) for fd, events, _ in entries]
-    now = call.machine.clock.monotonic
-    if call.task.wait_data is None and timeout is not None:
-        call.task.wait_data = now + timeout
-    deadline: int | None = call.task.wait_data
-    if not any(found) and (deadline is None or now < deadline):
-        host = any(
-            call.process.files.get(fd).on_host()
-            for fd, _, _ in entries
-            if fd in call.process.files.descriptors()
-        )
-        raise Blocked(
-            lambda: any(_poll_events(call, fd, events) for fd, events, _ in entries),
-            deadline=_first_moment(call, (fd for fd, _, _ in entries), deadline),
-            host=host,
-        )
+
+    def ready() -> list[int]:
+        return [_poll_events(call, fd, events) for fd, events, _ in entries]
+
+    found = ready()
+    if not any(found):
+        _wait(call, (fd for fd, _, _ in entries), lambda: any(ready()), timeout)
     for i, events in enumerate(found):
         call.write_int(fds + 8 * i + 6, events, 2)
     return sum(1 for events in found if events)
@@ -91,19 +95,10 @@ def select_until(
             for mask, kind in zip(asked, wanted, strict=True)
         ]
 
-    found, now = ready(), call.machine.clock.monotonic
-    if call.task.wait_data is None and timeout is not None:
-        call.task.wait_data = now + timeout
-    deadline: int | None = call.task.wait_data
-    if not any(found) and (deadline is None or now < deadline):
-        host = any(
-            call.process.files.get(fd).on_host()
-            for fd in call.process.files.descriptors()
-            if (asked[0] | asked[1]) >> fd & 1
-        )
-        asked_for = (fd for fd in limit if (asked[0] | asked[1]) >> fd & 1)
-        moment = _first_moment(call, asked_for, deadline)
-        raise Blocked(lambda: any(ready()), deadline=moment, host=host)
+    found = ready()
+    if not any(found):
+        waited_for = (fd for fd in limit if (asked[0] | asked[1]) >> fd & 1)
+        _wait(call, waited_for, lambda: any(ready()), timeout)
     for address, mask in zip(sets, found, strict=True):
         if address:
             call.write_int(address, mask, size)
