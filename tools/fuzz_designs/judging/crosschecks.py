@@ -42,18 +42,23 @@ _SPIN_STATES: Final = 150_000
 
 @dataclass(frozen=True)
 class Check:
-    """A checker; ``run`` returns how it disagrees, or an empty text."""
+    """A checker; ``run`` returns how it disagrees, an empty text, or None if it has no say."""
 
     name: str
-    run: Callable[[Searches, Made, random.Random], str]
+    run: Callable[[Searches, Made, random.Random], str | None]
     slow: bool = False
     """Whether it takes seconds, so that only some designs are given to it."""
 
 
-def walk(searches: Searches, plain: Made, rng: random.Random) -> str:
-    """Take random steps in both readings of the design, and compare the states."""
+def walk(searches: Searches, plain: Made, rng: random.Random) -> str | None:
+    """Take random steps in both readings of the design, and compare the states.
+
+    Where a long stands for more real ones than the design means by a number, they differ.
+    """
     if plain.result.states == 1 and plain.kinds:
-        return ""  # the initial state violates
+        return None  # the initial state violates
+    if searches.scenario.longs < searches.model.exact_longs:
+        return None
     try:
         Lockstep(searches.design, searches.scenario, plain.native).walk(_WALK, rng)
     except AssertionError as error:
@@ -61,26 +66,27 @@ def walk(searches: Searches, plain: Made, rng: random.Random) -> str:
     return ""
 
 
-def replay(searches: Searches, plain: Made, _rng: random.Random) -> str:
+def replay(searches: Searches, plain: Made, _rng: random.Random) -> str | None:
     """Execute the schedules that the searches found at full size."""
-    problems = []
+    problems, found = [], False
     for name in ("none", "all"):
         made = searches.made.get(name)
         if made is None:
             continue
         for (kind, _), path in made.result.shortest_first()[:1]:
+            found = True
             try:
                 confirm(made.search.source.problem, counterexample(made.search, plain.native, path))
             except ReplayError as error:
                 if searches.scenario.longs >= searches.model.exact_longs:
                     problems.append(f"{name}: {kind}: {error}")
-    return "; ".join(problems)
+    return "; ".join(problems) if found else None
 
 
-def ask_spin(searches: Searches, plain: Made, _rng: random.Random) -> str:
+def ask_spin(searches: Searches, plain: Made, _rng: random.Random) -> str | None:
     """Let Spin search the exported model: states, transitions and verdict must be the same."""
     if not plain.exhausted or plain.result.states > _SPIN_STATES:
-        return ""
+        return None
     with tempfile.TemporaryDirectory() as folder:
         text = export(searches.model, searches.initial)
         theirs = spin.search(require_tool, text, Path(folder))
@@ -89,11 +95,11 @@ def ask_spin(searches: Searches, plain: Made, _rng: random.Random) -> str:
     return "" if ours == said else f"states, transitions, violated: {ours}; Spin: {said}"
 
 
-def certified(searches: Searches, plain: Made, rng: random.Random) -> str:
+def certified(searches: Searches, plain: Made, rng: random.Random) -> str | None:
     """Let the checker of certificates verify the visited states of a search without merging."""
     scenario, problem = searches.scenario, searches.source.problem
     if plain.verdict != "holds" or not scenario.garbage or plain.result.states > _CERTIFIED_STATES:
-        return ""
+        return None
     numbered = searches.has_effect(COUNTERS.name)
     name = COUNTERS.name if numbered else rng.choice(["none", SYMMETRY.name])
     made = searches.made.get(name, plain)
@@ -108,11 +114,11 @@ def certified(searches: Searches, plain: Made, rng: random.Random) -> str:
     return f"{name}: refuted: {result.refutation}" if result.refutation else ""
 
 
-def undischarged(searches: Searches, plain: Made, _rng: random.Random) -> str:
+def undischarged(searches: Searches, plain: Made, _rng: random.Random) -> str | None:
     """Let z3 discharge what the merging of the design's steps rests on."""
     made = searches.made.get(MERGING.name)
     if plain.verdict != "holds" or made is None:
-        return ""
+        return None
     merging = Merging(searches.model, frozenset(made.native.compiled.assumed))
     failed = [str(failure) for failure in Commuting(merging).failures()]
     failed += broken_premises(searches.model, searches.scenario)

@@ -81,7 +81,8 @@ class Judge:
             except Exception:  # noqa: BLE001 - as above
                 self._add("internal", check.name, traceback.format_exc(limit=-6))
                 continue
-            self.outcome.checks.append(check.name)
+            if text is not None:
+                self.outcome.checks.append(check.name)
             if text:
                 self._add(check.name, "none", text)
 
