@@ -85,7 +85,7 @@ def check_design(  # noqa: PLR0913 - one parameter per option
         bool, typer.Option("--savings", help="Also search without each reduction, and compare.")
     ] = False,
     obligations: Annotated[
-        bool, typer.Option("--obligations", help="Let z3 show that merging steps is sound here.")
+        bool, typer.Option("--obligations", help="Let z3 show that the reductions are sound here.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
     sarif: Annotated[

@@ -69,16 +69,24 @@ class TimeLimit(Ending):
 
 @dataclass(frozen=True)
 class UndischargedObligation(Ending):
-    """The solver does not show that merging the steps of the design is sound."""
+    """The solver does not show that a reduction is sound for the design.
+
+    Attributes:
+        first: the first obligation that is not discharged.
+        more: how many others are not.
+        flag: the option that switches the reduction off, if that would help.
+    """
 
     first: str
     more: int
+    flag: str = ""
 
     @property
     def reason(self) -> str:
         """Why the search does not count."""
         others = f" (and {self.more} more)" if self.more else ""
-        return f"an obligation is not discharged: {self.first}{others}; try --no-merging"
+        remedy = f"; try {self.flag}" if self.flag else ""
+        return f"an obligation is not discharged: {self.first}{others}{remedy}"
 
 
 @dataclass(frozen=True)

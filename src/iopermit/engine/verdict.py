@@ -34,12 +34,14 @@ class Saving:
 
 @dataclass(frozen=True)
 class Obligations:
-    """What a solver says of what the merging of steps rests on."""
+    """What a solver says of what the reductions rest on."""
 
+    of: tuple[str, ...]
+    """What they are about: the premises, and each reduction that is on and applies."""
     asked: int
-    """Pairs of a step and a rival that the solver was asked about."""
+    """How many the solver was asked."""
     apart: int
-    """Pairs that touch nothing in common."""
+    """Pairs of a merged step and a rival that touch nothing in common."""
     failures: tuple[str, ...]
     """Those that are not discharged."""
     seconds: float
@@ -76,7 +78,7 @@ class SearchStatistics:
     assumed: tuple[str, ...] = ()
     """What the merging of steps assumed of objects on the heap, and no step broke."""
     obligations: Obligations | None = None
-    """What a solver says of what the merging rests on, if that was asked."""
+    """What a solver says of what the reductions rest on, if that was asked."""
 
 
 @dataclass(frozen=True)

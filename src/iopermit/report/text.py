@@ -183,11 +183,11 @@ def _savings(savings: tuple[Saving, ...]) -> str:
 
 
 def _obligations(found: Obligations) -> str:
-    """Return what the solver says of the merging of steps."""
+    """Return what the solver says of the reductions."""
     if found.failures:
         return "not discharged: " + "; ".join(found.failures)
     return (
-        f"z3 discharged {found.asked:,} in {found.seconds:.1f} s; "
+        f"z3 discharged {found.asked:,} in {found.seconds:.1f} s, about {', '.join(found.of)}; "
         f"{found.apart:,} pairs of steps touch nothing in common"
     )
 

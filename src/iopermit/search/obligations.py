@@ -1,4 +1,4 @@
-"""Discharges what the merging of steps rests on, for the scenario of a verdict."""
+"""Discharges what the reductions of a search rest on, for the scenario of a verdict."""
 
 from __future__ import annotations
 
@@ -11,11 +11,8 @@ from iopermit.engine.errors import MissingExtraError
 from iopermit.engine.verdict import Obligations
 from iopermit.search.compilation import translated
 from iopermit.translate.analyses.assumptions import assumptions
-from iopermit.translate.analyses.merging import Merging
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from iopermit.engine.verdict import Verdict
     from iopermit.search.problem import Problem
 
@@ -32,26 +29,24 @@ def discharged(problem: Problem, verdict: Verdict) -> Verdict:
     if verdict.verdict != "holds":
         return verdict
     try:
-        from iopermit.translate.obligations.commuting import Commuting  # imports z3
-        from iopermit.translate.obligations.induction import broken_premises
+        from iopermit.translate.obligations.discharge import discharge  # imports z3
     except ModuleNotFoundError as error:
         raise MissingExtraError("prove", "z3") from error
 
     started = time.monotonic()
     model = translated(problem).model
-    kept = frozenset(a for a in assumptions(model) if str(a) in verdict.search.assumed)
-    commuting = Commuting(Merging(model, kept))
-
-    def failures() -> Iterator[str]:
-        yield from broken_premises(model, problem.scenario)
-        if problem.settings.reductions.merging:
-            yield from map(str, commuting.failures())
-
-    found = tuple(dict.fromkeys(failures()))
-    seconds = time.monotonic() - started
-    obligations = Obligations(commuting.asked, commuting.apart, found, seconds)
+    kept = tuple(a for a in assumptions(model) if str(a) in verdict.search.assumed)
+    parts = list(discharge(model, problem.scenario, problem.settings.reductions, kept))
+    found = [(part, failure) for part in parts for failure in dict.fromkeys(part.failures)]
+    obligations = Obligations(
+        tuple(part.what for part in parts),
+        sum(part.asked for part in parts),
+        sum(part.apart for part in parts),
+        tuple(f"{part.what}: {failure}" for part, failure in found),
+        time.monotonic() - started,
+    )
     verdict = replace(verdict, search=replace(verdict.search, obligations=obligations))
     if not found:
         return verdict
-    ending = UndischargedObligation(found[0], len(found) - 1)
+    ending = UndischargedObligation(obligations.failures[0], len(found) - 1, found[0][0].flag)
     return replace(verdict, verdict="undetermined", reason=ending.reason, ending=ending)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from tests.support import spin
 from tests.support.requirements import require_tool
 from tests.support.search.lockstep import Lockstep
+from tools.fuzz_designs.judging.configurations import ALL
 
 from iopermit.certify.checker import certify
 from iopermit.certify.errors import UnacceptableError
@@ -18,10 +19,8 @@ from iopermit.engine.errors import ReplayError
 from iopermit.search.certificate import header_of
 from iopermit.search.counterexample.confirmation import confirm
 from iopermit.search.counterexample.counterexamples import counterexample
-from iopermit.translate.analyses.merging import Merging
-from iopermit.translate.analyses.reductions import COUNTERS, MERGING, SYMMETRY
-from iopermit.translate.obligations.commuting import Commuting
-from iopermit.translate.obligations.induction import broken_premises
+from iopermit.translate.analyses.reductions import COUNTERS, SYMMETRY
+from iopermit.translate.obligations.discharge import discharge
 from iopermit.translate.promela.export import export
 
 if TYPE_CHECKING:
@@ -115,14 +114,13 @@ def certified(searches: Searches, plain: Made, rng: random.Random) -> str | None
 
 
 def undischarged(searches: Searches, plain: Made, _rng: random.Random) -> str | None:
-    """Let z3 discharge what the merging of the design's steps rests on."""
-    made = searches.made.get(MERGING.name)
+    """Let z3 discharge what the reductions rest on for the design."""
+    made = searches.made.get("all")
     if plain.verdict != "holds" or made is None:
         return None
-    merging = Merging(searches.model, frozenset(made.native.compiled.assumed))
-    failed = [str(failure) for failure in Commuting(merging).failures()]
-    failed += broken_premises(searches.model, searches.scenario)
-    return "; ".join(failed)
+    assumed = tuple(made.native.compiled.assumed)
+    found = discharge(searches.model, searches.scenario, ALL, assumed)
+    return "; ".join(f"{part.what}: {failure}" for part in found for failure in part.failures)
 
 
 CHECKS: Final = (

@@ -32,7 +32,7 @@ class LateArguments:
         self.model = model
         ports = model.kernel.ports
         self.field: Field | None = ports if ports in model.fields else None
-        self.values = tuple(dict.fromkeys(v for r in model.user_rules if (v := self._value(r))))
+        self.values = tuple(dict.fromkeys(v for r in model.user_rules if (v := self.value(r))))
         """The nonempty ranges, as masks of longs; the first is the one that reports prefer."""
 
     def chosen_between(self, step: int, target: int) -> bool:
@@ -41,9 +41,9 @@ class LateArguments:
 
     def is_redundant(self, rule: Rule) -> bool:
         """Return whether the rule with the first range stands for this one."""
-        return rule.starts in self.open and self._value(rule) in self.values[1:]
+        return rule.starts in self.open and self.value(rule) in self.values[1:]
 
-    def _value(self, rule: Rule) -> int:
+    def value(self, rule: Rule) -> int:
         """Return the range that a rule calls ioperm() with, 0 for any other rule."""
         for statement in rule.body:
             match statement:
@@ -56,7 +56,7 @@ class LateArguments:
         """Steps before which the range has not been looked at, and will be."""
         if len(self.values) <= 1:
             return frozenset()
-        starts = [r.starts for r in self.model.user_rules if self._value(r)]
+        starts = [r.starts for r in self.model.user_rules if self.value(r)]
         looked_at = self._reachable([p for p, s in self.model.steps.items() if self._looks(s)])
         return frozenset(
             pc for pc in self._reachable(starts) if pc not in looked_at and self._wants(pc)

@@ -17,12 +17,10 @@ from iopermit.translate.analyses.assumptions import Reclaimed
 from iopermit.translate.model.builder import dangling
 from iopermit.translate.model.nodes import (
     NEVER,
-    Const,
     Expr,
     Field,
     Mask,
 )
-from iopermit.translate.model.walk import map_expression
 from iopermit.translate.obligations.execution import (
     Execution,
     SymbolicOutcome,
@@ -32,6 +30,7 @@ from iopermit.translate.obligations.execution import (
 from iopermit.translate.obligations.premises import premises
 from iopermit.translate.obligations.rivals import Rivals
 from iopermit.translate.obligations.shapes import Shape
+from iopermit.translate.obligations.transitions import any_free_slot
 from iopermit.translate.obligations.values import (
     Truth,
     alike,
@@ -167,7 +166,7 @@ class _Pair:
             Execution(self.model, context) for context in (placement.context, rival.context)
         )
         self.condition = self._true(self.mine, merging.condition(step.pc), self.start)
-        self.guard = self._true(self.theirs, _any_free_slot(rival.guard), self.start)
+        self.guard = self._true(self.theirs, any_free_slot(rival.guard), self.start)
         self.first = self._of_step(self.mine, self.start)
         self.other = self._of_rival(self.theirs, self.start)
 
@@ -204,7 +203,7 @@ class _Pair:
             after = self._of_rival(checker, end.state)
             watched = self._watched(checker, end.state, after)
             here = conjunction(end.when, watched)
-            guard = self._true(checker, _any_free_slot(self.rival.guard), end.state)
+            guard = self._true(checker, any_free_slot(self.rival.guard), end.state)
             yield "it disables the rival", conjunction(here, possible, negation(guard))
             yield from self._orders(here, after)
 
@@ -234,7 +233,7 @@ class _Pair:
         step = self.step
         outcomes = on.run(step.body, at)
         if step.allocation is not None:
-            possible = self._true(on, _any_free_slot(step.guard), at)
+            possible = self._true(on, any_free_slot(step.guard), at)
             outcomes = [replace(o, when=conjunction(o.when, possible)) for o in outcomes]
         place = _counter_of(self.model, on.context, of_cpu=step.context == "cpu")
         return [self._arrived(o, place) for o in outcomes]
@@ -278,18 +277,3 @@ class _Pair:
     def _same(self, left: SymbolicState, right: SymbolicState) -> Truth:
         places = left.changed.keys() | right.changed.keys()
         return conjunction(*(alike(left[p], right[p]) for p in places))
-
-
-def _any_free_slot(guard: Expr) -> Expr:
-    """Return a guard in which every free slot is a candidate: which, is a matter of names.
-
-    A candidate is a free slot that is referenced or the lowest of the others.
-    """
-
-    def all_referenced(part: Expr) -> Expr:
-        match part:
-            case Mask("referenced", _):
-                return Const((1 << 15) - 1)
-        return part
-
-    return map_expression(guard, all_referenced)

@@ -109,11 +109,13 @@ class Context:
     task: int
     label: str
     """Tells its draws (of slots, of sequence numbers) from those of others."""
+    slot: Value = None
+    """The slot that an allocation draws, if it is not arbitrary."""
 
     def parameter(self, name: str) -> Value:
         """Return the value of a parameter of steps."""
         if name == "choice":
-            return z3.BitVec(f"{self.label}: slot", BITS)
+            return z3.BitVec(f"{self.label}: slot", BITS) if self.slot is None else self.slot
         return self.cpu if name == "cpu" else self.task
 
     def held_numbers(self) -> Value:
@@ -158,6 +160,12 @@ class Execution:
             for o in self._run(body, SymbolicOutcome(when=True, state=state), {})
             if o.when is not False
         ]
+
+    def computed(self, body: tuple[Stmt, ...], state: SymbolicState) -> Mapping[Temp, Value]:
+        """Return what a body that neither ends nor fails computes."""
+        temps: dict[Temp, Value] = {}
+        list(self._run(body, SymbolicOutcome(when=True, state=state), temps))
+        return temps
 
     # Statements.
 

@@ -24,12 +24,20 @@ from iopermit.translate.model.nodes import (
     EMBRYO,
     FIRST_STEP,
     FREE,
+    TASK,
+    USER,
     Const,
     Expr,
+    Goto,
+    If,
     Load,
+    Stmt,
 )
+from iopermit.translate.model.walk import targets
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from iopermit.translate.model.model import Model
 
 
@@ -50,6 +58,14 @@ def premises(model: Model) -> list[Premise]:
         Premise("a CPU has a next task just while it switches", _switching(model)),
         Premise("a task that cannot be preempted is running", _running(model)),
         Premise("a child that is being forked has one parent", _children(model)),
+    ]
+
+
+def premises_about_threads(model: Model) -> list[Premise]:
+    """Return those about kernel threads, on which only what is dead in them rests."""
+    return [
+        Premise("the child of a kernel thread is one", _inherited(model)),
+        Premise("a kernel thread never is where only user tasks are", _threads(model)),
     ]
 
 
@@ -114,20 +130,96 @@ def _running(model: Model) -> Expr:
     return every(*parts)
 
 
-def _children(model: Model) -> Expr:
-    """Each task before a step with a live child has one, which is an embryo and nobody else's."""
-    of_task: list[tuple[Expr, Expr]] = []
+def _forking(model: Model) -> list[tuple[Expr, Expr, Expr]]:
+    """Return for each task whether it is before a step with a live child, itself, and the child."""
+    found: list[tuple[Expr, Expr, Expr]] = []
     for child in model.kernel.children:
         forking = [pc for pc, live in model.live.items() if child in live and pc >= FIRST_STEP]
         for task in range(model.tasks):
             pc = Load(model.kernel.task_pc, Const(task))
             forks = either(*(equal(pc, known) for known in forking))
-            of_task.append((forks, Load(child, Const(task))))
+            found.append((forks, Const(task), Load(child, Const(task))))
+    return found
+
+
+def _children(model: Model) -> Expr:
+    """Each task before a step with a live child has one, which is an embryo and nobody else's."""
+    of_task = _forking(model)
     parts: list[Expr] = []
-    for forks, child_of in of_task:
+    for forks, _, child_of in of_task:
         embryo = equal(Load(model.kernel.task_pc, slot_of(child_of)), EMBRYO)
         real = every(differ(child_of, 0), binary("le", child_of, Const(model.tasks)))
         parts.append(either(negate(forks), every(real, embryo)))
-    for (forks, child_of), (others, other) in combinations(of_task, 2):
+    for (forks, _, child_of), (others, _, other) in combinations(of_task, 2):
         parts.append(either(negate(every(forks, others)), differ(child_of, other)))
     return every(*parts)
+
+
+def _inherited(model: Model) -> Expr:
+    """What a kernel thread forks is a kernel thread."""
+    thread = model.kernel.kernel_thread
+    return every(
+        *(
+            either(negate(every(forks, Load(thread, task))), Load(thread, slot_of(child)))
+            for forks, task, child in _forking(model)
+        )
+    )
+
+
+def _threads(model: Model) -> Expr:
+    """Each kernel thread is where its own events lead to, and not in user mode."""
+    kernel, parts = model.kernel, []
+    there = _of_threads(model)
+    elsewhere = intervals(pc for pc in (USER, *model.steps) if pc not in there)
+    for task in range(model.tasks):
+        pc = Load(kernel.task_pc, Const(task))
+        apart = (
+            either(binary("lt", pc, Const(low)), binary("lt", Const(high), pc))
+            for low, high in elsewhere
+        )
+        parts.append(either(negate(Load(kernel.kernel_thread, Const(task))), every(*apart)))
+    return every(*parts)
+
+
+def _of_threads(model: Model) -> set[int]:
+    """Return the steps that a kernel thread can come to."""
+    found: set[int] = set()
+    waiting = [target for rule in model.thread_rules for target in targets(rule.body)]
+    while waiting:
+        pc = waiting.pop()
+        if pc >= FIRST_STEP and pc not in found:
+            found.add(pc)
+            waiting += _targets_of_thread(model, model.steps[pc].body)
+    return found
+
+
+def _targets_of_thread(model: Model, body: tuple[Stmt, ...]) -> Iterator[int]:
+    """Yield where a kernel thread goes on after a body."""
+    for statement in body:
+        match statement:
+            case Goto(target):
+                yield target
+            case If(Load(field, index), then, _) if (
+                field == model.kernel.kernel_thread and index == TASK
+            ):
+                yield from _targets_of_thread(model, then)
+                if _always_ends(then):
+                    return
+            case If(_, then, otherwise):
+                yield from _targets_of_thread(model, then)
+                yield from _targets_of_thread(model, otherwise)
+
+
+def _always_ends(body: tuple[Stmt, ...]) -> bool:
+    return any(isinstance(statement, Goto) for statement in body)
+
+
+def intervals(numbers: Iterable[int]) -> list[tuple[int, int]]:
+    """Return numbers as intervals, first and last."""
+    found: list[tuple[int, int]] = []
+    for number in sorted(numbers):
+        if found and found[-1][1] == number - 1:
+            found[-1] = found[-1][0], number
+        else:
+            found.append((number, number))
+    return found

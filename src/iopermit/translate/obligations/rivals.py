@@ -23,11 +23,12 @@ from iopermit.translate.model.nodes import (
     Stmt,
 )
 from iopermit.translate.obligations.execution import Context
+from iopermit.translate.obligations.transitions import named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from iopermit.translate.model.model import Model, Rule, Step
+    from iopermit.translate.model.model import Model, Step
     from iopermit.translate.obligations.execution import Place
 
 
@@ -138,7 +139,7 @@ class Rivals:
         for pc, rules in ((USER, model.user_rules), (KERNEL_THREAD, model.thread_rules)):
             for rule in rules if model.tasks > 1 else ():
                 fixed = self._running(cpu, pc)
-                yield Rival(_name(rule), context, rule.body, fixed, None, rule.guard)
+                yield Rival(named(rule), context, rule.body, fixed, None, rule.guard)
         yield from self._switch_rules(cpu)
 
     def _child(self, step: Step, task: int) -> dict[Place, int] | None:
@@ -171,9 +172,4 @@ class Rivals:
         fixed = {(self.kernel.cpu_pc, cpu): 0, (self.kernel.following, cpu): 0}
         for rule in self.model.switch_rules:
             context = Context(cpu, 0, "rival")
-            yield Rival(_name(rule), context, rule.body, fixed, None, rule.guard)
-
-
-def _name(rule: Rule) -> str:
-    arguments = ", ".join(f"{name}={value}" for name, value in rule.arguments)
-    return f"{rule.event}({arguments})"
+            yield Rival(named(rule), context, rule.body, fixed, None, rule.guard)
