@@ -11,7 +11,7 @@ from iopermit.translate.analyses.dead_fields import DeadFields
 from iopermit.translate.analyses.merging import Merging
 from iopermit.translate.analyses.reductions import Reductions
 from iopermit.translate.frontend.load import load_design
-from iopermit.translate.model.nodes import ALWAYS, FIRST_STEP, Field
+from iopermit.translate.model.nodes import FIRST_STEP, Field
 
 pytest.importorskip("z3", reason="needs z3")
 
@@ -40,6 +40,7 @@ def test_reductions_that_are_off_need_no_obligations() -> None:
     assert verdict.search.obligations.of == ("premises",)
 
 
+@pytest.mark.usefixtures("own_cache")
 def test_a_failing_obligation_leaves_the_verdict_open(monkeypatch: pytest.MonkeyPatch) -> None:
     """A field wrongly taken for dead makes the verdict undetermined and names the remedy."""
     was = DeadFields.dead
@@ -55,10 +56,10 @@ def test_a_failing_obligation_leaves_the_verdict_open(monkeypatch: pytest.Monkey
     assert verdict.reason.endswith("try --no-dead-fields")
 
 
+@pytest.mark.usefixtures("own_cache")
 def test_a_violation_needs_no_obligations(monkeypatch: pytest.MonkeyPatch) -> None:
     """A schedule that full size confirms counts, however steps were merged."""
     monkeypatch.setattr(Merging, "_is_boundary", lambda *_: False)
-    monkeypatch.setattr(Merging, "_no_change", lambda *_: ALWAYS)
-    verdict = check(load_design("linux-v2-06"), None, with_obligations=True)
+    verdict = check(load_design("linux-v2-06"), with_obligations=True)
     assert verdict.verdict == "violated"
     assert verdict.search.obligations is None

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from iopermit.translate.model.model import Model, Rule
     from iopermit.translate.obligations.execution import Place, SymbolicOutcome
     from iopermit.translate.obligations.forgotten import Forgotten, Pair
-    from iopermit.translate.obligations.transitions import Transition
+    from iopermit.translate.obligations.transitions import SymbolicTransition
 
 _DIFFERS: Final = "it depends on what is forgotten"
 
@@ -77,7 +77,7 @@ class Independence:
             if self._depends(transition):
                 yield f"{transition.name}: {_DIFFERS}"
 
-    def _depends(self, transition: Transition) -> bool:
+    def _depends(self, transition: SymbolicTransition) -> bool:
         on, before = self._pair(transition.fixed, transition.context)
         guards = [holds(on, transition.guard, state) for state in before]
         claims = [conjunction(guards[0], negation(guards[1]))]

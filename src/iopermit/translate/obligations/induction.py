@@ -10,7 +10,7 @@ from iopermit.translate.model.evaluation import Evaluation
 from iopermit.translate.model.initial_state import initial_values
 from iopermit.translate.obligations.execution import Execution, SymbolicState, Variables
 from iopermit.translate.obligations.premises import premises, premises_about_threads
-from iopermit.translate.obligations.transitions import Transition, holds, outcomes, transitions
+from iopermit.translate.obligations.transitions import SymbolicTransition, holds, outcomes, transitions
 from iopermit.translate.obligations.values import conjunction, negation
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def broken_premises(model: Model, scenario: Scenario) -> Iterator[str]:
         yield from (f"{broken}: broken by {each.name}" for broken in _broken(model, each))
 
 
-def _broken(model: Model, transition: Transition) -> list[str]:
+def _broken(model: Model, transition: SymbolicTransition) -> list[str]:
     """Return the premises that do not hold after a step, though all held before."""
     on = Execution(model, transition.context)
     start = SymbolicState(Variables(transition.fixed))

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from iopermit.translate.model.model import Model
     from iopermit.translate.model.nodes import Field, RecordName
     from iopermit.translate.obligations.execution import Place
-    from iopermit.translate.obligations.transitions import Transition
+    from iopermit.translate.obligations.transitions import SymbolicTransition
     from iopermit.translate.obligations.values import Value
 
 _OUTCOMES_DIFFER: Final = "renamed, it does something else"
@@ -159,7 +159,7 @@ class Renamings:
 
     # One obligation.
 
-    def _failure(self, transition: Transition, exchange: Exchange, known: list[Transition]) -> str:
+    def _failure(self, transition: SymbolicTransition, exchange: Exchange, known: list[SymbolicTransition]) -> str:
         """Return what is wrong, or nothing: a rule may become another rule of the same event."""
         found = ""
         for image in _images(transition, exchange, known):
@@ -168,7 +168,7 @@ class Renamings:
                 break
         return found
 
-    def _compared(self, transition: Transition, image: Transition, exchange: Exchange) -> str:
+    def _compared(self, transition: SymbolicTransition, image: SymbolicTransition, exchange: Exchange) -> str:
         allocation = None if transition.step is None else transition.step.allocation
         record = "" if allocation is None else allocation.free.record
         start = SymbolicState(Variables(transition.fixed))
@@ -235,8 +235,8 @@ class Renamings:
 
 
 def _images(
-    transition: Transition, exchange: Exchange, known: list[Transition]
-) -> Iterator[Transition]:
+    transition: SymbolicTransition, exchange: Exchange, known: list[SymbolicTransition]
+) -> Iterator[SymbolicTransition]:
     """Yield what a transition may be under other names: itself, or a rule with other arguments."""
     rule = transition.rule
     if rule is None:

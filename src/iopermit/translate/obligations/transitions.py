@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Transition:
+class SymbolicTransition:
     """A step or an event, and where its context is before it."""
 
     name: str
@@ -42,21 +42,21 @@ class Transition:
     rule: Rule | None = None
 
 
-def transitions(model: Model, cpu: int = 0, task: int = 0) -> Iterator[Transition]:
+def transitions(model: Model, cpu: int = 0, task: int = 0) -> Iterator[SymbolicTransition]:
     """Yield every step and event, on one CPU and of one task, by default the first ones."""
     kernel, context = model.kernel, Context(cpu, task, "own")
     for step in model.steps.values():
         name = step.site.short if step.site is not None else step.label
         switches = step.context == "cpu"
         fixed = {(kernel.cpu_pc, cpu): step.pc} if switches else _running(model, context, step.pc)
-        yield Transition(name, context, step.guard, step.body, fixed, step.pc, switches, step)
+        yield SymbolicTransition(name, context, step.guard, step.body, fixed, step.pc, switches, step)
     for pc, rules in ((USER, model.user_rules), (KERNEL_THREAD, model.thread_rules)):
         for rule in rules:
             fixed = _running(model, context, pc)
-            yield Transition(named(rule), context, rule.guard, rule.body, fixed, pc, rule=rule)
+            yield SymbolicTransition(named(rule), context, rule.guard, rule.body, fixed, pc, rule=rule)
     for rule in model.switch_rules:
         still = {(kernel.cpu_pc, cpu): 0, (kernel.following, cpu): 0}
-        yield Transition(
+        yield SymbolicTransition(
             named(rule), context, rule.guard, rule.body, still, 0, switches=True, rule=rule
         )
 
@@ -67,7 +67,7 @@ def named(rule: Rule) -> str:
     return f"{rule.event}({arguments})"
 
 
-def outcomes(on: Execution, transition: Transition, state: SymbolicState) -> list[SymbolicOutcome]:
+def outcomes(on: Execution, transition: SymbolicTransition, state: SymbolicState) -> list[SymbolicOutcome]:
     """Return every way in which a transition can end, with the program counter after it."""
     kernel, context = on.model.kernel, on.context
     place = (kernel.cpu_pc, context.cpu) if transition.switches else (kernel.task_pc, context.task)
