@@ -10,7 +10,12 @@ from iopermit.translate.model.evaluation import Evaluation
 from iopermit.translate.model.initial_state import initial_values
 from iopermit.translate.obligations.execution import Execution, SymbolicState, Variables
 from iopermit.translate.obligations.premises import premises, premises_about_threads
-from iopermit.translate.obligations.transitions import SymbolicTransition, holds, outcomes, transitions
+from iopermit.translate.obligations.transitions import (
+    SymbolicTransition,
+    holds,
+    outcomes,
+    transitions,
+)
 from iopermit.translate.obligations.values import conjunction, negation
 
 if TYPE_CHECKING:

@@ -159,7 +159,9 @@ class Renamings:
 
     # One obligation.
 
-    def _failure(self, transition: SymbolicTransition, exchange: Exchange, known: list[SymbolicTransition]) -> str:
+    def _failure(
+        self, transition: SymbolicTransition, exchange: Exchange, known: list[SymbolicTransition]
+    ) -> str:
         """Return what is wrong, or nothing: a rule may become another rule of the same event."""
         found = ""
         for image in _images(transition, exchange, known):
@@ -168,7 +170,9 @@ class Renamings:
                 break
         return found
 
-    def _compared(self, transition: SymbolicTransition, image: SymbolicTransition, exchange: Exchange) -> str:
+    def _compared(
+        self, transition: SymbolicTransition, image: SymbolicTransition, exchange: Exchange
+    ) -> str:
         allocation = None if transition.step is None else transition.step.allocation
         record = "" if allocation is None else allocation.free.record
         start = SymbolicState(Variables(transition.fixed))

@@ -49,11 +49,15 @@ def transitions(model: Model, cpu: int = 0, task: int = 0) -> Iterator[SymbolicT
         name = step.site.short if step.site is not None else step.label
         switches = step.context == "cpu"
         fixed = {(kernel.cpu_pc, cpu): step.pc} if switches else _running(model, context, step.pc)
-        yield SymbolicTransition(name, context, step.guard, step.body, fixed, step.pc, switches, step)
+        yield SymbolicTransition(
+            name, context, step.guard, step.body, fixed, step.pc, switches, step
+        )
     for pc, rules in ((USER, model.user_rules), (KERNEL_THREAD, model.thread_rules)):
         for rule in rules:
             fixed = _running(model, context, pc)
-            yield SymbolicTransition(named(rule), context, rule.guard, rule.body, fixed, pc, rule=rule)
+            yield SymbolicTransition(
+                named(rule), context, rule.guard, rule.body, fixed, pc, rule=rule
+            )
     for rule in model.switch_rules:
         still = {(kernel.cpu_pc, cpu): 0, (kernel.following, cpu): 0}
         yield SymbolicTransition(
@@ -67,7 +71,9 @@ def named(rule: Rule) -> str:
     return f"{rule.event}({arguments})"
 
 
-def outcomes(on: Execution, transition: SymbolicTransition, state: SymbolicState) -> list[SymbolicOutcome]:
+def outcomes(
+    on: Execution, transition: SymbolicTransition, state: SymbolicState
+) -> list[SymbolicOutcome]:
     """Return every way in which a transition can end, with the program counter after it."""
     kernel, context = on.model.kernel, on.context
     place = (kernel.cpu_pc, context.cpu) if transition.switches else (kernel.task_pc, context.task)
