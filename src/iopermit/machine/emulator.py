@@ -7,6 +7,7 @@ import os
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
+from iopermit.cache.key import KEY_VARIABLE
 from iopermit.machine.cpu.interface import RIP, RSP
 from iopermit.machine.errors import KernelError, MachineError
 from iopermit.machine.files.host_files import HostStream
@@ -195,7 +196,9 @@ def _load(machine: Machine, first: First, command: Command) -> elf.Program:
     """Return the program in fresh memory. Raises ExecError."""
     environment = command.environment
     if environment is None:
-        environment = [key + b"=" + value for key, value in os.environb.items()]
+        hidden = os.fsencode(KEY_VARIABLE)
+        variables = os.environb.items()
+        environment = [key + b"=" + value for key, value in variables if key != hidden]
     arguments = [os.fsencode(argument) for argument in command.arguments]
     request = Request(first, first.cwd, command.path, arguments, environment)
     try:

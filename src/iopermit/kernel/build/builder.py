@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from iopermit.kernel.build.cache import Cache, default_cache, prepare_kept
+from iopermit.cache.entry import Origin
+from iopermit.kernel.build.cache import Cache, open_cache, prepare_kept
 from iopermit.kernel.build.features import Features, detect
 from iopermit.kernel.build.fingerprint import fingerprint
 from iopermit.kernel.build.kbuild import CONFIGURATION, Failure, Kbuild, no_space
@@ -91,18 +92,21 @@ class _Plan:
     optional: tuple[str, ...]
 
     @property
-    def key(self) -> str:
-        """The name of the build in the cache."""
-        return self.key_without(())
+    def origin(self) -> Origin:
+        """What the build is made of."""
+        return Origin("kernel build", self._hash(), self.toolchain.compiler)
 
-    def key_without(self, files: Collection[str]) -> str:
-        """Return a name for all that is built but for some files of the tree."""
+    def origin_without(self, files: Collection[str]) -> Origin:
+        """Return what a workspace is made of in which some files of the tree may be others."""
+        # A workspace has links to the tree.
+        made_of = self._hash(str(self.source.tree), without=files)
+        return Origin("kernel workspace", made_of, self.toolchain.compiler)
+
+    def _hash(self, *more: str, without: Collection[str] = ()) -> str:
         parts = [part for item in sorted(self.additions.items()) for part in item]
-        parts += [self.toolchain.compiler, CONFIGURATION, *self.required, *self.optional]
-        if files:
-            # A workspace has links to the tree.
-            parts.append(str(self.source.tree))
-        return fingerprint(self.source, *parts, without=files)
+        parts += [self.toolchain.compiler, CONFIGURATION, *self.required, *self.optional, *more]
+        # Versions that share a cache but know no seals must not take these for theirs.
+        return fingerprint(self.source, "sealed", *parts, without=without)
 
     @property
     def what(self) -> str:
@@ -125,7 +129,7 @@ def build(
     Args:
         tree: The top directory of an unpacked kernel source tree. It is never written to.
         patches: Files with unified diffs, also as mails, to be applied in order.
-        cache: Where builds are kept; by default `default_cache()`.
+        cache: Where builds are kept; by default the user's cache.
         keep: An empty directory in which the whole build is to be left, also if it fails.
         progress: Told what is being done, in a few words.
 
@@ -133,22 +137,28 @@ def build(
         KernelTreeError: The tree, a patch or the build cannot be used; the message says why.
     """
     say = progress or (lambda _: None)
-    store = Cache(cache or default_cache())
+    where = cache
     try:
         plan = _plan(tree, patches)
-        key = plan.key
-        files = None if keep else store.find(key)
-        if files is None:
-            with store.locked(key):
-                # Another process may have built it meanwhile.
-                files = None if keep else store.find(key)
-                files = files or _build_into(plan, store, key, keep, say)
+        store = open_cache(cache)
+        where = store.root
+        files = _find_or_build(plan, store, keep, say)
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise no_space(store.root) from error
-        where = error.filename or store.root
-        raise KernelTreeError(f"cannot build: {where}: {error.strerror}") from error
+            raise no_space(where or Path(error.filename or "the cache")) from error
+        what = error.filename or where
+        raise KernelTreeError(f"cannot build: {what}: {error.strerror}") from error
     return _built(plan, files)
+
+
+def _find_or_build(plan: _Plan, store: Cache, keep: Path | None, say: Progress) -> Path:
+    origin = plan.origin
+    if not keep and (files := store.find(origin)):
+        return files
+    with store.locked(origin.made_of):
+        # Another process may have built it meanwhile.
+        files = None if keep else store.find(origin)
+        return files or _build_into(plan, store, origin, keep, say)
 
 
 def _plan(tree: Path, patches: Sequence[Path]) -> _Plan:
@@ -189,7 +199,9 @@ def _additions(source: Source, features: Features) -> dict[str, bytes]:
     return additions
 
 
-def _build_into(plan: _Plan, store: Cache, key: str, keep: Path | None, say: Progress) -> Path:
+def _build_into(
+    plan: _Plan, store: Cache, origin: Origin, keep: Path | None, say: Progress
+) -> Path:
     """Build, and publish in the cache what is complete."""
     objects = [*plan.required, *plan.optional]
     kept = prepare_kept(keep) if keep else None
@@ -198,7 +210,7 @@ def _build_into(plan: _Plan, store: Cache, key: str, keep: Path | None, say: Pro
         collected = stack.enter_context(store.workspace())
         again = kept is None and all(path in own for path in plan.source.changed)
         directory = kept or (
-            stack.enter_context(store.lasting_workspace(plan.key_without(own)))
+            stack.enter_context(store.lasting_workspace(plan.origin_without(own)))
             if again
             else stack.enter_context(store.workspace())
         )
@@ -211,9 +223,9 @@ def _build_into(plan: _Plan, store: Cache, key: str, keep: Path | None, say: Pro
         ):
             raise KernelTreeError(_explain(plan, failure, kept))
         _collect(plan, workspace.kbuild, collected / "objects")
-        if plan.key != key:
+        if plan.origin != origin:
             raise KernelTreeError(f"{plan.source.tree} changed while it was built; check it again")
-        return store.find(key) or store.publish(key, collected / "objects")
+        return store.find(origin) or store.publish(origin, collected / "objects")
 
 
 def _collect(plan: _Plan, kbuild: Kbuild, target: Path) -> None:

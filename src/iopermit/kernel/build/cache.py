@@ -1,7 +1,8 @@
-"""The directory where builds are kept: complete ones only, published in one step."""
+"""The directory where builds are kept: complete and sealed ones only, published in one step."""
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import fcntl
 import os
@@ -12,10 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from iopermit.cache.directory_seal import SEAL, require_sealed, seal_directory
+from iopermit.cache.errors import RejectedError, UntrustedError, explain_once
+from iopermit.cache.eviction import LEFTOVER, discard, remove, trim
+from iopermit.cache.files import sync
+from iopermit.cache.key import SealingKey, fresh_key, sealing_key
+from iopermit.cache.locations import CACHE_VARIABLE, kernel_builds
+from iopermit.cache.locks import locked
 from iopermit.kernel.errors import KernelTreeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from iopermit.cache.entry import Origin
 
 _STALE_SECONDS = 60
 """The age from which a directory of an unfinished build that nobody has locked is left over."""
@@ -24,41 +34,38 @@ _LASTING = 4
 """The number of lasting workspaces that are kept, of about 30 MB each."""
 
 
-def default_cache() -> Path:
-    """Return `$XDG_CACHE_HOME/iopermit/kernel`, by default in `~/.cache`."""
-    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (base if base.is_absolute() else Path.home() / ".cache") / "iopermit" / "kernel"
-
-
 @dataclass(frozen=True)
 class Cache:
     """A directory of complete builds, each named after the content of what was built.
 
     Attributes:
-        root: The directory; it is created when needed.
+        root: The directory; only the user can write to it.
+        key: What builds are sealed with.
+        limit: How many bytes are kept.
     """
 
     root: Path
+    key: SealingKey
+    limit: int
 
-    def find(self, key: str) -> Path | None:
-        """Return the directory of a complete build."""
-        path = self.root / key
-        return path if path.is_dir() else None
+    def find(self, origin: Origin) -> Path | None:
+        """Return the directory of a complete build, if it is what was published."""
+        path = self.root / origin.made_of
+        if not self._is_sealed(path, origin):
+            return None
+        with contextlib.suppress(OSError):
+            os.utime(path)
+        return path
 
-    @contextlib.contextmanager
-    def locked(self, key: str) -> Iterator[None]:
+    def locked(self, key: str) -> contextlib.AbstractContextManager[bool]:
         """Let one process at a time build the same."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        with (self.root / f"{key}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+        return locked(self.root, key)
 
     @contextlib.contextmanager
     def workspace(self) -> Iterator[Path]:
         """Give a directory for a build that is removed afterwards, however it ends."""
-        self.root.mkdir(parents=True, exist_ok=True)
         self._remove_leftovers()
-        path = Path(tempfile.mkdtemp(prefix="build-", dir=self.root))
+        path = Path(tempfile.mkdtemp(prefix=LEFTOVER, dir=self.root))
         descriptor = os.open(path, os.O_RDONLY)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -68,44 +75,102 @@ class Cache:
             os.close(descriptor)
 
     @contextlib.contextmanager
-    def lasting_workspace(self, key: str) -> Iterator[Path]:
-        """Give a directory for builds that is still there next time, to one process at a time."""
-        with self.locked(f"base-{key}"):
-            path = self.root / f"base-{key}"
-            path.mkdir(exist_ok=True)
+    def lasting_workspace(self, origin: Origin) -> Iterator[Path]:
+        """Give a directory for builds that is still there next time, to one process at a time.
+
+        It has Kbuild's own programs, which are executed: what is not as it was left is not used.
+        """
+        name = f"base-{origin.made_of}"
+        with self.locked(name):
+            path = self.root / name
+            if not self._is_sealed(path, origin):
+                discard(path)
+                path.mkdir(0o700)
+            # If what follows is interrupted, nobody knows what is in it.
+            (path / SEAL).unlink(missing_ok=True)
             os.utime(path)
-            yield path
+            try:
+                yield path
+            except Exception:
+                # Code that does not compile is an ordinary end of a build.
+                self._seal(path, origin)
+                raise
+            self._seal(path, origin)
         self._remove_old_workspaces()
 
-    def publish(self, key: str, files: Path) -> Path:
-        """Make a directory of files the complete build `key`, at once or not at all."""
-        target = self.root / key
+    def publish(self, origin: Origin, files: Path) -> Path:
+        """Make a directory of files the complete build of an origin, at once or not at all."""
+        target = self.root / origin.made_of
+        for file in files.rglob("*"):
+            sync(file)
+        seal_directory(files, origin, self.key)
+        discard(target)
         files.rename(target)
+        sync(self.root)
+        trim(self.root, self.limit, directories=True)
         return target
+
+    def _is_sealed(self, path: Path, origin: Origin) -> bool:
+        try:
+            require_sealed(path, origin, self.key)
+        except RejectedError as error:
+            explain_once(error, f"a cached build ({path.name})")
+            return False
+        except OSError:
+            return False
+        return True
+
+    def _seal(self, workspace: Path, origin: Origin) -> None:
+        """Seal a workspace; without a seal the next build begins from nothing."""
+        with contextlib.suppress(OSError, RejectedError):
+            seal_directory(workspace, origin, self.key)
 
     def _remove_leftovers(self) -> None:
         """Remove what builds left whose process was killed."""
-        for path in self.root.glob("build-*"):
+        for path in self.root.glob(f"{LEFTOVER}*"):
             with contextlib.suppress(OSError):
-                descriptor = os.open(path, os.O_RDONLY)
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    if time.time() - path.stat().st_mtime > _STALE_SECONDS:
-                        shutil.rmtree(path, ignore_errors=True)
-                finally:
-                    os.close(descriptor)
+                if time.time() - path.lstat().st_mtime > _STALE_SECONDS:
+                    remove(path)
 
     def _remove_old_workspaces(self) -> None:
         """Remove all but the lasting workspaces that were used last."""
         paths = [path for path in self.root.glob("base-*") if path.is_dir()]
         paths.sort(key=lambda path: path.stat().st_mtime, reverse=True)
         for path in paths[_LASTING:]:
-            with (
-                path.with_name(f"{path.name}.lock").open("w") as lock,
-                contextlib.suppress(OSError),
-            ):
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(path, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                remove(path)
+
+
+def open_cache(directory: Path | None = None) -> Cache:
+    """Return the cache in a directory, by default the user's; or one for this process alone.
+
+    That one is used, and a line says so, if others could have written to the directory, or if no
+    key for seals can be kept.
+
+    Raises:
+        KernelTreeError: Others can write to the directory for temporary files, too.
+        OSError: The directory cannot be made.
+    """
+    try:
+        shelf = kernel_builds(directory)
+        return Cache(shelf.ready(), sealing_key(), shelf.limit)
+    except UntrustedError as error:
+        explain_once(error)
+    temporary = tempfile.mkdtemp(prefix="iopermit-")
+    atexit.register(_remove_own, temporary, os.getpid())
+    shelf = kernel_builds(Path(temporary))
+    try:
+        return Cache(shelf.ready(), fresh_key(), shelf.limit)
+    except UntrustedError as error:
+        raise KernelTreeError(
+            f"there is no directory to build in: {error}, or TMPDIR, or {CACHE_VARIABLE}"
+        ) from error
+
+
+def _remove_own(directory: str, process: int) -> None:
+    """Remove a temporary directory when the process ends that made it, not its children."""
+    if os.getpid() == process:
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def prepare_kept(directory: Path) -> Path:

@@ -10,6 +10,7 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from iopermit.cache.key import KEY_VARIABLE
 from iopermit.kernel.errors import KernelTreeError
 
 if TYPE_CHECKING:
@@ -44,10 +45,12 @@ _WANTED = ("64BIT", "SMP", "PREEMPT", "DEBUG_INFO", "MULTIUSER")
 # it, nor libelf, with which objtool is built.
 _WITHOUT_OBJTOOL = ("CONFIG_OBJTOOL=", "CONFIG_STACK_VALIDATION=", "objtool=true")
 
-# Variables of the caller's own builds, which must not change what is built here.
+# Variables of the caller's own builds, which must not change what is built here, and the secret
+# that a tree's own scripts have no business with.
 _FOREIGN = re.compile(
     r"(MAKE.*|MFLAGS|GNUMAKEFLAGS|KBUILD.*|KCONFIG.*|K[CAR].*FLAGS|[CA]FLAGS.*|LDFLAGS.*|ARCH|SUBARCH"
-    r"|[OVWCM]|LOCALVERSION.*|INSTALL.*|CONFIG_.*|HOST.*|C_INCLUDE_PATH|CPATH|GCC_.*|LANG.*|LC_.*)"
+    r"|[OVWCM]|LOCALVERSION.*|INSTALL.*|CONFIG_.*|HOST.*|C_INCLUDE_PATH|CPATH|GCC_.*|LANG.*|LC_.*"
+    rf"|{KEY_VARIABLE})"
 )
 _FAILED = re.compile(r"\*\*\* \[(?:[^\]]*: )?([^\]:]+)\] Error")
 _NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded")

@@ -8,21 +8,25 @@ import hashlib
 import os
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+import llvmlite
 import llvmlite.binding as llvm
 
 from iopermit import translate
+from iopermit.cache.entry import Origin, sealed, unsealed
+from iopermit.cache.errors import RejectedError, UntrustedError, explain_once
+from iopermit.cache.files import read_own, write_own
+from iopermit.cache.key import sealing_key
+from iopermit.cache.locations import machine_code
 
 if TYPE_CHECKING:
     from iopermit.translate.analyses.assumptions import Assumption
     from iopermit.translate.analyses.reductions import Reductions
     from iopermit.translate.model.model import Model
 
-
-def cache_directory() -> Path:
-    """Return where machine code is kept (XDG base directory specification)."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "iopermit"
+_TRIMMED_EVERY: Final = 16_000_000
+"""Bytes that a process writes between two looks at the size of the cache."""
 
 
 def cache_key(
@@ -30,9 +34,7 @@ def cache_key(
 ) -> str:
     """Return a hash of everything that the machine code depends on."""
     what = (
-        llvm.llvm_version_info,
-        llvm.get_host_cpu_name(),
-        hash_of_sources(Path(translate.__file__).parent),
+        toolchain(),
         {each.name: _in_order(getattr(model, each.name)) for each in fields(model)},
         reductions,
         assumed,
@@ -63,22 +65,63 @@ def hash_of_sources(folder: Path) -> str:
     return total.hexdigest()
 
 
+@functools.cache
+def toolchain() -> str:
+    """Return a hash of what makes the machine code: the emission, LLVM, the processor it is for."""
+    what = (
+        llvmlite.__version__,
+        llvm.llvm_version_info,
+        llvm.get_default_triple(),
+        llvm.get_host_cpu_name(),
+        # A virtual machine may hide some from the same processor.
+        llvm.get_host_cpu_features().flatten(),
+        hash_of_sources(Path(translate.__file__).parent),
+    )
+    return hashlib.sha256(repr(what).encode()).hexdigest()
+
+
 def read(key: str) -> bytes | None:
-    """Return the machine code kept under a key, or None."""
+    """Return the machine code kept under a key, or None if there is none that can be used."""
     try:
-        return (cache_directory() / f"{key}.o").read_bytes()
+        file = machine_code().ready(create=False) / f"{key}.o"
+        code = unsealed(read_own(file), _origin(key), sealing_key())
+    except (UntrustedError, RejectedError) as error:
+        explain_once(error, f"cached machine code ({key}.o)")
+        return None
     except OSError:
         return None
+    with contextlib.suppress(OSError):
+        os.utime(file)
+    return code
 
 
 def write(key: str, code: bytes) -> None:
     """Keep machine code if possible; a full or read-only disk only costs time."""
-    import tempfile  # machine code of an earlier run needs no new file
+    try:
+        directory = machine_code().ready()
+        write_own(directory / f"{key}.o", sealed(code, _origin(key), sealing_key()))
+    except UntrustedError as error:
+        explain_once(error)
+    except OSError:
+        return
+    else:
+        _trim(directory, len(code))
 
-    with contextlib.suppress(OSError):
-        directory = cache_directory()
-        directory.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=directory)
-        with os.fdopen(handle, "wb") as file:
-            file.write(code)
-        Path(name).replace(directory / f"{key}.o")
+
+def _origin(key: str) -> Origin:
+    return Origin("machine code", key, toolchain())
+
+
+_unlooked = _TRIMMED_EVERY
+"""Bytes written since the size of the cache was looked at; the first write looks."""
+
+
+def _trim(directory: Path, written: int) -> None:
+    """Keep the cache small, without looking through all of it again and again."""
+    from iopermit.cache.eviction import trim  # machine code of an earlier run needs none of it
+
+    global _unlooked  # noqa: PLW0603 - counts for this process
+    _unlooked += written
+    if _unlooked >= _TRIMMED_EVERY:
+        _unlooked = 0
+        trim(directory, machine_code().limit, directories=False)
