@@ -19,6 +19,7 @@ _VERBS: Final = {
     "cost": ("cost", "cost"),
     "run": ("run", "run"),
     "export": ("export", "app"),
+    "cache": ("cache.verb", "cache"),
 }
 """Module and function of each verb, or the app of its own verbs."""
 

@@ -1,0 +1,1 @@
+"""The verb about what is kept between runs."""
