@@ -72,6 +72,15 @@ def test_the_oldest_directories_go_first(tmp_path: Path) -> None:
     assert names(tmp_path) == ["2"]
 
 
+def test_files_that_are_being_written_stay(tmp_path: Path) -> None:
+    """A file without its name yet stays, unless its writer must have died long ago."""
+    (tmp_path / ".new").write_bytes(b"x" * 100)
+    (tmp_path / ".old").write_bytes(b"x" * 100)
+    os.utime(tmp_path / ".old", (0, 0))
+    trim(tmp_path, 0, directories=False)
+    assert names(tmp_path) == [".new"]
+
+
 def test_directories_in_use_stay(tmp_path: Path) -> None:
     """A directory whose lock is held, or that is locked itself, is passed over."""
     fill_directories(tmp_path, 4)

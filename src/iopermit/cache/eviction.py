@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from iopermit.cache.files import UNFINISHED
 from iopermit.cache.locks import SUFFIX, locked
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 LEFTOVER: Final = "build-"
 """How the names of directories begin that are of use to nobody but the process that made them."""
 _SPARED_SECONDS: Final = 120
-"""How long a directory is spared after its use: its files are read one after the other."""
+"""How long a directory is spared after its use, since its files are read one after the other, and a
+file that is being written. Whoever has opened a whole file can read it when it is gone."""
 
 
 @dataclass(frozen=True)
@@ -80,10 +82,12 @@ def trim(shelf: Path, limit: int, *, directories: bool) -> None:
             return
         kept = entries(shelf, directories=directories)
         excess = sum(entry.size for entry in kept) - limit
-        recent = time.time() - _SPARED_SECONDS if directories else float("inf")
+        recent = time.time() - _SPARED_SECONDS
         for entry in kept:
-            if excess <= 0 or entry.used > recent:
+            if excess <= 0:
                 break
+            if entry.used > recent and (directories or entry.path.name.startswith(UNFINISHED)):
+                continue
             with contextlib.suppress(OSError):
                 excess -= entry.size if remove(entry.path) else 0
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _OPEN: Final = os.O_CLOEXEC | os.O_NOFOLLOW
 WRITTEN_BY_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
+UNFINISHED: Final = "."
+"""How the names of files begin that are being written."""
 OPEN_TO_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -59,7 +61,7 @@ def write_own(file: Path, content: bytes, *, replace: bool = True) -> None:
     Raises:
         OSError: It cannot be written; nothing has changed.
     """
-    temporary = file.with_name(f".{file.name}.{os.urandom(8).hex()}")
+    temporary = file.with_name(f"{UNFINISHED}{file.name}.{os.urandom(8).hex()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OPEN, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as stream:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from iopermit.cache.errors import RejectedError, UntrustedError
 from iopermit.cache.files import OPEN_TO_OTHERS, read_own, write_own
@@ -28,8 +27,7 @@ _BYTES: Final = 32
 _ID_DIGITS: Final = 16
 
 
-@dataclass(frozen=True)
-class SealingKey:
+class SealingKey(NamedTuple):
     """A secret.
 
     Attributes:
@@ -37,8 +35,12 @@ class SealingKey:
         source: Where it comes from: an environment variable or a file.
     """
 
-    secret: bytes = field(repr=False)
+    secret: bytes
     source: str
+
+    def __repr__(self) -> str:
+        """Return the key without its secret, which has no place in messages."""
+        return f"SealingKey({self.id}, of {self.source})"
 
     @property
     def id(self) -> str:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import pwd
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from iopermit.cache.errors import UntrustedError
 from iopermit.cache.trust import safe_directory
@@ -16,8 +14,7 @@ STATE_VARIABLE: Final = "XDG_STATE_HOME"
 _MEGABYTE: Final = 1_000_000
 
 
-@dataclass(frozen=True)
-class Shelf:
+class Shelf(NamedTuple):
     """A directory of things that are kept, each an entry of its own.
 
     Attributes:
@@ -86,6 +83,8 @@ def _base(variable: str, default: str) -> Path:
         return named
     home = Path(os.environ.get("HOME", ""))
     if not home.is_absolute():
+        import pwd  # only for the few without HOME
+
         try:
             home = Path(pwd.getpwuid(os.geteuid()).pw_dir)
         except KeyError:

@@ -141,9 +141,9 @@ def test_a_damaged_build_is_made_anew(
 @pytest.mark.parametrize(
     "other",
     [
-        replace(BUILD, made_of="d" * 32),
-        replace(BUILD, toolchain="gcc 13"),
-        replace(BUILD, kind="kernel workspace"),
+        BUILD._replace(made_of="d" * 32),
+        BUILD._replace(toolchain="gcc 13"),
+        BUILD._replace(kind="kernel workspace"),
     ],
 )
 def test_another_build_under_this_name(cache: Cache, other: Origin) -> None:
@@ -170,7 +170,7 @@ def test_the_oldest_builds_go_first(cache: Cache) -> None:
     """Beyond the limit builds are removed, but for those that were used just now."""
     small = replace(cache, limit=1000)
     for number in range(5):
-        path = published(small, replace(BUILD, made_of=str(number)))
+        path = published(small, BUILD._replace(made_of=str(number)))
         if number != 3:
             os.utime(path, (number, number))
     assert names(small) == ["3", "4"]
@@ -196,13 +196,13 @@ def left(workspace: Path) -> None:
 def test_the_last_workspaces_last(cache: Cache) -> None:
     """A lasting workspace is there again next time; of many the ones used last are kept."""
     for number in range(6):
-        origin = replace(WORKSPACE, made_of=str(number))
+        origin = WORKSPACE._replace(made_of=str(number))
         with cache.lasting_workspace(origin) as workspace:
             left(workspace)
         with cache.lasting_workspace(origin) as workspace:
             assert (workspace / "fixdep").is_file()
         os.utime(workspace, (number, number))
-    with cache.lasting_workspace(replace(WORKSPACE, made_of="5")):
+    with cache.lasting_workspace(WORKSPACE._replace(made_of="5")):
         pass
     assert names(cache) == ["base-2", "base-3", "base-4", "base-5"]
 
