@@ -102,8 +102,10 @@ def test_arguments_after_the_program_belong_to_it() -> None:
 
 
 def test_the_environment_is_passed_on() -> None:
-    """The program has the environment of iopermit."""
-    ran = iopermit_run("/bin/sh", "-c", "echo $IOPERMIT_X", environment={"IOPERMIT_X": "seen"})
+    """The program has the environment of iopermit, but not the secret that its cache rests on."""
+    variables = {"IOPERMIT_X": "seen", "IOPERMIT_CACHE_KEY": "s" * 32}
+    command = "echo $IOPERMIT_X$IOPERMIT_CACHE_KEY"
+    ran = iopermit_run("/bin/sh", "-c", command, environment=variables)
     assert ran.output == "seen\n"
 
 

@@ -59,6 +59,17 @@ exit 2
     assert failure.command == "cc -I../source/include -c -o kernel/b.o ../source/kernel/b.c"
 
 
+def test_variables_of_others(kbuild: Kbuild, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tree's scripts see neither the variables of other builds nor the secret of the cache."""
+    monkeypatch.setenv("KCFLAGS", "-O0")
+    monkeypatch.setenv("IOPERMIT_CACHE_KEY", "s" * 32)
+    monkeypatch.setenv("IOPERMIT_X", "seen")
+    script(kbuild, "echo $KCFLAGS$IOPERMIT_CACHE_KEY$IOPERMIT_X; exit 2\n")
+    failure = kbuild.build(["x.o"])
+    assert failure
+    assert failure.message == "seen"
+
+
 def test_make_itself_fails(kbuild: Kbuild) -> None:
     """An error without a target shows the last lines and make's own command."""
     script(kbuild, "echo 'Makefile:3: *** missing separator.  Stop.'; exit 2\n")
