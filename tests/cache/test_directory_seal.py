@@ -109,3 +109,10 @@ def test_what_cannot_be_sealed(directory: Path) -> None:
     with pytest.raises(RejectedError, match="neither file nor directory"):
         seal_directory(directory, ORIGIN, KEY)
     assert not (directory / SEAL).exists()
+
+
+def test_directories_that_are_too_deep(directory: Path) -> None:
+    """Directories that are added in each other are not followed to their end."""
+    (directory / "/".join(["d"] * 200)).mkdir(parents=True)
+    with pytest.raises(RejectedError, match="too deep"):
+        require_sealed(directory, ORIGIN, KEY)

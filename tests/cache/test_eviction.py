@@ -124,6 +124,19 @@ def test_removing_does_not_follow_links(tmp_path: Path) -> None:
     assert (tmp_path / "precious/file").exists()
 
 
+def test_directories_that_are_very_deep(tmp_path: Path) -> None:
+    """Directories in each other, more than functions can call each other, are out of the way."""
+    dig = "mkdir one; cd one; i=0; while [ $i -lt 1500 ]; do mkdir d; cd -P d; i=$((i+1)); done"
+    subprocess.run(["/bin/sh", "-c", dig], cwd=tmp_path, check=True)
+    try:
+        assert [kept.size for kept in entries(tmp_path, directories=True)] == [0]
+        assert remove(tmp_path / "one")
+        assert not (tmp_path / "one").exists()
+    finally:
+        # pytest itself cannot.
+        subprocess.run(["/bin/rm", "-rf", *tmp_path.iterdir()], check=True)
+
+
 def test_processes_that_trim_and_write_at_once(tmp_path: Path) -> None:
     """Processes that write and trim together fail nowhere, and keep the limit in the end."""
     code = (

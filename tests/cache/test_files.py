@@ -93,6 +93,14 @@ def test_rights_of_others(tmp_path: Path) -> None:
         read_own(file, OPEN_TO_OTHERS)
 
 
+def test_a_file_without_an_end(tmp_path: Path) -> None:
+    """A file that claims to have a terabyte is not read."""
+    with (tmp_path / "file").open("wb") as stream:
+        stream.truncate(1 << 40)
+    with pytest.raises(RejectedError, match="too large"):
+        read_own(tmp_path / "file")
+
+
 def test_another_users_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file of another user's is rejected."""
     (tmp_path / "file").write_bytes(b"")

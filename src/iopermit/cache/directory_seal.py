@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 SEAL: Final = "iopermit.seal"
 """The name of the file."""
+_DEEPEST: Final = 100
+"""How deep directories may lie in each other: a kernel tree has a tenth of it."""
 
 
 def seal_directory(directory: Path, origin: Origin, key: SealingKey) -> None:
@@ -63,6 +65,8 @@ def _lines(directory: Path, relative: str) -> Iterator[str]:
         path = f"{relative}{entry.name}"
         if path == SEAL:
             continue
+        if path.count("/") > _DEEPEST:
+            raise RejectedError("its directories are too deep; it is made anew")
         mode = entry.stat(follow_symlinks=False).st_mode
         # repr() writes every name on one line.
         about = f"{stat.S_IMODE(mode):o} {path!r}"

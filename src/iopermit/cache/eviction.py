@@ -64,12 +64,14 @@ def entries(shelf: Path, *, directories: bool) -> list[Kept]:
 
 
 def _sizes(directory: str) -> Iterator[int]:
-    with os.scandir(directory) as scanned:
-        for entry in scanned:
-            if entry.is_dir(follow_symlinks=False):
-                yield from _sizes(entry.path)
-            else:
-                yield entry.stat(follow_symlinks=False).st_size
+    waiting = [directory]
+    while waiting:
+        with os.scandir(waiting.pop()) as scanned:
+            for entry in scanned:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+                else:
+                    yield entry.stat(follow_symlinks=False).st_size
 
 
 def trim(shelf: Path, limit: int, *, directories: bool) -> None:
@@ -126,7 +128,9 @@ def discard(path: Path) -> None:
             return
         aside = path.with_name(f"{LEFTOVER}{os.urandom(8).hex()}")
         path.rename(aside)
-        shutil.rmtree(aside)
+        # Directories that are deeper than any of ours are left where nobody looks for them.
+        with contextlib.suppress(RecursionError):
+            shutil.rmtree(aside)
 
 
 def _remove_directory(path: Path) -> bool:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _OPEN: Final = os.O_CLOEXEC | os.O_NOFOLLOW
 WRITTEN_BY_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
+_LARGEST: Final = 1 << 28
+"""Bytes, a thousand times what an entry has. A file of more may have none of them on the disk."""
 UNFINISHED: Final = "."
 """How the names of files begin that are being written."""
 OPEN_TO_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
@@ -45,8 +47,14 @@ def open_own(file: Path, forbidden: int = WRITTEN_BY_OTHERS) -> int:
 
 
 def read_own(file: Path, forbidden: int = WRITTEN_BY_OTHERS) -> bytes:
-    """Return what is in a file; see `open_own`."""
+    """Return what is in a file; see `open_own`.
+
+    Raises:
+        RejectedError: It is larger than anything that is kept, too.
+    """
     with os.fdopen(open_own(file, forbidden), "rb") as stream:
+        if os.fstat(stream.fileno()).st_size > _LARGEST:
+            raise RejectedError("it is too large; it is made anew")
         return stream.read()
 
 
