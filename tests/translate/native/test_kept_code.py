@@ -123,12 +123,13 @@ def test_other_tools_make_other_code(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_features_of_the_processor_count(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that hides a feature of the same processor has another key for the same model."""
     model = small_model([step(0, to=USER)])
-    code_cache.toolchain.cache_clear()
     before = cache_key(model, Reductions(), (), optimised=False)
-    code_cache.toolchain.cache_clear()
+    for cached in (code_cache.toolchain, code_cache.host_features):
+        cached.cache_clear()
     monkeypatch.setattr(llvm, "get_host_cpu_features", FewFeatures)
     after = cache_key(model, Reductions(), (), optimised=False)
-    code_cache.toolchain.cache_clear()
+    for cached in (code_cache.toolchain, code_cache.host_features):
+        cached.cache_clear()
     assert before != after
 
 

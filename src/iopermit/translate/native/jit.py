@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import llvmlite.binding as llvm
 
-from iopermit.translate.native.code_cache import cache_key, read, write
+from iopermit.translate.native.code_cache import cache_key, host_features, read, write
 from iopermit.translate.native.packing import Packing
 from iopermit.translate.native.shared.coverage import CoverageLayout
 from iopermit.translate.native.shared.hidden_values import HiddenValues, hidden_values
@@ -83,9 +83,8 @@ def compile_model(
 
 def _machine(*, optimised: bool) -> llvm.TargetMachine:
     target = llvm.Target.from_default_triple()
-    features = llvm.get_host_cpu_features().flatten()
     return target.create_target_machine(
-        opt=_LEVEL if optimised else 0, cpu=llvm.get_host_cpu_name(), features=features
+        opt=_LEVEL if optimised else 0, cpu=llvm.get_host_cpu_name(), features=host_features()
     )
 
 
