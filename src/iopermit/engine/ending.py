@@ -132,6 +132,19 @@ class TooFewLongs(Ending):
 
 
 @dataclass(frozen=True)
+class NamedLongs(TooFewLongs):
+    """The design names more longs of a map than the scenario has: they stand for the whole map."""
+
+    @property
+    def reason(self) -> str:
+        """Why that nothing was found says nothing."""
+        return (
+            f"the design names {self.longs - 1} longs, as many as the whole map of a scenario with "
+            f"{self.size}, and means fewer; search with --longs {self.longs}"
+        )
+
+
+@dataclass(frozen=True)
 class HeapLimit(Ending):
     """More heap objects are alive at once than there is room for."""
 

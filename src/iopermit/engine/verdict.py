@@ -92,6 +92,9 @@ class Uncovered:
     """Events that the scenario leaves out."""
     vacuous: tuple[str, ...] = ()
     """Kinds of violations that could not be, because no task was ever granted a port."""
+    longs: int = 0
+    """Longs from which on the number of longs that the design names is less than a whole map; 0
+    if the scenario has so many."""
 
 
 @dataclass(frozen=True)

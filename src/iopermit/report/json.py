@@ -174,4 +174,5 @@ def _uncovered(uncovered: Uncovered) -> Object:
         "events": list(uncovered.events),
         "not_asked": list(uncovered.not_asked),
         "vacuous": list(uncovered.vacuous),
+        "longs": uncovered.longs,
     }

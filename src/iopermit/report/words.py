@@ -46,14 +46,22 @@ def what_is_open(verdict: Verdict) -> str:
 
 
 def warning(verdict: Verdict) -> str:
-    """Return what makes a design hold that nobody would use, or nothing."""
-    vacuous = verdict.uncovered.vacuous
-    if verdict.verdict != "holds" or not vacuous:
+    """Return what a design that holds may hold for, though it does not elsewhere, or nothing."""
+    vacuous, longs = verdict.uncovered.vacuous, verdict.uncovered.longs
+    if verdict.verdict != "holds":
         return ""
-    return (
-        "WARNING: no grant was ever possible: no call of ioperm() or iopl() gave a task a port, "
-        f"so these could not be, and nothing is said about them: {', '.join(vacuous)}"
-    )
+    if vacuous:
+        return (
+            "WARNING: no grant was ever possible: no call of ioperm() or iopl() gave a task a "
+            "port, so these could not be, and nothing is said about them: "
+            f"{', '.join(vacuous)}"
+        )
+    if longs:
+        return (
+            f"WARNING: the design names a number of longs, {longs - 1}, which is the whole map "
+            f"of this scenario: search with --longs {longs} to tell them apart"
+        )
+    return ""
 
 
 def subject(verdict: Verdict) -> str:

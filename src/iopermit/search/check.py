@@ -12,7 +12,7 @@ from iopermit.search.compilation import translated
 from iopermit.search.problem import Problem, Settings
 from iopermit.search.refinement import searched
 from iopermit.search.savings import savings
-from iopermit.search.verdict import with_violations, without_violation
+from iopermit.search.verdict import of_all_longs, with_violations, without_violation
 from iopermit.translate.analyses.reductions import Reductions
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ def check(  # noqa: PLR0913 - the interface of the verb
     with control.interruption:
         problems = (Problem(design, each, settings, control.remaining()) for each in scenarios)
         verdict = _checked(problems, every=every)
+        if scenario is None:
+            verdict = of_all_longs(verdict)
         if with_savings:
             problem = Problem(design, verdict.scenario, settings, control)
             search = replace(verdict.search, savings=tuple(savings(problem)))

@@ -38,6 +38,7 @@ def uncovered(search: Searched) -> Uncovered:
         tuple(sorted(event.name for event in started if event.name not in happened)),
         tuple(sorted(event.name for event in all_events() - scenario.events)),
         () if covered[layout.grant] else WITHOUT_GRANTS,
+        0 if scenario.longs >= model.exact_longs else model.exact_longs,
     )
 
 

@@ -6,6 +6,7 @@ import inspect
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from iopermit.engine.ending import NamedLongs
 from iopermit.engine.verdict import SearchStatistics, Verdict
 from iopermit.search.coverage import uncovered, what_has_no_room
 
@@ -17,9 +18,27 @@ if TYPE_CHECKING:
 
 
 def without_violation(search: Searched) -> Verdict:
-    """Return the verdict about a problem in whose search no violation was found."""
+    """Return the verdict about a problem in whose search no violation was found.
+
+    A scenario of so many longs is a machine with such a map. Where the design names more of them
+    there is no such machine, and what its code does to a part of the map was not seen.
+    """
+    named, scenario = search.source.model.exact_longs - 1, search.source.problem.scenario
+    if search.result.exhausted and named > scenario.longs:
+        return _verdict("undetermined", search, NamedLongs(scenario.size, named + 1))
     value: VerdictValue = "holds" if search.result.exhausted else "undetermined"
     return _verdict(value, search, _ending(search))
+
+
+def of_all_longs(verdict: Verdict) -> Verdict:
+    """Return the verdict where nobody has chosen how many longs the map has.
+
+    Then a number of longs that the design names must be seen to be less than the whole map.
+    """
+    if verdict.verdict != "holds" or not verdict.uncovered.longs:
+        return verdict
+    ending = NamedLongs(verdict.scenario.size, verdict.uncovered.longs)
+    return replace(verdict, verdict="undetermined", reason=ending.reason, ending=ending)
 
 
 def with_violations(confirmed: Confirmed) -> Verdict:

@@ -1,0 +1,52 @@
+"""Tests of designs that name a number of longs: what a scenario with fewer longs cannot tell."""
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from iopermit.engine.ladder import DESIGN_LADDER
+from iopermit.report.words import warning
+from iopermit.search.check import check
+from iopermit.system.events import Event
+from iopermit.system.scenario import Scenario
+from iopermit.translate.frontend.load import load_design
+
+FILE: Final = Path(__file__).parents[1] / "support" / "designs" / "named_longs.py"
+DESIGN: Final = load_design(str(FILE))
+EVENTS: Final = frozenset({Event.IOPERM})
+
+
+def test_a_map_that_is_shorter_than_the_named_longs_leaves_the_verdict_open() -> None:
+    """With one long there is no machine on which two longs are copied: nothing was seen of it."""
+    verdict = check(DESIGN, Scenario(1, 1, 1, EVENTS))
+    assert (verdict.verdict, verdict.longs_needed) == ("undetermined", 3)
+    assert "the design names 2 longs" in verdict.reason
+    assert verdict.reason.endswith("search with --longs 3")
+    assert not verdict.search.exhausted
+
+
+def test_a_map_of_just_so_many_longs_holds_with_a_warning() -> None:
+    """On a machine whose map has two longs all is copied; the report says what it cannot tell."""
+    verdict = check(DESIGN, Scenario(1, 1, 2, EVENTS))
+    assert (verdict.verdict, verdict.uncovered.longs) == ("holds", 3)
+    assert warning(verdict).endswith("search with --longs 3 to tell them apart")
+
+
+def test_a_longer_map_shows_what_is_not_copied() -> None:
+    """With three longs the third is lost, as full size confirms."""
+    verdict = check(DESIGN, Scenario(1, 1, 3, EVENTS))
+    assert verdict.violation is not None
+    assert (verdict.violation.kind, verdict.search.confirmed_full_size) == ("loss", True)
+
+
+def test_where_nobody_chose_the_longs_the_design_does_not_hold(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The scenarios that are searched by default have no more than the two longs it names."""
+    assert max(longs for _, _, longs in DESIGN_LADDER) == 2
+    small = [Scenario(1, 1, longs, EVENTS) for longs in (1, 2)]
+    monkeypatch.setattr("iopermit.search.check.design_scenarios", lambda **_: iter(small))
+    verdict = check(DESIGN)
+    assert (verdict.verdict, verdict.longs_needed) == ("undetermined", 3)
+    assert warning(verdict) == ""
