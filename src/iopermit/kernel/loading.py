@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from iopermit.engine.verdict import KernelSubject
 from iopermit.kernel.build.builder import BuiltTree, build
+from iopermit.kernel.build.source import Source
 from iopermit.kernel.execution.host import DATA, FUNCTIONS
 from iopermit.kernel.image.lines import Lines
 from iopermit.kernel.image.linker import Image, link
@@ -16,6 +17,8 @@ from iopermit.kernel.image.linker import Image, link
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    from iopermit.kernel.build.sandbox import SandboxChoice
 
 _WITH_LINES: Final = ("ioport.o", "process.o", "process_64.o", "iopermit_shim.o", "common.o")
 
@@ -53,6 +56,7 @@ class LoadedTree:
             self.built.version,
             self.built.compiler,
             digest.hexdigest(),
+            sandboxed=self.built.sandboxed,
         )
 
 
@@ -62,13 +66,16 @@ def load_tree(
     *,
     keep: Path | None = None,
     progress: Callable[[str], None] | None = None,
+    warn: Callable[[str], None] | None = None,
+    sandbox: SandboxChoice = "auto",
 ) -> LoadedTree:
-    """Build a tree with patches, and link its objects.
+    """Build a tree with patches, and link its objects: the arguments are those of `build()`.
 
     Raises:
         KernelTreeError: the tree, a patch or the build cannot be used; the message says why.
     """
-    return load_built(build(tree, patches, keep=keep, progress=progress), patches)
+    built = build(tree, patches, keep=keep, progress=progress, warn=warn, sandbox=sandbox)
+    return load_built(built, patches)
 
 
 def link_objects(built: BuiltTree) -> Image:
@@ -93,7 +100,7 @@ def _changed_lines(built: BuiltTree) -> frozenset[tuple[str, int]]:
     """Return the lines that patches changed or added, or before which they took some away."""
     found: set[tuple[str, int]] = set()
     for path in built.source.changed:
-        before = _text(built.tree / path).splitlines()
+        before = Source(built.tree).text(path).splitlines()
         after = built.source.text(path).splitlines()
         matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
         for kind, _, _, first, end in matcher.get_opcodes():
@@ -116,10 +123,3 @@ def _continues(line: str) -> bool:
     """Return whether a statement goes on after a line."""
     text = line.strip()
     return bool(text) and not text.startswith(("#", "/*", "*", "//")) and text[-1] not in ";{}:/"
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text("utf-8", "replace")
-    except OSError:
-        return ""

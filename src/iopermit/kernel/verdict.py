@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from iopermit.engine.ending import Doubt
 from iopermit.engine.verdict import SearchStatistics, Uncovered, Verdict
-from iopermit.kernel.build.builder import CALLERS
+from iopermit.kernel.build.plan import CALLERS
 from iopermit.system.events import askable_events
 
 if TYPE_CHECKING:

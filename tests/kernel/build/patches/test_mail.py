@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from iopermit.kernel.build.mail import read_diffs
+from iopermit.kernel.build.patches.mail import read_diffs
 from iopermit.kernel.errors import KernelTreeError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def mail(subject: str = "[PATCH] x", body: str = BODY, encoding: str = "8bit") -
 def read(path: Path, data: bytes) -> list[bytes]:
     """Write a file and read the diffs in it."""
     path.write_bytes(data)
-    return read_diffs(path)
+    return [text.data for text in read_diffs(path)]
 
 
 @pytest.mark.parametrize("encoding", ["8bit", "quoted-printable", "base64"])
