@@ -95,7 +95,8 @@ def test_a_patch_that_does_not_apply(
         ran = run(capsys, "check", "--kernel", tree, "--patch", patch, *BOUNDS)
     assert (ran.status, ran.out) == (2, "")
     assert ran.err.startswith(
-        f"iopermit: error: {patch} does not apply: {REPAIR.path}, hunk 1 of 1 (@@"
+        f"iopermit: error: {patch}, line 4: the patch does not apply: {REPAIR.path}, "
+        "hunk 1 of 1 (@@"
     )
     assert "expected: \t\tset_tsk_thread_flag(tsk, TIF_OLD);" in ran.err
     assert "found:    \t\tset_tsk_thread_flag(tsk, TIF_IO_BITMAP);" in ran.err

@@ -58,8 +58,10 @@ def read_beneath(root: Path, path: str) -> bytes | None:
             descriptor = os.open(name, _READ, dir_fd=directory)
     except OSError:
         return None
-    with os.fdopen(descriptor, "rb") as file:
-        return read_regular(descriptor, root / path) if _is_regular(file.fileno()) else None
+    try:
+        return read_regular(descriptor, root / path) if _is_regular(descriptor) else None
+    finally:
+        os.close(descriptor)
 
 
 def unlink_beneath(root: Path, path: str) -> None:

@@ -2,8 +2,9 @@
 
 A hunk belongs where its header says, moved as far as the hunk before it was. If its lines are not
 there, they may be anywhere behind that hunk, but only once: whoever cannot tell the place must not
-guess it. As with `git apply` there is no fuzz; a hunk that begins with the first line belongs to
-the beginning of the file, and one without lines behind its change to the end.
+guess it. A hunk without context has to fit one place of the file only. As with `git apply` there is
+no fuzz; a hunk that begins with the first line belongs to the beginning of the file, and one with
+lines before its change and none behind to the end.
 """
 
 from __future__ import annotations
@@ -67,13 +68,15 @@ class _Placing:
         """Return the line, counted from 0, at which a hunk begins."""
         if not hunk.old:
             return self._place_of_lines_only_added(hunk, number)
-        at_end = not hunk.trailing
-        stated = 0 if hunk.old_start <= 1 else hunk.old_start - 1 + self._drift
-        if at_end and hunk.old_start > 1:
+        bare = not hunk.leading and not hunk.trailing
+        at_begin = hunk.old_start <= 1
+        at_end = not hunk.trailing and not bare
+        stated = 0 if at_begin else hunk.old_start - 1 + self._drift
+        if at_end and not at_begin:
             stated = len(self._lines) - len(hunk.old)
-        if self._fits(hunk.old, stated):
+        if self._fits(hunk.old, stated) and (at_begin or not bare):
             return stated
-        if at_end or hunk.old_start <= 1:
+        if at_end or at_begin:
             raise MisfitError(number, self._explain(hunk, stated))
         found = self._search(b"".join(hunk.old), number)
         if not found:
@@ -82,8 +85,8 @@ class _Placing:
             first, second = (place + 1 for place in found)
             raise MisfitError(
                 number,
-                f"\n  it does not stand at line {stated + 1}, and fits more than one other place: "
-                f"lines {first} and {second}; make the patch for this tree",
+                f"\n  it is for line {stated + 1}, and fits lines {first} and {second}; make the "
+                "patch for this tree, with lines of context",
             )
         return found[0]
 
