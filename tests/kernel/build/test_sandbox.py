@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.requirements import require_tool, skip_or_fail
+from tests.support.requirements import require_sandbox, require_tool
 
 from iopermit.kernel.build.kbuild import Kbuild
 from iopermit.kernel.build.sandbox import BuildSandbox, find_sandbox
@@ -23,11 +23,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def sandbox() -> BuildSandbox:
     """Give a sandbox, or skip the test, saying why there is none."""
-    require_tool("bwrap")
-    found = find_sandbox("auto")
-    if found.program is None:
-        skip_or_fail(f"needs a sandbox: {found.why_not}")
-    return found
+    return require_sandbox()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from dataclasses import dataclass, field
@@ -46,8 +47,12 @@ class Source:
         try:
             descriptor = os.open(self.tree / path, _READ)
         except (FileNotFoundError, NotADirectoryError, ValueError):
-            # A name with a zero byte is that of no file.
+            # A name with a zero byte is that of no file, and so is one that is too long.
             return None
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                return None
+            raise
         try:
             if stat.S_ISDIR(os.fstat(descriptor).st_mode):
                 return None
@@ -67,8 +72,8 @@ class Source:
 
     def is_executable(self, path: str) -> bool:
         """Return whether a file can be executed."""
-        return self.modes.get(path, os.access(self.tree / path, os.X_OK))
+        return self.modes[path] if path in self.modes else os.access(self.tree / path, os.X_OK)
 
     def changes_mode(self, path: str) -> bool:
         """Return whether patches make a file executable, or one that was no longer so."""
-        return self.is_executable(path) != os.access(self.tree / path, os.X_OK)
+        return path in self.modes and self.modes[path] != os.access(self.tree / path, os.X_OK)

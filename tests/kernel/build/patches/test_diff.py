@@ -140,6 +140,8 @@ DAMAGED = {
     "no name": ("diff --git a/x\nold mode 100644\nnew mode 100755\n", 1, "or none"),
     "a damaged quoted name": ('diff --git "a/x b/x\nold mode 100644\n', 1, "or none"),
     "a header's line elsewhere": (f"text\nrename from k/x.c\n{PLAIN}{HUNK}", 2, "outside of one"),
+    "no --- and +++": (f"{GIT}index 123..456 100644\n{HUNK}", 3, "are missing"),
+    "no header but the first line": (f"{GIT}{HUNK}", 2, "are missing"),
     "no +++": (f"{GIT}--- a/k/x.c\ntext\n", 3, "is missing"),
     "a context diff": (f"{PLAIN}{HUNK}\n*** a/y\n--- b/y\n***************\n", 10, "no unified"),
     "a normal diff": (f"{PLAIN}{HUNK}\n3c3\n< a\n---\n> b\n", 8, "no unified"),

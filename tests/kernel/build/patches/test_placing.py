@@ -50,9 +50,9 @@ def test_a_hunk_that_moved_and_fits_several_places_is_refused() -> None:
 def test_a_hunk_moves_as_far_as_the_one_before() -> None:
     """Among equal blocks the one that is meant is known by where the hunk before it was."""
     before = b"new\nnew\nunique\n" + b"".join([*BLOCK, b"\n", *BLOCK, b"\n", *BLOCK, b"\n"])
-    first = "@@ -1 +1 @@\n-unique\n+changed\n".replace("-1 +1", "-2 +2")
-    after = put(b"top\n" + before, first, change(8))
-    assert after.splitlines()[10] == b"\tlong a;"
+    first = "@@ -2,2 +2,2 @@\n-unique\n+changed\n {\n"
+    after = put(before, first, change(8))
+    assert after.splitlines()[9] == b"\tlong a;"
 
 
 def test_a_hunk_for_the_beginning_and_one_for_the_end() -> None:
@@ -66,10 +66,10 @@ def test_a_hunk_for_the_beginning_and_one_for_the_end() -> None:
 
 
 def test_hunks_without_context() -> None:
-    """One that replaces lines which the file has once fits; one that only adds is refused."""
-    replaces, adds = "@@ -2 +2 @@\n-b\n+c\n", "@@ -2,0 +3 @@\n+c\n"
-    assert put(b"a\nb\n", replaces) == b"a\nc\n"
-    assert "fits lines 2 and 3" in misfit(b"a\nb\nb\n", replaces)
+    """Nobody can tell where they belong, unless they end the file."""
+    replaces, adds = "@@ -2 +2 @@\n-b\n+x\n", "@@ -2,0 +3 @@\n+c\n"
+    assert put(b"a\nb\n", replaces) == b"a\nx\n"
+    assert "belongs to the end" in misfit(b"a\nb\nc\n", replaces)
     assert "nobody can tell where it belongs" in misfit(b"a\nb\n", adds)
 
 

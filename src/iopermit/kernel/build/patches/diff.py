@@ -83,11 +83,11 @@ def _read_git(text: DiffText, at: int) -> tuple[FileDiff, int]:
     header, at = read_git_header(text, at)
     binary = at < len(text.lines) and text.lines[at].startswith(_BINARY)
     hunks, end = ((), at + 1) if binary else _read_hunks(text, at)
+    if hunks and not header.takes_hunks:
+        raise text.error(at + 1, "the patch is damaged: `--- FILE` and `+++ FILE` are missing")
     if header.wants_hunks and not hunks and not binary:
         name = (header.new or header.old or b"").decode("utf-8", "replace")
         raise text.error(header.line, f"the header of {name} has no hunks; the patch was cut off")
-    if hunks and not header.wants_hunks:
-        raise text.error(at + 1, "the patch is damaged: `--- FILE` and `+++ FILE` are missing")
     file = FileDiff(
         header.line,
         header.old,

@@ -41,6 +41,7 @@ class GitHeader:
         old_mode: The mode before, if it is stated.
         new_mode: The mode afterwards, if it is stated.
         wants_hunks: Whether the content changes.
+        takes_hunks: Whether the lines `---` and `+++` are there, behind which hunks may follow.
     """
 
     line: int
@@ -51,6 +52,7 @@ class GitHeader:
     old_mode: bytes | None
     new_mode: bytes | None
     wants_hunks: bool
+    takes_hunks: bool
 
 
 @dataclass
@@ -165,7 +167,7 @@ def name_of(text: bytes) -> bytes:
     Raises:
         BadNameError: A quoted name is damaged.
     """
-    return unquoted(text.rstrip(b"\r").partition(b"\t")[0])
+    return unquoted(text.partition(b"\t")[0])
 
 
 def _header(reader: _Reader) -> GitHeader:
@@ -191,6 +193,7 @@ def _header(reader: _Reader) -> GitHeader:
         old_mode=_mode(reader, b"deleted file mode", b"old mode") or both,
         new_mode=_mode(reader, b"new file mode", b"new mode") or both,
         wants_hunks=_wants_hunks(reader, index),
+        takes_hunks=reader.named is not None,
     )
 
 

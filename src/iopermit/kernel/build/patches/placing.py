@@ -2,9 +2,8 @@
 
 A hunk belongs where its header says, moved as far as the hunk before it was. If its lines are not
 there, they may be anywhere behind that hunk, but only once: whoever cannot tell the place must not
-guess it. A hunk without context has to fit one place of the file only. As with `git apply` there is
-no fuzz; a hunk that begins with the first line belongs to the beginning of the file, and one with
-lines before its change and none behind to the end.
+guess it. As with `git apply` there is no fuzz; a hunk that begins with the first line belongs to
+the beginning of the file, and one without lines behind its change to the end.
 """
 
 from __future__ import annotations
@@ -68,15 +67,12 @@ class _Placing:
         """Return the line, counted from 0, at which a hunk begins."""
         if not hunk.old:
             return self._place_of_lines_only_added(hunk, number)
-        bare = not hunk.leading and not hunk.trailing
-        at_begin = hunk.old_start <= 1
-        at_end = not hunk.trailing and not bare
-        stated = 0 if at_begin else hunk.old_start - 1 + self._drift
-        if at_end and not at_begin:
-            stated = len(self._lines) - len(hunk.old)
-        if self._fits(hunk.old, stated) and (at_begin or not bare):
+        at_begin, at_end = hunk.old_start <= 1, not hunk.trailing
+        end = len(self._lines) - len(hunk.old)
+        stated = 0 if at_begin else end if at_end else hunk.old_start - 1 + self._drift
+        if self._fits(hunk.old, stated) and (not at_end or stated == end):
             return stated
-        if at_end or at_begin:
+        if at_begin or at_end:
             raise MisfitError(number, self._explain(hunk, stated))
         found = self._search(b"".join(hunk.old), number)
         if not found:
@@ -148,10 +144,9 @@ class _Placing:
             return "\n  it comes before the end of the hunk that precedes it"
         return (
             f"\n  its lines stand at line {place + 1}, but it belongs to the "
-            + ("beginning" if hunk.old_start <= 1 else "end")
-            + " of the file, since it has no lines "
-            + ("before" if hunk.old_start <= 1 else "behind")
-            + " its change"
+            + ("end" if not hunk.trailing else "beginning")
+            + " of the file, since it has no lines of context "
+            + ("behind its last change" if not hunk.trailing else "before line 1")
         )
 
     def _nearest(self, old: Sequence[bytes], stated: int) -> int:
