@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -15,11 +16,13 @@ from iopermit.kernel.image.lines import Lines
 from iopermit.kernel.image.linker import Image, link
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from iopermit.kernel.build.sandbox import SandboxChoice
 
+_COMPARED: Final = 4_000_000
+"""Pairs of lines that are compared to find out which lines patches changed."""
 _WITH_LINES: Final = ("ioport.o", "process.o", "process_64.o", "iopermit_shim.o", "common.o")
 
 
@@ -102,12 +105,36 @@ def _changed_lines(built: BuiltTree) -> frozenset[tuple[str, int]]:
     for path in built.source.changed:
         before = Source(built.tree).text(path).splitlines()
         after = built.source.text(path).splitlines()
-        matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
-        for kind, _, _, first, end in matcher.get_opcodes():
-            if kind != "equal":
-                changed = _statements(after, first, max(end, first + 1))
-                found.update((path, number + 1) for number in changed)
+        for first, end in changed_parts(before, after):
+            changed = _statements(after, first, max(end, first + 1))
+            found.update((path, number + 1) for number in changed)
     return frozenset(found)
+
+
+def changed_parts(before: Sequence[str], after: Sequence[str]) -> list[tuple[int, int]]:
+    """Return the first line, and the one behind the last, of each part of a text that is new.
+
+    Where a part is taken away, both are the line behind it. Parts too large to be compared line
+    by line are new as a whole: more lines have to be executed then, and none less.
+    """
+    shorter = min(len(before), len(after))
+    begin = _common(zip(before, after, strict=False))
+    pairs = zip(reversed(before), reversed(after), strict=False)
+    end = min(_common(pairs), shorter - begin)
+    old, new = before[begin : len(before) - end], after[begin : len(after) - end]
+    if len(old) * len(new) > _COMPARED:
+        return [(begin, begin + len(new))]
+    matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
+    return [
+        (begin + first, begin + last)
+        for kind, _, _, first, last in matcher.get_opcodes()
+        if kind != "equal"
+    ]
+
+
+def _common(pairs: Iterable[tuple[str, str]]) -> int:
+    """Return how many pairs, before the first that is none, are of equal lines."""
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _statements(lines: list[str], first: int, end: int) -> range:

@@ -136,6 +136,13 @@ DAMAGED = {
         f"{GIT}new file mode 100644\ndeleted file mode 100644\n", 1, "both that a file is new",
     ),
     "two modes": (f"{GIT}new mode 100644\nnew mode 100755\n", 3, "twice"),
+    "half a mode": (f"{GIT}new mode 100755\n", 1, "modes contradict"),
+    "a mode of a new file that changes": (
+        f"{GIT}new file mode 100644\nold mode 100644\nnew mode 100755\n", 1, "modes contradict",
+    ),
+    "a mode of two lines": (
+        f"{GIT}old mode 100644\nnew mode 100755\nindex 12..34 100644\n", 1, "modes contradict",
+    ),
     "no mode": (f"{GIT}old mode 100644\nnew mode rwx\n", 1, "damaged mode"),
     "no name": ("diff --git a/x\nold mode 100644\nnew mode 100755\n", 1, "or none"),
     "a damaged quoted name": ('diff --git "a/x b/x\nold mode 100644\n', 1, "or none"),

@@ -184,6 +184,9 @@ def _header(reader: _Reader) -> GitHeader:
     if b"index" in fields and index is None:
         raise reader.fail(f"damaged line: index {shown(fields[b'index'])}")
     both = index[3] if index else None
+    stated = {b"old mode", b"new mode"} & fields.keys()
+    if len(stated) == 1 or (stated and (created or deleted)) or (both and (stated or created)):
+        raise reader.fail("its modes contradict each other, or one is missing")
     return GitHeader(
         reader.at + 1,
         None if created else old,
