@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from iopermit.kernel.build.cache import Cache, open_cache, prepare_kept
 from iopermit.kernel.build.kbuild import Failure, Kbuild, no_space
 from iopermit.kernel.build.patches.executed import executed_by_make
+from iopermit.kernel.build.patches.names import shown
 from iopermit.kernel.build.plan import CALLERS, CPU_SHIM, SHIM, BuildPlan, plan_build
 from iopermit.kernel.build.sandbox import BuildSandbox, SandboxChoice, find_sandbox
 from iopermit.kernel.build.workspace import Workspace, c_files
@@ -196,7 +198,7 @@ class _Order:
             rights = "in a sandbox" if sandbox.program else "with your own rights"
             self.warn(
                 f"iopermit: the build executes, {rights}, what patches change in: "
-                + ", ".join(executed)
+                + ", ".join(shown(os.fsencode(path)) for path in executed)
             )
 
 

@@ -41,6 +41,7 @@ def refusal(text: str) -> str:
         ("diff --git i/k/x.c w/k/x.c\n", b"k/x.c", b"k/x.c"),
         ("diff --git old/k/x.c new/k/x.c\n", b"k/x.c", b"k/x.c"),
         ("diff --git a/k/x y b/k/x y\n", b"k/x y", b"k/x y"),
+        ("diff --git a/k/x b/x b/k/x b/x\n", b"k/x b/x", b"k/x b/x"),
         ('diff --git "a/k/\\303\\244" "b/k/\\303\\244"\n', "k/ä".encode(), "k/ä".encode()),
     ],
 )
@@ -152,6 +153,9 @@ DAMAGED = {
     "no +++": (f"{GIT}--- a/k/x.c\ntext\n", 3, "is missing"),
     "a context diff": (f"{PLAIN}{HUNK}\n*** a/y\n--- b/y\n***************\n", 10, "no unified"),
     "a normal diff": (f"{PLAIN}{HUNK}\n3c3\n< a\n---\n> b\n", 8, "no unified"),
+    "a file left out by diff -r at the beginning": (
+        f"Only in b/k: y.c\n{PLAIN}{HUNK}", 1, "diff -N",
+    ),
     "a file left out by diff -r": (f"{PLAIN}{HUNK}Only in b/k: y.c\n", 7, "diff -N"),
     "a file that is empty or not there": (
         f"{PLAIN}@@ -0,0 +1 @@\n+x\n", 1, "not there or an empty one",

@@ -25,6 +25,8 @@ _OTHER_FORMS: Final = re.compile(
     rb"\*{15}|\*\*\* [0-9]+,[0-9]+ \*{4}|[0-9]+(?:,[0-9]+)?[acd][0-9]+(?:,[0-9]+)?"
 )
 """Lines of context diffs, and of `diff` without an option."""
+_ONLY: Final = re.compile(rb"Only in [^\s:]++: \S++")
+"""What `diff -r` says of a file that one of two directories has."""
 _LONGEST: Final = 4096
 
 
@@ -57,6 +59,11 @@ def refuse_foreign(text: DiffText, at: int, *, first: bool) -> None:
         raise text.error(
             at + 1, f"a header is damaged: {shown(line)!r} stands outside of one (`diff --git ...`)"
         )
+    if _ONLY.fullmatch(line):
+        raise text.error(
+            at + 1,
+            f"{shown(line)!r}: a file is missing in the patch; make it with `diff -N`",
+        )
     if not first:
         _refuse_behind(text, at, line)
 
@@ -74,9 +81,4 @@ def _refuse_behind(text: DiffText, at: int, line: bytes) -> None:
             at + 1,
             f"a part of a patch that is damaged or no unified diff: {shown(line)!r}; "
             "make it with `git diff` or `diff -u`",
-        )
-    if line.startswith(b"Only in ") and b": " in line:
-        raise text.error(
-            at + 1,
-            f"{shown(line)!r}: a file is missing in the patch; make it with `diff -N`",
         )

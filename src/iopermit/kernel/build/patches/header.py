@@ -80,16 +80,25 @@ class _Reader:
 
     def names(self) -> tuple[bytes, bytes]:
         """Return the names, without prefixes, of the file before and afterwards."""
-        pair = self.text.lines[self.at][len(GIT) :].rstrip(b"\r")
+        line = self.text.lines[self.at][len(GIT) :].rstrip(b"\r")
         moved = self.moved()
-        found = {
-            names
-            for one, other in _pairs(pair)
-            if self._agree(one, other) and (names := _without_prefixes(one, other, moved))
-        }
-        if len(found) != 1:
-            raise self.fail(f"the lines of its header name different files, or none: {shown(pair)}")
-        return found.pop()
+        pair = _quoted_pair(line) if b'"' in {line[:1], line[-1:]} else self._pair(line, moved)
+        names = _without_prefixes(*pair, moved) if pair and self._agree(*pair) else None
+        if names is None:
+            raise self.fail(f"the lines of its header name different files, or none: {shown(line)}")
+        return names
+
+    def _pair(self, line: bytes, moved: tuple[bytes, bytes] | None) -> tuple[bytes, bytes] | None:
+        """Split two names at a space, of which the names may have more."""
+        place = len(line) // 2
+        if self.named is not None:
+            one, other = self.named
+            place = len(line) - len(other) - 1 if one == NO_FILE else len(one)
+        elif moved is not None:
+            place = line.rfind(b" ", 0, max(len(line) - len(moved[1]), 0))
+        if place < 0 or line[place : place + 1] != b" ":
+            return None
+        return line[:place], line[place + 1 :]
 
     def _agree(self, one: bytes, other: bytes) -> bool:
         """Return whether the lines `---` and `+++` name the same files as the first line."""
@@ -97,17 +106,14 @@ class _Reader:
         return all(name in {NO_FILE, wanted} for name, wanted in pairs)
 
 
-def _pairs(text: bytes) -> list[tuple[bytes, bytes]]:
-    """Return how the rest of a line `diff --git` can be taken for two names."""
+def _quoted_pair(text: bytes) -> tuple[bytes, bytes] | None:
+    """Split two names of which one or both are quoted."""
     if text.startswith(b'"'):
         first = _QUOTED.match(text)
         rest = text[first.end() :] if first else b""
-        return [(unquoted(first[0]), unquoted(rest[1:]))] if first and rest[:1] == b" " else []
-    if text.endswith(b'"'):
-        one, _, other = text.partition(b' "')
-        return [(one, unquoted(b'"' + other))]
-    places = [place for place, byte in enumerate(text) if byte == ord(" ")]
-    return [(text[:place], text[place + 1 :]) for place in places]
+        return (unquoted(first[0]), unquoted(rest[1:])) if first and rest[:1] == b" " else None
+    one, _, other = text.partition(b' "')
+    return one, unquoted(b'"' + other)
 
 
 def _without_prefixes(
