@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -13,7 +14,7 @@ from tests.support.cli.command import run, start
 from tests.support.kernel.faults import FAULTS, REPAIR, unified_diff
 from tests.support.kernel.made_trees import make_tree
 from tests.support.kernel.trees import require_tree, unchanged
-from tests.support.requirements import shared_cache
+from tests.support.requirements import require_sandbox, shared_cache
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -209,3 +210,15 @@ def test_damaged_input_is_status_2(tmp_path: Path, capsys: pytest.CaptureFixture
     os.mkfifo(tree / "Makefile")
     ran = run(capsys, "check", "--kernel", tree)
     assert (ran.status, "Makefile is not a regular file" in ran.err) == (2, True)
+
+
+def test_json_says_whether_a_tree_was_built_in_a_sandbox(
+    tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What counts is how the code was built that the verdict is about, now or earlier."""
+    require_sandbox()
+    for choice, found in (("on", True), ("auto", True)):
+        ran = run(capsys, "check", "--kernel", tree, "--sandbox", choice, "--json", *BOUNDS)
+        assert json.loads(ran.out)["kernel"]["sandboxed"] is found
+    cost = run(capsys, "cost", "--kernel", tree, "--sandbox", "on", "--json")
+    assert [one["sandboxed"] for one in json.loads(cost.out)["trees"]] == [True]
