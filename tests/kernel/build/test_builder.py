@@ -21,6 +21,7 @@ from tests.support.kernel.trees import build_cache, require_tree, unchanged
 from tests.support.requirements import require_sandbox
 
 from iopermit.kernel.build.builder import BuiltTree, _collect, build
+from iopermit.kernel.build.cache import open_cache
 from iopermit.kernel.build.kbuild import Kbuild
 from iopermit.kernel.build.plan import plan_build
 from iopermit.kernel.errors import KernelTreeError
@@ -188,7 +189,8 @@ def test_no_build_without_a_sandbox_that_must_be(tmp_path: Path) -> None:
     """With `on` nothing is built where there is none, nor taken that was built without."""
     tree = make_tree(tmp_path / "tree")
     without_bubblewrap(tmp_path)
-    (tmp_path / "cache" / plan_build(tree, ()).key).mkdir(parents=True)
+    (tmp_path / "built").mkdir()
+    open_cache(tmp_path / "cache").publish(plan_build(tree, ()).origin, tmp_path / "built")
     assert not build(tree, cache=tmp_path / "cache").sandboxed
     with pytest.raises(KernelTreeError, match="--sandbox on: bwrap does not work"):
         build(tree, cache=tmp_path / "cache", sandbox="on")
