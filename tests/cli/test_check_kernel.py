@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -13,7 +14,7 @@ from tests.support.cli.command import run, start
 from tests.support.kernel.faults import FAULTS, REPAIR, unified_diff
 from tests.support.kernel.made_trees import make_tree
 from tests.support.kernel.trees import require_tree, unchanged
-from tests.support.requirements import shared_cache
+from tests.support.requirements import require_sandbox, shared_cache
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,7 +96,8 @@ def test_a_patch_that_does_not_apply(
         ran = run(capsys, "check", "--kernel", tree, "--patch", patch, *BOUNDS)
     assert (ran.status, ran.out) == (2, "")
     assert ran.err.startswith(
-        f"iopermit: error: {patch} does not apply: {REPAIR.path}, hunk 1 of 1 (@@"
+        f"iopermit: error: {patch}, line 4: the patch does not apply: {REPAIR.path}, "
+        "hunk 1 of 1 (@@"
     )
     assert "expected: \t\tset_tsk_thread_flag(tsk, TIF_OLD);" in ran.err
     assert "found:    \t\tset_tsk_thread_flag(tsk, TIF_IO_BITMAP);" in ran.err
@@ -169,8 +171,54 @@ def test_a_missing_program(
 
 
 def test_options_that_need_a_kernel(capsys: pytest.CaptureFixture[str]) -> None:
-    """--patch and --keep-build without --kernel are refused."""
-    for option in ("--patch", "--keep-build"):
+    """--patch, --keep-build and --sandbox without --kernel are refused."""
+    for option in ("--patch", "--keep-build", "--sandbox"):
         ran = run(capsys, "check", "linux-6.16", option, os.devnull)
         assert ran.status == 2
         assert "need --kernel TREE" in ran.err
+
+
+def test_a_choice_that_there_is_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """--sandbox takes three words; another one is refused with these."""
+    for verb in (("check",), ("cost",)):
+        ran = run(capsys, *verb, "--kernel", tmp_path, "--sandbox", "maybe")
+        assert (ran.status, ran.out) == (2, "")
+        assert "--sandbox maybe: choose from auto, on, off" in ran.err
+
+
+def test_damaged_input_is_status_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Numbers that are none, zero bytes, pipes and links are one message each, and no traceback."""
+    tree = make_tree(tmp_path / "tree")
+    (tree / "linked").symlink_to(tmp_path)
+    (tmp_path / "p.c").write_text("a\n")
+    patches = {
+        "damaged header of a hunk": "--- a/Kbuild\n+++ b/Kbuild\n@@ -1 +" + "1" * 5000 + " @@\n",
+        "has a control character": "--- a/Kb\0uild\n+++ b/Kb\0uild\n@@ -1 +1 @@\n-a\n+b\n",
+        "is a symbolic link": "--- a/linked/p.c\n+++ b/linked/p.c\n@@ -1 +1 @@\n-a\n+b\n",
+    }
+    for reason, text in patches.items():
+        (tmp_path / "p.patch").write_text(text)
+        ran = run(capsys, "check", "--kernel", tree, "--patch", tmp_path / "p.patch")
+        assert (ran.status, ran.out) == (2, "")
+        assert f"iopermit: error: {tmp_path}/p.patch, line " in ran.err
+        assert reason in ran.err
+    assert (tmp_path / "p.c").read_text() == "a\n"
+    (tree / "Makefile").write_text("VERSION = six\nPATCHLEVEL = 1\n")
+    ran = run(capsys, "check", "--kernel", tree)
+    assert (ran.status, "VERSION = six, which is no number" in ran.err) == (2, True)
+    (tree / "Makefile").unlink()
+    os.mkfifo(tree / "Makefile")
+    ran = run(capsys, "check", "--kernel", tree)
+    assert (ran.status, "Makefile is not a regular file" in ran.err) == (2, True)
+
+
+def test_json_says_whether_a_tree_was_built_in_a_sandbox(
+    tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What counts is how the code was built that the verdict is about, now or earlier."""
+    require_sandbox()
+    for choice, found in (("on", True), ("auto", True)):
+        ran = run(capsys, "check", "--kernel", tree, "--sandbox", choice, "--json", *BOUNDS)
+        assert json.loads(ran.out)["kernel"]["sandboxed"] is found
+    cost = run(capsys, "cost", "--kernel", tree, "--sandbox", "on", "--json")
+    assert [one["sandboxed"] for one in json.loads(cost.out)["trees"]] == [True]

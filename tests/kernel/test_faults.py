@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.kernel.faults import FAULTS, HARMLESS, REPAIR, unified_diff
 
-from iopermit.kernel.build.patch import apply_patches
+from iopermit.kernel.build.patches.patch import apply_patches
 from iopermit.kernel.build.source import Source
 
 if TYPE_CHECKING:

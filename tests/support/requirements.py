@@ -7,6 +7,8 @@ from typing import NoReturn
 
 import pytest
 
+from iopermit.kernel.build.sandbox import BuildSandbox, find_sandbox
+
 
 def skip_or_fail(reason: str) -> NoReturn:
     """Skip the running test; with IOPERMIT_REQUIRE_ALL=1 in the environment let it fail."""
@@ -30,3 +32,15 @@ def require_tool(tool_name: str) -> Path:
     if path is None:
         skip_or_fail(f"needs the program {tool_name!r}, which is not on the PATH")
     return Path(path)
+
+
+def require_sandbox() -> BuildSandbox:
+    """Return a sandbox for builds, or skip the running test, saying why there is none.
+
+    With IOPERMIT_REQUIRE_ALL=1 in the environment the test fails instead.
+    """
+    require_tool("bwrap")
+    found = find_sandbox("auto")
+    if found.program is None:
+        skip_or_fail(f"needs a sandbox: {found.why_not}")
+    return found

@@ -13,7 +13,7 @@ from iopermit.cli import scenario as bounds
 from iopermit.cli.certify import write_certificate
 from iopermit.cli.errors import BadInputError
 from iopermit.cli.exit_codes import ExitCode, exit_code
-from iopermit.cli.kernel import TreeRequest, check_kernel
+from iopermit.cli.kernel import SandboxOption, TreeRequest, check_kernel
 from iopermit.cli.output import OutputError, check_writable, print_result, write_file
 from iopermit.cli.progress import shown
 from iopermit.cli.reductions import with_reductions
@@ -63,6 +63,7 @@ def check_design(  # noqa: PLR0913 - one parameter per option
     keep_build: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Leave the kernel's build there.")
     ] = None,
+    sandbox: SandboxOption = None,
     events: bounds.Events = None,
     without: bounds.Without = None,
     cpus: bounds.Cpus = None,
@@ -121,14 +122,14 @@ def check_design(  # noqa: PLR0913 - one parameter per option
             raise BadInputError(
                 "--kernel takes no DESIGN, --all, --option, --certificate or --obligations"
             )
-        wanted = (events, without, cpus, tasks, longs, max_states, timeout, quiet)
+        wanted = (events, without, cpus, tasks, longs, max_states, timeout, quiet, sandbox)
         verdict = check_kernel(TreeRequest(kernel, tuple(patch or ()), keep_build, *wanted))
         deliver(verdict, output)
         return exit_code(verdict.verdict)
     if design is None:
         raise BadInputError("give a DESIGN (see `iopermit list`), or --kernel TREE")
-    if patch or keep_build:
-        raise BadInputError("--patch and --keep-build need --kernel TREE")
+    if patch or keep_build or sandbox:
+        raise BadInputError("--patch, --keep-build and --sandbox need --kernel TREE")
 
     from iopermit.translate.frontend.load import load_design  # imports every design
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from iopermit.cli.errors import BadInputError
 from iopermit.cli.exit_codes import ExitCode
+from iopermit.cli.kernel import SandboxOption, sandbox_choice
 from iopermit.cli.output import check_writable, complain, print_result, write_file
+
+if TYPE_CHECKING:
+    from iopermit.kernel.build.sandbox import SandboxChoice
 
 Designs = Annotated[
     list[str] | None,
@@ -32,6 +36,7 @@ def cost(
         list[Path] | None,
         typer.Option(metavar="FILE", help="Count the tree without and with this patch, too."),
     ] = None,
+    sandbox: SandboxOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the costs as JSON.")] = False,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also draw a bar chart, as SVG.")
@@ -43,8 +48,12 @@ def cost(
     --kernel, the tree's compiled code runs on an emulated CPU, and its instructions count.
     """
     if kernel or patch:
-        _cost_of_trees(kernel or [], patch or [], designs or [], as_json=as_json, plot=plot)
+        if designs or plot:
+            raise BadInputError(f"--kernel excludes {'--plot' if plot else 'designs'}")
+        _cost_of_trees(kernel or [], patch or [], sandbox_choice(sandbox), as_json=as_json)
         return ExitCode.HOLDS
+    if sandbox:
+        raise BadInputError("--sandbox needs --kernel TREE")
     from iopermit.designs import designs as known  # imports numpy
     from iopermit.report.cost import cost_json, cost_text
     from iopermit.report.json import to_text
@@ -64,10 +73,8 @@ def cost(
 
 
 def _cost_of_trees(
-    trees: list[Path], patches: list[Path], designs: list[str], *, as_json: bool, plot: Path | None
+    trees: list[Path], patches: list[Path], sandbox: SandboxChoice, *, as_json: bool
 ) -> None:
-    if designs or plot:
-        raise BadInputError(f"--kernel excludes {'--plot' if plot else 'designs'}")
     if patches and len(trees) != 1:
         raise BadInputError("--patch needs exactly one --kernel TREE")
     from iopermit.kernel.build.builder import build  # imports Unicorn
@@ -82,8 +89,8 @@ def _cost_of_trees(
     if patches:
         names = ", ".join(patch.name for patch in patches)
         wanted.append((f"with {names}", trees[0], patches))
-    costs = {}
+    costs, sandboxed = {}, {}
     for name, tree, applied in wanted:
-        built = build(tree, applied, progress=complain)
-        costs[name] = costs_of_tree(built)
-    print_result(to_text(tree_costs_json(costs)) if as_json else tree_costs_text(costs))
+        built = build(tree, applied, progress=complain, warn=complain, sandbox=sandbox)
+        costs[name], sandboxed[name] = costs_of_tree(built), built.sandboxed
+    print_result(to_text(tree_costs_json(costs, sandboxed)) if as_json else tree_costs_text(costs))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
 
 from iopermit.cli import scenario as bounds
 from iopermit.cli.errors import BadInputError
@@ -16,6 +18,18 @@ from iopermit.system.scenario import Scenario
 
 if TYPE_CHECKING:
     from iopermit.engine.verdict import Verdict
+    from iopermit.kernel.build.sandbox import SandboxChoice
+
+SandboxOption = Annotated[
+    str | None,
+    typer.Option(
+        "--sandbox",
+        metavar="WHEN",
+        help="Build a tree in bubblewrap, without network: `auto`, `on` or `off`.",
+        show_default="auto",
+    ),
+]
+_CHOICES: Final[tuple[SandboxChoice, ...]] = ("auto", "on", "off")
 
 
 @dataclass(frozen=True)
@@ -33,6 +47,7 @@ class TreeRequest:
     max_states: int | None = None
     timeout: float | None = None
     quiet: bool = False
+    sandbox: str | None = None
 
 
 def scenarios(request: TreeRequest) -> list[Scenario]:
@@ -72,14 +87,38 @@ def check_kernel(request: TreeRequest) -> Verdict:
 
     wanted = scenarios(request)
     say = None if request.quiet else complain
-    tree = load_tree(request.tree, request.patches, keep=request.keep_build, progress=say)
+    tree = load_tree(
+        request.tree,
+        request.patches,
+        keep=request.keep_build,
+        progress=say,
+        warn=complain,
+        sandbox=sandbox_choice(request.sandbox),
+    )
     with shown(quiet=request.quiet) as progress:
         limits = Limits(request.max_states, timeout=request.timeout)
         return check_tree(tree, wanted, control=Control(limits, progress))
 
 
-def replay_kernel(saved: dict[str, Any], file: Path) -> Verdict:
+def sandbox_choice(given: str | None) -> SandboxChoice:
+    """Return what `--sandbox` says.
+
+    Raises:
+        BadInputError: it says something else.
+    """
+    for choice in _CHOICES:
+        if choice == (given or "auto"):
+            return choice
+    raise BadInputError(f"--sandbox {given}: choose from {', '.join(_CHOICES)}")
+
+
+def replay_kernel(saved: dict[str, Any], file: Path, sandbox: str | None = None) -> Verdict:
     """Execute a saved schedule of a tree again.
+
+    Args:
+        saved: what was saved.
+        file: where.
+        sandbox: what `--sandbox` says.
 
     Raises:
         BadInputError: the file is damaged, or the schedule no longer shows the violation.
@@ -92,7 +131,12 @@ def replay_kernel(saved: dict[str, Any], file: Path) -> Verdict:
     if problem:
         raise BadInputError(f"{file} cannot be replayed: {problem}")
     kernel, given = saved["kernel"], saved["scenario"]
-    tree = load_tree(Path(kernel["tree"]), [Path(patch) for patch in kernel["patches"]])
+    tree = load_tree(
+        Path(kernel["tree"]),
+        [Path(patch) for patch in kernel["patches"]],
+        warn=complain,
+        sandbox=sandbox_choice(sandbox),
+    )
     changed = tree.subject.key != kernel["key"]
     if changed:
         complain(f"iopermit: {kernel['tree']} is not what it was when {file} was saved")

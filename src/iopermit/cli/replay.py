@@ -11,6 +11,7 @@ import typer
 from iopermit.cli.check import Output, deliver
 from iopermit.cli.errors import BadInputError
 from iopermit.cli.exit_codes import ExitCode, exit_code
+from iopermit.cli.kernel import SandboxOption
 from iopermit.engine.errors import ReplayError
 
 _SAVE_HINT = "write one with: iopermit check DESIGN --save FILE"
@@ -23,13 +24,14 @@ def replay_file(
     steps: Annotated[
         bool, typer.Option("--steps", help="Show every atomic step with its source line.")
     ] = False,
+    sandbox: SandboxOption = None,
 ) -> ExitCode:
     """Step through the schedule that `iopermit check --save FILE` saved, on full-size state."""
     saved = read_saved(file)
     if saved.get("kernel") is not None:
         from iopermit.cli.kernel import replay_kernel
 
-        found = replay_kernel(saved, file)
+        found = replay_kernel(saved, file, sandbox)
         deliver(found, Output(as_json=as_json, steps=steps, replayed=file))
         return exit_code(found.verdict)
 

@@ -119,6 +119,8 @@ class KernelSubject:
     """What replay follows: each action with its CPU, arguments and results of allocations."""
     points: dict[str, Any] = field(default_factory=dict)
     """Where replay lets other code come in between."""
+    sandboxed: bool = False
+    """Whether the build, which executes what is in the tree, was kept from everything else."""
 
 
 @dataclass(frozen=True)

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from iopermit.engine.verdict import KernelSubject
 from iopermit.kernel.build.builder import BuiltTree, build
+from iopermit.kernel.build.source import Source
 from iopermit.kernel.execution.host import DATA, FUNCTIONS
 from iopermit.kernel.image.lines import Lines
 from iopermit.kernel.image.linker import Image, link
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from iopermit.kernel.build.sandbox import SandboxChoice
+
+_COMPARED: Final = 4_000_000
+"""Pairs of lines that are compared to find out which lines patches changed."""
 _WITH_LINES: Final = ("ioport.o", "process.o", "process_64.o", "iopermit_shim.o", "common.o")
 
 
@@ -53,6 +59,7 @@ class LoadedTree:
             self.built.version,
             self.built.compiler,
             digest.hexdigest(),
+            sandboxed=self.built.sandboxed,
         )
 
 
@@ -62,13 +69,16 @@ def load_tree(
     *,
     keep: Path | None = None,
     progress: Callable[[str], None] | None = None,
+    warn: Callable[[str], None] | None = None,
+    sandbox: SandboxChoice = "auto",
 ) -> LoadedTree:
-    """Build a tree with patches, and link its objects.
+    """Build a tree with patches, and link its objects: the arguments are those of `build()`.
 
     Raises:
         KernelTreeError: the tree, a patch or the build cannot be used; the message says why.
     """
-    return load_built(build(tree, patches, keep=keep, progress=progress), patches)
+    built = build(tree, patches, keep=keep, progress=progress, warn=warn, sandbox=sandbox)
+    return load_built(built, patches)
 
 
 def link_objects(built: BuiltTree) -> Image:
@@ -93,14 +103,38 @@ def _changed_lines(built: BuiltTree) -> frozenset[tuple[str, int]]:
     """Return the lines that patches changed or added, or before which they took some away."""
     found: set[tuple[str, int]] = set()
     for path in built.source.changed:
-        before = _text(built.tree / path).splitlines()
+        before = Source(built.tree).text(path).splitlines()
         after = built.source.text(path).splitlines()
-        matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
-        for kind, _, _, first, end in matcher.get_opcodes():
-            if kind != "equal":
-                changed = _statements(after, first, max(end, first + 1))
-                found.update((path, number + 1) for number in changed)
+        for first, end in changed_parts(before, after):
+            changed = _statements(after, first, max(end, first + 1))
+            found.update((path, number + 1) for number in changed)
     return frozenset(found)
+
+
+def changed_parts(before: Sequence[str], after: Sequence[str]) -> list[tuple[int, int]]:
+    """Return the first line, and the one behind the last, of each part of a text that is new.
+
+    Where a part is taken away, both are the line behind it. Parts too large to be compared line
+    by line are new as a whole: more lines have to be executed then, and none less.
+    """
+    shorter = min(len(before), len(after))
+    begin = _common(zip(before, after, strict=False))
+    pairs = zip(reversed(before), reversed(after), strict=False)
+    end = min(_common(pairs), shorter - begin)
+    old, new = before[begin : len(before) - end], after[begin : len(after) - end]
+    if len(old) * len(new) > _COMPARED:
+        return [(begin, begin + len(new))]
+    matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
+    return [
+        (begin + first, begin + last)
+        for kind, _, _, first, last in matcher.get_opcodes()
+        if kind != "equal"
+    ]
+
+
+def _common(pairs: Iterable[tuple[str, str]]) -> int:
+    """Return how many pairs, before the first that is none, are of equal lines."""
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _statements(lines: list[str], first: int, end: int) -> range:
@@ -116,10 +150,3 @@ def _continues(line: str) -> bool:
     """Return whether a statement goes on after a line."""
     text = line.strip()
     return bool(text) and not text.startswith(("#", "/*", "*", "//")) and text[-1] not in ";{}:/"
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text("utf-8", "replace")
-    except OSError:
-        return ""

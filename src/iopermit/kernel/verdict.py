@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from iopermit.engine.ending import Doubt
 from iopermit.engine.verdict import SearchStatistics, Uncovered, Verdict
-from iopermit.kernel.build.builder import CALLERS
+from iopermit.kernel.build.patches.names import shown
+from iopermit.kernel.build.plan import CALLERS
 from iopermit.system.events import askable_events
 
 if TYPE_CHECKING:
@@ -164,7 +166,7 @@ def _stated_bounds(tree: LoadedTree, search: TreeSearch) -> tuple[str, ...]:
             "another context may access"
         ),
         *(
-            f"not applied, since nothing that is checked is made of it: {path}"
+            "not applied, since nothing that is checked is made of it: " + shown(os.fsencode(path))
             for path in sorted(set(tree.built.source.skipped))
         ),
         *(

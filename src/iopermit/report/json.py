@@ -121,6 +121,7 @@ def kernel_json(kernel: KernelSubject) -> Object:
         "patches": list(kernel.patches),
         "version": kernel.version,
         "compiler": kernel.compiler,
+        "sandboxed": kernel.sandboxed,
         "key": kernel.key,
         "bounds": list(kernel.bounds),
         "coverage": {"executed": kernel.covered, "lines": kernel.lines},

@@ -21,11 +21,19 @@ _NOT_MEASURED: Final = "first access"
 """A path that no kernel tree has."""
 
 
-def tree_costs_json(costs: Mapping[str, KernelCosts]) -> dict[str, Any]:
-    """Return costs by tree as an object of JSON."""
+def tree_costs_json(
+    costs: Mapping[str, KernelCosts], sandboxed: Mapping[str, bool]
+) -> dict[str, Any]:
+    """Return costs by tree as an object of JSON.
+
+    Args:
+        costs: The costs.
+        sandboxed: Whether each tree was built in a sandbox.
+    """
     trees = [
         {
             "subject": subject,
+            "sandboxed": sandboxed[subject],
             "columns": {
                 column: {path: _cell_json(cell) for path, cell in cells.items()}
                 for column, cells in columns.items()

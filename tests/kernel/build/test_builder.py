@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,12 +18,16 @@ from elftools.elf.sections import SymbolTableSection
 from tests.support.kernel.faults import REPAIR, unified_diff
 from tests.support.kernel.made_trees import make_tree
 from tests.support.kernel.trees import build_cache, require_tree, unchanged
+from tests.support.requirements import require_sandbox
 
-from iopermit.kernel.build.builder import BuiltTree, build
+from iopermit.kernel.build.builder import BuiltTree, _collect, build
+from iopermit.kernel.build.cache import open_cache
+from iopermit.kernel.build.kbuild import Kbuild
+from iopermit.kernel.build.plan import plan_build
 from iopermit.kernel.errors import KernelTreeError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from iopermit.kernel.build.sandbox import SandboxChoice
 
 WANTED = {
     "__switch_to_xtra",
@@ -120,14 +127,12 @@ def test_a_patched_tree_is_built_and_left_alone(tree: Path, tmp_path: Path) -> N
 def test_code_that_does_not_compile(tmp_path: Path) -> None:
     """A compiler error is shown in its words, with its command, and every time; the tree stays."""
     tree = require_tree("6.12")
-    text = (tree / REPAIR.path).read_text().splitlines()
+    text = (tree / REPAIR.path).read_text().splitlines(keepends=True)
     where = next(number for number, line in enumerate(text) if "io_bitmap_exit(current);" in line)
-    line = text[where]
+    misspelt = [*text[:where], text[where].replace(";", " misspelt;"), *text[where + 1 :]]
+    names = f"a/{REPAIR.path}", f"b/{REPAIR.path}"
     patch = tmp_path / "bad.patch"
-    patch.write_text(
-        f"--- a/{REPAIR.path}\n+++ b/{REPAIR.path}\n@@ -{where + 1} +{where + 1} @@\n"
-        f"-{line}\n+{line[:-1]} misspelt;\n"
-    )
+    patch.write_text("".join(difflib.unified_diff(text, misspelt, *names)))
     with unchanged(tree), pytest.raises(KernelTreeError) as error:
         build(tree, [patch], cache=build_cache())
     message = str(error.value)
@@ -140,14 +145,90 @@ def test_code_that_does_not_compile(tmp_path: Path) -> None:
         build(tree, [patch], cache=build_cache())
 
 
-def test_a_build_that_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The overlay and what make left stay in the directory, also if make fails."""
+@pytest.fixture
+def failing_make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put a make that fails, and what a build needs besides, on the PATH."""
     for name in ("gcc", "ld", "flex", "bison", "bc", "make"):
         (tmp_path / "bin").mkdir(exist_ok=True)
         program = tmp_path / "bin" / name
         program.write_text("#!/bin/sh\necho x86_64-fake\n[ $1 != -C ] || exit 2\n")
         program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+
+
+def without_bubblewrap(tmp_path: Path) -> None:
+    """Put a bwrap that does not work on the PATH."""
+    (tmp_path / "bin/bwrap").write_text("#!/bin/sh\necho 'bwrap: No permissions' >&2\nexit 1\n")
+    (tmp_path / "bin/bwrap").chmod(0o755)
+
+
+@pytest.mark.usefixtures("failing_make")
+@pytest.mark.parametrize("choice", ["auto", "off"])
+def test_what_a_build_executes_is_said_before(tmp_path: Path, choice: SandboxChoice) -> None:
+    """The files of a patch that make executes are named, and why there is no sandbox."""
+    tree = make_tree(tmp_path / "tree")
+    without_bubblewrap(tmp_path)
+    patch = tmp_path / "p.patch"
+    names = ("scripts/new.sh", "kernel/Makefile", "kernel/new.c")
+    patch.write_text("".join(f"--- /dev/null\n+++ b/{name}\n@@ -0,0 +1 @@\n+x\n" for name in names))
+    warnings: list[str] = []
+    with pytest.raises(KernelTreeError, match="make failed"):
+        build(tree, [patch], cache=tmp_path / "cache", warn=warnings.append, sandbox=choice)
+    assert warnings[-1] == (
+        "iopermit: the build executes, with your own rights, what patches change in: "
+        "kernel/Makefile, scripts/new.sh"
+    )
+    why = "bwrap does not work here: bwrap: No permissions"
+    assert [why in warning for warning in warnings] == (
+        [True, False] if choice == "auto" else [False]
+    )
+
+
+@pytest.mark.usefixtures("failing_make")
+def test_no_build_without_a_sandbox_that_must_be(tmp_path: Path) -> None:
+    """With `on` nothing is built where there is none, nor taken that was built without."""
+    tree = make_tree(tmp_path / "tree")
+    without_bubblewrap(tmp_path)
+    (tmp_path / "built").mkdir()
+    open_cache(tmp_path / "cache").publish(plan_build(tree, ()).origin, tmp_path / "built")
+    assert not build(tree, cache=tmp_path / "cache").sandboxed
+    with pytest.raises(KernelTreeError, match="--sandbox on: bwrap does not work"):
+        build(tree, cache=tmp_path / "cache", sandbox="on")
+
+
+def test_a_build_in_a_sandbox_makes_the_same() -> None:
+    """The objects are byte for byte those of a build without, and known as built in a sandbox."""
+    require_sandbox()
+    tree = require_tree("6.12")
+    plain = build(tree, cache=build_cache(), sandbox="off")
+    sandboxed = build(tree, cache=build_cache(), sandbox="on")
+    assert sandboxed.sandboxed
+    for one, other in zip(plain.objects, sandboxed.objects, strict=True):
+        assert one.read_bytes() == other.read_bytes(), one
+
+
+def test_an_object_that_includes_what_was_skipped(tmp_path: Path) -> None:
+    """A patch that would have to be applied where none is, is found out after the build."""
+    tree = make_tree(tmp_path / "tree")
+    plan = plan_build(tree, ())
+    plan = replace(plan, source=replace(plan.source, skipped=("drivers/a.h",)))
+    (tmp_path / "build").mkdir()
+    kbuild = Kbuild(tmp_path / "source", tmp_path / "build", plan.toolchain)
+    path = plan.required[0]
+    (kbuild.output / path).parent.mkdir(parents=True)
+    (kbuild.output / path).write_bytes(b"object")
+    noted = (kbuild.output / path).with_name(f".{Path(path).name}.cmd")
+    noted.write_text(f"deps := {kbuild.source}/include/a.h {kbuild.source}/drivers/b.h\n")
+    _collect(plan, kbuild, tmp_path / "objects")
+    assert (tmp_path / "objects" / path).read_bytes() == b"object"
+    noted.write_text(f"deps := {kbuild.source}/x/../drivers/a.h\n")
+    with pytest.raises(KernelTreeError, match=r"includes drivers/a\.h, which a patch changes"):
+        _collect(plan, kbuild, tmp_path / "objects")
+
+
+@pytest.mark.usefixtures("failing_make")
+def test_a_build_that_is_kept(tmp_path: Path) -> None:
+    """The overlay and what make left stay in the directory, also if make fails."""
     tree, kept = make_tree(tmp_path / "tree"), tmp_path / "kept"
     with pytest.raises(KernelTreeError, match=rf"command \(in {kept}/build\):\n  make -C "):
         build(tree, cache=tmp_path / "cache", keep=kept)

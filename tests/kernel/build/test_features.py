@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 from iopermit.kernel.build.features import detect
+from iopermit.kernel.build.fingerprint import fingerprint
 from iopermit.kernel.build.source import Source
 
 if TYPE_CHECKING:
@@ -73,3 +77,25 @@ def test_macros_name_what_is_there(tmp_path: Path) -> None:
     )
     features = detect(Source(tmp_path, source(current=text)))
     assert features.macros() == ["-DIOPERMIT_HAS_PCPU_HOT"]
+
+
+UNENDED = (
+    *(b"/*", b"struct pcpu_hot {", b"copy_thread ( struct task_struct * ", b"\n \t"),
+    b"struct io_bitmap ",
+)
+
+
+@pytest.mark.parametrize("unit", UNENDED)
+def test_headers_take_time_in_proportion(tmp_path: Path, unit: bytes) -> None:
+    """What begins again and again and never ends is looked at once."""
+
+    def seconds(size: int) -> float:
+        text = unit * (size // len(unit))
+        texts = dict.fromkeys((PROCESSOR, CURRENT, TASK, ENTRY, "Kconfig"), text)
+        begin = time.process_time()
+        detect(Source(tmp_path, {**texts}))
+        fingerprint(Source(tmp_path, {**texts}))
+        return time.process_time() - begin
+
+    seconds(1 << 14)
+    assert seconds(1 << 19) < 64 * max(seconds(1 << 15), 0.01)

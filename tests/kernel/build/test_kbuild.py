@@ -112,6 +112,26 @@ def test_the_callers_build_variables_have_no_effect(
     assert (status, output) == (0, f"PATH={os.environ['PATH']}\n")
 
 
+def test_output_without_an_end(kbuild: Kbuild, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A build that prints and prints is ended, with one message."""
+    monkeypatch.setattr("iopermit.kernel.build.kbuild._MOST_OUTPUT", 100_000)
+    script(kbuild, "exec yes\n")
+    with pytest.raises(KernelTreeError, match="prints more than"):
+        kbuild.build(["x.o"])
+
+
+def test_what_was_built_is_read_through_no_link(kbuild: Kbuild) -> None:
+    """A Makefile that leaves a link or a pipe in place of an object leads nowhere else."""
+    (kbuild.source / "secret").write_text("secret")
+    (kbuild.output / "x.o").symlink_to(kbuild.source / "secret")
+    (kbuild.output / "linked").symlink_to(kbuild.source)
+    os.mkfifo(kbuild.output / "pipe.o")
+    assert [kbuild.read(path) for path in ("x.o", "linked/secret", "pipe.o")] == [None] * 3
+    with pytest.raises(OSError, match=r"."):
+        kbuild.forget("linked/secret")
+    assert (kbuild.source / "secret").exists()
+
+
 def test_patches_that_a_path_with_dots_bypasses(kbuild: Kbuild) -> None:
     """An object that includes the old form of a changed file, by a link and `..`, is found out."""
     tree = kbuild.source.parent / "tree"

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from iopermit.kernel.build.fingerprint import fingerprint
-from iopermit.kernel.build.overlay import lay_out
+from iopermit.kernel.build.overlay import lay_out, lay_out_again
 from iopermit.kernel.build.source import Source
+from iopermit.kernel.errors import KernelTreeError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -130,3 +131,54 @@ def test_the_fingerprint_does_not_depend_on_the_place(source: Source, tmp_path: 
     before = fingerprint(source)
     source.tree.rename(tmp_path / "elsewhere")
     assert fingerprint(Source(tmp_path / "elsewhere")) == before
+
+
+def link_a_directory(source: Source, outside: Path) -> dict[str, str]:
+    """Make `include/linked` a link out of the tree; return what is there."""
+    outside.mkdir()
+    (outside / "a.h").write_text("outside\n")
+    (source.tree / "include/linked").symlink_to(outside)
+    return files(outside)
+
+
+@pytest.mark.parametrize("path", ["include/linked/a.h", "include/linked/new.h"])
+def test_nothing_is_written_through_a_link_of_the_tree(
+    source: Source, tmp_path: Path, path: str
+) -> None:
+    """A change below a linked directory is refused, and what the link leads to stays."""
+    before = link_a_directory(source, tmp_path / "outside")
+    with pytest.raises(KernelTreeError, match="include/linked is a symbolic link"):
+        lay_out(Source(source.tree, {path: b"changed\n"}), {}, tmp_path / "overlay")
+    assert files(tmp_path / "outside") == before
+
+
+def test_an_addition_behind_a_link_is_refused(source: Source, tmp_path: Path) -> None:
+    """A tree whose directory of the shim is a link elsewhere gets no shim there."""
+    before = link_a_directory(source, tmp_path / "outside")
+    (source.tree / "kernel").symlink_to(tmp_path / "outside")
+    with pytest.raises(KernelTreeError, match="kernel is a symbolic link"):
+        lay_out(source, {"kernel/shim.c": b"s\n"}, tmp_path / "overlay")
+    assert files(tmp_path / "outside") == before
+
+
+def test_a_file_laid_out_again_is_written_in_the_overlay(source: Source, tmp_path: Path) -> None:
+    """The link to the tree's file is replaced, and the tree's file stays."""
+    lay_out(source, {}, tmp_path / "overlay")
+    path = "arch/x86/kernel/a.c"
+    lay_out_again(Source(source.tree, {path: b"long a;\n"}), path, tmp_path / "overlay")
+    assert (tmp_path / "overlay" / path).read_text() == "long a;\n"
+    assert files(source.tree) == FILES
+    lay_out_again(source, path, tmp_path / "overlay")
+    assert (tmp_path / "overlay" / path).readlink() == source.tree / path
+
+
+def test_modes_of_a_patch_show(source: Source, tmp_path: Path) -> None:
+    """A script that a patch makes executable is so in the overlay; another loses it."""
+    changed: dict[str, bytes | None] = {
+        "scripts/script": b"#!/bin/sh\n",
+        "scripts/new": b"#!/bin/sh\n",
+    }
+    modes = {"scripts/script": False, "scripts/new": True}
+    lay_out(Source(source.tree, changed, modes=modes), {}, tmp_path / "overlay")
+    assert not os.access(tmp_path / "overlay/scripts/script", os.X_OK)
+    assert os.access(tmp_path / "overlay/scripts/new", os.X_OK)

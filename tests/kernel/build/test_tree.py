@@ -69,3 +69,11 @@ def test_an_x86_32_tree_is_refused(tmp_path: Path) -> None:
     """A tree whose Kconfig knows no 64-bit x86 is refused."""
     text = reason(make_tree(tmp_path, x86="X86_32"))
     assert "can only be built for x86-32" in text
+
+
+@pytest.mark.parametrize("version", ["six", "6.12", "9" * 500, "$(shell id)"])
+def test_a_version_that_is_no_number(tmp_path: Path, version: str) -> None:
+    """The Makefile's line is named, shortened, and nothing is made of it."""
+    (make_tree(tmp_path) / "Makefile").write_text(f"VERSION = {version}\nPATCHLEVEL = 1\n")
+    text = reason(tmp_path)
+    assert f"VERSION = {version.split(maxsplit=1)[0][:40]}, which is no number" in text

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from iopermit.kernel.build.source import Source
 
-_COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
+# What is not closed ends with the file: looking for its end again and again takes too long.
+_COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)|//[^\n]*", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -69,15 +70,15 @@ def detect(source: Source) -> Features:
     kconfig = source.text("arch/x86/Kconfig")
     return Features(
         io_bitmap_header=bool(io_bitmap),
-        io_bitmap_struct=bool(re.search(r"struct io_bitmap\s*\{", io_bitmap + processor)),
+        io_bitmap_struct=bool(re.search(r"struct io_bitmap\s*+\{", io_bitmap + processor)),
         iopl_emulation=_has_word("iopl_emul", processor),
         thread_io_bitmap_ptr=_has_word("io_bitmap_ptr", processor),
-        tss_io_bitmap_struct=bool(re.search(r"struct x86_io_bitmap\s+io_bitmap", processor)),
+        tss_io_bitmap_struct=bool(re.search(r"struct x86_io_bitmap\s++io_bitmap", processor)),
         tss_mapall=_has_word("mapall", processor),
         tss_setup_io_bitmap=_has_word("tss_setup_io_bitmap", common),
         arch_exit_to_user_mode_prepare=_has_word("arch_exit_to_user_mode_prepare", entry),
         copy_thread_args=bool(
-            re.search(r"\bcopy_thread\s*\(\s*struct task_struct\s*\*\s*\w*\s*,", task)
+            re.search(r"\bcopy_thread\s*+\(\s*+struct task_struct\s*+\*\s*+\w*+\s*+,", task)
         ),
         copy_thread_tls=_has_word("copy_thread_tls", task),
         pcpu_hot=_has_word("current_task", pcpu_hot),
@@ -89,7 +90,7 @@ def detect(source: Source) -> Features:
 
 def _structure(name: str, text: str) -> str:
     """Return what stands between the braces of a structure; empty if it is not defined."""
-    match = re.search(rf"struct {name}\s*\{{(.*?)\n\}}", text, re.DOTALL)
+    match = re.search(rf"struct {name}\s*+\{{(.*?)(?:\n\}}|\Z)", text, re.DOTALL)
     return match[1] if match else ""
 
 

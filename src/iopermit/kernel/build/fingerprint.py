@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _DIRECTORIES = ("arch/x86", "include", "init", "kernel", "lib", "mm", "scripts")
 """All that is compiled, included, or part of Kbuild; besides the files at the top and Kconfig's."""
 
-_SOURCED = re.compile(r'^\s*o?source\s+"?([^"\s]+)"?', re.MULTILINE)
+_SOURCED = re.compile(r'^[ \t]*+o?source[ \t]++"?([^"\s]++)"?', re.MULTILINE)
 _ARCHITECTURE = re.compile(r"\$\(?(?:SRCARCH|HEADER_ARCH)\b\)?")
 
 
@@ -36,7 +36,8 @@ def fingerprint(source: Source, *parts: str | bytes, without: Collection[str] = 
         digest.update(f"{len(data)}\n".encode() + data)
     for path in sorted({*_files(source), *_kconfig_files(source)}.difference(without)):
         data = source.read(path) or b""
-        digest.update(f"{path}\n{len(data)}\n".encode() + data)
+        mode = " (mode)" if source.changes_mode(path) else ""
+        digest.update(f"{path}{mode}\n{len(data)}\n".encode("utf-8", "surrogateescape") + data)
     return digest.hexdigest()
 
 

@@ -7,10 +7,12 @@ import os
 import re
 import signal
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from iopermit.cache.key import KEY_VARIABLE
+from iopermit.kernel.build.beneath import read_beneath, unlink_beneath
+from iopermit.kernel.build.sandbox import BuildSandbox
 from iopermit.kernel.errors import KernelTreeError
 
 if TYPE_CHECKING:
@@ -52,8 +54,12 @@ _FOREIGN = re.compile(
     r"|[OVWCM]|LOCALVERSION.*|INSTALL.*|CONFIG_.*|HOST.*|C_INCLUDE_PATH|CPATH|GCC_.*|LANG.*|LC_.*"
     rf"|{KEY_VARIABLE})"
 )
-_FAILED = re.compile(r"\*\*\* \[(?:[^\]]*: )?([^\]:]+)\] Error")
+_FAILED = re.compile(r"\*\*\* \[([^\]]+)\] Error")
 _NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded")
+_MOST_OUTPUT = 64 << 20
+"""Bytes that a build may print: many times what one does that fails."""
+_LONGEST_LINE = 4000
+"""Characters of a line of it that are looked at."""
 
 
 @dataclass(frozen=True)
@@ -79,11 +85,15 @@ class Kbuild:
         source: The overlay.
         output: Where it builds.
         toolchain: With what.
+        sandbox: How the tree's programs are kept from everything else.
+        tree: The tree that the overlay has links to, if it has any.
     """
 
     source: Path
     output: Path
     toolchain: Toolchain
+    sandbox: BuildSandbox = field(default_factory=BuildSandbox)
+    tree: Path | None = None
 
     def configure(self) -> Failure | None:
         """Make the configuration.
@@ -99,7 +109,7 @@ class Kbuild:
         failure = self._make([f"KCONFIG_ALLCONFIG={wanted}", "allnoconfig"])
         if failure:
             return failure
-        enabled = (self.output / ".config").read_text().splitlines()
+        enabled = self._text(".config").splitlines()
         missing = [name for name in _WANTED if f"CONFIG_{name}=y" not in enabled]
         if not missing:
             return None
@@ -124,17 +134,42 @@ class Kbuild:
         """Remove an object and what Kbuild has noted about it."""
         directory, _, name = target.rpartition("/")
         for path in (target, f"{directory}/.{name}.cmd"):
-            (self.output / path).unlink(missing_ok=True)
+            unlink_beneath(self.output, path)
+
+    def read(self, target: str) -> bytes | None:
+        """Return the bytes of a regular file that was built; `None` if there is none.
+
+        Raises:
+            KernelTreeError: It is too large.
+        """
+        return read_beneath(self.output, target)
 
     def unpatched(self, target: str, changed: Collection[str]) -> str | None:
         """Return a changed file of which an object includes the old form, by a link and `..`."""
-        directory, _, name = target.rpartition("/")
-        noted = (self.output / directory / f".{name}.cmd").read_text()
-        for path in re.findall(rf"(?<=\s){re.escape(str(self.source))}/(\S*\.\.\S*)", noted):
+        for path in self._noted(target):
             wanted: str = os.path.normpath(path)
-            if wanted in changed and not (self.source / path).samefile(self.source / wanted):
+            if (
+                ".." in path
+                and wanted in changed
+                and not (self.source / path).samefile(self.source / wanted)
+            ):
                 return wanted
         return None
+
+    def skipped(self, target: str, skipped: Collection[str]) -> str | None:
+        """Return a file that an object includes, of those to which no patch was applied."""
+        used = (os.path.normpath(path) for path in self._noted(target))
+        return next((path for path in used if path in skipped), None)
+
+    def _noted(self, target: str) -> list[str]:
+        """Return the files of the tree that Kbuild has noted as what an object is made of."""
+        directory, _, name = target.rpartition("/")
+        top = f"{self.source}/"
+        noted = self._text(f"{directory}/.{name}.cmd" if directory else f".{name}.cmd").split()
+        return [word.removeprefix(top) for word in noted if word.startswith(top)]
+
+    def _text(self, path: str) -> str:
+        return (self.read(path) or b"").decode("utf-8", "replace")
 
     def _make(self, arguments: Sequence[str]) -> Failure | None:
         command = [
@@ -145,12 +180,16 @@ class Kbuild:
         temporary = self.output / "tmp"
         temporary.mkdir(exist_ok=True)
         environment = {k: v for k, v in os.environ.items() if not _FOREIGN.fullmatch(k)}
-        status, output = run(command, environment | {"LC_ALL": "C", "TMPDIR": str(temporary)})
+        environment |= {"LC_ALL": "C", "TMPDIR": str(temporary)}
+        visible = [path for path in (self.source, self.tree) if path is not None]
+        inside = self.sandbox.command(visible, self.output, temporary, environment)
+        status, output = run([*inside, *command], environment)
         if _NO_SPACE.search(output):
             raise no_space(self.output)
         if status == 0:
             return None
-        return self._failure(output.splitlines(), " ".join(command))
+        lines = [line[:_LONGEST_LINE] for line in output.splitlines()]
+        return self._failure(lines, " ".join(command))
 
     def _failure(self, lines: Sequence[str], make: str) -> Failure:
         """Find what failed first; make has kept the lines of a target together."""
@@ -158,14 +197,16 @@ class Kbuild:
             match = _FAILED.search(line)
             if match is None:
                 continue
+            # In front of the target make names the place of the rule: `Makefile:250: kernel/b.o`.
+            target = match[1].rpartition(": ")[2]
             begin = end - 1
-            while begin >= 0 and not (lines[begin].startswith("  ") and match[1] in lines[begin]):
+            while begin >= 0 and not (lines[begin].startswith("  ") and target in lines[begin]):
                 begin -= 1
             if begin < 0:
-                return Failure(match[1], self._in_tree(lines[max(0, end - 20) : end]), make)
+                return Failure(target, self._in_tree(lines[max(0, end - 20) : end]), make)
             # The command goes on behind the semicolon with what Kbuild notes about it.
             command = lines[begin].split(";")[0].strip().replace(f"{self.source}/", "../source/")
-            return Failure(match[1], self._in_tree(lines[begin + 1 : end]), command)
+            return Failure(target, self._in_tree(lines[begin + 1 : end]), command)
         return Failure("", self._in_tree(lines[-20:]), make)
 
     def _in_tree(self, lines: Sequence[str]) -> str:
@@ -186,6 +227,9 @@ def run(command: Sequence[str], environment: dict[str, str]) -> tuple[int, str]:
 
     Returns:
         The exit status, and what it wrote to stdout and stderr.
+
+    Raises:
+        KernelTreeError: It writes more than a build does.
     """
     # A program started must not be lost to a Ctrl-C that comes before it is known here.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -198,17 +242,24 @@ def run(command: Sequence[str], environment: dict[str, str]) -> tuple[int, str]:
             stderr=subprocess.STDOUT,
             # A process group of its own: Ctrl-C does not reach it, but all of it can be killed.
             start_new_session=True,
-            encoding="utf-8",
-            errors="replace",
         )
         with process:
             try:
                 signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-                output, _ = process.communicate()
+                output = _all_of(process)
             except BaseException:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 raise
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-    return process.returncode, output
+    return process.returncode, output.decode("utf-8", "replace")
+
+
+def _all_of(process: subprocess.Popen[bytes]) -> bytes:
+    """Return what a program writes until it ends."""
+    assert process.stdout is not None  # it is a pipe
+    output = process.stdout.read(_MOST_OUTPUT + 1)
+    if len(output) > _MOST_OUTPUT:
+        raise KernelTreeError(f"the build prints more than {_MOST_OUTPUT >> 20} MB, and was ended")
+    return output

@@ -3,14 +3,24 @@
 Kbuild refuses to build outside of a tree that was built inside, and finds that build's objects
 through its VPATH. The overlay leaves both out: products of a build in the tree have no link.
 Directories in which a build leaves something, or that patches change, are real directories with a
-link for each file; the others are one link each, which saves thousands of links.
+link for each file; the others are one link each, which saves thousands of links. What is written
+is written on descriptors and through no link, wherever the tree has some.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
+
+from iopermit.kernel.build.beneath import (
+    link_beneath,
+    link_on_the_way,
+    unlink_beneath,
+    write_beneath,
+)
+from iopermit.kernel.errors import KernelTreeError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -43,31 +53,43 @@ def lay_out(source: Source, additions: dict[str, bytes], target: Path) -> None:
         target: The directory to create.
 
     Raises:
+        KernelTreeError: A file to change lies behind a link of the tree.
         OSError: The overlay cannot be written.
     """
     contents = {**source.changed, **additions}
-    _link_directory(source.tree, target, "", _real_directories(contents), contents.keys())
+    tree = source.tree.resolve()
+    _link_directory(tree, target, "", _real_directories(contents), contents.keys())
     for path, data in contents.items():
         if data is not None:
             _write(source, path, data, target)
 
 
 def lay_out_again(source: Source, path: str, target: Path) -> None:
-    """Show in an overlay what a file is now: a link to the tree, or the changed file."""
-    (target / path).unlink()
+    """Show in an overlay what a file is now: a link to the tree, or the changed file.
+
+    Raises:
+        KernelTreeError: A directory of the file is a link in the tree.
+        OSError: The overlay cannot be written.
+    """
+    unlink_beneath(target, path)
     if path not in source.changed:
-        (target / path).symlink_to(source.tree / path)
+        link_beneath(target, path, source.tree.resolve() / path)
     else:
         _write(source, path, source.read(path) or b"", target)
 
 
 def _write(source: Source, path: str, data: bytes, target: Path) -> None:
-    file = target / path
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(data)
-    original = source.tree / path
-    executable = original.exists() and os.access(original, os.X_OK)
-    file.chmod(0o755 if executable else 0o644)
+    """Create a file of the overlay: never where a link of the tree leads."""
+    try:
+        write_beneath(target, path, data, 0o755 if source.is_executable(path) else 0o644)
+    except OSError as error:
+        if error.errno not in {errno.ELOOP, errno.ENOTDIR, errno.EEXIST}:
+            raise
+        link = link_on_the_way(target, path) or path
+        raise KernelTreeError(
+            f"{source.tree / link} is a symbolic link, or there twice, where a kernel tree has a "
+            f"directory or a file: {path} cannot be changed without writing to what it links to"
+        ) from error
 
 
 def is_product(path: str, entry: os.DirEntry[str]) -> bool:

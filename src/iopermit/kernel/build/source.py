@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from iopermit.kernel.build.beneath import read_regular
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+# A pipe without a writer is opened, and then refused.
+_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 @dataclass(frozen=True)
@@ -18,20 +26,39 @@ class Source:
         changed: For each changed file (path relative to the tree, with slashes) its new bytes;
             `None` for a file that a patch removes.
         skipped: Files that patches change, of which nothing that is built is made.
+        modes: For each changed file that is there whether it can be executed; where it is not
+            said, as in the tree.
     """
 
     tree: Path
     changed: dict[str, bytes | None] = field(default_factory=dict)
     skipped: tuple[str, ...] = ()
+    modes: dict[str, bool] = field(default_factory=dict)
 
     def read(self, path: str) -> bytes | None:
-        """Return the bytes of a file, given relative to the tree; `None` if there is no such."""
+        """Return the bytes of a file, given relative to the tree; `None` if there is no such.
+
+        Raises:
+            KernelTreeError: It is a pipe, a device or a socket, or too large.
+            OSError: It cannot be read.
+        """
         if path in self.changed:
             return self.changed[path]
         try:
-            return (self.tree / path).read_bytes()
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            descriptor = os.open(self.tree / path, _READ)
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            # A name with a zero byte is that of no file, and so is one that is too long.
             return None
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                return None
+            raise
+        try:
+            if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+                return None
+            return read_regular(descriptor, self.tree / path)
+        finally:
+            os.close(descriptor)
 
     def text(self, path: str) -> str:
         """Return the text of a file; empty if there is no such file."""
@@ -42,3 +69,11 @@ class Source:
         if path in self.changed:
             return self.changed[path] is not None
         return (self.tree / path).is_file()
+
+    def is_executable(self, path: str) -> bool:
+        """Return whether a file can be executed."""
+        return self.modes[path] if path in self.modes else os.access(self.tree / path, os.X_OK)
+
+    def changes_mode(self, path: str) -> bool:
+        """Return whether patches make a file executable, or one that was no longer so."""
+        return path in self.modes and self.modes[path] != os.access(self.tree / path, os.X_OK)

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 
 from iopermit.kernel.errors import KernelTreeError
 
@@ -20,10 +21,12 @@ class Toolchain:
     Attributes:
         compiler: What identifies it: the first line of `--version` and its target.
         make_arguments: `CC=...` and the like.
+        programs: The programs, as they are found on the PATH.
     """
 
     compiler: str
     make_arguments: tuple[str, ...]
+    programs: tuple[Path, ...] = ()
 
 
 def find_toolchain() -> Toolchain:
@@ -50,7 +53,9 @@ def find_toolchain() -> Toolchain:
             f"CROSS_COMPILE=x86_64-linux-gnu-"
         )
     host = () if prefix else (f"HOSTCC={compiler}",)
-    return Toolchain(f"{version} ({target})", (f"CC={compiler}", *host))
+    named = dict.fromkeys((*compiler.split(), *needed))
+    programs = tuple(Path(found) for name in named if (found := shutil.which(name)))
+    return Toolchain(f"{version} ({target})", (f"CC={compiler}", *host), programs)
 
 
 def _ask(compiler: str, option: str) -> str:

@@ -18,6 +18,7 @@ OLDEST = (5, 3)
 _VERSION = re.compile(
     r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION)[ \t]*=[ \t]*(\S*)", re.MULTILINE
 )
+_NUMBER = re.compile(r"[0-9]{1,6}")
 
 
 def version_of(source: Source) -> str:
@@ -32,8 +33,14 @@ def version_of(source: Source) -> str:
             f"{source.tree} is not a Linux kernel source tree: its Makefile states no VERSION and "
             f"PATCHLEVEL. Give the top directory of an unpacked tree (v5.3 or later)"
         )
-    numbers = ".".join(parts.get(name) or "0" for name in ("VERSION", "PATCHLEVEL", "SUBLEVEL"))
-    return numbers + parts.get("EXTRAVERSION", "")
+    stated = {name: parts.get(name) or "0" for name in ("VERSION", "PATCHLEVEL", "SUBLEVEL")}
+    for name, value in stated.items():
+        if not _NUMBER.fullmatch(value):
+            raise KernelTreeError(
+                f"{source.tree} is not a Linux kernel source tree: its Makefile states "
+                f"{name} = {value[:40]}, which is no number"
+            )
+    return ".".join(stated.values()) + parts.get("EXTRAVERSION", "")
 
 
 def require_checkable(source: Source) -> str:

@@ -11,11 +11,12 @@ import contextlib
 import hashlib
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from iopermit.kernel.build.kbuild import Failure, Kbuild
 from iopermit.kernel.build.overlay import lay_out, lay_out_again
+from iopermit.kernel.build.sandbox import BuildSandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -34,17 +35,25 @@ class Workspace:
         source: What to build.
         additions: Files that are added to the tree.
         toolchain: With what to build.
+        sandbox: How what the tree's build executes is kept from everything else.
     """
 
     directory: Path
     source: Source
     additions: Mapping[str, bytes]
     toolchain: Toolchain
+    sandbox: BuildSandbox = field(default_factory=BuildSandbox)
 
     @property
     def kbuild(self) -> Kbuild:
         """The tree's build system, set up for this directory."""
-        return Kbuild(self.directory / "source", self.directory / "build", self.toolchain)
+        return Kbuild(
+            self.directory / "source",
+            self.directory / "build",
+            self.toolchain,
+            self.sandbox,
+            self.source.tree.resolve(),
+        )
 
     @property
     def _note(self) -> Path:

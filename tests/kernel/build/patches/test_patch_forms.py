@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from iopermit.kernel.build.mail import read_diffs
-from iopermit.kernel.build.patch import apply_patches, is_never_compiled
+from iopermit.kernel.build.patches.mail import read_diffs
+from iopermit.kernel.build.patches.patch import apply_patches, is_never_compiled
 from iopermit.kernel.build.source import Source
 from iopermit.kernel.errors import KernelTreeError
 
@@ -40,7 +40,10 @@ REFUSED = {
     "a second header without hunks": (
         f"{HEADER}{HUNK}{HEADER.replace('a.c', 'b.c')}", "b.c has no hunks",
     ),
-    "an indented hunk": (f"{HEADER}{HUNK}    @@ -9,1 +9,1 @@\n    -x\n    +y\n", "indented"),
+    "a hunk indented behind another": (
+        f"{HEADER}{HUNK}    @@ -9,1 +9,1 @@\n    -x\n    +y\n", "has more lines than its header",
+    ),
+    "an indented hunk": (f"{HEADER}{HUNK}\n    @@ -9,1 +9,1 @@\n    -x\n    +y\n", "indented"),
     "a quoted hunk": (f"{HEADER}{HUNK}> @@ -9,1 +9,1 @@\n> -x\n> +y\n", "quoted"),
     "a quoted file": (f"{HEADER}{HUNK}> diff --git a/x b/x\n> --- a/x\n> +++ b/x\n", "quoted"),
 }  # fmt: skip
@@ -145,8 +148,8 @@ def test_replies_and_cover_letters_are_no_patches(tmp_path: Path) -> None:
         + mail("Re: [PATCH 1/1] change", f"> Text.\n\nWhat about\n\n{HEADER}{other}")
     )
     (text,) = read_diffs(box)
-    assert b"+2" in text
-    assert b"+II" not in text
+    assert b"+2" in text.data
+    assert b"+II" not in text.data
 
 
 def test_a_reply_alone_is_refused(tmp_path: Path) -> None:

@@ -3,45 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
+import os
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.kernel.patching import LINES, NAME, apply, diff, edited, reason, text
 from tests.support.requirements import require_tool
 
-from iopermit.kernel.build.patch import apply_patches
 from iopermit.kernel.build.source import Source
 from iopermit.kernel.errors import KernelTreeError
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-NAME = "kernel/a.c"
-LINES = [f"line {number}" for number in range(1, 41)]
-
-
-def diff(before: list[str], after: list[str], name: str = NAME, context: int = 3) -> str:
-    """Return a unified diff of one file."""
-    old = [f"{line}\n" for line in before]
-    new = [f"{line}\n" for line in after]
-    lines = difflib.unified_diff(old, new, f"a/{name}", f"b/{name}", n=context)
-    return "".join(lines)
-
-
-def text(lines: list[str]) -> bytes:
-    """Return lines as a file's bytes."""
-    return "".join(f"{line}\n" for line in lines).encode()
-
-
-def edited(*changes: tuple[int, str | None]) -> list[str]:
-    """Return LINES with some lines (counted from 1) replaced, or removed by None."""
-    new: dict[int, str | None] = dict(changes)
-    lines = [new.get(number, line) for number, line in enumerate(LINES, start=1)]
-    return [line for line in lines if line is not None]
 
 
 @pytest.fixture
@@ -50,22 +27,6 @@ def source(tmp_path: Path) -> Source:
     (tmp_path / "tree/kernel").mkdir(parents=True)
     (tmp_path / "tree" / NAME).write_bytes(text(LINES))
     return Source(tmp_path / "tree")
-
-
-def apply(source: Source, *patches: str) -> Source:
-    """Write patches to files and apply them."""
-    files = []
-    for number, patch in enumerate(patches):
-        files.append(source.tree.parent / f"{number}.patch")
-        files[-1].write_text(patch)
-    return apply_patches(source, files)
-
-
-def reason(source: Source, *patches: str) -> str:
-    """Return why patches are refused."""
-    with pytest.raises(KernelTreeError) as error:
-        apply(source, *patches)
-    return str(error.value)
 
 
 def test_patches_apply_in_order_and_leave_the_tree_alone(source: Source) -> None:
@@ -78,7 +39,7 @@ def test_patches_apply_in_order_and_leave_the_tree_alone(source: Source) -> None
 
 @given(
     st.dictionaries(st.integers(1, 40), st.sampled_from([None, "", "x", "line 7"]), max_size=8),
-    st.integers(0, 3),
+    st.integers(1, 3),
 )
 def test_a_diff_makes_the_new_file_of_the_old(
     tmp_path_factory: pytest.TempPathFactory, changes: dict[int, str | None], context: int
@@ -136,7 +97,10 @@ def test_the_line_in_the_way_is_shown(source: Source) -> None:
     patch = diff(LINES, edited((5, "five"), (30, "thirty")))
     (source.tree / NAME).write_bytes(text(edited((32, "something else"))))
     assert reason(source, patch).splitlines() == [
-        f"{source.tree.parent}/0.patch does not apply: {NAME}, hunk 2 of 2 (@@ -27,7 +27,7 @@)",
+        (
+            f"{source.tree.parent}/0.patch, line 12: the patch does not apply: {NAME}, hunk 2 of 2 "
+            "(@@ -27,7 +27,7 @@)"
+        ),
         "  line 32",
         "    expected: line 32",
         "    found:    something else",
@@ -240,4 +204,50 @@ def test_damaged_patches_apply_or_are_refused(
         lines = lines or [""]
     with contextlib.suppress(KernelTreeError):
         patched = apply(Source(directory / "tree"), "\n".join(lines))
-        assert all(data is None or data.endswith(b"\n") for data in patched.changed.values())
+        assert patched.changed or patched.skipped
+
+
+def applied_by_git(tree: Path, patch: Path) -> dict[str, bytes] | None:
+    """Return the files of a tree after `git apply`, if that applies a patch."""
+    command = [str(require_tool("git")), "apply", "--whitespace=nowarn", str(patch)]
+    environment = os.environ | {"GIT_CEILING_DIRECTORIES": str(tree.parent)}
+    done = subprocess.run(command, cwd=tree, check=False, capture_output=True, env=environment)
+    if done.returncode:
+        return None
+    paths = [path for path in tree.rglob("*") if path.is_file()]
+    return {str(path.relative_to(tree)): path.read_bytes() for path in paths}
+
+
+@settings(max_examples=150)
+@given(
+    st.lists(st.sampled_from("abc"), min_size=4, max_size=14),
+    st.lists(st.tuples(st.integers(0, 13), st.sampled_from(["a", "b", "x", None])), max_size=3),
+    st.lists(st.tuples(st.integers(0, 13), st.sampled_from(["a", "b", "y", None])), max_size=3),
+    st.integers(1, 3),
+)
+def test_the_result_is_that_of_git(
+    tmp_path_factory: pytest.TempPathFactory,
+    before: list[str],
+    edits: list[tuple[int, str | None]],
+    drift: list[tuple[int, str | None]],
+    context: int,
+) -> None:
+    """What is applied, also to a file that changed meanwhile, is what `git apply` makes of it."""
+    directory = tmp_path_factory.mktemp("git")
+    (directory / "tree/kernel").mkdir(parents=True)
+
+    def with_edits(lines: list[str], changes: list[tuple[int, str | None]]) -> list[str]:
+        for place, line in changes:
+            at = place % (len(lines) + 1)
+            lines = [*lines[:at], *([line] if line else []), *lines[at + (line is None) :]]
+        return lines
+
+    patch = diff(before, with_edits(before, edits), context=context)
+    (directory / "tree" / NAME).write_bytes(text(with_edits(before, drift)))
+    if not patch or not with_edits(before, edits):
+        return
+    try:
+        patched = apply(Source(directory / "tree"), patch).changed[NAME]
+    except KernelTreeError:
+        return
+    assert applied_by_git(directory / "tree", directory / "0.patch") == {NAME: patched}

@@ -1,0 +1,124 @@
+"""What is to be built of a tree: its objects, the shim, and everything that determines them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from iopermit.cache.entry import Origin
+from iopermit.kernel.build.features import Features, detect
+from iopermit.kernel.build.fingerprint import fingerprint
+from iopermit.kernel.build.kbuild import CONFIGURATION
+from iopermit.kernel.build.patches.patch import apply_patches
+from iopermit.kernel.build.source import Source
+from iopermit.kernel.build.toolchain import Toolchain, find_toolchain
+from iopermit.kernel.build.tree import require_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from pathlib import Path
+
+SHIM = "arch/x86/kernel/iopermit_shim.o"
+CPU_SHIM = "arch/x86/kernel/cpu/iopermit_cpu.o"
+_OLD_EXIT_PATH = "arch/x86/entry/common.o"
+_SUBSYSTEM = (
+    "arch/x86/kernel/ioport.o",
+    "arch/x86/kernel/process.o",
+    "arch/x86/kernel/process_64.o",
+)
+_LIBRARY = (
+    "arch/x86/kernel/setup_percpu.o",
+    "lib/bitmap.o",
+    "lib/find_bit.o",
+    "lib/string.o",
+    "lib/string_helpers.o",
+    "lib/refcount.o",
+    "arch/x86/lib/memcpy_64.o",
+    "arch/x86/lib/memset_64.o",
+    "arch/x86/lib/memmove_64.o",
+    "mm/util.o",
+)
+CALLERS = ("kernel/exit.o", "kernel/fork.o", "kernel/entry/common.o")
+"""What calls the subsystem from elsewhere. It is not executed: its calls are looked for."""
+
+
+@dataclass(frozen=True)
+class BuildPlan:
+    """Everything that determines what is built."""
+
+    source: Source
+    version: str
+    features: Features
+    toolchain: Toolchain
+    additions: dict[str, bytes]
+    required: tuple[str, ...]
+    optional: tuple[str, ...]
+
+    @property
+    def origin(self) -> Origin:
+        """What the build is made of."""
+        return Origin("kernel build", self._hash(), self.toolchain.compiler)
+
+    def origin_without(self, files: Collection[str]) -> Origin:
+        """Return what a workspace is made of in which some files of the tree may be others."""
+        # A workspace has links to the tree.
+        made_of = self._hash(str(self.source.tree.resolve()), without=files)
+        return Origin("kernel workspace", made_of, self.toolchain.compiler)
+
+    def _hash(self, *more: str, without: Collection[str] = ()) -> str:
+        parts = [part for item in sorted(self.additions.items()) for part in item]
+        parts += [self.toolchain.compiler, CONFIGURATION, *self.required, *self.optional, *more]
+        # Versions that share a cache but know no seals must not take these for theirs.
+        return fingerprint(self.source, "sealed", *parts, without=without)
+
+    @property
+    def what(self) -> str:
+        """The tree, for messages."""
+        count = len(self.source.changed)
+        patched = f", {count} {'file' if count == 1 else 'files'} patched" if count else ""
+        return f"{self.source.tree} (Linux {self.version}{patched})"
+
+
+def plan_build(tree: Path, patches: Sequence[Path]) -> BuildPlan:
+    """Return what is to be built of a tree with patches.
+
+    Raises:
+        KernelTreeError: The tree or a patch cannot be used, or no compiler is there.
+        OSError: The tree cannot be read.
+    """
+    unpatched = Source(tree.absolute())
+    require_checkable(unpatched)
+    source = apply_patches(unpatched, patches)
+    version = require_checkable(source)
+    toolchain = find_toolchain()
+    features = detect(source)
+    exit_path = () if features.arch_exit_to_user_mode_prepare else (_OLD_EXIT_PATH,)
+    return BuildPlan(
+        source,
+        version,
+        features,
+        toolchain,
+        _additions(source, features),
+        required=(*_SUBSYSTEM, *exit_path, SHIM, CPU_SHIM),
+        optional=tuple(p for p in (*_LIBRARY, *CALLERS) if _is_made_of_source(source, p)),
+    )
+
+
+def _is_made_of_source(source: Source, path: str) -> bool:
+    stem = path.removesuffix(".o")
+    return source.has(f"{stem}.c") or source.has(f"{stem}.S")
+
+
+def _additions(source: Source, features: Features) -> dict[str, bytes]:
+    """Return the shim's files, and the Makefiles with the lines that build them."""
+    additions: dict[str, bytes] = {}
+    shim = resources.files("iopermit.kernel.build") / "shim"
+    for path in (SHIM, CPU_SHIM):
+        directory, _, name = path.rpartition("/")
+        text = f"{name.removesuffix('.o')}.c"
+        additions[f"{directory}/{text}"] = (shim / text).read_bytes()
+        lines = f"\nobj-y += {name}\nCFLAGS_{name} += {' '.join(features.macros())}\n"
+        makefile = f"{directory}/Makefile"
+        additions[makefile] = (source.read(makefile) or b"") + lines.encode()
+    return additions
