@@ -11,6 +11,7 @@ from iopermit.cli.errors import BadInputError
 from iopermit.cli.output import complain
 from iopermit.cli.progress import shown
 from iopermit.engine.errors import ReplayError
+from iopermit.kernel.errors import KernelTreeError
 from iopermit.system.events import event_named
 from iopermit.system.scenario import Scenario
 
@@ -82,17 +83,17 @@ def replay_kernel(saved: dict[str, Any], file: Path) -> Verdict:
     """Execute a saved schedule of a tree again.
 
     Raises:
-        BadInputError: the file is damaged, or the schedule no longer shows the violation.
-        KernelTreeError: the tree, a patch or the build cannot be used any more.
+        BadInputError: the file is damaged, the schedule no longer shows the violation, or the
+            tree, a patch or the build cannot be used any more.
     """
     from iopermit.kernel.check import replay_tree  # the emulator
     from iopermit.kernel.loading import load_tree
 
-    problem = _problem_of(saved["kernel"])
-    if problem:
-        raise BadInputError(f"{file} cannot be replayed: {problem}")
     kernel, given = saved["kernel"], saved["scenario"]
-    tree = load_tree(Path(kernel["tree"]), [Path(patch) for patch in kernel["patches"]])
+    try:
+        tree = load_tree(Path(kernel["tree"]), [Path(patch) for patch in kernel["patches"]])
+    except KernelTreeError as error:
+        raise BadInputError(f"{file}: {error}") from error
     changed = tree.subject.key != kernel["key"]
     if changed:
         complain(f"iopermit: {kernel['tree']} is not what it was when {file} was saved")
@@ -103,11 +104,3 @@ def replay_kernel(saved: dict[str, Any], file: Path) -> Verdict:
     except ReplayError as error:
         why = "the tree or a patch changed since" if changed else "the file was damaged"
         raise BadInputError(f"{file}: {error}; {why}") from error
-
-
-def _problem_of(kernel: object) -> str:
-    wanted = {"tree": str, "patches": list, "key": str, "schedule": list, "points": dict}
-    if not isinstance(kernel, dict):
-        return "kernel should be an object"
-    wrong = [name for name, kind in wanted.items() if not isinstance(kernel.get(name), kind)]
-    return f"kernel.{wrong[0]} is missing or of the wrong type" if wrong else ""

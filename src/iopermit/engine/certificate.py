@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import stat
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -130,6 +131,8 @@ def read_header(file: Path, *, checked: bool = False) -> tuple[Header, int]:
         CertificateError: it is no certificate, of another version, cut off or damaged.
         OSError: it cannot be read.
     """
+    if not stat.S_ISREG(file.stat().st_mode):
+        raise CertificateError("not a regular file")
     with file.open("rb") as text:
         magic, _, version = text.readline(64).rstrip(b"\n").partition(b" ")
         if magic != MAGIC:
