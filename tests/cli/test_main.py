@@ -122,7 +122,7 @@ def test_interrupt_is_undetermined(
 
 def test_lack_of_memory_is_undetermined(capsys: pytest.CaptureFixture[str]) -> None:
     """Running out of memory says what to do, with the status of a reached limit."""
-    assert explain(MemoryError()) == ExitCode.UNDETERMINED
+    assert explain(MemoryError(), []) == ExitCode.UNDETERMINED
     assert "--max-memory" in capsys.readouterr().err
 
 

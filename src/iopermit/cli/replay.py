@@ -13,6 +13,7 @@ from iopermit.cli.errors import BadInputError
 from iopermit.cli.exit_codes import ExitCode, exit_code
 from iopermit.designs import UnknownDesignError
 from iopermit.engine.errors import ReplayError
+from iopermit.engine.facts import Facts, concerning
 from iopermit.translate.frontend.input_file import read_input
 
 _SAVE_HINT: Final = "write one with: iopermit check DESIGN --save FILE"
@@ -30,6 +31,19 @@ def replay_file(
 ) -> ExitCode:
     """Step through the schedule that `iopermit check --save FILE` saved, on full-size state."""
     saved = read_saved(file)
+    with concerning(lambda: {"saved file": str(file)} | _design_of(saved)):
+        return _replayed(saved, file, as_json=as_json, steps=steps)
+
+
+def _design_of(saved: dict[str, Any]) -> Facts:
+    if saved.get("kernel") is not None:
+        return {}
+    name = saved["design"]["name"]
+    file = saved["design"]["file"] or (name.rpartition(":")[0] if ":" in name else "")
+    return {"design": name, "design file": file, "options": saved["design"]["options"]}
+
+
+def _replayed(saved: dict[str, Any], file: Path, *, as_json: bool, steps: bool) -> ExitCode:
     if saved.get("kernel") is not None:
         from iopermit.cli.kernel import replay_kernel
 

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from iopermit.engine.whole_file import whole_file
 from iopermit.system.design import Design
 from iopermit.system.records import Record
 
@@ -109,17 +110,12 @@ def source_digest(design: type[Design]) -> str:
 def write_certificate(file: Path, header: Header, states: Iterable[bytes]) -> None:
     """Write a certificate; ``states`` are the stored states in portions. Raises OSError."""
     digest = hashlib.sha256()
-    temporary = file.with_name(f"{file.name}.new")
-    try:
-        with temporary.open("wb") as output:
-            first = b"%s %d\n%s\n" % (MAGIC, VERSION, json.dumps(asdict(header)).encode())
-            for part in (first, *states):
-                digest.update(part)
-                output.write(part)
-            output.write(digest.digest())
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(file) as output:
+        first = b"%s %d\n%s\n" % (MAGIC, VERSION, json.dumps(asdict(header)).encode())
+        for part in (first, *states):
+            digest.update(part)
+            output.write(part)
+        output.write(digest.digest())
 
 
 def read_header(file: Path, *, checked: bool = False) -> tuple[Header, int]:

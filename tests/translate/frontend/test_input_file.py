@@ -1,4 +1,4 @@
-"""Tests of iopermit.translate.frontend.input_file: every kind of file is read to its end or refused."""
+"""Tests of iopermit.translate.frontend.input_file: every kind of file is read, or refused."""
 
 import errno
 import os

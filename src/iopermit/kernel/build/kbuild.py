@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from iopermit.cache.key import KEY_VARIABLE
+from iopermit.engine.interruption import SIGNALS
 from iopermit.kernel.errors import KernelTreeError
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ def run(command: Sequence[str], environment: dict[str, str]) -> tuple[int, str]:
         The exit status, and what it wrote to stdout and stderr.
     """
     # A program started must not be lost to a Ctrl-C that comes before it is known here.
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         process = subprocess.Popen(
             command,
