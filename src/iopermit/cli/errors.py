@@ -97,14 +97,11 @@ def _explain_verb(error: BaseException, arguments: Sequence[str]) -> ExitCode:
         case OSError() if message := _of_system(error):
             complain(f"iopermit: error: {message}")
             return ExitCode.UNDETERMINED if error.errno in _SCARCE else ExitCode.BAD_INPUT
-        case ReplayError():
-            message = f"the replay at full size disagrees with the search: {error}"
-            return _internal(message, error, arguments)
         case _ if hasattr(error, "format_message"):
             # Wrong usage. The class belongs to click, in later versions to typer's copy of it.
             complain(_usage(error, error.format_message()))
         case _:
-            return _internal(f"{type(error).__name__}: {error}", error, arguments)
+            return _internal(error, arguments)
     return ExitCode.BAD_INPUT
 
 
@@ -144,12 +141,24 @@ def _usage(error: object, message: str) -> str:
     return f"iopermit: error: {message}\n  see: {command} --help"
 
 
-def _internal(message: str, error: BaseException, arguments: Sequence[str]) -> ExitCode:
+def _fault(error: BaseException) -> str:
+    """Return what an internal error is, on one line."""
+    if isinstance(error, ReplayError):
+        message = f"the replay at full size disagrees with the search: {error}"
+    elif hasattr(error, "details"):
+        # The emulator's process says itself what it was.
+        message = str(error)
+    else:
+        message = f"{type(error).__name__}: {error}"
+    return " ".join(message.split())
+
+
+def _internal(error: BaseException, arguments: Sequence[str]) -> ExitCode:
     from iopermit.cli.process.faults import save_fault  # only when it is needed
 
     file = save_fault(error, arguments)
     remedy = _NOT_SAVED if file is None else _SAVED.format(file=file)
-    complain(f"iopermit: internal error: {' '.join(message.split())}\n{remedy}")
+    complain(f"iopermit: internal error: {_fault(error)}\n{remedy}")
     if os.environ.get("IOPERMIT_TRACEBACK") == "1":
         import traceback  # only when it is needed
 
