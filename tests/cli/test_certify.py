@@ -1,6 +1,7 @@
 """Tests of `iopermit check --certificate` and `iopermit certify`."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest

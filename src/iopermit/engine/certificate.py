@@ -127,7 +127,9 @@ def read_header(file: Path, *, checked: bool = False) -> tuple[Header, int]:
         CertificateError: it is no certificate, of another version, cut off or damaged.
         OSError: it cannot be read.
     """
-    if not stat.S_ISREG(file.stat().st_mode):
+    mode = file.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        # Opening a pipe would wait for who writes to it. A directory is refused there.
         raise CertificateError("not a regular file")
     with file.open("rb") as text:
         magic, _, version = text.readline(64).rstrip(b"\n").partition(b" ")
