@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 from iopermit.report.text import report
 from iopermit.report.words import bounds, events, headline, subject, what_is_open
 
-_FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 if TYPE_CHECKING:
     from iopermit.engine.verdict import Verdict
@@ -41,7 +41,7 @@ def junit_xml(verdict: Verdict) -> str:
 
 
 def _allowed(text: str) -> str:
-    """Return text with escapes for the characters that no XML document can have (XML 1.0, 2.2)."""
+    """Return text with escapes for what no XML document can, or should, have (XML 1.0, 2.2)."""
     return _FORBIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 

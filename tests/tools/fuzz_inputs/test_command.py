@@ -13,7 +13,10 @@ from tools.fuzz_inputs.entries import ENTRIES
 from tools.fuzz_inputs import command
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from tools.fuzz_designs.judging.outcome import Outcome
 
 
 def ended_with(status: int) -> Ended:
@@ -72,19 +75,19 @@ def test_command_goes_on(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     """A second run of the same seed tries nothing again, and says what the first found."""
+    begun: list[int] = []
+
+    def here(work: Callable[[int], Outcome], missing: list[int], *_: object) -> Iterator[Outcome]:
+        for index in missing:
+            begun.append(index)
+            yield work(index)
+
     monkeypatch.setattr(command, "FOLDER", tmp_path)
-    monkeypatch.setattr(
-        sys, "argv", ["fuzz", "arguments", "-n", "20", "--seed", "3", "--jobs", "1"]
-    )
+    monkeypatch.setattr(command, "outcomes", here)
+    monkeypatch.setattr(command, "tried", lambda _: ended_with(2))
+    monkeypatch.setattr(sys, "argv", ["fuzz", "arguments", "-n", "40", "--seed", "3"])
     assert command.main() == 0
     first = capsys.readouterr().out
     assert first.startswith("seed 3\narguments: ")
-    begun: list[int] = []
-
-    def begin(_: object, missing: list[int], *__: object) -> tuple[()]:
-        begun.extend(missing)
-        return ()
-
-    monkeypatch.setattr(command, "outcomes", begin)
     assert command.main() == 0
-    assert (capsys.readouterr().out, begun) == (first, [])
+    assert (capsys.readouterr().out, begun) == (first, [0, 1])
