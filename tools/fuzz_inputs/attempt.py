@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import signal
@@ -102,6 +103,8 @@ def _become(attempt: Attempt, directory: Path, out: int, err: int) -> NoReturn:
         sys.stdout = None if attempt.streams[1] == "closed" else open(1, "w", closefd=False)  # noqa: SIM115 - a descriptor
         sys.stderr = None if attempt.streams[2] == "closed" else open(2, "w", closefd=False)  # noqa: SIM115 - as above
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        # Those of Hypothesis, in which a signal's exception would be lost.
+        gc.callbacks.clear()
         sys.argv = ["iopermit", *attempt.words]
         status = main()
     except BaseException:  # noqa: BLE001 - the process of the tool must not go on twice
