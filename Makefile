@@ -5,7 +5,7 @@ VENV = .venv
 JOBS = 2
 
 .POSIX:
-.PHONY: help demo test coverage lint lint-github bench fuzz-designs certificates docs lock hooks clean install install-dev
+.PHONY: help demo test coverage lint lint-github bench fuzz fuzz-designs certificates docs lock hooks clean install install-dev
 
 help:
 	@echo 'make demo      check the design linux-v2-06, which leaks ports'
@@ -15,6 +15,7 @@ help:
 	@echo 'make hooks     let `git commit` run the linters'
 	@echo 'make bench     run the benchmarks'
 	@echo 'make fuzz-designs  let every checker judge N=150 random designs of a SEED'
+	@echo 'make fuzz      try INPUTS=300 random inputs of each kind of a SEED'
 	@echo 'make certificates  certify the designs that hold, and record it for make docs'
 	@echo 'make docs      regenerate the generated parts of the documentation'
 	@echo 'make lock      pin the newest versions of the development tools'
@@ -62,6 +63,13 @@ fuzz-designs: install-dev
 	@seed='$(SEED)' portion='$(PORTION)'; $(VENV)/bin/python -m tools.fuzz_designs -n $(N) \
 	--jobs $(JOBS) $${seed:+--seed $$seed} $${portion:+--seconds $$portion}
 
+# Likewise for random inputs of the command; ENTRIES names some of them.
+ENTRIES =
+INPUTS = 300
+fuzz: install-dev
+	@seed='$(SEED)' portion='$(PORTION)'; $(VENV)/bin/python -m tools.fuzz_inputs -n $(INPUTS) \
+	--jobs $(JOBS) $${seed:+--seed $$seed} $${portion:+--seconds $$portion} $(ENTRIES)
+
 certificates: install-dev
 	$(VENV)/bin/python -m tools.certificates
 
@@ -80,7 +88,7 @@ hooks: install-dev
 
 # Always the default .venv, never another one that VENV may name.
 clean:
-	rm -rf .coverage .coverage.* coverage.xml .fuzz-designs
+	rm -rf .coverage .coverage.* coverage.xml .fuzz-designs .fuzz-inputs
 	rm -rf .venv build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

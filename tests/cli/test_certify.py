@@ -1,6 +1,7 @@
 """Tests of `iopermit check --certificate` and `iopermit certify`."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -70,9 +71,12 @@ def test_what_is_no_certificate(
     damaged, other = tmp_path / "damaged.cert", tmp_path / "other"
     damaged.write_bytes(written.read_bytes()[:-1])
     other.write_text("something else", encoding="utf-8")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
     for file, reason in (
         (tmp_path / "none", "No such file"),
         (tmp_path, "Is a directory"),
+        (pipe, "not a regular file"),
         (other, "not a certificate"),
         (damaged, "cut off"),
     ):

@@ -1,11 +1,13 @@
 """Tests of iopermit.cli: whatever happens, one clear message and the documented exit status."""
 
+import errno
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
-from tests.support.cli.command import run
+from tests.support.cli.command import CRASHING, SMALL, run
 
 from iopermit.cli import list_designs
 from iopermit.cli.errors import explain
@@ -83,23 +85,25 @@ def test_wrong_usage(
 
 
 def test_internal_error_is_one_line_and_a_hint(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A fault of iopermit is told in one line with a hint how to report it, status 4."""
+    """A fault of iopermit is told in one line, with the file to report it with, status 4."""
+    monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("IOPERMIT_TRACEBACK", raising=False)
     monkeypatch.setattr(list_designs, "_text", lambda _: 1 / 0)
     ran = run(capsys, "list")
     first, *hint = ran.err.splitlines()
     assert ran.status == ExitCode.INTERNAL_ERROR
     assert first == "iopermit: internal error: ZeroDivisionError: division by zero"
-    assert "IOPERMIT_TRACEBACK=1" in " ".join(hint)
+    assert [file.name for file in tmp_path.iterdir()] == [hint[2].strip()]
     assert "Traceback" not in ran.err
 
 
 def test_traceback_is_shown_on_request(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """With IOPERMIT_TRACEBACK=1 the traceback of an internal error follows."""
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("IOPERMIT_TRACEBACK", "1")
     monkeypatch.setattr(list_designs, "_text", lambda _: 1 / 0)
     ran = run(capsys, "list")
@@ -122,7 +126,7 @@ def test_interrupt_is_undetermined(
 
 def test_lack_of_memory_is_undetermined(capsys: pytest.CaptureFixture[str]) -> None:
     """Running out of memory says what to do, with the status of a reached limit."""
-    assert explain(MemoryError()) == ExitCode.UNDETERMINED
+    assert explain(MemoryError(), []) == ExitCode.UNDETERMINED
     assert "--max-memory" in capsys.readouterr().err
 
 
@@ -145,3 +149,109 @@ def test_a_verb_is_imported_alone() -> None:
     modules = set(process.stdout.decode().split())
     assert "iopermit.cli.list_designs" in modules
     assert not modules & {"iopermit.cli.check", "iopermit.cli.run", "iopermit.cli.compare"}
+
+
+def test_broken_pipe_within_a_verb_is_no_result(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Only what closes standard output is no error: any other broken pipe is a fault, and not 0."""
+    monkeypatch.chdir(tmp_path)
+    for error in (BrokenPipeError(errno.EPIPE, "of a worker"), EOFError(), SystemExit(0)):
+
+        def fail(_: object, error: BaseException = error) -> None:
+            raise error
+
+        monkeypatch.setattr(list_designs, "_text", fail)
+        assert run(capsys, "list").status == ExitCode.INTERNAL_ERROR
+
+
+LONG = "x" * 300
+DIGITS = "9" * 400
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("check", LONG),
+        ("check", f"{LONG}.py"),
+        ("check", f"{LONG}:Class"),
+        ("check", f"/{LONG}/design.py"),
+        ("check", "--kernel", LONG),
+        ("replay", LONG),
+        ("certify", LONG),
+        ("export", "promela", "linux-5.4", "-o", LONG),
+        ("cost", "linux-5.4", "--plot", LONG),
+        ("cost", "--kernel", LONG),
+        ("run", LONG),
+        ("run", f"./{LONG}"),
+        *(("run", option, LONG, "/bin/true") for option in ("--root", "--io-log", "--json")),
+        *(("run", option, LONG, "/bin/true") for option in ("--serial", "--export", "--design")),
+        *(("check", "linux-5.4", option, LONG) for option in ("--save", "--junit", "--sarif")),
+        ("check", "linux-5.4", "--cpus", "1", "--certificate", LONG),
+    ],
+    ids=lambda words: " ".join(words).replace(LONG, "LONG"),
+)
+def test_name_that_is_too_long(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    """A name that no file can have is bad input wherever it stands, and the message has it."""
+    ran = run(capsys, *arguments)
+    assert (ran.status, ran.out) == (ExitCode.BAD_INPUT, "")
+    assert LONG in ran.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(("check", "linux-5.4", option, DIGITS) for option in ("--cpus", "--tasks", "--longs")),
+        ("check", "linux-5.4", "--threads", DIGITS),
+        ("check", "linux-5.4", "--max-memory", DIGITS),
+        ("check", "linux-5.4", "--max-memory", f"{DIGITS}T"),
+        ("check", "linux-5.4", "--max-states", "9" * 5000),
+        ("compare", "linux-5.4", "--threads", DIGITS),
+        ("certify", "no", "--processes", DIGITS),
+        *(("run", option, DIGITS, "/bin/true") for option in ("--cpus", "--memory", "--max-tasks")),
+        *(("run", "--timeout", value, "/bin/true") for value in ("nan", "inf", "1e300", "-1")),
+        *(("check", "linux-5.4", "--timeout", value) for value in ("nan", "inf", "1e300", "-1")),
+        *(("compare", "linux-5.4", "--timeout", value) for value in ("nan", "inf", "1e300", "-1")),
+        *(("certify", "no", "--timeout", value) for value in ("nan", "inf", "1e300", "-1")),
+    ],
+    ids=lambda words: " ".join(words).replace(DIGITS, "DIGITS")[:60],
+)
+def test_number_that_makes_no_sense(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    """Numbers of hundreds of digits, times that never come and those that are none are refused."""
+    ran = run(capsys, *arguments)
+    assert (ran.status, ran.out) == (ExitCode.BAD_INPUT, "")
+    assert ran.err.startswith("iopermit: error: ")
+
+
+GONE = "import os, sys; os.rmdir(os.getcwd()); from iopermit.cli import main; sys.exit(main())"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (("list",), 0),
+        (("check", CRASHING, *SMALL, "-q"), 1),
+        (("check", CRASHING, *SMALL, "-q", "--sarif", "/dev/null"), 1),
+        (("check", CRASHING, *SMALL, "-q", "--save", "file"), 2),
+        (("check", "file.py"), 2),
+        (("check", "--kernel", "tree"), 2),
+        (("replay", "file"), 2),
+        (("certify", "file"), 2),
+        (("compare", CRASHING, *SMALL, "-q", "--events", "plain"), 1),
+        (("cost", "linux-5.4"), 0),
+        (("export", "promela", "linux-5.4", *SMALL), 0),
+        (("run", "/bin/true"), 0),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_removed_working_directory(tmp_path: Path, arguments: tuple[str, ...], status: int) -> None:
+    """What needs no working directory works without one; what does says that it is not there."""
+    command = [sys.executable, "-c", GONE, *arguments]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.returncode == status, ran.stderr
+    assert "internal error" not in ran.stderr
+    assert bool(ran.stderr) == (status == 2)

@@ -1,5 +1,6 @@
 """Tests of iopermit.cli.output: whole files or none, and a message on a full disk."""
 
+import io
 import resource
 import subprocess
 import sys
@@ -133,7 +134,7 @@ def test_reader_that_goes_away_is_no_error() -> None:
 def test_message_that_cannot_be_written_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     """A closed standard error does not end the command."""
 
-    class Closed:
+    class Closed(io.StringIO):
         attempts = 0
 
         def write(self, _: str) -> int:

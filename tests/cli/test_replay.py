@@ -1,7 +1,9 @@
 """Tests of `iopermit replay`: the same violation again, and damaged files."""
 
 import json
+import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +117,91 @@ def test_damaged_file(capsys: pytest.CaptureFixture[str], saved: Path, change: A
     assert (ran.status, ran.out) == (2, "")
     assert ran.err.startswith("iopermit: error: ")
     assert saved.read_bytes() == before
+
+
+WRONG: tuple[object, ...] = (None, True, -1, 7.5, 1 << 70, "B", "\x00", [], [[]], {}, {"x": 1})
+"""Values of every type, none of which a saved schedule can have in most places."""
+
+
+def places(value: object, deepest: int = 5) -> Iterator[tuple[Any, Any]]:
+    """Yield every object or list of JSON with each of its keys; of long lists the first two."""
+    if not isinstance(value, dict | list) or not deepest:
+        return
+    for key in list(value) if isinstance(value, dict) else range(min(2, len(value))):
+        yield value, key
+        yield from places(value[key], deepest - 1)
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=repr)
+def test_value_of_another_type(
+    capsys: pytest.CaptureFixture[str], saved: Path, wrong: object
+) -> None:
+    """Wherever a value of another type stands, it is refused with a message, or not read at all."""
+    whole = json.loads(saved.read_text())
+    refused = 0
+    for parent, key in places(whole):
+        before, parent[key] = parent[key], wrong
+        saved.write_text(json.dumps(whole))
+        parent[key] = before
+        ran = run(capsys, "replay", saved)
+        assert ran.status in {1, 2}, (key, ran.err)
+        if ran.status == 2:
+            refused += 1
+            assert (ran.out, len(ran.err.splitlines())) == ("", 1)
+            assert ran.err.startswith("iopermit: error: ")
+            assert str(saved) in ran.err
+    assert refused > 20
+
+
+def test_step_that_cannot_happen_is_no_proof(
+    capsys: pytest.CaptureFixture[str], saved: Path
+) -> None:
+    """A schedule in which a task makes a call within a call is refused, whatever it would show."""
+
+    def nest(saved: dict[str, Any]) -> None:
+        call = next(n for n, step in enumerate(saved["trace"]) if step["event"] != "step")
+        saved["trace"].insert(call + 1, saved["trace"][call])
+
+    damage(saved, nest)
+    ran = run(capsys, "replay", saved)
+    assert (ran.status, ran.out) == (2, "")
+    assert "is not possible there" in ran.err
+
+
+def test_number_without_end(capsys: pytest.CaptureFixture[str], saved: Path) -> None:
+    """A number of thousands of digits is no JSON that can be read."""
+    saved.write_text(f'{{"schema": {"9" * 5000}}}')
+    ran = run(capsys, "replay", saved)
+    assert ran.status == 2
+    assert f"{saved}: not JSON" in ran.err
+
+
+def test_deep_nesting(capsys: pytest.CaptureFixture[str], saved: Path) -> None:
+    """JSON nested deeper than can be read is refused."""
+    saved.write_text("[" * 100_000)
+    ran = run(capsys, "replay", saved)
+    assert ran.status == 2
+    assert f"{saved}: its JSON is nested too deep" in ran.err
+
+
+@pytest.mark.parametrize("device", ["/dev/zero", "/dev/full"])
+def test_file_without_end(capsys: pytest.CaptureFixture[str], device: str) -> None:
+    """A device that never ends is given up after as many bytes as a saved file can have."""
+    ran = run(capsys, "replay", device)
+    assert ran.status == 2
+    assert f"cannot read {device}: it has more than 33,554,432 bytes" in ran.err
+
+
+def test_pipe(capsys: pytest.CaptureFixture[str], saved: Path) -> None:
+    """What comes through a pipe is read; this is cut off."""
+    reading, writing = os.pipe()
+    os.write(writing, saved.read_bytes()[:5000])
+    os.close(writing)
+    ran = run(capsys, "replay", f"/dev/fd/{reading}")
+    os.close(reading)
+    assert ran.status == 2
+    assert f"/dev/fd/{reading}:" in ran.err
+    assert "cut off" in ran.err
 
 
 def test_verdict_without_violation(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

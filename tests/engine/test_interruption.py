@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from iopermit.engine.interruption import Interruption
+from iopermit.engine.interruption import SIGNALS, Interruption, interrupt
 
 
 def test_the_first_is_noted_and_the_second_raised() -> None:
@@ -24,6 +24,21 @@ def test_the_usual_handler_is_back_afterwards() -> None:
     with Interruption():
         assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_what_asks_to_end_is_noted_too(number: signal.Signals) -> None:
+    """A signal that raises KeyboardInterrupt outside is noted inside, and does so again behind."""
+    before = signal.signal(number, interrupt)
+    try:
+        with Interruption() as interruption:
+            signal.raise_signal(number)
+            noted = interruption.requested
+        assert noted
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(number)
+    finally:
+        signal.signal(number, before)
 
 
 def test_the_handler_of_a_program_is_left_alone() -> None:

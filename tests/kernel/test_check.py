@@ -12,10 +12,13 @@ from tests.support.kernel.trees import VERSIONS, build_cache, require_tree
 
 from iopermit.engine.control import Control
 from iopermit.engine.errors import ReplayError
+from iopermit.engine.facts import facts_of
 from iopermit.engine.limits import Limits
+from iopermit.engine.trace import Replay
 from iopermit.kernel.build.builder import build
 from iopermit.kernel.check import check_tree, replay_tree
 from iopermit.kernel.loading import load_built
+from iopermit.kernel.search.replay import ScheduleReplayer
 from iopermit.report.json import verdict_json
 from iopermit.system.events import Event
 from iopermit.system.events.recorded import ALL_EVENTS
@@ -131,6 +134,33 @@ def test_a_schedule_does_not_show_its_violation_in_repaired_code() -> None:
     saved = verdict_json(verdict("6.1", "", EVERYTHING))
     with pytest.raises(ReplayError):
         replay_tree(loaded("6.1", "repair"), saved, EVERYTHING)
+
+
+def test_a_schedule_with_a_step_that_cannot_happen_is_refused() -> None:
+    """A call within a call, and a slot that no allocation can get, are no proof of anything."""
+    saved = verdict_json(verdict("6.1", "", EVERYTHING))
+    schedule = saved["kernel"]["schedule"]
+    begun = next(n for n, one in enumerate(schedule) if one["event"] not in {"step", "switch"})
+    nested = [*schedule[: begun + 1], schedule[begun], *schedule[begun + 1 :]]
+    given = next(n for n, one in enumerate(schedule) if one["choices"])
+    elsewhere = list(schedule)
+    elsewhere[given] = {**schedule[given], "choices": [77]}
+    for changed in (nested, elsewhere):
+        damaged = {**saved, "kernel": {**saved["kernel"], "schedule": changed}}
+        with pytest.raises(ReplayError, match="the schedule cannot be executed"):
+            replay_tree(loaded("6.1"), damaged, EVERYTHING)
+
+
+def test_a_disagreement_takes_the_schedule_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If a fresh machine does not show the violation, tree, scenario and schedule are known."""
+    monkeypatch.setattr(ScheduleReplayer, "run", lambda *_: Replay((), None))
+    with pytest.raises(ReplayError) as caught:
+        check_tree(loaded("6.1"), [EVERYTHING])
+    facts = facts_of(caught.value)
+    assert facts["version"].startswith("6.1")
+    assert facts["scenario"]["tasks"] == EVERYTHING.tasks
+    assert {"cpu", "event", "arguments", "choices"} == set(facts["schedule"][0])
+    assert "tss_bitmap" in facts["points"]
 
 
 def test_single_calls_execute_what_a_scenario_leaves_out() -> None:

@@ -65,6 +65,15 @@ def test_io_log(tmp_path: Path) -> None:
     assert times == sorted(set(times))
 
 
+def test_io_log_on_a_full_disk() -> None:
+    """The program goes on to its end; then the file that is not whole is named, status 2."""
+    program = compiled(PROGRAMS / "string_io.c", "-static")
+    plain = iopermit_run(program, check=True)
+    ran = iopermit_run("--io-log", "/dev/full", program)
+    assert (ran.status, ran.output) == (2, plain.output)
+    assert ran.errors == ("iopermit: error: cannot write /dev/full: No space left on device\n")
+
+
 def test_serial_port_goes_to_a_file(tmp_path: Path) -> None:
     """What the program sends by the serial port is in the file, and not on stdout."""
     source = tmp_path / "serial.c"

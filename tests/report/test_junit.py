@@ -54,3 +54,15 @@ def test_further_violations_that_are_open_do_not_pass() -> None:
     found = suite(replace(CRASH, reason="the limit of 9 states was reached"))
     assert counts(found) == ("2", "1", "1")
     assert "further violations of linux-060aa16f: the limit" in ET.tostring(found, "unicode")
+
+
+def test_forbidden_characters_are_escaped() -> None:
+    """Control characters, which no XML document can have, are shown as escapes; letters stay."""
+    found = suite(
+        replace(HOLDS, subject="a\x1b[31m\x9b\x00\ud800\ufffe Gr\u00fc\u00dfe \U0001f600")
+    )
+    (case,) = found
+    assert (
+        case.get("classname")
+        == "a\\u001b[31m\\u009b\\u0000\\ud800\\ufffe Gr\u00fc\u00dfe \U0001f600"
+    )

@@ -21,9 +21,9 @@ FOLDER: Final = ROOT / ".fuzz-designs"
 _JUDGED: Final = ("src/iopermit", "tools/fuzz_designs")
 
 
-def version() -> str:
+def version(folders: Iterable[str] = _JUDGED) -> str:
     """Return a digest of the code that generates and judges: results of other code do not count."""
-    files = sorted(file for folder in _JUDGED for file in (ROOT / folder).rglob("*.py"))
+    files = sorted(file for folder in folders for file in (ROOT / folder).rglob("*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
 

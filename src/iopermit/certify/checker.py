@@ -14,6 +14,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -35,6 +36,7 @@ from iopermit.engine.certificate import (
     read_header,
     source_digest,
 )
+from iopermit.engine.interruption import SIGNALS
 from iopermit.system.events import event_named
 from iopermit.system.scenario import Scenario
 
@@ -172,7 +174,8 @@ _process: dict[str, object] = {}
 
 def _start(file: Path, design: str) -> None:
     # Ctrl-C reaches every process; the first one ends the others.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     header, start = read_header(file, checked=True)
     _process["checker"] = Checker(file, header, start, design)
 
@@ -235,6 +238,8 @@ def certify(
                 refutation, member = str(refuted), refuted.member
             except LimitError as error:
                 limit = str(error)
+            except BrokenProcessPool:
+                limit = "a process of the check ended without a result: out of memory?"
     return Certified(
         header,
         checker.scenario,

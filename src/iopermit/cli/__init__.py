@@ -6,31 +6,39 @@ import sys
 
 from iopermit.cli.exit_codes import ExitCode, ProgramStatus
 from iopermit.cli.output import complain
+from iopermit.cli.process.signals import ending_signals, ignore_signals
+from iopermit.cli.process.streams import prepare_standard_streams
 
 __all__ = ["ExitCode", "main"]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run iopermit with command-line arguments (the process's, if None); return the exit status."""
-    for stream in (sys.stdout, sys.stderr):
-        # A design's own text may hold what the terminal cannot show.
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
-    try:
-        return _run(arguments)
-    except KeyboardInterrupt:
-        complain("iopermit: interrupted before there was a result")
-        return ExitCode.UNDETERMINED
-    except Exception as error:  # noqa: BLE001 - the user never sees a traceback
-        from iopermit.cli.errors import explain  # only when it is needed
+    """Run iopermit with command-line arguments (the process's, if None); return the exit status.
 
-        return explain(error)
+    With the process's own arguments, signals that ask it to end are ignored from then on: the
+    status is decided.
+    """
+    words = sys.argv[1:] if arguments is None else arguments
+    prepare_standard_streams()
+    with ending_signals(for_good=arguments is None):
+        try:
+            status = _run(words)
+            ignore_signals()
+        except KeyboardInterrupt:
+            ignore_signals()
+            complain("iopermit: interrupted before there was a result")
+            return ExitCode.UNDETERMINED
+        except Exception as error:  # noqa: BLE001 - the user never sees a traceback
+            ignore_signals()
+            from iopermit.cli.errors import explain  # only when it is needed
+
+            return explain(error, words)
+        return status
 
 
-def _run(arguments: list[str] | None) -> int:
+def _run(words: list[str]) -> int:
     from iopermit.cli.app import command  # typer takes its time
 
-    words = sys.argv[1:] if arguments is None else arguments
     try:
         result = command(words)(words, prog_name="iopermit", standalone_mode=False)
     except SystemExit:

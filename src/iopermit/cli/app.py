@@ -8,6 +8,7 @@ from typing import Annotated, Final
 import typer
 
 import iopermit
+from iopermit.cli.errors import verb
 from iopermit.cli.output import print_result
 
 _VERBS: Final = {
@@ -46,13 +47,13 @@ def command(words: list[str]) -> typer.Typer:
 
 def _add(app: typer.Typer, name: str) -> None:
     module, attribute = _VERBS[name]
-    verb = getattr(importlib.import_module(f"iopermit.cli.{module}"), attribute)
-    if isinstance(verb, typer.Typer):
-        app.add_typer(verb, name=name)
+    found = getattr(importlib.import_module(f"iopermit.cli.{module}"), attribute)
+    if isinstance(found, typer.Typer):
+        app.add_typer(found, name=name)
     else:
         # What follows the program that is to be run is the program's.
         settings = {"allow_interspersed_args": False} if name == "run" else None
-        app.command(name, context_settings=settings)(verb)
+        app.command(name, context_settings=settings)(verb(found))
 
 
 def _show_version(wanted: bool) -> None:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from iopermit.cli import scenario
 from iopermit.cli.errors import BadInputError
 from iopermit.cli.exit_codes import ExitCode, exit_code
 from iopermit.cli.output import OutputError, complain, print_result
+from iopermit.engine.facts import concerning
 
 if TYPE_CHECKING:
     from iopermit.engine.verdict import Verdict
@@ -29,10 +31,19 @@ def certify_file(
         str, typer.Option(metavar="DESIGN", help="The design's id or file, if it moved.")
     ] = "",
     processes: Annotated[
-        int, typer.Option(metavar="N", min=0, help="Processes to use (0: one for each CPU).")
+        int,
+        typer.Option(
+            metavar="N",
+            min=0,
+            max=scenario.MOST_THREADS,
+            help="Processes to use (0: one for each CPU).",
+        ),
     ] = 0,
     timeout: Annotated[
-        float | None, typer.Option(metavar="SECONDS", min=0, help="Give up after this time.")
+        float | None,
+        typer.Option(
+            metavar="SECONDS", min=0, callback=scenario.seconds, help="Give up after this time."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     quiet: Annotated[
@@ -51,13 +62,14 @@ def certify_file(
     from iopermit.report.json import to_text
 
     try:
-        result = certify(
-            file,
-            design=design,
-            processes=processes,
-            timeout=timeout,
-            progress=None if quiet else _shown(),
-        )
+        with concerning(lambda: {"certificate": str(file), "design": design}):
+            result = certify(
+                file,
+                design=design,
+                processes=processes,
+                timeout=timeout,
+                progress=None if quiet else _shown(),
+            )
     except UnacceptableError as error:
         raise BadInputError(f"{error}; {_WRITE_HINT}") from error
     except OSError as error:

@@ -78,9 +78,15 @@ def check_design(  # noqa: PLR0913 - one parameter per option
         str | None, typer.Option(metavar="SIZE", help="Give up at this much memory, e.g. 2G.")
     ] = None,
     timeout: Annotated[
-        float | None, typer.Option(metavar="SECONDS", min=0, help="Give up after this time.")
+        float | None,
+        typer.Option(
+            metavar="SECONDS", min=0, callback=bounds.seconds, help="Give up after this time."
+        ),
     ] = None,
-    threads: Annotated[int, typer.Option(metavar="N", min=1, help="Threads of the search.")] = 1,
+    threads: Annotated[
+        int,
+        typer.Option(metavar="N", min=1, max=bounds.MOST_THREADS, help="Threads of the search."),
+    ] = 1,
     reductions: Reductions,
     savings: Annotated[
         bool, typer.Option("--savings", help="Also search without each reduction, and compare.")
@@ -175,7 +181,7 @@ def deliver(verdict: Verdict, output: Output) -> None:
     failures = []
     for file, text in _texts(verdict, output):
         try:
-            print_result(text) if file is None else write_file(file, text)
+            print_result(text, styled=True) if file is None else write_file(file, text)
         except OutputError as error:
             failures.append(str(error))
     if failures:

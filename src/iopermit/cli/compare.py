@@ -15,6 +15,7 @@ from iopermit.cli.progress import shown
 
 if TYPE_CHECKING:
     from iopermit.engine.comparison import Matrix
+    from iopermit.engine.errors import ReplayError
     from iopermit.engine.ladder import Bounds
 
 
@@ -47,9 +48,14 @@ def compare(  # noqa: PLR0913 - one parameter per option
         str | None, typer.Option(metavar="SIZE", help="Give up a scenario at this much memory.")
     ] = None,
     timeout: Annotated[
-        float | None, typer.Option(metavar="SECONDS", min=0, help="Give up a scenario after this.")
+        float | None,
+        typer.Option(
+            metavar="SECONDS", min=0, callback=shared.seconds, help="Give up a scenario after this."
+        ),
     ] = None,
-    threads: Annotated[int, typer.Option(metavar="N", min=1, help="Threads of a search.")] = 1,
+    threads: Annotated[
+        int, typer.Option(metavar="N", min=1, max=shared.MOST_THREADS, help="Threads of a search.")
+    ] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print the matrix as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> ExitCode:
@@ -58,7 +64,7 @@ def compare(  # noqa: PLR0913 - one parameter per option
     Scenarios grow from 1 CPU, 1 task, 1 long to 2 of each, until one shows a violation or
     reaches a limit; --cpus, --tasks or --longs fix one scenario. Only a design whose largest
     scenario was exhausted "holds". Exit status 1: some design is violated; 3: none is, but some
-    verdict is undetermined.
+    verdict is undetermined; 4: a cell has an internal error.
     """
     from iopermit.designs import designs as known  # imports numpy
     from iopermit.translate.frontend.load import load_design  # as above
@@ -85,8 +91,14 @@ def compare(  # noqa: PLR0913 - one parameter per option
     with shown(quiet=quiet) as progress:
         settings = Settings(threads=threads, every=every)
         control = Control(limits, progress)
-        search.compare(rows, matrix, ladder, settings=settings, control=control)
+        faults: list[ReplayError] = []
+        search.compare(
+            rows, matrix, ladder, settings=settings, control=control, failed=faults.append
+        )
     print_result(to_text(matrix_json(matrix)) if as_json else matrix_text(matrix))
+    if faults:
+        # The other cells are shown; what became of this one is to be reported.
+        raise faults[0]
     return _exit_code(matrix)
 
 

@@ -11,6 +11,7 @@ from iopermit.cli.errors import BadInputError
 from iopermit.cli.exit_codes import ExitCode
 from iopermit.cli.kernel import SandboxOption, sandbox_choice
 from iopermit.cli.output import check_writable, complain, print_result, write_file
+from iopermit.engine.facts import about_design, concerning
 
 if TYPE_CHECKING:
     from iopermit.kernel.build.sandbox import SandboxChoice
@@ -63,7 +64,10 @@ def cost(
     if plot is not None:
         check_writable(plot)
     loaded = [load_design(name) for name in designs or known()]
-    costs = {design.id: costs_of(design) for design in loaded}
+    costs = {}
+    for design in loaded:
+        with concerning(lambda design=design: about_design(design)):  # type: ignore[misc]  # as its default
+            costs[design.id] = costs_of(design)
     print_result(to_text(cost_json(costs)) if as_json else cost_text(costs))
     if plot is not None:
         from iopermit.report.cost_plot import plot as draw  # imports matplotlib

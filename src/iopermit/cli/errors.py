@@ -2,31 +2,85 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import functools
 import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 import typer
 
 from iopermit.cli.exit_codes import ExitCode
-from iopermit.cli.output import OutputError, complain, give_up_stdout
+from iopermit.cli.output import OutputError, complain
+from iopermit.cli.process.streams import give_up
 from iopermit.designs import UnknownDesignError
 from iopermit.engine.errors import MissingExtraError, ReplayError
 from iopermit.kernel.errors import KernelTreeError
 from iopermit.translate.frontend.source import DesignError
 from iopermit.translate.frontend.trial import ImportTimeoutError
 
-_REPORT_HINT = (
-    "  This is a fault of iopermit. Please report it with the command line and with what the\n"
-    "  command prints when IOPERMIT_TRACEBACK=1 is in the environment."
-)
+INTERRUPTED: Final = "iopermit: interrupted before there was a result"
+
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_SCARCE: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN)
+"""What the system refuses today and may grant tomorrow: descriptors, memory, processes."""
+
+_SAVED: Final = """\
+  This is a fault of iopermit, and no verdict. What is known of it (version, command line,
+  traceback; design, scenario and schedule as far as it had come) was saved in
+    {file}
+  Look through it, then attach it to a new issue; SECURITY.md says what to report privately."""
+_NOT_SAVED: Final = """\
+  This is a fault of iopermit, and no verdict. What is known of it could be saved neither here nor
+  in the directory for temporary files. Please report it with the command line and with what the
+  command prints when IOPERMIT_TRACEBACK=1 is in the environment."""
 
 
 class BadInputError(Exception):
     """Input or usage that cannot be accepted; ``str()`` says what is wrong and what to do."""
 
 
-def explain(error: Exception) -> ExitCode:
-    """Say on standard error what is wrong, and return the exit status."""
+class VerbError(Exception):
+    """A verb ended with an exception, its cause.
+
+    The parser of the command line has its own answers to some exceptions: a broken pipe or the end
+    of a file, wherever it was met, would become a status of its own.
+    """
+
+
+def verb(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a verb whose exceptions, Ctrl-C included, come out as `VerbError`."""
+
+    @functools.wraps(function)
+    def wrapped(**arguments: Any) -> Any:  # noqa: ANN401 - the arguments of any verb
+        try:
+            return function(**arguments)
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
+            raise VerbError from error
+
+    return wrapped
+
+
+def explain(error: BaseException, arguments: Sequence[str]) -> ExitCode:
+    """Say on standard error what is wrong, and return the exit status.
+
+    Args:
+        error: what was raised.
+        arguments: the command line, for the report of an internal error.
+    """
+    if isinstance(error, VerbError) and error.__cause__ is not None:
+        return _explain_verb(error.__cause__, arguments)
+    if isinstance(error, OSError):
+        # The help, or the version.
+        give_up(sys.stdout)
+        complain(f"iopermit: error: cannot write to standard output: {error.strerror}")
+        return ExitCode.BAD_INPUT
+    return _explain_verb(error, arguments)
+
+
+def _explain_verb(error: BaseException, arguments: Sequence[str]) -> ExitCode:
     match error:
         case DesignError():
             complain(str(error))
@@ -34,36 +88,51 @@ def explain(error: Exception) -> ExitCode:
             complain(f"iopermit: error: {error}; `iopermit list` shows all designs")
         case BadInputError() | KernelTreeError() | OutputError() | MissingExtraError():
             complain(f"iopermit: error: {error}")
-        case typer.Abort():
-            complain("iopermit: interrupted before there was a result")
+        case typer.Abort() | KeyboardInterrupt():
+            complain(INTERRUPTED)
             return ExitCode.UNDETERMINED
         case MemoryError() | ImportTimeoutError():
             complain(_limit(error))
             return ExitCode.UNDETERMINED
-        case ReplayError():
-            return _internal(f"the replay at full size disagrees with the search: {error}", error)
-        case BrokenPipeError():
-            give_up_stdout()
-            return ExitCode.HOLDS
-        case OSError(errno=errno.ENOSPC | errno.EDQUOT | errno.EFBIG):
-            # From typer, which prints the help itself.
-            give_up_stdout()
-            complain(f"iopermit: error: cannot write to standard output: {error.strerror}")
+        case OSError() if message := _of_system(error):
+            complain(f"iopermit: error: {message}")
+            return ExitCode.UNDETERMINED if error.errno in _SCARCE else ExitCode.BAD_INPUT
         case _ if hasattr(error, "format_message"):
             # Wrong usage. The class belongs to click, in later versions to typer's copy of it.
             complain(_usage(error, error.format_message()))
         case _:
-            return _internal(f"{type(error).__name__}: {error}", error)
+            return _internal(error, arguments)
     return ExitCode.BAD_INPUT
 
 
-def _limit(error: Exception) -> str:
+def _limit(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return "iopermit: error: out of memory; lower --max-memory or check a smaller scenario"
     return f"iopermit: undetermined: {error}"
 
 
-def _usage(error: Exception, message: str) -> str:
+def _of_system(error: OSError) -> str:
+    """Return what the system refused, and of which file; empty if it is no matter of the user's."""
+    reason = error.strerror or str(error)
+    if error.errno in _SCARCE:
+        return f"the system has no more for this process: {reason}"
+    if isinstance(error, FileNotFoundError) and _directory_is_gone():
+        return "the working directory was removed; change to another one"
+    if isinstance(error.filename, str | bytes) and error.filename:
+        return f"{os.fsdecode(error.filename)}: {reason}"
+    if error.errno in _FULL:
+        return f"cannot write a temporary file, or one of the cache: {reason}"
+    return ""
+
+
+def _directory_is_gone() -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        os.getcwd()  # noqa: PTH109 - its exception only
+        return False
+    return True
+
+
+def _usage(error: object, message: str) -> str:
     if message.startswith("Usage:"):
         # A command without arguments: this is its help.
         return message
@@ -72,8 +141,24 @@ def _usage(error: Exception, message: str) -> str:
     return f"iopermit: error: {message}\n  see: {command} --help"
 
 
-def _internal(message: str, error: Exception) -> ExitCode:
-    complain(f"iopermit: internal error: {' '.join(message.split())}\n{_REPORT_HINT}")
+def _fault(error: BaseException) -> str:
+    """Return what an internal error is, on one line."""
+    if isinstance(error, ReplayError):
+        message = f"the replay at full size disagrees with the search: {error}"
+    elif hasattr(error, "details"):
+        # The emulator's process says itself what it was.
+        message = str(error)
+    else:
+        message = f"{type(error).__name__}: {error}"
+    return " ".join(message.split())
+
+
+def _internal(error: BaseException, arguments: Sequence[str]) -> ExitCode:
+    from iopermit.cli.process.faults import save_fault  # only when it is needed
+
+    file = save_fault(error, arguments)
+    remedy = _NOT_SAVED if file is None else _SAVED.format(file=file)
+    complain(f"iopermit: internal error: {_fault(error)}\n{remedy}")
     if os.environ.get("IOPERMIT_TRACEBACK") == "1":
         import traceback  # only when it is needed
 

@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from iopermit.cli import scenario as bounds
+from iopermit.cli.errors import verb
 from iopermit.cli.exit_codes import ExitCode
 from iopermit.cli.output import check_writable, print_result, write_file
+from iopermit.engine.facts import about_design, about_scenario, concerning
 from iopermit.system.scenario import Scenario
 
 app = typer.Typer(
@@ -23,6 +25,7 @@ def _export() -> None:
 
 
 @app.command()
+@verb
 def promela(  # noqa: PLR0913 - one parameter per option
     design: bounds.Design,
     *,
@@ -50,8 +53,9 @@ def promela(  # noqa: PLR0913 - one parameter per option
         check_writable(output)
     scenario = bounds.scenario(events, without, cpus, tasks, longs) or Scenario()
     loaded = load_design(design, tuple(option or ()))
-    model = translate(loaded, scenario)
-    text = export(model, initial_values(scenario, model))
+    with concerning(lambda: about_design(loaded) | about_scenario(scenario)):
+        model = translate(loaded, scenario)
+        text = export(model, initial_values(scenario, model))
     if as_json:
         promela_object = {
             "subject": loaded.id,

@@ -13,6 +13,7 @@ from iopermit.cli.errors import BadInputError
 from iopermit.cli.output import complain
 from iopermit.cli.progress import shown
 from iopermit.engine.errors import ReplayError
+from iopermit.kernel.errors import KernelTreeError
 from iopermit.system.events import event_named
 from iopermit.system.scenario import Scenario
 
@@ -121,22 +122,22 @@ def replay_kernel(saved: dict[str, Any], file: Path, sandbox: str | None = None)
         sandbox: what `--sandbox` says.
 
     Raises:
-        BadInputError: the file is damaged, or the schedule no longer shows the violation.
-        KernelTreeError: the tree, a patch or the build cannot be used any more.
+        BadInputError: the file is damaged, the schedule no longer shows the violation, or the
+            tree, a patch or the build cannot be used any more.
     """
     from iopermit.kernel.check import replay_tree  # the emulator
     from iopermit.kernel.loading import load_tree
 
-    problem = _problem_of(saved["kernel"])
-    if problem:
-        raise BadInputError(f"{file} cannot be replayed: {problem}")
     kernel, given = saved["kernel"], saved["scenario"]
-    tree = load_tree(
-        Path(kernel["tree"]),
-        [Path(patch) for patch in kernel["patches"]],
-        warn=complain,
-        sandbox=sandbox_choice(sandbox),
-    )
+    try:
+        tree = load_tree(
+            Path(kernel["tree"]),
+            [Path(patch) for patch in kernel["patches"]],
+            warn=complain,
+            sandbox=sandbox_choice(sandbox),
+        )
+    except KernelTreeError as error:
+        raise BadInputError(f"{file}: {error}") from error
     changed = tree.subject.key != kernel["key"]
     if changed:
         complain(f"iopermit: {kernel['tree']} is not what it was when {file} was saved")
@@ -147,11 +148,3 @@ def replay_kernel(saved: dict[str, Any], file: Path, sandbox: str | None = None)
     except ReplayError as error:
         why = "the tree or a patch changed since" if changed else "the file was damaged"
         raise BadInputError(f"{file}: {error}; {why}") from error
-
-
-def _problem_of(kernel: object) -> str:
-    wanted = {"tree": str, "patches": list, "key": str, "schedule": list, "points": dict}
-    if not isinstance(kernel, dict):
-        return "kernel should be an object"
-    wrong = [name for name, kind in wanted.items() if not isinstance(kernel.get(name), kind)]
-    return f"kernel.{wrong[0]} is missing or of the wrong type" if wrong else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -12,9 +12,14 @@ from iopermit.cli.check import Output, deliver
 from iopermit.cli.errors import BadInputError
 from iopermit.cli.exit_codes import ExitCode, exit_code
 from iopermit.cli.kernel import SandboxOption
+from iopermit.designs import UnknownDesignError
 from iopermit.engine.errors import ReplayError
+from iopermit.engine.facts import Facts, concerning
+from iopermit.translate.frontend.input_file import read_input
 
-_SAVE_HINT = "write one with: iopermit check DESIGN --save FILE"
+_SAVE_HINT: Final = "write one with: iopermit check DESIGN --save FILE"
+_LONGEST: Final = 32 << 20
+"""Bytes of a file that can be replayed: parsing takes some twenty times as much memory."""
 
 
 def replay_file(
@@ -28,21 +33,36 @@ def replay_file(
 ) -> ExitCode:
     """Step through the schedule that `iopermit check --save FILE` saved, on full-size state."""
     saved = read_saved(file)
+    with concerning(lambda: {"saved file": str(file)} | _design_of(saved)):
+        return _replayed(saved, file, Output(as_json=as_json, steps=steps, replayed=file), sandbox)
+
+
+def _design_of(saved: dict[str, Any]) -> Facts:
+    if saved.get("kernel") is not None:
+        return {}
+    name = saved["design"]["name"]
+    file = saved["design"]["file"] or (name.rpartition(":")[0] if ":" in name else "")
+    return {"design": name, "design file": file, "options": saved["design"]["options"]}
+
+
+def _replayed(saved: dict[str, Any], file: Path, output: Output, sandbox: str | None) -> ExitCode:
     if saved.get("kernel") is not None:
         from iopermit.cli.kernel import replay_kernel
 
         found = replay_kernel(saved, file, sandbox)
-        deliver(found, Output(as_json=as_json, steps=steps, replayed=file))
+        deliver(found, output)
         return exit_code(found.verdict)
 
     from iopermit.search.replay import replay  # takes its time
 
     try:
         verdict = replay(saved)
+    except UnknownDesignError as error:
+        raise BadInputError(f"{file}: {error}") from error
     except ReplayError as error:
         hint = "the file was damaged, or the design changed since it was saved"
         raise BadInputError(f"{file}: {error}; {hint}") from error
-    deliver(verdict, Output(as_json=as_json, steps=steps, replayed=file))
+    deliver(verdict, output)
     return exit_code(verdict.verdict)
 
 
@@ -55,13 +75,15 @@ def read_saved(file: Path) -> dict[str, Any]:
     from iopermit.report.saved import problem_of  # imports the designs
 
     try:
-        saved = json.loads(file.read_text(encoding="utf-8"))
+        saved = json.loads(read_input(file, _LONGEST).decode())
     except OSError as error:
         raise BadInputError(f"cannot read {file}: {error.strerror}; {_SAVE_HINT}") from error
     except json.JSONDecodeError as error:
         where = f"{file}:{error.lineno}:{error.colno}"
         raise BadInputError(f"{where}: not JSON, or cut off: {error.msg}; {_SAVE_HINT}") from error
-    except (UnicodeDecodeError, RecursionError) as error:
+    except RecursionError as error:
+        raise BadInputError(f"{file}: its JSON is nested too deep; {_SAVE_HINT}") from error
+    except ValueError as error:  # bytes that are no UTF-8, or a number of thousands of digits
         raise BadInputError(f"{file}: not JSON: {error}; {_SAVE_HINT}") from error
     problem = problem_of(saved)
     if problem:

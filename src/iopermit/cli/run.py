@@ -4,35 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import math
 import os
-import shlex
 import shutil
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO, TextIO
+from typing import TYPE_CHECKING, Annotated, BinaryIO, TextIO, cast
 
 import typer
 
 from iopermit.cli import scenario
 from iopermit.cli.errors import BadInputError
 from iopermit.cli.exit_codes import ExitCode, ProgramStatus
-from iopermit.cli.output import check_writable, complain, write_file
+from iopermit.cli.output import OutputError, check_writable, complain, write_file
+from iopermit.cli.process.streams import Diagnostics, reserve_standard_streams
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from iopermit.machine.clock import Clock
     from iopermit.machine.devices.bus import Bus
     from iopermit.machine.emulator import Result
-    from iopermit.machine.run import EmulatorError
 
 SCHEMA = "iopermit/run/1"
 _BACKENDS = ("unicorn", "kvm")
 _SANDBOX = ("auto", "on", "off")
 
 
-def run(  # noqa: C901, PLR0913 - one argument for each option, one check for each value
+def run(  # noqa: PLR0913 - one argument for each option
     program: Annotated[str, typer.Argument(metavar="PROGRAM", show_default=False)],
     arguments: Annotated[
         list[str] | None, typer.Argument(metavar="[ARGS]...", show_default=False)
@@ -59,7 +56,10 @@ def run(  # noqa: C901, PLR0913 - one argument for each option, one check for ea
         typer.Option(metavar="FILE", help="What the serial port sends; standard output if none."),
     ] = None,
     timeout: Annotated[
-        float | None, typer.Option(metavar="S", help="Give up after so many seconds.", min=0.01)
+        float | None,
+        typer.Option(
+            metavar="S", help="Give up after so many seconds.", min=0.01, callback=scenario.seconds
+        ),
     ] = None,
     max_tasks: Annotated[
         int, typer.Option(metavar="N", help="Tasks alive at once.", min=1, max=1024)
@@ -96,9 +96,7 @@ def run(  # noqa: C901, PLR0913 - one argument for each option, one check for ea
         raise BadInputError(f"there is no CPU back end {cpu!r}; choose {' or '.join(_BACKENDS)}")
     if sandbox not in _SANDBOX:
         raise BadInputError(f"--sandbox {sandbox}: choose from {', '.join(_SANDBOX)}")
-    if timeout is not None and not math.isfinite(timeout):
-        raise BadInputError(f"--timeout {timeout}: it takes a number of seconds")
-    if not root.is_dir():
+    if not os.path.isdir(root):  # noqa: PTH112 - false for names that are too long, too
         raise BadInputError(f"--root {root}: there is no such directory")
     streams = reserve_standard_streams()
     for file in (io_log, serial, json_file):
@@ -108,7 +106,7 @@ def run(  # noqa: C901, PLR0913 - one argument for each option, one check for ea
     from iopermit.machine.emulator import Command, Outputs
     from iopermit.machine.errors import MachineError
     from iopermit.machine.program.elf import ExecError  # takes its time
-    from iopermit.machine.run import EmulatorError, run_program
+    from iopermit.machine.run import run_program
     from iopermit.machine.tasks.machine import (
         MEMORY,
         SMALLEST_MEMORY,
@@ -121,6 +119,7 @@ def run(  # noqa: C901, PLR0913 - one argument for each option, one check for ea
     if not SMALLEST_MEMORY <= size <= MEMORY:
         raise BadInputError(f"--memory {memory}: choose from 8M to 1G")
     switches = dict.fromkeys(option or (), True)
+    diagnostics = cast("TextIO", Diagnostics())
     try:
         machine = Options(
             chosen, switches, cpu, cpus, seed, max_tasks, user, size,
@@ -128,43 +127,73 @@ def run(  # noqa: C901, PLR0913 - one argument for each option, one check for ea
             "" if export is None else str(export), timeout,
         )  # fmt: skip
         with contextlib.ExitStack() as stack:
-            log = stack.enter_context(io_log.open("w", encoding="utf-8")) if io_log else None
-            target = 1 if serial is None else serial
-            sent = stack.enter_context(open(target, "wb", 0, closefd=serial is not None))
-            written = [file.fileno() for file in (log, sent) if file is not None]
+            log = _open(io_log, stack) if io_log else None
+            sent = _open(serial, stack)
             outputs = Outputs(
                 _bus_maker(log, sent),
-                log.flush if log else lambda: None,
-                written,
+                lambda: _finish_all(log, sent),
+                [file.stream.fileno() for file in (log, sent) if file is not None],
                 streams,
-                strace=sys.stderr if strace else None,
+                strace=diagnostics if strace else None,
+                messages=diagnostics,
             )
             path = program if root != Path("/") and "/" in program else _find(program, root)
             result = run_program(Command(path, [program, *(arguments or [])]), machine, outputs)
     except (ExecError, MachineError, ValueError) as error:
         raise BadInputError(str(error)) from error
-    except EmulatorError as error:
-        complain(f"iopermit: internal error: {error}\n{_report(error, design)}")
-        return ExitCode.INTERNAL_ERROR
     if json_file is not None:
         write_file(json_file, _summary(result, chosen.id))
     return _finish(result)
 
 
-def reserve_standard_streams() -> tuple[bool, bool, bool]:
-    """Return which of descriptors 0, 1 and 2 are open, and let nothing else get their numbers."""
-    states = []
-    for number in range(3):
+@dataclasses.dataclass
+class _Output:
+    """A file that a run writes to. If that fails the program goes on; it is told at its end."""
+
+    name: str
+    stream: BinaryIO
+    failure: str = ""
+
+    def write(self, data: str | bytes) -> None:
+        """Write, or take note of why that is not possible."""
+        with self._noted():
+            self.stream.write(data.encode("utf-8") if isinstance(data, str) else data)
+
+    def finish(self) -> None:
+        """Write what is buffered. Raises MachineError if anything could not be written."""
+        from iopermit.machine.errors import MachineError  # takes its time
+
+        with self._noted():
+            self.stream.flush()
+        if self.failure:
+            raise MachineError(f"cannot write {self.name}: {self.failure}")
+
+    @contextlib.contextmanager
+    def _noted(self) -> Iterator[None]:
         try:
-            os.fstat(number)
-            states.append(True)
-        except OSError:
-            states.append(False)
-            nothing = os.open(os.devnull, os.O_RDWR)
-            if nothing != number:
-                os.dup2(nothing, number)
-                os.close(nothing)
-    return states[0], states[1], states[2]
+            yield
+        except BrokenPipeError:
+            # The reader wants no more.
+            return
+        except OSError as error:
+            self.failure = error.strerror or str(error)
+
+
+def _finish_all(*files: _Output | None) -> None:
+    for file in files:
+        if file is not None:
+            file.finish()
+
+
+def _open(file: Path | None, stack: contextlib.ExitStack) -> _Output:
+    """Open a file for a run, or standard output, which is written at once. Raises OutputError."""
+    if file is None:
+        stdout = open(1, "wb", 0, closefd=False)  # noqa: SIM115 - a descriptor; the stack closes it
+        return _Output("standard output", stack.enter_context(stdout))
+    try:
+        return _Output(str(file), stack.enter_context(file.open("wb")))
+    except OSError as error:
+        raise OutputError(f"cannot write {file}: {error.strerror}") from error
 
 
 def _find(program: str, root: Path) -> str:
@@ -181,23 +210,7 @@ def _find(program: str, root: Path) -> str:
     return found
 
 
-def _report(error: EmulatorError, design: str) -> str:
-    """Write what is known of a fault to a file; return what to do with it."""
-    import tempfile  # takes its time
-
-    command = " ".join(map(shlex.quote, sys.argv))
-    text = f"command: {command}\ndesign: {design}\nfault: {error}\n{error.details}"
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w", prefix="iopermit-fault-", suffix=".txt", delete=False, errors="backslashreplace"
-        ) as file:
-            file.write(text)
-    except OSError:
-        return text
-    return f"  This is a fault of iopermit. Please report it with the file {file.name}"
-
-
-def _bus_maker(log: TextIO | None, serial: BinaryIO) -> Callable[[Clock], Bus]:
+def _bus_maker(log: _Output | None, serial: _Output) -> Callable[[Clock], Bus]:
     """Return a function that connects the devices, once the machine has a clock."""
     from iopermit.machine.devices import standard
     from iopermit.machine.devices.bus import Bus  # takes its time

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -35,6 +36,10 @@ Cpus = Annotated[int | None, typer.Option(metavar="N", help="CPUs (2 if other bo
 Tasks = Annotated[int | None, typer.Option(metavar="N", help="Tasks alive at once (3).")]
 Longs = Annotated[int | None, typer.Option(metavar="N", help="Longs of the port bitmap (2).")]
 
+MOST_THREADS: Final = 1024
+"""Threads or processes of one command."""
+_MOST_SECONDS: Final = 1e9
+"""Some thirty years: what the clocks of the system can count."""
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
@@ -84,8 +89,20 @@ def memory_size(text: str | None) -> int | None:
     """
     if text is None:
         return None
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+    form = r"(\d{1,18}(?:\.\d{1,18})?)\s*([KMGT]?)(?:i?B)?"
+    match = re.fullmatch(form, text.strip(), re.IGNORECASE | re.ASCII)
     size = int(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
     if size <= 0:
         raise BadInputError(f"{text!r} is no amount of memory; write for example 2G or 512M")
     return size
+
+
+def seconds(value: float | None) -> float | None:
+    """Return a limit of time in seconds, as given.
+
+    Raises:
+        BadParameter: it is no number, or no time that can be waited for.
+    """
+    if value is not None and not (math.isfinite(value) and value <= _MOST_SECONDS):
+        raise typer.BadParameter(f"{value:g} is no number of seconds up to {_MOST_SECONDS:g}")
+    return value

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from iopermit.cli.process.streams import printable
 from iopermit.report.text import Line
 
 
@@ -18,14 +19,15 @@ def in_colour() -> bool:
 
 
 def as_text(lines: Sequence[Line], *, colour: bool) -> str:
-    """Return the lines of a report, with escape sequences for colours if wanted."""
+    """Return the lines of a report, with escape sequences for colours if wanted, and no others."""
+    texts = [printable(line.text, kept="") for line in lines]
     if not colour:
-        return "".join(f"{line.text}\n" for line in lines)
+        return "".join(f"{text}\n" for text in texts)
     from rich.console import Console  # only for terminals
     from rich.text import Text  # only for terminals
 
     buffer = io.StringIO()
     console = Console(file=buffer, force_terminal=True, highlight=False)
-    for line in lines:
-        console.print(Text(line.text, style=line.style), soft_wrap=True)
+    for line, text in zip(lines, texts, strict=True):
+        console.print(Text(text, style=line.style), soft_wrap=True)
     return buffer.getvalue()

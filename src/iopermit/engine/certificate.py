@@ -10,10 +10,12 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import stat
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from iopermit.engine.whole_file import whole_file
 from iopermit.system.design import Design
 from iopermit.system.records import Record
 
@@ -108,17 +110,12 @@ def source_digest(design: type[Design]) -> str:
 def write_certificate(file: Path, header: Header, states: Iterable[bytes]) -> None:
     """Write a certificate; ``states`` are the stored states in portions. Raises OSError."""
     digest = hashlib.sha256()
-    temporary = file.with_name(f"{file.name}.new")
-    try:
-        with temporary.open("wb") as output:
-            first = b"%s %d\n%s\n" % (MAGIC, VERSION, json.dumps(asdict(header)).encode())
-            for part in (first, *states):
-                digest.update(part)
-                output.write(part)
-            output.write(digest.digest())
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(file) as output:
+        first = b"%s %d\n%s\n" % (MAGIC, VERSION, json.dumps(asdict(header)).encode())
+        for part in (first, *states):
+            digest.update(part)
+            output.write(part)
+        output.write(digest.digest())
 
 
 def read_header(file: Path, *, checked: bool = False) -> tuple[Header, int]:
@@ -130,6 +127,10 @@ def read_header(file: Path, *, checked: bool = False) -> tuple[Header, int]:
         CertificateError: it is no certificate, of another version, cut off or damaged.
         OSError: it cannot be read.
     """
+    mode = file.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        # Opening a pipe would wait for who writes to it. A directory is refused there.
+        raise CertificateError("not a regular file")
     with file.open("rb") as text:
         magic, _, version = text.readline(64).rstrip(b"\n").partition(b" ")
         if magic != MAGIC:

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import signal
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NoReturn
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType, TracebackType
+
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""The signals that ask a process to end: Ctrl-C, `kill` and `timeout`, a closed terminal."""
+
+
+def interrupt(_: int, __: FrameType | None) -> NoReturn:
+    """Handle a signal as Python handles Ctrl-C. Raises KeyboardInterrupt."""
+    raise KeyboardInterrupt
 
 
 class Interruption:
-    """While this context is open, the first Ctrl-C only sets `requested`.
+    """While this context is open, the first signal that asks to end only sets `requested`.
 
     Python raises KeyboardInterrupt wherever it happens to be. Inside a function that compiled
     code calls back, the exception is printed and dropped, and the search would go on. The second
-    Ctrl-C raises KeyboardInterrupt all the same. Outside the main thread, or where the
-    program handles Ctrl-C in its own way, nothing is changed.
+    signal raises KeyboardInterrupt all the same. Outside the main thread, or where the
+    program handles a signal in its own way, nothing is changed.
 
     It can be opened again while it is open. What consists of several searches opens one around
     them all and hands it to them, and a Ctrl-C that comes when one of them has just ended is seen
@@ -26,15 +35,18 @@ class Interruption:
     def __init__(self) -> None:
         self.requested = False
         self._open = 0
-        self._ours = False
+        self._before: dict[signal.Signals, Callable[[int, FrameType | None], object]] = {}
 
     def __enter__(self) -> Interruption:  # noqa: PYI034 - there is no subclass
         """Take over."""
         self._open += 1
-        main = threading.current_thread() is threading.main_thread()
-        if main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            self._ours = True
-            signal.signal(signal.SIGINT, self._note)
+        if threading.current_thread() is threading.main_thread():
+            for number in SIGNALS:
+                handler = signal.getsignal(number)
+                if handler is signal.default_int_handler or handler is interrupt:
+                    assert callable(handler)
+                    self._before[number] = handler
+                    signal.signal(number, self._note)
         return self
 
     def __exit__(
@@ -45,11 +57,11 @@ class Interruption:
     ) -> None:
         """Give back, when it is closed as often as it was opened."""
         self._open -= 1
-        if self._ours and not self._open:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            self._ours = False
+        if not self._open:
+            while self._before:
+                signal.signal(*self._before.popitem())
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.requested:
-            signal.default_int_handler(number, frame)
+            interrupt(number, frame)
         self.requested = True

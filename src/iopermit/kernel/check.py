@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from iopermit.engine.control import Control
 from iopermit.engine.errors import ReplayError
+from iopermit.engine.facts import about_scenario, concerning
 from iopermit.engine.verdict import SearchStatistics, Verdict
 from iopermit.kernel.conformance.tree_rules import conformance_of
 from iopermit.kernel.execution.scheduling_points import SchedulingPoints
@@ -31,6 +32,7 @@ from iopermit.kernel.verdict import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from iopermit.engine.facts import Facts
     from iopermit.engine.trace import Replay
     from iopermit.kernel.loading import LoadedTree
     from iopermit.system.scenario import Scenario
@@ -78,12 +80,26 @@ def check_tree(
 
 
 def _check_once(tree: LoadedTree, scenario: Scenario, control: Control) -> tuple[Verdict, Executed]:
-    search = TreeSearch(tree.image, scenario, control.about(scenario.size).remaining())
-    search.run()
-    counterexample = counterexample_of(search)
-    replay = None if counterexample is None else _confirmed(tree, scenario, counterexample)
-    verdict = verdict_of(tree, search, counterexample, replay)
-    return verdict, search.driver.kernel.executor.executed
+    with concerning(lambda: _about_tree(tree) | about_scenario(scenario)):
+        search = TreeSearch(tree.image, scenario, control.about(scenario.size).remaining())
+        search.run()
+        counterexample = counterexample_of(search)
+        replay = None if counterexample is None else _confirmed(tree, scenario, counterexample)
+        verdict = verdict_of(tree, search, counterexample, replay)
+        return verdict, search.driver.kernel.executor.executed
+
+
+def _about_tree(tree: LoadedTree) -> Facts:
+    subject = tree.subject
+    names = ("tree", "patches", "version", "compiler", "key")
+    return {name: getattr(subject, name) for name in names}
+
+
+def _about_schedule(counterexample: TreeCounterexample) -> Facts:
+    return {
+        "schedule": [one.saved() for one in counterexample.schedule],
+        "points": counterexample.points.saved(),
+    }
 
 
 def _confirmed(tree: LoadedTree, scenario: Scenario, counterexample: TreeCounterexample) -> Replay:
@@ -92,18 +108,19 @@ def _confirmed(tree: LoadedTree, scenario: Scenario, counterexample: TreeCounter
     Raises:
         ReplayError: it shows none, or another one.
     """
-    replayer = ScheduleReplayer(tree, scenario, counterexample.points)
-    replay = replayer.run(counterexample.schedule)
-    if replay.violation is None:
-        message = "the schedule, executed again on a fresh machine, shows no violation"
-        raise ReplayError(message)
-    if not counterexample.is_shown_by(replayer.finding, replayer.crash):
-        message = (
-            "the schedule, executed again on a fresh machine, shows another violation: "
-            f"{replay.violation.message}"
-        )
-        raise ReplayError(message)
-    return replay
+    with concerning(lambda: _about_schedule(counterexample)):
+        replayer = ScheduleReplayer(tree, scenario, counterexample.points)
+        replay = replayer.run(counterexample.schedule)
+        if replay.violation is None:
+            message = "the schedule, executed again on a fresh machine, shows no violation"
+            raise ReplayError(message)
+        if not counterexample.is_shown_by(replayer.finding, replayer.crash):
+            message = (
+                "the schedule, executed again on a fresh machine, shows another violation: "
+                f"{replay.violation.message}"
+            )
+            raise ReplayError(message)
+        return replay
 
 
 def replay_tree(tree: LoadedTree, saved: Mapping[str, Any], scenario: Scenario) -> Verdict:

@@ -18,6 +18,7 @@ import time
 import traceback
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from iopermit.engine.interruption import SIGNALS, interrupt
 from iopermit.machine.credentials import Credentials
 from iopermit.machine.emulator import End, First, Result, emulate
 from iopermit.machine.errors import MachineError
@@ -32,6 +33,8 @@ from iopermit.machine.tasks import own_trees
 from iopermit.system.crash import KernelCrash
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from iopermit.machine.emulator import Command, Outputs
     from iopermit.machine.isolation.walks import Answer
     from iopermit.machine.tasks.machine import Options
@@ -153,10 +156,16 @@ def _be_the_emulator(
     """Run the program, tell the broker's process how that ended, and end."""
     report: dict[str, Any] = {}
     try:
+        for number in SIGNALS[1:]:
+            # A terminal that is closed sends these to both; the other process sends SIGINT on.
+            signal.signal(number, signal.SIG_IGN)
         host = HostFiles(connection)
         keep_only([connection.fileno(), first.descriptor, *outputs.descriptors])
         report = _report(host, first, command, options, outputs)
-        outputs.flush()
+        try:
+            outputs.flush()
+        except MachineError as error:
+            report = {"ended": "MachineError", "message": str(error)}
         host.report(report)
     except BaseException:  # noqa: BLE001 - nothing may come back into the code of the other process
         os._exit(1)
@@ -188,18 +197,30 @@ def _report(
 
 def _serve(broker: Broker, child: int, timeout: float | None) -> dict[str, Any] | None:
     """Serve the emulator until it ends; what interrupts this process interrupts it too."""
-    previous = None
+    previous = {}
+    forwarded = 0
+
+    def forward(number: int, frame: FrameType | None) -> None:
+        nonlocal forwarded
+        forwarded += 1
+        if forwarded > 1:
+            # The emulator does not answer.
+            interrupt(number, frame)
+        os.kill(child, signal.SIGINT)
+
     with contextlib.suppress(ValueError):
         # Outside the main thread there are no signals.
-        previous = signal.signal(signal.SIGINT, lambda *_: os.kill(child, signal.SIGINT))
+        for number in SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                previous[number] = signal.signal(number, forward)
     try:
         return broker.serve(None if timeout is None else time.monotonic() + timeout + _GRACE)
     except BaseException:
         os.kill(child, signal.SIGKILL)
         raise
     finally:
-        if previous is not None:
-            signal.signal(signal.SIGINT, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _result(report: dict[str, Any] | None, child: int, timeout: float | None) -> Result:

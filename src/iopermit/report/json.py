@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from iopermit.designs import designs
-from iopermit.report.words import step_text
+from iopermit.report.words import below_working_directory, step_text
 
 if TYPE_CHECKING:
     from iopermit.engine.trace import TraceStep, Violation
@@ -96,10 +96,7 @@ def _real_path(file: str) -> str:
 
 def place(site: Site) -> str:
     """Return ``file:line``, relative to the working directory where the file is below it."""
-    path = Path(site.file)
-    if path.is_absolute() and path.is_relative_to(Path.cwd()):
-        path = path.relative_to(Path.cwd())
-    return f"{path}:{site.line}"
+    return f"{below_working_directory(Path(site.file))}:{site.line}"
 
 
 def scenario_json(scenario: Scenario) -> Object:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from xml.etree import ElementTree as ET
 
 from iopermit.report.text import report
 from iopermit.report.words import bounds, events, headline, subject, what_is_open
+
+_FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 if TYPE_CHECKING:
     from iopermit.engine.verdict import Verdict
@@ -31,7 +34,15 @@ def junit_xml(verdict: Verdict) -> str:
     root = ET.Element("testsuites")
     root.append(suite)
     ET.indent(root)
+    for element in root.iter():
+        element.text = _allowed(element.text) if element.text else element.text
+        element.attrib.update({name: _allowed(value) for name, value in element.items()})
     return ET.tostring(root, encoding="unicode", xml_declaration=False) + "\n"
+
+
+def _allowed(text: str) -> str:
+    """Return text with escapes for what no XML document can, or should, have (XML 1.0, 2.2)."""
+    return _FORBIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _case(verdict: Verdict) -> ET.Element:

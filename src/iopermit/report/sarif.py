@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 import iopermit
-from iopermit.report.words import KINDS, headline, step_text, what_is_open
+from iopermit.report.words import KINDS, below_working_directory, headline, step_text, what_is_open
 
 if TYPE_CHECKING:
     from iopermit.engine.trace import TraceStep
@@ -103,7 +103,7 @@ def _location(site: Site | None, design_file: str) -> Object:
 def _artifact(file: str) -> Object:
     """Return a file as code hosts expect it: relative to the root of the sources, if below it."""
     path = Path(file).resolve()
-    if path.is_relative_to(Path.cwd()):
-        relative = path.relative_to(Path.cwd()).as_posix()
-        return {"uri": quote(relative), "uriBaseId": "%SRCROOT%"}
+    relative = below_working_directory(path)
+    if relative != path:
+        return {"uri": quote(relative.as_posix()), "uriBaseId": "%SRCROOT%"}
     return {"uri": path.as_uri()}

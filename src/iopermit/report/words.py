@@ -117,7 +117,15 @@ def place(site: Site) -> str:
     """Return ``file:line``, of the package's own designs from the package's folder on."""
     package = Path(iopermit.__file__).parent
     path = Path(site.file)
-    for base in (package, Path.cwd()):
-        if path.is_absolute() and path.is_relative_to(base):
-            path = path.relative_to(base)
-    return f"{path}:{site.line}"
+    if path.is_relative_to(package):
+        return f"{path.relative_to(package)}:{site.line}"
+    return f"{below_working_directory(path)}:{site.line}"
+
+
+def below_working_directory(path: Path) -> Path:
+    """Return an absolute path relative to the working directory, if it is below it."""
+    try:
+        directory = Path.cwd()
+    except FileNotFoundError:  # It was removed.
+        return path
+    return path.relative_to(directory) if path.is_relative_to(directory) else path

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from iopermit.engine.control import Control
+from iopermit.engine.facts import about_design, about_scenario, concerning
 from iopermit.engine.ladder import design_scenarios
 from iopermit.search.combination import different, with_smaller
 from iopermit.search.compilation import translated
@@ -85,15 +86,16 @@ def _checked(problems: Iterable[Problem], *, every: bool) -> Verdict:
 
 def check_once(problem: Problem) -> Verdict:
     """Return the verdict about a design in one scenario: the stages of a check, one by one."""
-    search = searched(translated(problem))
-    if not search.result.found:
-        return without_violation(search)
-    # Imported only now: a design that holds needs none of it.
-    from iopermit.search.counterexample.confirmation import confirmed
-    from iopermit.search.counterexample.counterexamples import counterexamples
-    from iopermit.search.privilege import examined
+    with concerning(lambda: about_design(problem.design) | about_scenario(problem.scenario)):
+        search = searched(translated(problem))
+        if not search.result.found:
+            return without_violation(search)
+        # Imported only now: a design that holds needs none of it.
+        from iopermit.search.counterexample.confirmation import confirmed
+        from iopermit.search.counterexample.counterexamples import counterexamples
+        from iopermit.search.privilege import examined
 
-    return with_violations(examined(confirmed(counterexamples(search))))
+        return with_violations(examined(confirmed(counterexamples(search))))
 
 
 def _beyond_garbage(problem: Problem) -> Problem:

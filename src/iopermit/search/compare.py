@@ -49,7 +49,7 @@ def empty_matrix(rows: Sequence[Subject], events: Sequence[str], largest: Bounds
     return {row.name: {name: Cell((), largest) for name in events} for row in rows}
 
 
-def compare(
+def compare(  # noqa: PLR0913 - two callers, each with a wish of its own
     rows: Sequence[Subject],
     matrix: Matrix,
     ladder: Sequence[Bounds],
@@ -58,6 +58,7 @@ def compare(
     control: Control | None = None,
     sets: EventSets | None = None,
     filled: Callable[[Matrix], None] | None = None,
+    failed: Callable[[ReplayError], None] | None = None,
 ) -> None:
     """Search what the matrix lacks, the smallest scenarios of all rows first.
 
@@ -72,6 +73,7 @@ def compare(
         control: its limits are those of each single search.
         sets: what the columns mean, if not what they mean today.
         filled: called after each search that was not interrupted.
+        failed: called with a fault of iopermit, which leaves one cell undetermined.
 
     Raises:
         DesignError: a design cannot be translated.
@@ -84,7 +86,7 @@ def compare(
                 known = any(rung.bounds == bounds for rung in cell.rungs)
                 if known or cell.finished or interruption.requested:
                     continue
-                rung = search(row, Scenario(*bounds, sets[name]), settings, control)
+                rung = search(row, Scenario(*bounds, sets[name]), settings, control, failed)
                 if rung.too_few_longs and bounds != cell.largest:
                     continue
                 cells[name] = Cell((*cell.rungs, rung), cell.largest)
@@ -93,9 +95,13 @@ def compare(
 
 
 def search(
-    row: Subject, scenario: Scenario, settings: Settings, control: Control | None = None
+    row: Subject,
+    scenario: Scenario,
+    settings: Settings,
+    control: Control | None = None,
+    failed: Callable[[ReplayError], None] | None = None,
 ) -> Rung:
-    """Return the verdict about one subject in one scenario."""
+    """Return the verdict about one subject in one scenario; see `compare`."""
     design = with_options(row.design, dict.fromkeys(row.options, True))
     bounds = (scenario.cpus, scenario.tasks, scenario.longs)
     try:
@@ -110,6 +116,8 @@ def search(
         )
     except ReplayError as error:
         # A fault of iopermit in one cell does not cost the others; it is no verdict.
+        if failed is not None:
+            failed(error)
         return Rung(bounds, "undetermined", 0, message=f"internal error: {error}")
     return _rung(bounds, verdict)
 

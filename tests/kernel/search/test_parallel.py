@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from iopermit.engine.facts import concerning, facts_of
 from iopermit.engine.interruption import Interruption
 from iopermit.kernel.search.parallel import started
 
@@ -32,6 +33,23 @@ def test_an_exception_is_raised_where_the_result_is_asked_for() -> None:
         pytest.raises(ValueError, match="of a child"),
     ):
         results[0]()
+
+
+def _concerned() -> int:
+    with concerning(lambda: {"scenario": "of a child"}):
+        return _forbidden()
+
+
+def test_facts_come_along_with_an_exception() -> None:
+    """What an exception of a task is about, and where it was raised, is known in the parent."""
+    with (
+        started([_concerned], Interruption()) as results,
+        pytest.raises(ValueError, match="of a child") as caught,
+    ):
+        results[0]()
+    facts = facts_of(caught.value)
+    assert facts["scenario"] == "of a child"
+    assert (os.cpu_count() or 1) < 2 or "in _forbidden" in facts["raised"]
 
 
 def test_what_still_runs_at_the_end_is_stopped() -> None:

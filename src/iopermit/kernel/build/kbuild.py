@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from iopermit.cache.key import KEY_VARIABLE
+from iopermit.engine.interruption import SIGNALS
 from iopermit.kernel.build.beneath import read_beneath, unlink_beneath
 from iopermit.kernel.build.sandbox import BuildSandbox
 from iopermit.kernel.errors import KernelTreeError
@@ -232,7 +233,7 @@ def run(command: Sequence[str], environment: dict[str, str]) -> tuple[int, str]:
         KernelTreeError: It writes more than a build does.
     """
     # A program started must not be lost to a Ctrl-C that comes before it is known here.
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         process = subprocess.Popen(
             command,

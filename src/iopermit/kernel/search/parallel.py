@@ -5,7 +5,12 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import signal
+import traceback
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from iopermit.engine.facts import concerning
+from iopermit.engine.interruption import SIGNALS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -51,8 +56,14 @@ def started(
 
 
 def _run(task: Callable[[], Any], sending: Connection) -> None:
+    for number in SIGNALS[1:]:
+        # The parent takes note of these, and ends this process by one of them.
+        signal.signal(number, signal.SIG_DFL)
     try:
-        sending.send((task(), None))
+        # Where it was raised does not go along with an exception.
+        with concerning(lambda: {"raised": traceback.format_exc()}):
+            result = task()
+        sending.send((result, None))
     except KeyboardInterrupt:
         return
     except Exception as error:  # noqa: BLE001 - it is raised again in the parent
@@ -67,6 +78,8 @@ def _waiting(receiving: Connection, interruption: Interruption) -> Callable[[], 
         try:
             value, error = receiving.recv()
         except EOFError as lost:
+            if interruption.requested:
+                raise KeyboardInterrupt from lost
             message = "a search process ended without a result: out of memory?"
             raise MemoryError(message) from lost
         if error is not None:

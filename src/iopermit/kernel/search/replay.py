@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from iopermit.engine.trace import Replay, TraceStep, TssState, Violation
 from iopermit.kernel.execution.boot import bring_up
+from iopermit.kernel.search.rules import Rules
 from iopermit.kernel.search.specification import SpecificationCheck
 from iopermit.kernel.search.tss_watch import TssWatch
 from iopermit.kernel.search.violations import crash_of, task_name, violation_of
@@ -63,6 +64,7 @@ class ScheduleReplayer:
         self.driver, self.state = bring_up(tree.image, scenario)
         self.kernel = self.driver.kernel
         self.kernel.executor.watch(points)
+        self.rules = Rules(self.kernel, scenario)
         self.specification = SpecificationCheck(self.kernel)
         self.trace: list[TraceStep] = []
         self.finding: Finding | None = None
@@ -90,6 +92,8 @@ class ScheduleReplayer:
 
     def _apply(self, one: Scheduled, number: int) -> None:
         action, state, kernel = one.action, self.state, self.kernel
+        if action not in self.rules.enabled(state):
+            raise ValueError(f"schedule[{number}] is not possible there")
         slot = kernel.current(state, action.cpu)
         following = ""
         if action.is_switch:
@@ -109,7 +113,9 @@ class ScheduleReplayer:
         if not action.is_step:
             self._event(action, slot)
         self.watch.begin(state, action.cpu)
-        outcome, _ = self.driver.execute_once(state, action, one.choices)
+        outcome, options = self.driver.execute_once(state, action, one.choices)
+        if any(choice not in every for choice, every in zip(outcome.choices, options, strict=True)):
+            raise ValueError(f"the allocations of schedule[{number}] cannot have these results")
         stopped = outcome.crash is None and outcome.result is None
         self.watch.end(stopped=stopped)
         if outcome.crash is not None:

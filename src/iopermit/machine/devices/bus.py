@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import IO, TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,10 +29,17 @@ class PortDevice(Protocol):
         """Take an OUT of `width` bytes (1, 2 or 4) at `port`."""
 
 
+class Log(Protocol):
+    """Receives text, as a file does."""
+
+    def write(self, text: str, /) -> object:
+        """Take some text."""
+
+
 class Bus:
     """The I/O ports of the machine. Ports that no device claims read all ones."""
 
-    def __init__(self, devices: Sequence[PortDevice], log: IO[str] | None = None) -> None:
+    def __init__(self, devices: Sequence[PortDevice], log: Log | None = None) -> None:
         """Connect devices.
 
         Args:

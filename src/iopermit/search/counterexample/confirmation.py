@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from iopermit.engine.ending import TooFewLongs
 from iopermit.engine.errors import ReplayError
+from iopermit.engine.facts import Facts, concerning
 from iopermit.engine.trace import Replay, Violation
 from iopermit.search.counterexample.recorder import concretions, record
 from iopermit.system.crash import HeapExhaustedError
@@ -55,12 +56,28 @@ def confirmed(found: Counterexamples) -> Confirmed:
     confirmations, unconfirmed = [], None
     for one in found.counterexamples:
         try:
-            confirmations.append(confirm(source.problem, one))
+            with concerning(lambda one=one: about_schedule(one)):  # type: ignore[misc]  # its default is its type
+                confirmations.append(confirm(source.problem, one))
         except ReplayError:
             if scenario.longs >= exact_longs:
                 raise
             unconfirmed = TooFewLongs(scenario.size, exact_longs)
     return Confirmed(found.search, tuple(confirmations), unconfirmed)
+
+
+def about_schedule(found: DesignCounterexample) -> Facts:
+    """Return the steps of a counterexample, in the form in which verdicts are saved."""
+    steps = [
+        {
+            "cpu": one.action.cpu,
+            "event": one.action.event,
+            "arguments": dict(one.action.arguments)
+            | ({} if one.action.choice is None else {"choice": one.action.choice}),
+            "label": one.label,
+        }
+        for one in found.schedule
+    ]
+    return {"kind": found.kind, "schedule": steps}
 
 
 def confirm(problem: Problem, found: DesignCounterexample) -> Confirmation:

@@ -7,11 +7,12 @@ import difflib
 import hashlib
 import inspect
 import linecache
+import os
 import sys
 import types
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING, Final, TypeGuard
 
 from iopermit.designs import designs, find
 from iopermit.system.design import Design
@@ -21,6 +22,7 @@ from iopermit.system.machine_state import TssLayout
 from iopermit.system.options import with_options
 from iopermit.system.site import Site
 from iopermit.translate.frontend import source
+from iopermit.translate.frontend.input_file import read_input
 from iopermit.translate.frontend.source import (
     DesignError,
     class_site,
@@ -32,6 +34,9 @@ from iopermit.translate.frontend.trial import failure_of, kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+_LONGEST: Final = 4 << 20
+"""Bytes of a design's file, of which the longest known has some ten thousand."""
 
 
 class DesignLoadError(DesignError):
@@ -71,9 +76,10 @@ def _file_and_class(text: str) -> tuple[str | None, str]:
     if text in designs():
         return None, ""
     file, colon, name = text.rpartition(":")
-    if colon and (file.endswith(".py") or Path(file).is_file()):
+    if colon and (file.endswith(".py") or os.path.isfile(file)):  # noqa: PTH113 - as below
         return file, name
-    looks_like_file = text.endswith(".py") or "/" in text or Path(text).exists()
+    # A name that no file can have, as one that is too long, is simply not there.
+    looks_like_file = text.endswith(".py") or "/" in text or os.path.exists(text)  # noqa: PTH110
     return (text, "") if looks_like_file else (None, "")
 
 
@@ -116,7 +122,9 @@ def _whole(file: str) -> Site:
 
 def _read(file: str) -> str:
     try:
-        return Path(file).read_text(encoding="utf-8")
+        # The interpreter and `linecache` read it again, so that it cannot be a pipe.
+        text = read_input(file, _LONGEST, regular=True).decode()
+        return text.replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         message = f"not a text file: byte {error.start} is not UTF-8"
         raise DesignLoadError(

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 SECONDS: Final = 60.0
 """How long importing may take if no limit is given."""
 
+_HANDLED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 @dataclass(frozen=True)
 class FailedTrial:
@@ -113,7 +115,8 @@ def kept() -> Iterator[None]:
     streams = sys.stdin, sys.stdout, sys.stderr
     copies = [(number, _copy(number)) for number in (0, 1, 2)]
     directory = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
-    depth, interrupt = sys.getrecursionlimit(), signal.getsignal(signal.SIGINT)
+    depth = sys.getrecursionlimit()
+    handlers = {number: signal.getsignal(number) for number in _HANDLED}
     sys.stdout = sys.stderr = _printer()
     try:
         yield
@@ -129,7 +132,8 @@ def kept() -> Iterator[None]:
         os.close(directory)
         sys.setrecursionlimit(depth)
         with contextlib.suppress(ValueError):  # Not in the main thread.
-            signal.signal(signal.SIGINT, interrupt)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
 
 
 def _printer() -> TextIO:

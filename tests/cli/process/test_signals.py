@@ -1,0 +1,119 @@
+"""Tests of iopermit.cli.process.signals: whenever a signal comes, one message and status 3."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.support.cli.command import CRASHING, SMALL
+
+from iopermit.cli.process.signals import ending_signals, ignore_signals
+from iopermit.engine.interruption import SIGNALS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MAIN = "import sys; from iopermit.cli import main; sys.exit(main())"
+INTERRUPTED = "iopermit: interrupted before there was a result\n"
+LONG = ("linux-6.16+preempt_off", "--cpus", "2", "--tasks", "3", "--longs", "2")
+"""A scenario that is searched for minutes."""
+
+
+def started(cwd: Path, *arguments: str, before: str = "") -> subprocess.Popen[str]:
+    """Start iopermit in a process and a directory of its own."""
+    return subprocess.Popen(
+        ["/bin/sh", "-c", f'{before} exec "$@"', "sh", sys.executable, "-c", MAIN, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=cwd,
+        env=os.environ | {"TMPDIR": str(cwd)},
+    )
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_search_ends_with_what_it_has(tmp_path: Path, number: signal.Signals) -> None:
+    """A signal ends a search as undetermined, and every output says so, whole."""
+    process = started(tmp_path, "check", *LONG, "--json", "--save", "saved", "--sarif", "sarif")
+    assert process.stderr is not None
+    # The first line about the progress: it is in the middle of the search.
+    assert "states/s" in process.stderr.readline()
+    process.send_signal(number)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert json.loads(out)["verdict"] == "undetermined"
+    assert json.loads((tmp_path / "saved").read_text()) == json.loads(out)
+    assert json.loads((tmp_path / "sarif").read_text())["version"] == "2.1.0"
+    assert {file.name for file in tmp_path.iterdir()} == {"saved", "sarif"}
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_run_ends(tmp_path: Path, number: signal.Signals) -> None:
+    """A signal ends a program that would go on for ever; its log is written up to then."""
+    process = started(
+        tmp_path, "run", "--io-log", "log", "/bin/sh", "-c", "echo ready; while :; do :; done"
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (3, INTERRUPTED)
+    assert {file.name for file in tmp_path.iterdir()} == {"log"}
+
+
+@pytest.mark.parametrize("delay", [0.1, 0.2, 0.3, 0.5, 0.8])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("list",),
+        ("cost", "--plot", "plot.svg"),
+        ("compare", "linux-6.16", "-q"),
+        ("export", "promela", "linux-5.4", "-o", "model"),
+        ("check", CRASHING, *SMALL, "-q", "--save", "saved", "--junit", "junit"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_any_time(tmp_path: Path, arguments: tuple[str, ...], delay: float) -> None:
+    """At any time the status is the verdict's or 3, and no half of a file is left."""
+    process = started(tmp_path, *arguments)
+    time.sleep(delay)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    # Before the command has begun the signal is the interpreter's.
+    assert process.returncode in {0, 1, 3, -signal.SIGTERM}, err
+    assert err in {"", INTERRUPTED}
+    assert {file.name for file in tmp_path.iterdir()} <= {*arguments, "junit"}
+    for file in tmp_path.iterdir():
+        assert file.read_text().endswith(("\n", ">"))
+
+
+def test_ignored_signal_stays_ignored(tmp_path: Path) -> None:
+    """Under nohup a closed terminal ends nothing: the program goes on, up to its own status."""
+    script = "echo ready; read line; echo $line; exit 7"
+    process = started(tmp_path, "run", "/bin/sh", "-c", script, before='trap "" HUP;')
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGHUP)
+    time.sleep(0.2)
+    out, err = process.communicate("still there\n", timeout=60)
+    assert (process.returncode, out, err) == (7, "still there\n", "")
+
+
+def test_handlers_are_given_back() -> None:
+    """What calls the command from Python has its own handlers afterwards."""
+    before = [signal.getsignal(number) for number in SIGNALS]
+    with ending_signals(for_good=False):
+        for number in SIGNALS:
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(number)
+        ignore_signals()
+        for number in SIGNALS:
+            signal.raise_signal(number)
+    assert [signal.getsignal(number) for number in SIGNALS] == before

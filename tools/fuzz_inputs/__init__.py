@@ -1,0 +1,1 @@
+"""Random inputs of the command: saved files, command lines, streams and signals."""

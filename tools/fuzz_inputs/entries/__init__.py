@@ -1,0 +1,22 @@
+"""The ways by which input comes into the command, one module each; a new one is entered here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from tools.fuzz_inputs.entries.arguments import arguments
+from tools.fuzz_inputs.entries.saved_files import saved_files
+from tools.fuzz_inputs.entries.streams import streams
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from hypothesis.strategies import SearchStrategy
+    from tools.fuzz_inputs.attempt import Attempt
+
+ENTRIES: Final[Mapping[str, Callable[[], SearchStrategy[Attempt]]]] = {
+    "saved-files": saved_files,
+    "arguments": arguments,
+    "streams": streams,
+}
+"""For each a function that returns the strategy of its attempts."""
