@@ -23,7 +23,7 @@ KINDS: Final = {
 }
 """How the report names the kinds of violations."""
 
-_FEW: Final = 3
+_FEW: Final = 5
 """Up to so many missing events are named instead of the ones that are there."""
 
 
