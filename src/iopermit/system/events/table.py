@@ -186,7 +186,7 @@ Event.READ_MAP = register(
     Event(
         name="read-map",
         meaning="A task reads the map of another one, which is stopped, as ptrace(2) lets it.",
-        text="ptrace(): reads another task's map",
+        text="ptrace(): reads the map of task {target}",
         asked=Asked.ALL,
         who=USERS,
         operation=operations.READ_MAP,
