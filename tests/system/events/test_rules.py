@@ -191,7 +191,7 @@ def test_whoever_is_stopped_cannot_be_run_or_stopped_again() -> None:
     """Until the reader is done no CPU switches to it, and nobody else reads its map."""
     system = make(designs()["linux-6.16"], cpus=2, tasks=3, events=READ)
     system.apply(action(0, "read-map", target=2))
-    assert system.threads[2].mode is Mode.STOPPED
+    assert [t.mode for t in system.threads[:3]] == [Mode.KERNEL, Mode.USER, Mode.STOPPED]
     assert stoppable(system, 1) == []
     assert not [a for a in enabled(system) if a.is_switch and a["following"] == 2]
     while system.threads[2].mode is Mode.STOPPED:
