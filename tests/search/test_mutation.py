@@ -101,7 +101,7 @@ def test_leak_of_a_mutant_is_confirmed_at_full_size() -> None:
 
 
 def test_a_read_into_a_variable_that_nothing_reads_is_kept() -> None:
-    """Without its test for a map the dump of linux-5.4 follows NULL: what it reads is still there."""
+    """Without its test for a map the dump of linux-5.4 follows NULL: it still reads."""
     made = [m for m in mutations(find("linux-5.4")) if m.method == "read_map"]
     events = frozenset({Event.IOPERM, Event.READ_MAP})
     found = {m.change: check_mutant(m, events, ((1, 2, 1),)).kind for m in made}
