@@ -260,22 +260,6 @@ def test_a_fork_that_fails_late_leaves_no_child() -> None:
     assert modes == [Mode.EMBRYO, Mode.EMBRYO, Mode.FREE]
 
 
-def test_a_fork_that_fails_early_takes_nothing_along() -> None:
-    """The child has its parent's pointers and is gone in one step, by no code of the design."""
-    system = make(designs()["linux-v2-06"], events=ALL_EVENTS | {Event.FORK_FAILS_EARLY})
-    finish(system, ALL_ON)
-    free_slot(system)
-    parent, child = system.threads[:2]
-    system.apply(action(0, "fork-fails-early", child=1))
-    modes = [child.mode]
-    assert child.record.io_bitmap_ptr is parent.record.io_bitmap_ptr
-    assert [p.function for p in parent.positions] == ["fork: the copy is gone"]
-    system.apply(STEP)
-    modes.append(child.mode)
-    assert modes == [Mode.EMBRYO, Mode.FREE]
-    assert parent.record.io_bitmap_ptr is not None
-
-
 def test_a_fork_that_the_hook_refuses_leaves_no_child() -> None:
     """An error of the fork hook gives the slot back in the step that ends the call."""
     system = make(designs()["linux-v2-06"])
