@@ -21,10 +21,11 @@ DESIGN_LADDER: Final[tuple[Bounds, ...]] = (
 COSTLY_EVENTS: Final = frozenset({Event.IOPL_LEVELS, Event.FORK_FAILS_EARLY, Event.READ_MAP})
 """What the last scenario of a design leaves out, and all those before it with all events have.
 
-Each multiplies its states, which are very many already: levels 1 and 2 give each of three tasks
-four levels instead of two (ten times the states); a fork that fails early and the reading of a map
-are further places for each task to be interrupted at. To read the map of a task while a third one
-frees it takes three tasks: that is searched where a scenario is asked for.
+Its states are very many already. Levels 1 and 2 of iopl give each of three tasks four levels
+instead of two: ten times the states. A fork that fails early and the reading of a map are further
+places for each task to be interrupted at: no more states where such steps are merged, as in the
+designs of Linux, but more where a third task can reach what is read. That takes three tasks, so it
+is searched where a scenario is asked for.
 """
 
 COMPARISON_LADDER: Final = DESIGN_LADDER[:-1]
