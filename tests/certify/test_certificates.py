@@ -30,6 +30,9 @@ DESIGNS = (
 SCENARIOS = {
     "one task, two longs, all events": scenario(1, 1, 2),
     "two tasks, some events": scenario(1, 2, 1, FEW),
+    "a reader and forks that fail early": scenario(
+        1, 2, 1, "ioperm,fork,exit,fork-fails-early,read-map"
+    ),
 }
 
 

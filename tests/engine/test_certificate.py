@@ -56,7 +56,7 @@ def test_size_must_be_that_of_the_header(words: int, tmp_path: Path) -> None:
 
 def test_other_versions_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file of another version is not misread."""
-    monkeypatch.setattr(certificate, "VERSION", 2)
+    monkeypatch.setattr(certificate, "VERSION", certificate.VERSION + 1)
     write_certificate(tmp_path / "it", HEADER, [bytes(48)])
     monkeypatch.undo()
     with pytest.raises(CertificateError, match="another version"):
@@ -66,7 +66,9 @@ def test_other_versions_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("damage", [b"{", b"[]", b"{}", b"null", b'{"fields": 3}', b"\xff"])
 def test_damaged_header_is_refused(damage: bytes, tmp_path: Path) -> None:
     """A header that is not what it should be is refused with one message."""
-    (tmp_path / "it").write_bytes(b"iopermit-certificate 1\n" + damage + b"\n" + bytes(80))
+    (tmp_path / "it").write_bytes(
+        b"iopermit-certificate %d\n" % certificate.VERSION + damage + b"\n" + bytes(80)
+    )
     with pytest.raises(CertificateError, match="damaged"):
         read_header(tmp_path / "it")
 

@@ -4,11 +4,13 @@ import itertools
 
 from iopermit.engine.ladder import (
     COMPARISON_LADDER,
+    COSTLY_EVENTS,
     DESIGN_LADDER,
     FULL_COMPARISON_LADDER,
     design_scenarios,
 )
-from iopermit.system.events import Event, all_events
+from iopermit.system.events import all_events
+from iopermit.system.events.recorded import ALL_EVENTS
 from iopermit.system.scenario import Scenario
 
 
@@ -24,10 +26,12 @@ def test_ladders_grow_to_the_default_scenario() -> None:
 def test_a_check_ends_with_the_default_scenario() -> None:
     """Where no scenario is asked for the last one has the default bounds; with --all it has not.
 
-    The levels of iopl that open no port are searched in the one before, and left out there.
+    What multiplies its states without showing more is searched in those before, and left out there.
     """
     *_, before, last = design_scenarios()
-    assert last == Scenario(events=all_events() - {Event.IOPL_LEVELS})
+    assert last == Scenario(events=all_events() - COSTLY_EVENTS)
+    assert last.events == ALL_EVENTS
     assert before == Scenario(2, 2, 2)
+    assert before.events > COSTLY_EVENTS
     assert all(scenario.cpus == 1 for scenario in design_scenarios(every=True))
     assert DESIGN_LADDER[-1] == (last.cpus, last.tasks, last.longs)

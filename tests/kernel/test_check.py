@@ -58,6 +58,23 @@ def test_the_repaired_tree_holds_under_every_event() -> None:
     assert found.uncovered.events == ()
 
 
+def test_a_fork_that_fails_early_is_executed_by_nothing() -> None:
+    """It is possible where a slot is free, costs one transition, and leads to no other state."""
+    few = frozenset({Event.IOPERM, Event.FORK, Event.EXIT})
+    without = verdict("6.1", "repair", Scenario(1, 2, 1, few))
+    found = verdict("6.1", "repair", Scenario(1, 2, 1, few | {Event.FORK_FAILS_EARLY}))
+    assert (found.verdict, found.search.states) == ("holds", without.search.states)
+    assert found.search.transitions > without.search.transitions
+    assert found.uncovered.events == ()
+
+
+def test_no_tree_shows_a_map_to_a_reader() -> None:
+    """That nobody read a map is said: the event is one that never was possible."""
+    found = verdict("6.1", "repair", Scenario(1, 2, 1, frozenset({Event.IOPERM, Event.READ_MAP})))
+    assert found.verdict == "holds"
+    assert found.uncovered.events == ("read-map",)
+
+
 def test_the_repaired_tree_holds_on_two_cpus() -> None:
     """Two CPUs interleave at what they share, and tasks migrate: nothing is found."""
     events = frozenset({Event.IOPERM, Event.PREEMPT, Event.MIGRATE, Event.FORK, Event.EXIT})

@@ -30,6 +30,8 @@ SCENARIOS = {
     "preempted": Scenario(1, 2, 1, FEW | {Event.PREEMPT, Event.ALLOCATION_FAILS}),
     "pinned": Scenario(2, 2, 1, frozenset({Event.IOPERM})),
     "unprivileged": Scenario(1, 2, 1, FEW | {Event.FORK}, unprivileged=True),
+    "readers": Scenario(1, 2, 1, FEW | {Event.FORK_FAILS_EARLY, Event.READ_MAP}),
+    "three-readers": Scenario(1, 3, 1, frozenset({Event.IOPERM, Event.READ_MAP})),
     "beyond-garbage": Scenario(1, 2, 1, frozenset({Event.IOPERM, Event.FORK_FAILS}), garbage=False),
 }
 CASES = [
@@ -37,6 +39,8 @@ CASES = [
     *(("linux-6.16", name) for name in ("two-cpus", "two-longs", "pinned", "unprivileged")),
     *(("linux-v2-06", name) for name in ("two-cpus", "two-longs", "preempted", "unprivileged")),
     *(("linux-2.6.10", name) for name in ("two-cpus", "two-longs", "preempted", "pinned")),
+    *((design_id, "readers") for design_id in ("linux-5.4", "linux-6.16", "linux-2.6.9")),
+    *((design_id, "three-readers") for design_id in ("linux-5.4", "linux-6.16")),
     *((design_id, "beyond-garbage") for design_id in ("linux-2.6.8", "linux-2.6.9", "linux-5.5")),
 ]
 

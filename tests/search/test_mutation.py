@@ -9,6 +9,7 @@ import pytest
 
 from iopermit.designs import find
 from iopermit.search.mutation import HOLDS_UNDER, SMALL, check_mutant
+from iopermit.system.events import Event
 from iopermit.translate.frontend.load import load_design
 from iopermit.translate.frontend.mutate import mutations
 from tools import mutations as tool
@@ -97,3 +98,11 @@ def test_leak_of_a_mutant_is_confirmed_at_full_size() -> None:
     )
     assert (outcome.found, outcome.kind) == (True, "leak")
     assert "task B may use ports" in outcome.message
+
+
+def test_a_read_into_a_variable_that_nothing_reads_is_kept() -> None:
+    """Without its test for a map the dump of linux-5.4 follows NULL: it still reads."""
+    made = [m for m in mutations(find("linux-5.4")) if m.method == "read_map"]
+    events = frozenset({Event.IOPERM, Event.READ_MAP})
+    found = {m.change: check_mutant(m, events, ((1, 2, 1),)).kind for m in made}
+    assert found == {"never": "crash", "always": ""}

@@ -5,8 +5,9 @@ next step of that. Otherwise a task in user mode makes any system call with any 
 meets any event of the scenario; a kernel thread between two events can create another or exit; a
 task in the kernel executes its next step. The scheduler can take the CPU away from a task that
 is not in the kernel, or is before a step with preemption on, and give it to any task that is on no
-CPU and alive, or to none (the idle task). An allocation gets a free slot that something still
-refers to (an address used again), or the first of the others, which are alike; or it fails.
+CPU, alive and not halted by another task, or to none (the idle task). An allocation gets a free
+slot that something still refers to (an address used again), or the first of the others, which are
+alike; or it fails.
 """
 
 from __future__ import annotations
@@ -17,15 +18,16 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from iopermit.certify.effects import effect
 from iopermit.certify.errors import Refuted, UnacceptableError
 from iopermit.certify.kernel import possible_events
 from iopermit.certify.language.steps import Point
-from iopermit.certify.operations import effect
 from iopermit.certify.state import (
     DEAD,
     EMBRYO,
     FIRST_POINT,
     FREE,
+    HALTED,
     THREAD,
     USER,
     Batch,
@@ -39,9 +41,9 @@ from iopermit.system.events.hooks import Kind
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from iopermit.certify.effects import Operands
     from iopermit.certify.kernel import Kernel
     from iopermit.certify.language.steps import Step
-    from iopermit.certify.operations import Operands
     from iopermit.certify.specification import Specification
     from iopermit.certify.state import Numbers
     from iopermit.system.events.arguments import Choice
@@ -213,6 +215,8 @@ class Events:
                 tasks = range(self.scenario.tasks)
                 free = np.stack([table[:, at.at(slot)] == FREE for slot in tasks])
                 return list(self._candidates(table, "task", free))[choice["child"]]
+            case Precondition.STOPPABLE:
+                return self._waits(table, choice["target"])
             case Precondition.REFUSED:
                 rows = np.flatnonzero(which)
                 allowed, granted = self.specification.ports(table, cpu, current, rows)
@@ -250,13 +254,25 @@ class Events:
 
     def _runnable(self, table: Table, cpu: int, slot: int) -> Flags:
         layout = self.layout
-        possible: Flags = ~np.isin(table[:, layout["task", "at"].at(slot)], (FREE, EMBRYO, DEAD))
-        for other in range(self.scenario.cpus):
-            for name in ("current", "following"):
-                possible &= table[:, layout["cpu", name].at(other)] != slot + 1
+        nowhere = (FREE, EMBRYO, DEAD, HALTED)
+        possible: Flags = ~np.isin(table[:, layout["task", "at"].at(slot)], nowhere)
+        possible &= self._off_cpus(table, slot)
         if not self.scenario.has(Event.MIGRATE):
             possible &= table[:, layout["task", "home"].at(slot)] == cpu
         return possible
+
+    def _off_cpus(self, table: Table, slot: int) -> Flags:
+        """Return in which states no CPU has a task, or is about to."""
+        off = np.ones(len(table), bool)
+        for cpu in range(self.scenario.cpus):
+            for name in ("current", "following"):
+                off &= table[:, self.layout["cpu", name].at(cpu)] != slot + 1
+        return off
+
+    def _waits(self, table: Table, slot: int) -> Flags:
+        """Return in which states a task has nothing left to do but to go on in user mode."""
+        there: Flags = table[:, self.layout["task", "at"].at(slot)] == self.kernel.back
+        return there & self._off_cpus(table, slot)
 
 
 def _constant(value: int) -> Callable[[Batch, Rows], Numbers]:

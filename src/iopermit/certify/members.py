@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iopermit.certify.errors import UnacceptableError
-from iopermit.certify.state import DEAD, FIRST_POINT, FREE, THREAD, Column, Table
+from iopermit.certify.state import FIRST_POINT, FREE, THREAD, Column, Table
 
 if TYPE_CHECKING:
     from iopermit.certify.kernel import Kernel
@@ -66,8 +66,8 @@ class Members:
         most = max((p.number for p in self.header.positions), default=0)
         if most >= 1 << 20 or any(p.number < FIRST_POINT for p in self.header.positions):
             raise UnacceptableError("the positions of the certificate have impossible numbers")
-        points = np.full(max(most, DEAD) + 1, -1, np.int32)
-        points[FREE : DEAD + 1] = range(FREE, DEAD + 1)
+        points = np.full(max(most + 1, FIRST_POINT), -1, np.int32)
+        points[FREE:FIRST_POINT] = range(FREE, FIRST_POINT)
         for position in self.header.positions:
             points[position.number] = mine.get((position.path, position.part), -1)
         return points

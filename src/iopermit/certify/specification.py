@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from iopermit.certify.effects import EVERY_LEVEL
 from iopermit.certify.errors import Refuted, UnacceptableError
 from iopermit.certify.language.constants import Scope, Value
 from iopermit.certify.language.expressions import Expressions
 from iopermit.certify.language.source import find_method, has_hook
 from iopermit.certify.layout import check_layout
-from iopermit.certify.operations import EVERY_LEVEL
 from iopermit.certify.state import FREE, USER, Batch, Numbers, Read, Rows, Table
 from iopermit.system.bitmap import PORTS
 from iopermit.system.machine_state import IoMapBase

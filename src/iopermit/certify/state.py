@@ -39,10 +39,11 @@ Numbers: TypeAlias = Any
 """One number for each row that is looked at (an array), or the same for all of them (an int)."""
 Read: TypeAlias = "Callable[[Batch, Rows], Numbers]"
 
-FREE, USER, THREAD, EMBRYO, DEAD = range(5)
+FREE, USER, THREAD, EMBRYO, DEAD, HALTED = range(6)
 """Where a task is that is not before a step: its slot is free, it executes user code, it is a
-kernel thread between two events, a child being forked, or it exited and is still current."""
-FIRST_POINT: Final = 5
+kernel thread between two events, a child being forked, it exited and is still current, or it was
+halted where it waited in user mode, for another task to look at it."""
+FIRST_POINT: Final = 6
 """The number of the first point of kernel code. A CPU that is not switching is at 0."""
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MAGIC: Final = b"iopermit-certificate"
-VERSION: Final = 1
+VERSION: Final = 2
 WORD: Final = 8
 """Bytes in a word."""
 _DIGEST: Final = 32

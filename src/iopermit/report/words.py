@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import iopermit
+from iopermit.engine.violation import task_name
 from iopermit.system.events import EVENTS, Event, all_events, askable_events, plain_events
+from iopermit.system.events.hooks import Kind
 
 if TYPE_CHECKING:
     from iopermit.engine.trace import TraceStep
@@ -23,7 +25,7 @@ KINDS: Final = {
 }
 """How the report names the kinds of violations."""
 
-_FEW: Final = 3
+_FEW: Final = 5
 """Up to so many missing events are named instead of the ones that are there."""
 
 
@@ -105,7 +107,10 @@ def search_figures(search: SearchStatistics) -> str:
 def step_text(step: TraceStep) -> str:
     """Return what happens in a step: the event, the statement, or the step around them."""
     if step.is_event:
-        return EVENTS[step.event].told({**step.arguments, **step.values})
+        event, values = EVENTS[step.event], {**step.arguments, **step.values}
+        arguments = () if event.operation is None else event.operation.arguments
+        tasks = {name: task_name(values[name]) for name, kind in arguments if kind is Kind.TASK}
+        return event.told({**values, **tasks})
     if step.source is None:
         return step.environment
     part = step.handled

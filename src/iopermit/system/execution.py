@@ -29,6 +29,8 @@ class Mode(enum.Enum):
     """A kernel thread between two events."""
     EMBRYO = "embryo"
     """A child that is being forked."""
+    STOPPED = "stopped"
+    """It waits in user mode while another task reads what it has, and cannot be run."""
     DEAD = "dead"
     """It exited and waits to be switched out."""
     KERNEL = "kernel"
@@ -155,7 +157,7 @@ class Action:
     event: str
     """The name of an event (`iopermit.system.events`), or `step`."""
     arguments: tuple[tuple[str, int], ...] = ()
-    """first, end (scenario longs), turn_on; level; child (slot); following; granted."""
+    """first, end (scenario longs), turn_on; level; child, target (slots); following; granted."""
     choice: int | None = None
     """The slot that an allocation gets; the number of slots of its class: it fails."""
 

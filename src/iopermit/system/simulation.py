@@ -159,6 +159,10 @@ class System:
         thread.grants.clear()
         self.tasks.release(thread.record)
 
+    def stop(self, thread: Thread) -> None:
+        """Keep a task that is about to return to user mode from being run."""
+        thread.mode, thread.steps, thread.stack = Mode.STOPPED, None, ()
+
     def report_refusal(self, thread: Thread) -> None:
         """Note that a granted port was finally refused."""
         self.refused = thread

@@ -21,12 +21,15 @@ from iopermit.system.simulation import System
 from iopermit.system.site import Site
 from iopermit.translate.analyses.reductions import NO_REDUCTIONS
 from iopermit.translate.model.initial_state import InitialValues, initial_values
-from iopermit.translate.model.nodes import DEAD, EMBRYO, FREE, KERNEL_THREAD, USER
+from iopermit.translate.model.nodes import DEAD, EMBRYO, FREE, KERNEL_THREAD, STOPPED, USER
 from iopermit.translate.native.jit import compile_model
 from iopermit.translate.stepping import generators as stepping
 from iopermit.translate.translation import translate
 
-_MODES = {FREE: None, USER: "user", KERNEL_THREAD: "kernel thread", EMBRYO: "embryo", DEAD: "dead"}
+_MODES = {
+    FREE: None, USER: "user", KERNEL_THREAD: "kernel thread", EMBRYO: "embryo", DEAD: "dead",
+    STOPPED: "stopped",
+}  # fmt: skip
 _WEIGHTS = {"step": 8.0, "switch": 1.0, "exit": 0.4, "drop-privilege": 0.1, "ioperm": 0.5}
 _INTO_VIOLATION = 0.1
 """How likely a step into a violation is, against one that the walk can go on from."""

@@ -1,10 +1,11 @@
 """Tests of operations as the simulation executes them (src/iopermit/system/events/entries.py)."""
 
-from tests.support.system.driving import STEP, finish, free_slot, make
+from tests.support.system.driving import ALL_ON, STEP, finish, free_slot, make
 
 from iopermit.designs import designs
-from iopermit.system.events import Precondition, entries, rules
+from iopermit.system.events import Event, Precondition, entries, rules
 from iopermit.system.events.operations import Effect
+from iopermit.system.events.recorded import ALL_EVENTS
 from iopermit.system.execution import Mode, action
 
 
@@ -50,3 +51,19 @@ def test_a_worker_is_made_by_kernel_threads_too() -> None:
     finish(system, action(0, "io-thread", child=1))
     assert system.task(1).record.kernel_thread
     assert system.task(1).mode is Mode.KERNEL_THREAD
+
+
+def test_a_fork_that_fails_early_takes_nothing_along() -> None:
+    """The child has its parent's pointers and is gone in one step, by no code of the design."""
+    system = make(designs()["linux-v2-06"], events=ALL_EVENTS | {Event.FORK_FAILS_EARLY})
+    finish(system, ALL_ON)
+    free_slot(system)
+    parent, child = system.threads[:2]
+    system.apply(action(0, "fork-fails-early", child=1))
+    modes = [child.mode]
+    assert child.record.io_bitmap_ptr is parent.record.io_bitmap_ptr
+    assert [p.function for p in parent.positions] == ["fork: the copy is gone"]
+    system.apply(STEP)
+    modes.append(child.mode)
+    assert modes == [Mode.EMBRYO, Mode.FREE]
+    assert parent.record.io_bitmap_ptr is not None

@@ -4,7 +4,7 @@ import random
 from collections import Counter
 
 import pytest
-from tests.support.system.driving import ALL_ON, finish, free_slot, make
+from tests.support.system.driving import ALL_ON, STEP, finish, free_slot, make
 from tests.support.system.tiny_design import Tiny
 
 from iopermit.designs import designs
@@ -161,6 +161,48 @@ def test_faults_depend_on_what_is_refused() -> None:
     finish(system, action(0, "fault", granted=1))
     assert system.threads[0].result is True
     assert faults(system) == [0]
+
+
+READ = frozenset({Event.IOPERM, Event.PREEMPT, Event.READ_MAP})
+
+
+def stoppable(system: System, cpu: int = 0) -> list[int]:
+    """Return whose map can be read by the task on a CPU."""
+    return [a["target"] for a in enabled(system) if a.event == "read-map" and a.cpu == cpu]
+
+
+@pytest.mark.parametrize("name", ["linux-5.4", "linux-6.16"])
+def test_a_task_is_stopped_only_while_it_waits_in_user_mode(name: str) -> None:
+    """Not on a CPU, not preempted in a system call, but also just before its first instruction.
+
+    So it is whether or not the design has a hook for the return to user mode.
+    """
+    system = make(designs()[name], cpus=2, tasks=3, events=READ)
+    assert stoppable(system) == stoppable(system, 1) == [2]
+    system.apply(ALL_ON)
+    system.apply(action(0, "switch", following=2))
+    assert stoppable(system, 1) == []  # one is in the kernel, one being switched to
+    while system.processors[0].switching:
+        system.apply(STEP)
+    assert stoppable(system, 1) == []
+
+
+def test_whoever_is_stopped_cannot_be_run_or_stopped_again() -> None:
+    """Until the reader is done no CPU switches to it, and nobody else reads its map."""
+    system = make(designs()["linux-6.16"], cpus=2, tasks=3, events=READ)
+    system.apply(action(0, "read-map", target=2))
+    assert [t.mode for t in system.threads[:3]] == [Mode.KERNEL, Mode.USER, Mode.STOPPED]
+    assert stoppable(system, 1) == []
+    assert not [a for a in enabled(system) if a.is_switch and a["following"] == 2]
+    while system.threads[2].mode is Mode.STOPPED:
+        system.apply(STEP)
+    assert stoppable(system, 1) == [2]
+    assert action(0, "switch", following=2) in enabled(system)
+
+
+def test_only_designs_with_the_hook_have_readers() -> None:
+    """In a kernel that shows nobody's map there is nothing to read."""
+    assert stoppable(make(tasks=3, events=READ)) == []
 
 
 def faults(system: System) -> list[int]:

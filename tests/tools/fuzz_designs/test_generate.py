@@ -11,6 +11,7 @@ from tools.fuzz_designs.generation.crossed import crossed
 from tools.fuzz_designs.generation.generate import generate
 from tools.fuzz_designs.judging.judge import design_of
 
+from iopermit.system.events import Event
 from iopermit.translate.frontend.load import load_design
 from iopermit.translate.frontend.source import DesignError
 from iopermit.translate.translation import translate
@@ -36,6 +37,8 @@ CONSTRUCTS = (
     "def execve(",
     "def fork(",
     "def fork_failed(",
+    "def fork_failed_early(",
+    "def read_map(",
     "def exit(",
     "def map_in_force(",
     "def iopl_in_force(",
@@ -104,3 +107,12 @@ def test_scenarios_are_small_and_different() -> None:
     assert all(s.cpus <= 2 and s.tasks <= 3 and s.longs <= 2 for s in scenarios)
     events = Counter(event.name for s in scenarios for event in s.events)
     assert {"preempt", "migrate", "fork", "exit", "exec", "iopl", "vm-exit"} <= events.keys()
+
+
+def test_the_maps_of_stopped_tasks_are_read() -> None:
+    """Some designs read what a target has, with the event that lets them and another task."""
+    cases = [generate(9, index) for index in range(150)]
+    read = [c for c in cases if Event.READ_MAP in c.scenario.events and "def read_map(" in c.source]
+    assert sum(c.scenario.tasks > 1 and "target." in c.source for c in read) > 5
+    early = [c for c in cases if Event.FORK_FAILS_EARLY in c.scenario.events]
+    assert any("def fork_failed_early(" in c.source for c in early)

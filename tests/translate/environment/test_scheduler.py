@@ -16,6 +16,7 @@ from iopermit.translate.model.nodes import (
     EMBRYO,
     FREE,
     KERNEL_THREAD,
+    STOPPED,
     USER,
 )
 from iopermit.translate.translation import translate
@@ -83,9 +84,9 @@ def test_from_user_mode_the_cpu_may_go_to_another_task_or_idle(cpu: Cpu) -> None
     assert cpu.switches() == {1, IDLE}
 
 
-@pytest.mark.parametrize("pc", [FREE, EMBRYO, DEAD])
+@pytest.mark.parametrize("pc", [FREE, EMBRYO, DEAD, STOPPED])
 def test_only_tasks_that_can_run_are_run(cpu: Cpu, pc: int) -> None:
-    """A free slot, a child before its time and a dead task are not."""
+    """A free slot, a child before its time, a dead task and a stopped one are not."""
     cpu.pcs(USER, pc)
     assert cpu.switches() == {IDLE}
 

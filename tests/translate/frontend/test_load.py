@@ -144,7 +144,7 @@ def test_unknown_option_is_refused_with_the_known_ones() -> None:
     lines = refusal("linux-5.5", ("no_refcnt_rest",))
     assert re.search(r"v5_5\.py:\d+:1: error: linux-5\.5 has no option 'no_refcnt_rest'", lines[0])
     assert lines[1:] == [
-        "    class Linux55(LinuxTssLimit):",
+        "    class Linux55(IoBitmapRegset, LinuxTssLimit):",
         "    ^",
         "  remedy: did you mean no_refcnt_reset?",
     ]

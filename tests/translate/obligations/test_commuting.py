@@ -1,6 +1,7 @@
 """Tests of the obligations of merged steps: discharged as it is, and not without a premise."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +13,7 @@ from iopermit.translate.analyses.assumptions import assumptions
 from iopermit.translate.analyses.merging import Merging
 from iopermit.translate.frontend.load import load_design
 from iopermit.translate.model.model import Model
-from iopermit.translate.model.nodes import ALWAYS, Expr
+from iopermit.translate.model.nodes import ALWAYS, Expr, Store
 from iopermit.translate.translation import translate
 
 commuting = pytest.importorskip("iopermit.translate.obligations.commuting", reason="needs z3")
@@ -21,6 +22,7 @@ induction = pytest.importorskip("iopermit.translate.obligations.induction", reas
 DESIGNS: Final = Path(__file__).parents[2] / "support" / "designs"
 PREEMPTED: Final = Scenario(1, 2, 1, frozenset({Event.IOPERM, Event.EXIT, Event.PREEMPT}))
 SHARED: Final = Scenario(2, 2, 1, frozenset({Event.IOPERM, Event.EXEC, Event.MIGRATE}))
+READ: Final = Scenario(1, 3, 1, frozenset({Event.IOPERM, Event.PREEMPT, Event.READ_MAP}))
 CASES: Final = [
     ("lost_marks.py:Marked", PREEMPTED),
     ("lost_marks.py:MarkedOnce", PREEMPTED),
@@ -28,6 +30,7 @@ CASES: Final = [
     ("shared_objects.py:EarlyPublication", SHARED),
     ("shared_objects.py:ReusedAddress", SHARED),
     ("consulted.py:OneBaseForAll", SHARED),
+    ("readers.py:OwnTables", READ),
 ]
 
 
@@ -52,6 +55,19 @@ def test_obligations_are_discharged(name: str, scenario: Scenario) -> None:
 def test_premises_are_kept(name: str, scenario: Scenario) -> None:
     """The premises hold in the initial state, and every step and event keeps them."""
     assert list(induction.broken_premises(model_of(name, scenario), scenario)) == []
+
+
+def test_the_premises_of_readers_are_kept() -> None:
+    """Whoever is stopped stays so, for one reader; were nobody stopped, that would be broken."""
+    model = model_of("readers.py:OwnTables", READ)
+    assert list(induction.broken_premises(model, READ)) == []
+    (target,) = model.kernel.targets
+    for rule in model.user_rules:
+        if any(isinstance(s, Store) and s.field == target for s in rule.body):
+            kept = [s for s in rule.body if not isinstance(s, Store) or s.field == target]
+            model.user_rules[model.user_rules.index(rule)] = replace(rule, body=tuple(kept))
+    broken = [str(each) for each in induction.broken_premises(model, READ)]
+    assert any("who is forked or stopped" in each for each in broken)
 
 
 def _condition_never_asks(old: str) -> Callable[[pytest.MonkeyPatch], None]:

@@ -157,6 +157,8 @@ _EVENTS: Final = {
     Event.EXEC: 0.4,
     Event.IOPL: 0.2,
     Event.FORK_FAILS: 0.15,
+    Event.FORK_FAILS_EARLY: 0.12,
+    Event.READ_MAP: 0.15,
     Event.DROP_PRIVILEGE: 0.05,
     Event.ALLOCATION_FAILS: 0.15,
     Event.IO_THREAD: 0.1,
@@ -208,9 +210,14 @@ _PREEMPTED: Final = {1: 0.85, 2: 0.4}
 def random_scenario(rng: random.Random, bodies: dict[str, Lines], fields: list[Field]) -> Scenario:
     """Return a small scenario whose events reach the hooks that there are."""
     chances = {e: _EVENTS.get(e, _NEW) for e in askable_events() if e != Event.PREEMPT}
-    for hook, event in (("iopl_in_force", Event.IOPL), ("vm_exit", Event.VM_EXIT)):
-        if hook in bodies:
-            chances[event] = 0.7
+    needed = (
+        ("iopl_in_force", Event.IOPL),
+        ("vm_exit", Event.VM_EXIT),
+        ("read_map", Event.READ_MAP),
+    )
+    chances |= {
+        event: 0.4 if hook == "read_map" else 0.7 for hook, event in needed if hook in bodies
+    }
     if "execve" in bodies:
         chances[Event.EXEC] = 0.85
     notes = any(f.target == "Note" for f in fields)

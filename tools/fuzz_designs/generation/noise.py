@@ -33,6 +33,8 @@ _CHANCES: Final = {
     "bring_up": (1, None),
     "load": (1, None),
     "fork_failed": (1, Event.FORK_FAILS),
+    "fork_failed_early": (3, Event.FORK_FAILS_EARLY),
+    "read_map": (5, Event.READ_MAP),
 }
 """How likely each hook gets a statement, and without which event it would be in vain."""
 

@@ -68,6 +68,7 @@ class Skeleton:
             "exit": self.exit(),
             "execve": self.execve(),
             "vm_exit": self.vm_exit(),
+            "read_map": self.read_map(),
             "general_protection": self.general_protection(),
             "apply": self.apply(),
             "load": self.load(),
@@ -249,6 +250,12 @@ class Skeleton:
             *block(f"if {self.shape.has('cpu.current')}:", now),
             *block("else:", ["cpu.low = True"]),
         ]
+
+    def read_map(self) -> Lines:
+        """Look at the map of another task, without a reference to it of its own."""
+        if not self.shape.on_heap:
+            return ["longs = target.bits.extent()"]
+        return ["old = target.map", *block("if old is not NULL:", ["longs = old.bits.extent()"])]
 
     def general_protection(self) -> Lines:
         """Load the map that was not loaded yet."""

@@ -28,6 +28,7 @@ _CALLS: Final = ("ioperm", "iopl", "execve")
 
 _EVENTS: Final = {
     "ioperm": "ioperm", "iopl": "iopl", "execve": "exec", "fork": "fork", "exit": "exit",
+    "read_map": "read-map", "fork_failed_early": "fork-fails-early",
 }  # fmt: skip
 """The events that the hooks need."""
 
@@ -96,14 +97,15 @@ def objects(rng: random.Random) -> Theme:
     theme.add(hook, _sometimes_calm(rng, _publish(rng, link)))
     readers = rng.choice([1, 1, 2])
     for _ in range(readers):
-        hook = rng.choice([*_CALLS, "switch_to", "return_to_user"])
-        way = [
-            step.replace("task.", "following.") if hook == "switch_to" else step for step in reach
-        ]
+        hook = rng.choice([*_CALLS, "switch_to", "return_to_user", "read_map"])
+        other = {"switch_to": "following.", "read_map": "target."}.get(hook, "task.")
+        way = [step.replace("task.", other) for step in reach]
         look = _reach(rng, way, lambda name: _look(rng, theme, name))
         theme.add(hook, look if hook == "switch_to" else _sometimes_calm(rng, look))
     if rng.random() < 0.6:
         theme.add(rng.choice(_CALLS), _sometimes_calm(rng, _withdraw(rng, link)))
+    if rng.random() < 0.15:
+        theme.add("fork_failed_early", ["child.note = NULL"])
     return theme
 
 

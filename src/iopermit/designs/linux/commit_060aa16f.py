@@ -12,6 +12,7 @@ from iopermit.designs.linux.base import (
     OwnTss,
     ThreadIoplTask,
 )
+from iopermit.designs.linux.regset import IoBitmapRegset
 from iopermit.system import machine_state
 from iopermit.system.bitmap import Bitmap, PortRange
 from iopermit.system.design import EINVAL, ENOMEM, EPERM
@@ -29,7 +30,7 @@ class IoBitmap(HeapObject):
     bitmap: Bitmap
 
 
-class Linux060aa16f(LinuxThreadIopl):
+class Linux060aa16f(IoBitmapRegset, LinuxThreadIopl):
     """Switching to the task whose map the TSS already has copies nothing.
 
     ioperm reads the old max through a pointer that it has not set yet: B3. ioperm writes the

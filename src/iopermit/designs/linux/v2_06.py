@@ -12,6 +12,7 @@ from iopermit.designs.linux.base import (
     OwnTss,
     ThreadIoplTask,
 )
+from iopermit.designs.linux.regset import BlockRegset
 from iopermit.system import machine_state
 from iopermit.system.bitmap import Bitmap, PortRange
 from iopermit.system.design import EINVAL, ENOMEM, EPERM
@@ -25,7 +26,7 @@ class BitmapBlock(HeapObject):
     bitmap: Bitmap
 
 
-class LinuxV2Patch06(LinuxThreadIopl):
+class LinuxV2Patch06(BlockRegset, LinuxThreadIopl):
     """Switching out only moves the base past the TSS limit and leaves the map as it is.
 
     ioperm still copies only max(new max, own old max) and does not raise the dirty mark

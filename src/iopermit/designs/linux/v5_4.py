@@ -12,6 +12,7 @@ from iopermit.designs.linux.base import (
     OwnTss,
     ThreadIoplTask,
 )
+from iopermit.designs.linux.regset import BlockRegset
 from iopermit.system import machine_state
 from iopermit.system.bitmap import Bitmap, PortRange
 from iopermit.system.design import EINVAL, ENOMEM, EPERM
@@ -25,7 +26,7 @@ class BitmapBlock(HeapObject):
     bitmap: Bitmap
 
 
-class Linux54(LinuxThreadIopl):
+class Linux54(BlockRegset, LinuxThreadIopl):
     """Every switch copies the following task's map or denies what the previous one had.
 
     Bits at or above current's max are all ones, so ioperm may copy only that much. A failed

@@ -13,6 +13,7 @@ from iopermit.designs.linux.base import (
     LinuxTssLimit,
     OwnTss,
 )
+from iopermit.designs.linux.regset import IoBitmapRegset
 from iopermit.system import machine_state
 from iopermit.system.bitmap import Bitmap, PortRange
 from iopermit.system.design import EINVAL, ENOMEM, EPERM
@@ -31,7 +32,7 @@ class IoBitmap(HeapObject):
     bitmap: Bitmap
 
 
-class Linux55(LinuxTssLimit):
+class Linux55(IoBitmapRegset, LinuxTssLimit):
     """The return to user mode brings the TSS up to date, every switch-out invalidates it.
 
     ioperm only changes the task's own map and gives it a new sequence number, which makes

@@ -182,4 +182,4 @@ _EFFECTS: Final[Mapping[Effect, Callable[[Completion], None]]] = {
     Effect.START_CHILD: Completion.start_child,
     Effect.FREE_CHILD: Completion.free_child,
 }
-"""All but the refusal of a granted port: no tree's handler of #GP is executed."""
+"""All but those of a handler of #GP and of a register-set dump, which no tree executes here."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from iopermit.kernel.cpu.registers import INTERRUPTS, USER_FLAGS
 from iopermit.kernel.execution.executor import COUNT_MASK, TransitionEnd
-from iopermit.kernel.execution.functions import FUNCTIONS
+from iopermit.kernel.execution.functions import FUNCTIONS, WITHOUT_FUNCTION
 from iopermit.kernel.state.contents import CPU, TASK, name
 from iopermit.kernel.state.state import RETURN_TO_USER, TaskMode
 from iopermit.system.events import hooks
@@ -38,7 +38,7 @@ def run(transition: Transition) -> TransitionEnd:
     if begins is None:
         return _step(transition)
     first = next(calls(begins.body), None)
-    if first is None:
+    if first is None or first.hook.name in WITHOUT_FUNCTION:
         # Nothing to execute: what happens concerns no code of the subsystem.
         return TransitionEnd()
     arguments = _ARGUMENTS[first.hook.name](transition)

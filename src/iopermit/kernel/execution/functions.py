@@ -47,7 +47,15 @@ FUNCTIONS: Final[Mapping[str, TreeFunction]] = {
 """By the hook's name. `iopermit.kernel.execution.entry` knows with which arguments."""
 
 
+WITHOUT_FUNCTION: Final = frozenset({hooks.FORK_FAILED_EARLY.name})
+"""Hooks for which no tree has anything to execute.
+
+copy_process() frees a child whose thread was not yet copied by free_task(), which goes into x86
+code by arch_release_task_struct() only, for the FPU: the subsystem has no part in it.
+"""
+
+
 def can_execute(event: Event) -> bool:
-    """Return whether trees have a function for everything that an event calls."""
+    """Return whether trees do everything that an event calls."""
     body = () if event.operation is None else event.operation.body
-    return all(call.hook.name in FUNCTIONS for call in calls(body))
+    return all(call.hook.name in {*FUNCTIONS, *WITHOUT_FUNCTION} for call in calls(body))

@@ -87,7 +87,8 @@ class Transition:
             return FUNCTIONS[hooks.RETURN_TO_USER.name]
         what = EVENTS[operation.event].operation
         called = list(calls(what.body)) if what is not None else []
-        return FUNCTIONS[called[operation.phase].hook.name] if called else _NOTHING
+        name = called[operation.phase].hook.name if called else ""
+        return FUNCTIONS.get(name, _NOTHING)
 
     def prepare(self, plan: tuple[int, ...]) -> None:
         """Tell the executor on whose behalf it will execute code, and with which heap."""

@@ -95,6 +95,19 @@ class Child:
 
 
 @dataclass(frozen=True)
+class Target:
+    """The task slot of another task, which something is done to."""
+
+    def choices(self, bounds: Bounds) -> list[Choice]:
+        """Return every slot, whatever is in it."""
+        return [{"target": slot} for slot in range(bounds.tasks)]
+
+    def values(self, choice: Choice, ports_of: PortsOf) -> Values:
+        """Return the slot."""
+        return choice
+
+
+@dataclass(frozen=True)
 class Granted:
     """Whether the port that was refused is a granted one."""
 

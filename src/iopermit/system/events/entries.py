@@ -64,6 +64,9 @@ class Kernel(Protocol):
     def advance(self, context: ExecutionContext) -> None:
         """Execute one step of a task or CPU, or go up to its first."""
 
+    def stop(self, thread: Thread) -> None:
+        """Keep a task that is about to return to user mode from being run."""
+
     def report_refusal(self, thread: Thread) -> None:
         """Note that a granted port was finally refused."""
 
@@ -208,6 +211,16 @@ def _free_child(kernel: Kernel, _: Thread, values: Values) -> None:
     kernel.release_task(kernel.task(values["child"]))
 
 
+def _stop_target(kernel: Kernel, _: Thread, values: Values) -> None:
+    kernel.stop(kernel.task(values["target"]))
+
+
+def _release_target(kernel: Kernel, _: Thread, values: Values) -> None:
+    target = kernel.task(values["target"])
+    target.steps = leave(kernel, target)
+    kernel.advance(target)
+
+
 def _report_refusal(kernel: Kernel, thread: Thread, _: Values) -> None:
     kernel.report_refusal(thread)
 
@@ -222,5 +235,7 @@ _EFFECTS: Final[Mapping[Effect, Callable[[Kernel, Thread, Values], None]]] = {
     Effect.MAKE_CHILD: _make_child,
     Effect.START_CHILD: _start_child,
     Effect.FREE_CHILD: _free_child,
+    Effect.STOP_TARGET: _stop_target,
+    Effect.RELEASE_TARGET: _release_target,
     Effect.REPORT_REFUSAL: _report_refusal,
 }

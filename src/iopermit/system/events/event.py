@@ -48,6 +48,8 @@ class Precondition(enum.Enum):
     """The task has CAP_SYS_RAWIO."""
     FREE_SLOT = enum.auto()
     """The slot `child` is free, and the allocator may choose it."""
+    STOPPABLE = enum.auto()
+    """The task in the slot `target` waits in user mode, and is on no CPU."""
     REFUSED = enum.auto()
     """The processor refuses a port that is granted, or one that is not, as `granted` says."""
 
@@ -87,6 +89,7 @@ class Event:
     IOPL_LEVELS: ClassVar[Event]
     FORK: ClassVar[Event]
     FORK_FAILS: ClassVar[Event]
+    FORK_FAILS_EARLY: ClassVar[Event]
     IO_THREAD: ClassVar[Event]
     IO_THREAD_FAILS: ClassVar[Event]
     EXIT: ClassVar[Event]
@@ -96,6 +99,7 @@ class Event:
     PREEMPT: ClassVar[Event]
     MIGRATE: ClassVar[Event]
     VM_EXIT: ClassVar[Event]
+    READ_MAP: ClassVar[Event]
     FAULT: ClassVar[Event]
     SWITCH: ClassVar[Event]
 

@@ -126,6 +126,13 @@ FORK: Final = declare(
 FORK_FAILED: Final = declare(
     Hook("fork_failed", "unwind a fork that failed later", (_CPU, _TASK, _CHILD))
 )
+FORK_FAILED_EARLY: Final = declare(
+    Hook(
+        "fork_failed_early",
+        "free a task structure after a fork that failed before the hook fork",
+        (_CPU, _TASK, _CHILD),
+    )
+)
 EXIT: Final = declare(Hook("exit", "let go of what a task has that ends", (_CPU, _TASK)))
 EXECVE: Final = declare(Hook("execve", "prepare a task for another program", (_CPU, _TASK)))
 VM_EXIT: Final = declare(
@@ -134,6 +141,13 @@ VM_EXIT: Final = declare(
         "come back from a guest, which lowered the cached TSS limit",
         (_CPU, _TASK),
         preemption=False,
+    )
+)
+READ_MAP: Final = declare(
+    Hook(
+        "read_map",
+        "read the map of another task, which is stopped meanwhile, as a register-set dump does",
+        (_CPU, _TASK, Parameter("target", Kind.TASK)),
     )
 )
 GENERAL_PROTECTION: Final = declare(

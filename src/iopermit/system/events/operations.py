@@ -43,6 +43,10 @@ class Effect(enum.Enum):
     """The child is granted what the task is, and can run."""
     FREE_CHILD = enum.auto()
     """The child is gone."""
+    STOP_TARGET = enum.auto()
+    """The task in the slot `target` cannot be run any more."""
+    RELEASE_TARGET = enum.auto()
+    """It can be run again, and goes on where it was."""
     REPORT_REFUSAL = enum.auto()
     """A granted port was finally refused: a loss."""
 
@@ -195,6 +199,14 @@ FORK: Final = Operation(
     at_once=(Effect.MAKE_CHILD,),
     arguments=(("child", Kind.TASK), ("fails", Kind.FLAG)),
 )
+FORK_FAILS_EARLY: Final = Operation(
+    "fork-fails-early",
+    (Call(hooks.FORK_FAILED_EARLY, "fork: the copy is gone"), Effect.FREE_CHILD),
+    at_once=(Effect.MAKE_CHILD,),
+    arguments=(("child", Kind.TASK),),
+)
+"""What Linux does from dup_task_struct() up to copy_thread(): of what fails there, copy_process()
+undoes all by labels below that of exit_thread(), and free_task() frees the structure."""
 EXIT: Final = Operation(
     "exit", (Call(hooks.EXIT, "the task is dead"), Effect.REVOKE_ALL), leaves=False
 )
@@ -214,6 +226,14 @@ VM_EXIT: Final = Operation(
     (Call(hooks.VM_EXIT, "return from the system call"),),
     at_once=(Effect.LOWER_TSS_LIMIT,),
 )
+READ_MAP: Final = Operation(
+    "read-map",
+    (Call(hooks.READ_MAP, "the map is read"), Effect.RELEASE_TARGET),
+    at_once=(Effect.STOP_TARGET,),
+    arguments=(("target", Kind.TASK),),
+)
+"""A tracer gets no further than ptrace_check_attach() in Linux before the target is on no CPU
+(wait_task_inactive()); nothing wakes it before the dump is done (ptrace_freeze_traced())."""
 FAULT: Final = Operation(
     "fault",
     (

@@ -8,6 +8,7 @@ from typing import Final
 from iopermit.arch.lazy import np
 from iopermit.system.events import Event, Precondition, Who, events_of
 from iopermit.system.events.arguments import Choice
+from iopermit.system.events.entries import RETURN_TO_USER
 from iopermit.system.execution import CONTINUE, Action, Mode, Processor, Thread, action
 from iopermit.system.simulation import System
 from iopermit.system.specification import allowed_ports
@@ -61,6 +62,19 @@ def _in_free_slots(system: System, _: Processor, __: Thread, event: Event) -> li
     return [choice for choice in event.choices(system.scenario) if choice["child"] in slots]
 
 
+def _if_stoppable(system: System, _: Processor, __: Thread, event: Event) -> list[Choice]:
+    threads = system.threads
+    return [c for c in event.choices(system.scenario) if _stoppable(system, threads[c["target"]])]
+
+
+def _stoppable(system: System, thread: Thread) -> bool:
+    """Return whether a task waits in user mode, or just before its return to it."""
+    waits = thread.mode is Mode.USER or (
+        thread.mode is Mode.KERNEL and thread.positions == (RETURN_TO_USER,)
+    )
+    return waits and not _on_some_cpu(system, thread)
+
+
 def _if_refused(system: System, processor: Processor, thread: Thread, event: Event) -> list[Choice]:
     refused, granted = ~allowed_ports(system, processor, thread), thread.grants.allowed
     found = {1: np.any(refused & granted), 0: np.any(refused & ~granted)}
@@ -73,6 +87,7 @@ _GUARDS: Final[
     Precondition.NONE: _any,
     Precondition.PRIVILEGED: _if_privileged,
     Precondition.FREE_SLOT: _in_free_slots,
+    Precondition.STOPPABLE: _if_stoppable,
     Precondition.REFUSED: _if_refused,
 }
 
@@ -92,10 +107,15 @@ def _switches(system: System, processor: Processor, thread: Thread) -> Iterator[
 
 
 def _runnable(system: System, processor: Processor, thread: Thread) -> bool:
-    if thread.mode in (Mode.FREE, Mode.EMBRYO, Mode.DEAD):
+    if thread.mode in (Mode.FREE, Mode.EMBRYO, Mode.STOPPED, Mode.DEAD):
         return False
     if not system.scenario.has(Event.MIGRATE) and thread.home != processor.index:
         return False
-    return not any(
+    return not _on_some_cpu(system, thread)
+
+
+def _on_some_cpu(system: System, thread: Thread) -> bool:
+    """Return whether a CPU executes a task, or is switching to it or away from it."""
+    return any(
         thread is p.following or thread.record is p.record.current for p in system.processors
     )

@@ -1,7 +1,7 @@
 """The table of what can happen: one row for each event, in the order in which they are listed."""
 
 from iopermit.system.events import hooks, operations
-from iopermit.system.events.arguments import Child, Granted, Level, Ports
+from iopermit.system.events.arguments import Child, Granted, Level, Ports, Target
 from iopermit.system.events.event import EVERYBODY, USERS, Asked, Event, Precondition, register
 
 Event.IOPERM = register(
@@ -60,6 +60,22 @@ Event.FORK_FAILS = register(
         operation=operations.FORK,
         arguments=Child(),
         fixed={"fails": True, "kernel_thread": False},
+        guard=Precondition.FREE_SLOT,
+    )
+)
+Event.FORK_FAILS_EARLY = register(
+    Event(
+        name="fork-fails-early",
+        meaning=(
+            "A task forks; the fork fails before its thread state was copied, "
+            "when all pointers of the child are still those of the parent."
+        ),
+        text="fork() that fails early",
+        asked=Asked.ALL,
+        who=USERS,
+        operation=operations.FORK_FAILS_EARLY,
+        arguments=Child(),
+        fixed={"kernel_thread": False},
         guard=Precondition.FREE_SLOT,
     )
 )
@@ -164,6 +180,19 @@ Event.VM_EXIT = register(
         who=USERS,
         operation=operations.VM_EXIT,
         hook=hooks.VM_EXIT,
+    )
+)
+Event.READ_MAP = register(
+    Event(
+        name="read-map",
+        meaning="A task reads the map of another one, which is stopped, as ptrace(2) lets it.",
+        text="ptrace(): reads the map of task {target}",
+        asked=Asked.ALL,
+        who=USERS,
+        operation=operations.READ_MAP,
+        arguments=Target(),
+        guard=Precondition.STOPPABLE,
+        hook=hooks.READ_MAP,
     )
 )
 Event.FAULT = register(

@@ -114,7 +114,7 @@ class Runner:
         if following is not None:
             thread = self.system.threads[following]
             taken = any(p.record.current is thread.record for p in self.system.processors)
-            if taken or thread.mode in (Mode.FREE, Mode.EMBRYO, Mode.DEAD):
+            if taken or thread.mode in (Mode.FREE, Mode.EMBRYO, Mode.STOPPED, Mode.DEAD):
                 message = f"task {following} cannot be switched to"
                 raise ValueError(message)
         self.system.start_switch(self.system.processors[cpu], target)

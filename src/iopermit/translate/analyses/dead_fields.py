@@ -13,6 +13,7 @@ from iopermit.translate.model.nodes import (
     EMBRYO,
     FREE,
     KERNEL_THREAD,
+    STOPPED,
     TASK,
     USER,
     Field,
@@ -65,6 +66,7 @@ class DeadFields:
         """Return the live fields for each ``pc``, for one of the two kinds of task."""
         live = dict.fromkeys(self.model.steps, NONE)
         live[USER] = NONE if kernel_thread else self.fields
+        live[STOPPED] = live[USER]
         live[FREE] = NONE
         flow = _FieldFlow(self, live, kernel_thread=kernel_thread)
         changed = True

@@ -1,8 +1,9 @@
 """What the contexts of a model touch: whose records, and what switching reads and writes.
 
 A record of a task, CPU or TSS has an owner: the task itself, its parent while it is being
-forked, the CPU. An access from elsewhere, through a pointer to another task or CPU, is *foreign*.
-What is foreign anywhere is never taken for private, whichever state the search is in.
+forked, who stopped it while it is stopped, the CPU. An access from elsewhere, through a pointer to
+another task or CPU, is *foreign*. What is foreign anywhere is never taken for private, whichever
+state the search is in.
 """
 
 from __future__ import annotations
@@ -64,10 +65,10 @@ class Footprints:
         """Classes of objects to which switching stores a pointer that outlives the switch."""
 
     def is_own(self, step: Step | None, slot: Expr) -> bool:
-        """Return whether a slot is of the step's own CPU or task, its child, or tasks it switches.
+        """Return whether a slot is of the step's own CPU or task, or of a task that it may touch.
 
-        A rule (``step`` is None) runs as the current task; a constant slot in it is the child
-        that it makes.
+        That is its child, a task that it stopped, or one that it switches. A rule (``step`` is
+        None) runs as the current task; a constant slot in it is the child or the stopped task.
         """
         if slot in (CPU, TASK) or slot == slot_of(Load(self.current, CPU)):
             return True
@@ -75,23 +76,24 @@ class Footprints:
             return isinstance(slot, Const)
         if step.context == "cpu":
             return slot == slot_of(Load(self.following, CPU))
-        return self._is_child(slot)
+        return self._is_held(slot)
 
-    def _is_child(self, slot: Expr) -> bool:
-        """Return whether a slot is that of the child which the task is forking."""
+    def _is_held(self, slot: Expr) -> bool:
+        """Return whether a slot is that of the child which the task forks, or which it stopped."""
         loads = [e for e in subexpressions(slot) if isinstance(e, Load)]
-        return loads in [[Load(child, TASK)] for child in self.model.kernel.children]
+        return loads in [[Load(held, TASK)] for held in self.model.kernel.held]
 
     def own_tasks(self, step: Step) -> list[Expr]:
         """Return the tasks whose records nothing but the step's own context touches.
 
-        A child that is being forked is not run or switched to before its parent is done.
+        A child that is being forked is not run or switched to before its parent is done, a
+        stopped task not before the one that stopped it is.
         """
         if step.context == "cpu":
             return [slot_of(Load(f, CPU)) for f in (self.current, self.following)]
         live = self.model.live.get(step.pc, frozenset())
-        children = [f for f in live if f in self.model.kernel.children]
-        return [TASK, *(slot_of(Load(f, TASK)) for f in children)]
+        held = [f for f in live if f in self.model.kernel.held]
+        return [TASK, *(slot_of(Load(f, TASK)) for f in held)]
 
     def own_references(self, step: Step, target: RecordName) -> list[Load]:
         """Return every pointer to a class of objects in the records that the step owns.

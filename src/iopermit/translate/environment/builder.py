@@ -38,11 +38,11 @@ def variable_name(operation: Operation, argument: str) -> str:
     return f"{operation.name}.{argument}"
 
 
-def _making_tasks() -> list[Operation]:
-    """Return the operations that make a task, each once."""
+def _beginning_with(effect: Effect) -> list[Operation]:
+    """Return the operations that have an effect at once, each once."""
     done = (event.operation for event in EVENTS.values() if event.operation is not None)
-    making = [each for each in done if Effect.MAKE_CHILD in each.at_once]
-    return list({each.name: each for each in making}.values())
+    found = [each for each in done if effect in each.at_once]
+    return list({each.name: each for each in found}.values())
 
 
 class EnvironmentBuilder:
@@ -139,6 +139,11 @@ class EnvironmentBuilder:
         """The fields of every model, and those of its system calls."""
         home = None if self.scenario.has(Event.MIGRATE) else self.home
         variables = self.steps.lowered.locals
+
+        def arguments(effect: Effect, name: str) -> tuple[Field, ...]:
+            keys = [("task", variable_name(each, name)) for each in _beginning_with(effect)]
+            return tuple(variables[key] for key in keys if key in variables)
+
         return KernelFields(
             task_pc=self.pc,
             cpu_pc=self.cpu_pc,
@@ -150,11 +155,8 @@ class EnvironmentBuilder:
             bad=self.bad,
             home=home,
             ports=variables.get(("task", variable_name(IOPERM, "ports"))),
-            children=tuple(
-                variables[key]
-                for key in (("task", variable_name(each, "child")) for each in _making_tasks())
-                if key in variables
-            ),
+            children=arguments(Effect.MAKE_CHILD, "child"),
+            targets=arguments(Effect.STOP_TARGET, "target"),
         )
 
     def all_ports(self) -> Const:

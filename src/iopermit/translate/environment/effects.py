@@ -13,6 +13,7 @@ from iopermit.translate.model.nodes import (
     KERNEL_THREAD,
     LEAK,
     LOSS,
+    STOPPED,
     TASK,
     Check,
     Clear,
@@ -104,6 +105,14 @@ def _free_child(_: EnvironmentBuilder, operands: Operands) -> list[Stmt]:
     return [Clear("task", operands["child"])]
 
 
+def _stop_target(builder: EnvironmentBuilder, operands: Operands) -> list[Stmt]:
+    return [Store(builder.pc, operands["target"], const(STOPPED))]
+
+
+def _release_target(builder: EnvironmentBuilder, operands: Operands) -> list[Stmt]:
+    return [Store(builder.pc, operands["target"], StepNumber(builder.return_label))]
+
+
 def _report_refusal(builder: EnvironmentBuilder, _: Operands) -> list[Stmt]:
     return [Store(builder.bad, Const(0), const(LOSS))]
 
@@ -118,5 +127,7 @@ _EFFECTS: Final[Mapping[Effect, Callable[[EnvironmentBuilder, Operands], list[St
     Effect.MAKE_CHILD: _make_child,
     Effect.START_CHILD: _start_child,
     Effect.FREE_CHILD: _free_child,
+    Effect.STOP_TARGET: _stop_target,
+    Effect.RELEASE_TARGET: _release_target,
     Effect.REPORT_REFUSAL: _report_refusal,
 }

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final
 from iopermit.system.events import Precondition, Who, events_of
 from iopermit.system.events.hooks import RETURN_TO_USER
 from iopermit.translate.environment.operations import OperationLowering
+from iopermit.translate.environment.scheduler import on_no_cpu
 from iopermit.translate.environment.specification import Specification
 from iopermit.translate.frontend.types import pointer
-from iopermit.translate.model.builder import binary, candidate, const, differ
+from iopermit.translate.model.builder import binary, candidate, const, differ, equal, every
 from iopermit.translate.model.model import Rule
 from iopermit.translate.model.nodes import (
     ALWAYS,
@@ -22,6 +23,7 @@ from iopermit.translate.model.nodes import (
     Goto,
     Load,
     Mask,
+    StepNumber,
 )
 
 if TYPE_CHECKING:
@@ -109,6 +111,11 @@ def _free_slot(builder: EnvironmentBuilder, choice: Choice) -> Expr:
     return candidate(Mask("free", "task"), builder.scenario.tasks, Const(choice["child"]))
 
 
+def _stoppable(builder: EnvironmentBuilder, choice: Choice) -> Expr:
+    waiting = equal(Load(builder.pc, Const(choice["target"])), StepNumber(builder.return_label))
+    return every(waiting, *on_no_cpu(builder, choice["target"]))
+
+
 def _refused(builder: EnvironmentBuilder, choice: Choice) -> Expr:
     specification = Specification(builder)
     allowed, promised = specification.allowed(CPU, TASK), specification.promised(TASK)
@@ -121,5 +128,6 @@ _GUARDS: Final[Mapping[Precondition, Callable[[EnvironmentBuilder, Choice], Expr
     Precondition.NONE: _always,
     Precondition.PRIVILEGED: _privileged,
     Precondition.FREE_SLOT: _free_slot,
+    Precondition.STOPPABLE: _stoppable,
     Precondition.REFUSED: _refused,
 }

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from iopermit.translate.model.nodes import FIRST_STEP, Const, Expr, StepNumber, Stmt
-from iopermit.translate.model.walk import map_expressions, map_gotos
+from iopermit.translate.model.walk import map_expression, map_expressions, map_gotos
 
 if TYPE_CHECKING:
     from iopermit.translate.frontend.step_builder import Label, StepBuilder
@@ -34,7 +34,8 @@ class Numbering:
     def rule(self, rule: Rule) -> Rule:
         """Return a rule with numbers for labels."""
         starts = self.numbers.get(rule.starts, rule.starts)
-        return replace(rule, body=self._numbered(rule.body), starts=starts)
+        guard = map_expression(rule.guard, self._number)
+        return replace(rule, guard=guard, body=self._numbered(rule.body), starts=starts)
 
     def _numbered(self, body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
         return map_expressions(map_gotos(body, self.numbers), self._number)

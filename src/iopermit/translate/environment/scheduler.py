@@ -25,6 +25,7 @@ from iopermit.translate.model.nodes import (
     FIRST_STEP,
     FREE,
     KERNEL_THREAD,
+    STOPPED,
     USER,
     Clear,
     Const,
@@ -121,14 +122,17 @@ class ContextSwitching:
 
     def _runnable(self, slot: int) -> Expr:
         pc = Load(self.builder.pc, Const(slot))
-        alive = [differ(pc, state) for state in (FREE, EMBRYO, DEAD)]
-        cpus = [Const(c) for c in range(self.builder.scenario.cpus)]
-        idle = [differ(Load(self.builder.current, c), slot + 1) for c in cpus] + [
-            differ(Load(self.builder.following, c), slot + 1) for c in cpus
-        ]
+        alive = [differ(pc, state) for state in (FREE, EMBRYO, DEAD, STOPPED)]
         here = (
             []
             if self.builder.scenario.has(Event.MIGRATE)
             else [equal(Load(self.builder.home, Const(slot)), CPU)]
         )
-        return every(*alive, *idle, *here)
+        return every(*alive, *on_no_cpu(self.builder, slot), *here)
+
+
+def on_no_cpu(builder: EnvironmentBuilder, slot: int) -> list[Expr]:
+    """Return what must be so for a task that no CPU executes, or switches to or away from."""
+    cpus = [Const(c) for c in range(builder.scenario.cpus)]
+    places = [Load(field, c) for field in (builder.current, builder.following) for c in cpus]
+    return [differ(place, slot + 1) for place in places]

@@ -166,21 +166,29 @@ class _Mutator:
                 if node in block:
                     at = block.index(node)
                     block[at : at + 1] = statements
-        _drop_unread(function)
+        _drop_unread(function, _read(self.method.node))
         return ast.unparse(ast.fix_missing_locations(function))
 
 
-def _drop_unread(function: ast.FunctionDef) -> None:
-    """Drop what only computes a variable that the change left without a reader."""
-    names = [n for n in ast.walk(function) if isinstance(n, ast.Name)]
-    read = {n.id for n in names if isinstance(n.ctx, ast.Load)}
+def _read(function: ast.FunctionDef) -> set[str]:
+    """Return the names that a method reads."""
+    names = (n for n in ast.walk(function) if isinstance(n, ast.Name))
+    return {n.id for n in names if isinstance(n.ctx, ast.Load)}
+
+
+def _drop_unread(function: ast.FunctionDef, before: set[str]) -> None:
+    """Drop what only computes a variable that the change left without a reader.
+
+    A variable that had none before the change either is there for what its value reads.
+    """
+    read = _read(function)
     for block in [b for inner in ast.walk(function) for b in _blocks(inner)]:
         for at, statement in enumerate(block):
             match statement:
-                case ast.Assign(targets=[ast.Name(id=name)]) if name not in read:
+                case ast.Assign(targets=[ast.Name(id=name)]) if name in before - read:
                     if "self." not in ast.unparse(statement.value):
                         block[at] = ast.copy_location(ast.Pass(), statement)
-                        _drop_unread(function)
+                        _drop_unread(function, before)
                         return
 
 

@@ -13,7 +13,9 @@ from iopermit.translate.model.builder import candidate, const, either, equal, ev
 from iopermit.translate.model.nodes import (
     ALWAYS,
     CHOICE,
+    EMBRYO,
     FIRST_STEP,
+    STOPPED,
     USER,
     Expr,
     Field,
@@ -119,6 +121,13 @@ class KernelFields:
     """A local variable: the argument of an ioperm() call, one bit per long."""
     children: tuple[Field, ...] = ()
     """Local variables: the task that is being forked, one for each operation that makes tasks."""
+    targets: tuple[Field, ...] = ()
+    """Local variables: a stopped task, one for each operation that stops one."""
+
+    @property
+    def held(self) -> dict[Field, int]:
+        """The variables whose task nobody touches but who holds it, with its pc meanwhile."""
+        return dict.fromkeys(self.children, EMBRYO) | dict.fromkeys(self.targets, STOPPED)
 
 
 @dataclass

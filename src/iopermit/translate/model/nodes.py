@@ -12,11 +12,12 @@ FieldKind = Literal["bool", "int", "enum", "ref", "counter", "bitmap", "result"]
 """What the values of a field are: a pointer is a ``ref``, a sequence number a ``counter``."""
 Operator = Literal["add", "sub", "and", "or", "xor", "shl", "shr", "eq", "ne", "lt", "le"]
 
-FREE, USER, KERNEL_THREAD, EMBRYO, DEAD = range(5)
+FREE, USER, KERNEL_THREAD, EMBRYO, DEAD, STOPPED = range(6)
 """Values of a task's ``pc`` that are no step: a free slot, user mode, a kernel thread between
-two events, a child being forked, an exited task that waits to be switched out."""
+two events, a child being forked, an exited task that waits to be switched out, and a task that
+waits in user mode and cannot be run while another one reads what it has."""
 
-FIRST_STEP = 5
+FIRST_STEP = 6
 """Value of ``pc`` of the first step; a CPU's ``pc`` of 0 means that it is not switching."""
 
 

@@ -24,10 +24,12 @@ from iopermit.translate.model.nodes import (
     EMBRYO,
     FIRST_STEP,
     FREE,
+    STOPPED,
     TASK,
     USER,
     Const,
     Expr,
+    Field,
     Goto,
     If,
     Load,
@@ -54,10 +56,10 @@ def premises(model: Model) -> list[Premise]:
     return [
         Premise("a task is on one CPU at most", _on_one_cpu(model)),
         Premise("a CPU has no other CPU's idle task", _own_idle_tasks(model)),
-        Premise("a task on a CPU is neither free nor being forked", _alive(model)),
+        Premise("a task on a CPU is neither free nor being forked nor stopped", _alive(model)),
         Premise("a CPU has a next task just while it switches", _switching(model)),
         Premise("a task that cannot be preempted is running", _running(model)),
-        Premise("a child that is being forked has one parent", _children(model)),
+        Premise("who is forked or stopped is so by one task", _held(model)),
     ]
 
 
@@ -94,7 +96,7 @@ def _alive(model: Model) -> Expr:
     for place in _places(model):
         pc = Load(model.kernel.task_pc, slot_of(place))
         nobody = either(equal(place, 0), binary("lt", Const(model.tasks), place))
-        parts.append(either(nobody, every(differ(pc, FREE), differ(pc, EMBRYO))))
+        parts.append(either(nobody, every(*(differ(pc, each) for each in (FREE, EMBRYO, STOPPED)))))
         if isinstance(place, Load) and place.field == model.kernel.following:
             parts.append(either(nobody, differ(pc, DEAD)))
     return every(*parts)
@@ -130,28 +132,35 @@ def _running(model: Model) -> Expr:
     return every(*parts)
 
 
-def _forking(model: Model) -> list[tuple[Expr, Expr, Expr]]:
-    """Return for each task whether it is before a step with a live child, itself, and the child."""
-    found: list[tuple[Expr, Expr, Expr]] = []
-    for child in model.kernel.children:
-        forking = [pc for pc, live in model.live.items() if child in live and pc >= FIRST_STEP]
+def _holding(model: Model) -> list[tuple[Expr, Expr, Field, Expr]]:
+    """Return who holds another task, a child or one that it stopped.
+
+    That is for each variable and each task whether that is before a step at which the variable is
+    live, the task itself, the variable, and the reference in it.
+    """
+    found: list[tuple[Expr, Expr, Field, Expr]] = []
+    for variable in model.kernel.held:
+        holding = [pc for pc, live in model.live.items() if variable in live and pc >= FIRST_STEP]
         for task in range(model.tasks):
             pc = Load(model.kernel.task_pc, Const(task))
-            forks = either(*(equal(pc, known) for known in forking))
-            found.append((forks, Const(task), Load(child, Const(task))))
+            holds = either(*(equal(pc, known) for known in holding))
+            found.append((holds, Const(task), variable, Load(variable, Const(task))))
     return found
 
 
-def _children(model: Model) -> Expr:
-    """Each task before a step with a live child has one, which is an embryo and nobody else's."""
-    of_task = _forking(model)
+def _held(model: Model) -> Expr:
+    """Each task before a step with a live child, or with one that it stopped, has one.
+
+    That is an embryo, or stopped, and nobody else's.
+    """
+    of_task = _holding(model)
     parts: list[Expr] = []
-    for forks, _, child_of in of_task:
-        embryo = equal(Load(model.kernel.task_pc, slot_of(child_of)), EMBRYO)
-        real = every(differ(child_of, 0), binary("le", child_of, Const(model.tasks)))
-        parts.append(either(negate(forks), every(real, embryo)))
-    for (forks, _, child_of), (others, _, other) in combinations(of_task, 2):
-        parts.append(either(negate(every(forks, others)), differ(child_of, other)))
+    for holds, _, variable, held in of_task:
+        there = equal(Load(model.kernel.task_pc, slot_of(held)), model.kernel.held[variable])
+        real = every(differ(held, 0), binary("le", held, Const(model.tasks)))
+        parts.append(either(negate(holds), every(real, there)))
+    for (holds, _, _, held), (others, _, _, other) in combinations(of_task, 2):
+        parts.append(either(negate(every(holds, others)), differ(held, other)))
     return every(*parts)
 
 
@@ -161,16 +170,17 @@ def _inherited(model: Model) -> Expr:
     return every(
         *(
             either(negate(every(forks, Load(thread, task))), Load(thread, slot_of(child)))
-            for forks, task, child in _forking(model)
+            for forks, task, variable, child in _holding(model)
+            if variable in model.kernel.children
         )
     )
 
 
 def _threads(model: Model) -> Expr:
-    """Each kernel thread is where its own events lead to, and not in user mode."""
+    """Each kernel thread is where its own events lead to, not in user mode and not stopped."""
     kernel, parts = model.kernel, []
     there = _of_threads(model)
-    elsewhere = intervals(pc for pc in (USER, *model.steps) if pc not in there)
+    elsewhere = intervals(pc for pc in (USER, STOPPED, *model.steps) if pc not in there)
     for task in range(model.tasks):
         pc = Load(kernel.task_pc, Const(task))
         apart = (

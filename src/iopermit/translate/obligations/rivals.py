@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from iopermit.translate.model.builder import equal, every, negate
 from iopermit.translate.model.nodes import (
     ALWAYS,
-    EMBRYO,
     KERNEL_THREAD,
     USER,
     Const,
@@ -74,11 +73,11 @@ class Rivals:
         if step.context == "cpu":
             yield Placement(Context(0, 0, "own"), {(kernel.cpu_pc, 0): step.pc}), self._elsewhere
             return
-        child = self._child(step, 0)
-        if child is None:
+        held = self._held(step, 0)
+        if held is None:
             return
         running: dict[Place, int] = {
-            **child,
+            **held,
             (kernel.task_pc, 0): step.pc,
             (kernel.current, 0): 1,
             (kernel.cpu_pc, 0): 0,
@@ -90,7 +89,7 @@ class Rivals:
             return
         yield here, self._preempting
         away: dict[Place, int] = {
-            **child,
+            **held,
             (kernel.task_pc, 0): step.pc,
             (kernel.current, nowhere): 1,
         }
@@ -130,10 +129,10 @@ class Rivals:
             if step.context == "cpu":
                 fixed: dict[Place, int] = {(kernel.cpu_pc, cpu): step.pc}
             else:
-                child = self._child(step, 1)
-                if model.tasks == 1 or child is None:
+                held = self._held(step, 1)
+                if model.tasks == 1 or held is None:
                     continue
-                fixed = {**child, **self._running(cpu, step.pc)}
+                fixed = {**held, **self._running(cpu, step.pc)}
             name = step.site.short if step.site is not None else step.label
             yield Rival(name, context, step.body, fixed, step, step.guard)
         for pc, rules in ((USER, model.user_rules), (KERNEL_THREAD, model.thread_rules)):
@@ -142,21 +141,22 @@ class Rivals:
                 yield Rival(named(rule), context, rule.body, fixed, None, rule.guard)
         yield from self._switch_rules(cpu)
 
-    def _child(self, step: Step, task: int) -> dict[Place, int] | None:
-        """Return where the child is that a task forks, or None if there is no room for one.
+    def _held(self, step: Step, task: int) -> dict[Place, int] | None:
+        """Return where what a task forks or stopped is, or None if there is no room for it.
 
         It is the last task of all; with two tasks, where that is the rival's, no rival is left.
         """
         kernel = self.kernel
         live = self.model.live.get(step.pc, frozenset())
-        children = [child for child in kernel.children if child in live]
-        if not children:
+        held = {variable: pc for variable, pc in kernel.held.items() if variable in live}
+        if not held:
             return {}
         last = self.model.tasks - 1
         if last <= task:
             return None
-        here: dict[Place, int] = {(child, task): last + 1 for child in children}
-        return {**here, (kernel.task_pc, last): EMBRYO}
+        here: dict[Place, int] = {(variable, task): last + 1 for variable in held}
+        (pc,) = set(held.values())
+        return {**here, (kernel.task_pc, last): pc}
 
     def _running(self, cpu: int, pc: int) -> dict[Place, int]:
         """Return where task 1 is when it runs on a CPU."""

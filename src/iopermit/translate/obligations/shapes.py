@@ -43,7 +43,7 @@ class Shape:
         return (
             step.context,
             step.preemption_off,
-            self._children(step.pc),
+            self._held(step.pc),
             step.allocation,
             self.body(step.body),
             tuple(self.expression(each) for each in about),
@@ -86,7 +86,7 @@ class Shape:
 
     def _field(self, field: Field) -> Field:
         kernel = self.model.kernel
-        if not field.local or field in kernel.children or field == kernel.ports:
+        if not field.local or field in kernel.held or field == kernel.ports:
             return field
         if field not in self._names:
             self._names[field] = replace(field, name=f"variable {len(self._names)}")
@@ -97,9 +97,9 @@ class Shape:
         if target < FIRST_STEP:
             return target
         after = self.model.steps[target]
-        return after.preemption_off, self._children(target)
+        return after.preemption_off, self._held(target)
 
-    def _children(self, pc: int) -> tuple[Field, ...]:
-        """Return the variables that hold a child before a step."""
+    def _held(self, pc: int) -> tuple[Field, ...]:
+        """Return the variables that hold a child or a stopped task before a step."""
         live = self.model.live.get(pc, frozenset())
-        return tuple(child for child in self.model.kernel.children if child in live)
+        return tuple(held for held in self.model.kernel.held if held in live)

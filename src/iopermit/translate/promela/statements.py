@@ -31,7 +31,7 @@ from iopermit.translate.model.walk import expressions, statements, targets
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-TASK_STATES = ("FREE", "USER", "KERNEL_THREAD", "EMBRYO", "DEAD")
+TASK_STATES = ("FREE", "USER", "KERNEL_THREAD", "EMBRYO", "DEAD", "STOPPED")
 """Names of the values of a task's ``pc`` that are no step."""
 
 _OPERATORS = {
