@@ -24,10 +24,12 @@ def test_ladders_grow_to_the_default_scenario() -> None:
 def test_a_check_ends_with_the_default_scenario() -> None:
     """Where no scenario is asked for the last one has the default bounds; with --all it has not.
 
-    The levels of iopl that open no port are searched in the one before, and left out there.
+    The levels of iopl that open no port, and CPUs that go down, are searched in the one before, and
+    left out there.
     """
     *_, before, last = design_scenarios()
-    assert last == Scenario(events=all_events() - {Event.IOPL_LEVELS})
+    left_out = {Event.IOPL_LEVELS, Event.CPU_OFFLINE}
+    assert last == Scenario(events=all_events() - left_out)
     assert before == Scenario(2, 2, 2)
     assert all(scenario.cpus == 1 for scenario in design_scenarios(every=True))
     assert DESIGN_LADDER[-1] == (last.cpus, last.tasks, last.longs)

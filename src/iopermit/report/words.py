@@ -97,7 +97,7 @@ def search_figures(search: SearchStatistics) -> str:
 def step_text(step: TraceStep) -> str:
     """Return what happens in a step: the event, the statement, or the step around them."""
     if step.is_event:
-        return EVENTS[step.event].told({**step.arguments, **step.values})
+        return EVENTS[step.event].told({**step.arguments, **step.values, "cpu": step.cpu})
     if step.source is None:
         return step.environment
     part = step.handled

@@ -130,7 +130,7 @@ class Gain:
 
 @dataclass(eq=False, kw_only=True)
 class Processor(ExecutionContext):
-    """A CPU; its steps are those of the context switch."""
+    """A CPU; its steps are those of a context switch, or of coming up again."""
 
     tss: Any
     memory: TssMemory
@@ -139,8 +139,13 @@ class Processor(ExecutionContext):
 
     @property
     def switching(self) -> bool:
-        """Whether the CPU is between two tasks."""
+        """Whether the CPU is between two tasks, or coming up again."""
         return self.following is not None
+
+    @property
+    def coming_up(self) -> bool:
+        """Whether the CPU was down and is coming up: it switches from its idle task to itself."""
+        return self.switching and self.following is self.previous
 
 
 CONTINUE: Final = "step"

@@ -182,4 +182,5 @@ _EFFECTS: Final[Mapping[Effect, Callable[[Completion], None]]] = {
     Effect.START_CHILD: Completion.start_child,
     Effect.FREE_CHILD: Completion.free_child,
 }
-"""All but the refusal of a granted port: no tree's handler of #GP is executed."""
+"""All but the refusal of a granted port, and what a CPU does that goes down and comes up again: of
+trees neither the handler of #GP nor CPU hotplug is executed."""

@@ -17,7 +17,8 @@ FREE, USER, KERNEL_THREAD, EMBRYO, DEAD = range(5)
 two events, a child being forked, an exited task that waits to be switched out."""
 
 FIRST_STEP = 5
-"""Value of ``pc`` of the first step; a CPU's ``pc`` of 0 means that it is not switching."""
+"""Value of ``pc`` of the first step; a CPU's ``pc`` of 0 means that it is not switching, and not
+coming up."""
 
 
 @dataclass(frozen=True)
