@@ -48,8 +48,8 @@ the last is only searched, up to 4 million states, if the others do not show it 
 known. *Harmless*: the
 others are exhausted without a violation, for the reason given (it stands in
 `tools/harmless_mutations.toml`). Argument and privilege checks of the system calls are
-not mutated; neither is what an option of the design switches off. Mutants of `bring_up` are searched
-with the event `cpu-offline` as well.
+not mutated; neither is what an option of the design switches off. Mutants of `bring_up` are
+searched with the event `cpu-offline` as well.
 
 {missing}
 
