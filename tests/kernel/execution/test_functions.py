@@ -16,13 +16,14 @@ def test_trees_play_the_part_of_every_hook_but_two() -> None:
 @pytest.mark.parametrize("event", EVENTS.values(), ids=str)
 def test_what_can_be_executed_has_arguments_and_effects(event: Event) -> None:
     """For each call of an event its arguments are known, and each of its effects is."""
-    assert can_execute(event) == (event is not Event.FAULT)
+    assert can_execute(event) == (event not in {Event.FAULT, Event.CPU_OFFLINE})
     if event.operation is not None and can_execute(event):
         called = {call.hook.name for call in calls(event.operation.body)}
         assert called <= entry._ARGUMENTS.keys()
         assert event.effects <= completion._EFFECTS.keys()
 
 
-def test_every_effect_is_known_but_one() -> None:
-    """Only the refusal of a granted port cannot come up: it takes a handler of #GP."""
-    assert completion._EFFECTS.keys() == set(Effect) - {Effect.REPORT_REFUSAL}
+def test_every_effect_is_known_but_those_of_what_is_not_executed() -> None:
+    """The refusal of a granted port takes a handler of #GP; the others take CPU hotplug."""
+    of_hotplug = {Effect.LOAD_TASK_REGISTER, Effect.MOVE_TASKS}
+    assert completion._EFFECTS.keys() == set(Effect) - {Effect.REPORT_REFUSAL} - of_hotplug

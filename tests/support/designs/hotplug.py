@@ -180,10 +180,10 @@ class AllocatesOnce(AllocatesAgain):
             cpu.record = self.allocate(Record)
 
 
-class MakesCurrentForget(Resets):
+class LooksAround(Resets):
     """Follows cpu.current, which is the idle task, and looks at the limit, which is full."""
 
-    id = "makes-current-forget"
+    id = "looks-around"
 
     def bring_up(self, cpu: Own) -> None:
         """Deny every port, and see who runs."""

@@ -21,6 +21,8 @@ induction = pytest.importorskip("iopermit.translate.obligations.induction", reas
 DESIGNS: Final = Path(__file__).parents[2] / "support" / "designs"
 PREEMPTED: Final = Scenario(1, 2, 1, frozenset({Event.IOPERM, Event.EXIT, Event.PREEMPT}))
 SHARED: Final = Scenario(2, 2, 1, frozenset({Event.IOPERM, Event.EXEC, Event.MIGRATE}))
+HOTPLUG: Final = Scenario(2, 2, 1, SHARED.events | {Event.CPU_OFFLINE})
+HOMEBOUND: Final = Scenario(2, 2, 1, PREEMPTED.events | {Event.CPU_OFFLINE})
 CASES: Final = [
     ("lost_marks.py:Marked", PREEMPTED),
     ("lost_marks.py:MarkedOnce", PREEMPTED),
@@ -28,6 +30,8 @@ CASES: Final = [
     ("shared_objects.py:EarlyPublication", SHARED),
     ("shared_objects.py:ReusedAddress", SHARED),
     ("consulted.py:OneBaseForAll", SHARED),
+    ("hotplug.py:Resets", HOTPLUG),
+    ("hotplug.py:AllocatesOnce", HOMEBOUND),
 ]
 
 
@@ -48,7 +52,7 @@ def test_obligations_are_discharged(name: str, scenario: Scenario) -> None:
     assert failures(model_of(name, scenario)) == []
 
 
-@pytest.mark.parametrize(("name", "scenario"), CASES[:3])
+@pytest.mark.parametrize(("name", "scenario"), [*CASES[:3], *CASES[-2:]])
 def test_premises_are_kept(name: str, scenario: Scenario) -> None:
     """The premises hold in the initial state, and every step and event keeps them."""
     assert list(induction.broken_premises(model_of(name, scenario), scenario)) == []
