@@ -134,3 +134,13 @@ def test_a_design_without_the_hook_is_up_at_once() -> None:
     machine.down(0)
     assert machine.values["cpu", "tr_limit_low"] == [0, 1, 1]
     assert machine.up(0) == []
+
+
+def test_nothing_is_left_of_the_first_bring_up_but_what_it_stored() -> None:
+    """Local variables of bring_up() are 0 in the first state, as they are after a later one."""
+    scenario = Scenario(2, 2, 2, MOVING.events)
+    model = translate(load_design(f"{FILE}:Resets"), scenario)
+    variables = [f for f in model.fields if f.local and f.name.startswith("bring_up.")]
+    assert variables
+    values = initial_values(scenario, model)
+    assert all(values[f.record, f.name] == [0, 0] for f in variables)
