@@ -27,7 +27,14 @@ from iopermit.translate.stepping import generators as stepping
 from iopermit.translate.translation import translate
 
 _MODES = {FREE: None, USER: "user", KERNEL_THREAD: "kernel thread", EMBRYO: "embryo", DEAD: "dead"}
-_WEIGHTS = {"step": 8.0, "switch": 1.0, "exit": 0.4, "drop-privilege": 0.1, "ioperm": 0.5}
+_WEIGHTS = {
+    "step": 8.0,
+    "switch": 1.0,
+    "exit": 0.4,
+    "drop-privilege": 0.1,
+    "ioperm": 0.5,
+    "cpu-offline": 0.15,
+}
 _INTO_VIOLATION = 0.1
 """How likely a step into a violation is, against one that the walk can go on from."""
 
