@@ -160,7 +160,7 @@ class Action:
     event: str
     """The name of an event (`iopermit.system.events`), or `step`."""
     arguments: tuple[tuple[str, int], ...] = ()
-    """first, end (scenario longs), turn_on; level; child (slot); following; granted."""
+    """first, end (scenario longs), turn_on; level; child (slot); following; granted; home (CPU)."""
     choice: int | None = None
     """The slot that an allocation gets; the number of slots of its class: it fails."""
 
