@@ -101,13 +101,7 @@ class EflagsTask(Task):
 
 
 class LinuxEflagsIopl(LinuxDesign):
-    """iopl(2) sets the processor's IOPL; the saved EFLAGS are the only record (before v4.6).
-
-    bring_up() of these designs is what static initialisers do, and those only at boot; but none of
-    these kernels can take a CPU down: i386 could from 2.6.13 on (from memory).
-    """
-
-    cpu_hotplug: ClassVar[bool] = False
+    """iopl(2) sets the processor's IOPL; the saved EFLAGS are the only record (before v4.6)."""
 
     class Task(EflagsTask):
         """A task."""

@@ -56,7 +56,7 @@ class Linux54(LinuxThreadIopl):
         tss: OwnTss[machine_state.Tss] = NULL
 
     def bring_up(self, cpu: Cpu) -> None:
-        """Do what cpu_init() does whenever the CPU comes up: a map of ones, and a valid base."""
+        """Deny every port by a map of ones and make the base valid for ever after."""
         cpu.tss.bitmap.fill()
         cpu.tss.io_map_base = IoMapBase.VALID
 
