@@ -12,7 +12,7 @@ from iopermit.system.events.hooks import HOOKS, Hook
 DOCS: Final = Path(__file__).resolve().parent.parent / "docs"
 
 _SETS: Final = {Asked.PLAIN: "plain, all", Asked.ALL: "all", Asked.NEVER: ""}
-_WHO: Final = {Who.USER: "user task", Who.KERNEL_THREAD: "kernel thread"}
+_WHO: Final = {Who.USER: "user task", Who.KERNEL_THREAD: "kernel thread", Who.IDLE: "idle CPU"}
 
 
 def events() -> str:

@@ -22,6 +22,7 @@ from iopermit.search.mutation import (
     MutantOutcome,
     UndeterminedError,
     check_mutant,
+    events_for,
 )
 from iopermit.system.events.recorded import ALL_EVENTS, PLAIN_EVENTS
 from iopermit.translate.frontend.mutate import Mutation, mutations
@@ -47,7 +48,8 @@ the last is only searched, up to 4 million states, if the others do not show it 
 known. *Harmless*: the
 others are exhausted without a violation, for the reason given (it stands in
 `tools/harmless_mutations.toml`). Argument and privilege checks of the system calls are
-not mutated; neither is what an option of the design switches off.
+not mutated; neither is what an option of the design switches off. Mutants of `bring_up` are
+searched with the event `cpu-offline` as well.
 
 {missing}
 
@@ -105,11 +107,12 @@ def sections(document: str) -> dict[str, str]:
 def _check(arguments: tuple[str, int, tuple[Bounds, ...], bool]) -> MutantOutcome:
     design, number, scenarios, confirmed = arguments
     mutation = mutations(find(design))[number]
-    outcome = check_mutant(mutation, HOLDS_UNDER[design], scenarios, confirmed=confirmed)
+    events = events_for(mutation)
+    outcome = check_mutant(mutation, events, scenarios, confirmed=confirmed)
     if outcome.found or mutation.key in reasons(design):
         return outcome
     try:
-        return check_mutant(mutation, HOLDS_UNDER[design], LARGER, confirmed=confirmed)
+        return check_mutant(mutation, events, LARGER, confirmed=confirmed)
     except UndeterminedError:
         return outcome
 

@@ -3,6 +3,7 @@
 from tests.support.report.schedules import Recorder
 
 from iopermit.report.timeline import TimelineRow, timeline
+from iopermit.system.events import Event
 from iopermit.system.events.recorded import ALL_EVENTS
 from iopermit.system.scenario import Scenario
 
@@ -82,7 +83,7 @@ def test_preempted_call_is_told_in_two_parts() -> None:
     system.run(0, "switch", following=1)
     system.run(0, "switch", following=0)
     first, _, _, last = rows(system)
-    assert first.what == "ioperm(0, 65536, 1): base becomes valid, preempted after v2_06.py:82"
+    assert first.what == "ioperm(0, 65536, 1): base becomes valid, preempted after v2_06.py:83"
     assert last.what == "ioperm(): copies all 8192 bytes, returns"
 
 
@@ -139,3 +140,21 @@ def test_vm_exit_shows_the_low_limit_until_it_is_repaired() -> None:
     _, _, lowered, repaired = rows(system)
     assert (lowered.base, repaired.base) == ("valid, limit 0x67", "valid")
     assert "reloads TR" in repaired.what
+
+
+def offline() -> Recorder:
+    """Return the story of a CPU that comes up, with a call of a task on another in between."""
+    events = frozenset({Event.IOPERM, Event.MIGRATE, Event.CPU_OFFLINE})
+    system = Recorder("linux-5.8", Scenario(2, 2, 2, events))
+    system.run(1, "switch", following=2)
+    system.start(1, "cpu-offline")
+    system.step(1)
+    system.run(0, "ioperm", first=0, end=2, turn_on=1)
+    system.finish(1)
+    return system
+
+
+def test_a_cpu_that_comes_up_again_is_named() -> None:
+    """The event names the CPU; what comes later of it is told as the hook that runs."""
+    idle = [(r.cpu, r.what) for r in rows(offline()) if r.who == "idle"]
+    assert idle == [(1, "CPU 1 goes down and comes up again"), (1, "bring_up(): returns")]

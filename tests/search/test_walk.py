@@ -15,7 +15,10 @@ from iopermit.system.simulation import System
 SWITCHED = [
     (name, option) for name, design in designs().items() for option in with_each_option(design)
 ]
-HOMEBOUND = Scenario(2, 2, 3, all_events() - {Event.MIGRATE}, unprivileged=True)
+USUAL = all_events() - {Event.CPU_OFFLINE}
+"""Events among which rare ones come up: what idle CPUs do has a walk of its own."""
+
+HOMEBOUND = Scenario(2, 2, 3, USUAL - {Event.MIGRATE}, unprivileged=True)
 """Every task stays on its CPU, and the first has no privilege."""
 
 LOSING = frozenset({Event.IOPERM, Event.FORK, Event.FORK_FAILS, Event.EXIT})
@@ -26,12 +29,22 @@ LOSING = frozenset({Event.IOPERM, Event.FORK, Event.FORK_FAILS, Event.EXIT})
 def test_ten_thousand_random_steps_agree(name: str) -> None:
     """10,000 random steps lead both readings through the same states, choices and verdicts."""
     rng = random.Random(name)
-    default = Lockstep(find(name), Scenario()).walk(7000, rng)
+    default = Lockstep(find(name), Scenario(events=USUAL)).walk(7000, rng)
     homebound = Lockstep(find(name), HOMEBOUND).walk(3000, rng)
     assert default.steps + homebound.steps == 10_000
     rare = {"step", "switch", "ioperm", "iopl", "fork", "exit", "exec", "io-thread", "fork-fails"}
     assert rare <= default.events.keys() | homebound.events.keys()
     assert homebound.verdicts["none"] > 2000
+
+
+@pytest.mark.parametrize("name", designs())
+def test_random_steps_agree_where_cpus_come_up_again(name: str) -> None:
+    """2,000 random steps agree, and CPUs go down just of kernels that can do that."""
+    events = {Event.IOPERM, Event.IOPL, Event.EXIT, Event.VM_EXIT, Event.CPU_OFFLINE}
+    walk = Lockstep(find(name), Scenario(2, 2, 2, frozenset(events))).walk(
+        2000, random.Random(name)
+    )
+    assert (walk.events["cpu-offline"] > 0) == find(name).cpu_hotplug
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ next step of that. Otherwise a task in user mode makes any system call with any 
 meets any event of the scenario; a kernel thread between two events can create another or exit; a
 task in the kernel executes its next step. The scheduler can take the CPU away from a task that
 is not in the kernel, or is before a step with preemption on, and give it to any task that is on no
-CPU, alive and not halted by another task, or to none (the idle task). An allocation gets a free
-slot that something still refers to (an address used again), or the first of the others, which are
-alike; or it fails.
+CPU, alive and not halted by another task, or to none (the idle task). A CPU that runs its idle task
+can go down and come up. An allocation gets a free slot that something still refers to (an address
+used again), or the first of the others, which are alike; or it fails.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from iopermit.certify.effects import effect
 from iopermit.certify.errors import Refuted, UnacceptableError
+from iopermit.certify.hotplug import can_go_down, go_down, idle_events
 from iopermit.certify.kernel import possible_events
 from iopermit.certify.language.steps import Point
 from iopermit.certify.state import (
@@ -79,6 +80,7 @@ class Events:
             self._preemptible[number] = preempted and not step.preemption_off
         self._preemptible[[USER, THREAD, DEAD]] = True
         self._possible = possible_events(kernel.design, self.scenario)
+        self._of_cpus = idle_events(kernel.design, self.scenario)
         for event in self.scenario.events:
             if event.operation is None and event not in _ASPECTS:
                 raise UnacceptableError(f"this checker does not know what {event.name!r} is")
@@ -98,6 +100,7 @@ class Events:
             )
             yield from self._events(table, cpu, current, real & (at == USER), Who.USER)
             yield from self._events(table, cpu, current, real & (at == THREAD), Who.KERNEL_THREAD)
+            yield from self._of_idle_cpu(table, cpu, current, calm & ~real)
             yield from self._switches(table, cpu, current, calm & (~real | self._preemptible[at]))
 
     def _task(self, table: Table, column: Column, slots: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -226,7 +229,18 @@ class Events:
                 return refused
         raise UnacceptableError(f"this checker does not know when {event.name!r} is possible")
 
-    # The scheduler.
+    # An idle CPU, and the scheduler.
+
+    def _of_idle_cpu(
+        self, table: Table, cpu: int, current: NDArray[np.int32], idle: Flags
+    ) -> Iterator[Successors]:
+        for event in self._of_cpus:
+            for choice in event.choices(self.scenario):
+                possible = idle & can_go_down(self.kernel, table, cpu, choice)
+                b = self._batch(table, cpu, current, possible)
+                if b is not None:
+                    go_down(self.kernel, b, choice)
+                    yield Successors(b.table, b.members, event.name)
 
     def _switches(
         self, table: Table, cpu: int, current: NDArray[np.int32], which: Flags

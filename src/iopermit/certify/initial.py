@@ -56,5 +56,19 @@ def _brought_up(kernel: Kernel, table: Table, cpu: int) -> Table:
         if number == FREE:
             return b.table
         b.table[:, kernel.layout["cpu", "at"].at(cpu)] = FREE
-        number = int(np.max(kernel.steps[number].run(b)))
+        step = kernel.steps[number]
+        if step.allocates:
+            b.choice = _lowest_free(kernel, b.table, step.allocates)
+        number = int(np.max(step.run(b)))
     raise UnacceptableError(f"{kernel.design.__name__}: bring_up() does not end")
+
+
+def _lowest_free(kernel: Kernel, table: Table, record: str) -> int:
+    """Return the slot that an allocation gets while nothing else happens."""
+    in_use = kernel.layout[record, "in_use"]
+    slots = range(kernel.layout.counts[record])
+    free = (slot for slot in slots if not table[0, in_use.at(slot)])
+    found = next(free, None)
+    if found is None:
+        raise UnacceptableError(f"the scenario has no room for the {record} that bring_up() makes")
+    return found

@@ -3,7 +3,8 @@
 The rules, in this checker's own words. A task leaves the kernel for the place where it came from: a
 kernel thread for its wait, others for user mode, by way of the design's ``return_to_user``
 (interrupts off, after one step that can be preempted) if there is one. A context switch runs its
-hook with interrupts off; its last step makes the next task current, and frees a dead one.
+hook with interrupts off; its last step makes the next task current, and frees a dead one. A CPU
+that comes up runs ``bring_up`` in the same way, see ``certify/hotplug.py``.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from iopermit.certify.state import (
     Rows,
 )
 from iopermit.system.events import Event, Who, events_of
-from iopermit.system.events.hooks import RETURN_TO_USER
+from iopermit.system.events.hooks import BRING_UP, RETURN_TO_USER
 from iopermit.system.events.operations import calls
 
 if TYPE_CHECKING:
@@ -157,7 +158,21 @@ class _Builder:
         cpu = Value(lambda b, _r: b.cpu + 1, "ref", "cpu", own=True)
         tasks = [task(current), task(following)]
         self.entries["switch"] = self._hook("switch_to", last, [lambda: cpu, *tasks])
-        self.entries["bring_up"] = self._hook("bring_up", Point(FREE), [lambda: cpu])
+        self._bring_up(cpu)
+
+    def _bring_up(self, cpu: Value) -> None:
+        """Bring a CPU up, at first or later: both are the same, and nobody follows in the end."""
+        end = Point(FREE)
+        if has_hook(self.design, BRING_UP.name):
+
+            def up(b: Batch) -> Numbers:
+                b.put(self.layout["cpu", "following"], 0)
+                return FREE
+
+            self.code.off = True
+            end = self._point("the CPU is up again", up, Point(FREE))
+            self.code.off = False
+        self.entries["bring_up"] = self._hook(BRING_UP.name, end, [lambda: cpu])
 
     def _finish(self) -> Kernel:
         for number, point in enumerate(self.points, FIRST_POINT):
@@ -187,7 +202,8 @@ def possible_events(design: type[Design], scenario: Scenario) -> list[Event]:
     def has(name: str) -> bool:
         return has_hook(design, name)
 
-    found = [event for who in Who for event in events_of(who, scenario.events, has)]
+    tasks = (Who.USER, Who.KERNEL_THREAD)
+    found = [event for who in tasks for event in events_of(who, scenario.events, has)]
     return list(dict.fromkeys(found))
 
 

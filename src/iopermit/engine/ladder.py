@@ -18,14 +18,14 @@ DESIGN_LADDER: Final[tuple[Bounds, ...]] = (
 )  # fmt: skip
 """For a design; the last one is the default scenario, without `COSTLY_EVENTS`."""
 
-COSTLY_EVENTS: Final = frozenset({Event.IOPL_LEVELS, Event.FORK_FAILS_EARLY, Event.READ_MAP})
+COSTLY_EVENTS: Final = frozenset({Event.IOPL_LEVELS, Event.FORK_FAILS_EARLY, Event.CPU_OFFLINE})
 """What the last scenario of a design leaves out, and all those before it with all events have.
 
 Its states are very many already. Levels 1 and 2 of iopl give each of three tasks four levels
-instead of two: ten times the states. A fork that fails early and the reading of a map are further
-places for each task to be interrupted at: no more states where such steps are merged, as in the
-designs of Linux, but more where a third task can reach what is read. That takes three tasks, so it
-is searched where a scenario is asked for.
+instead of two: ten times the states. A fork that fails early is a further place for each task to be
+interrupted at, and a CPU that comes up again has half as many states more; neither does anything of
+its own with a third task. The reading of a map does (the one who reads, the one who is read and the
+one who frees what they see), so the last scenario has it.
 """
 
 COMPARISON_LADDER: Final = DESIGN_LADDER[:-1]

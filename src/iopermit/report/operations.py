@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from iopermit.report.words import step_text
-from iopermit.system.events import EVENTS, Event
-from iopermit.system.events.operations import Effect
+from iopermit.system.events import EVENTS, Event, Who
+from iopermit.system.events.operations import Effect, calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class TracedOperation:
-    """A system call, fault or VM exit of a task, or a context switch of a CPU."""
+    """A system call, fault or VM exit of a task, or what a CPU does: switch, or come up again."""
 
     first: TraceStep
     """The step with which it starts, or the first one seen of it."""
@@ -46,6 +46,9 @@ class TracedOperation:
     @property
     def name(self) -> str:
         """The name of the kernel's function, such as ``ioperm()``."""
+        event = EVENTS.get(self.first.event)
+        if event is not None and event.operation is not None and Who.IDLE in event.who:
+            return f"{next(calls(event.operation.body)).hook.name}()"
         return f"{self.text.partition('(')[0]}()"
 
     @property

@@ -110,7 +110,7 @@ def step_text(step: TraceStep) -> str:
         event, values = EVENTS[step.event], {**step.arguments, **step.values}
         arguments = () if event.operation is None else event.operation.arguments
         tasks = {name: task_name(values[name]) for name, kind in arguments if kind is Kind.TASK}
-        return event.told({**values, **tasks})
+        return event.told({**values, **tasks, "cpu": step.cpu})
     if step.source is None:
         return step.environment
     part = step.handled

@@ -17,6 +17,7 @@ from iopermit.search.exploration.native import NativeFunctions
 from iopermit.search.problem import Problem, Settings
 from iopermit.search.refinement import searched
 from iopermit.system.events import Event
+from iopermit.system.events.hooks import BRING_UP
 from iopermit.system.events.recorded import ALL_EVENTS, PLAIN_EVENTS
 from iopermit.system.scenario import Scenario
 from iopermit.translate.analyses.reductions import NO_REDUCTIONS
@@ -53,6 +54,15 @@ HOLDS_UNDER: Final[dict[str, frozenset[Event]]] = {
     "linux-6.16+preempt_off": ALL_EVENTS,
 }
 """The designs that hold, and the events under which they (and so their mutants) are searched."""
+
+
+def events_for(mutation: Mutation) -> frozenset[Event]:
+    """Return the events under which a mutant of a design that holds is searched.
+
+    What a CPU does that comes up is only needed in full if one can come up again.
+    """
+    events = HOLDS_UNDER[mutation.design.id]
+    return events | {Event.CPU_OFFLINE} if mutation.method == BRING_UP.name else events
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,8 @@ class Design:
     """Switches (names of boolean class attributes) with what each one changes."""
     preemptible: ClassVar[bool] = True
     """Whether kernel code can be preempted at all."""
+    cpu_hotplug: ClassVar[bool] = True
+    """Whether CPUs can go down and come up again while the kernel runs."""
     iopl_survives_exec: ClassVar[bool] = True
     """Whether the permissions of iopl(2) outlive execve(2); if not, the hook execve ends them."""
     ioperm_needs_privilege: ClassVar[bool] = True
@@ -76,7 +78,10 @@ class Design:
     # Points where kernels differ.
 
     def bring_up(self, cpu: Own) -> None:
-        """Initialise the TSS of a freshly started CPU."""
+        """Initialise the TSS of a CPU that comes up: at boot, and whenever it was down.
+
+        What only the boot sets, as a static initialiser does, is the default of a field.
+        """
 
     def ioperm(self, cpu: Own, task: Own, ports: PortRange, turn_on: bool) -> int:
         """Serve the system call ioperm; return 0 or a negated error number."""

@@ -132,7 +132,7 @@ class Gain:
 
 @dataclass(eq=False, kw_only=True)
 class Processor(ExecutionContext):
-    """A CPU; its steps are those of the context switch."""
+    """A CPU; its steps are those of a context switch, or of coming up again."""
 
     tss: Any
     memory: TssMemory
@@ -141,8 +141,13 @@ class Processor(ExecutionContext):
 
     @property
     def switching(self) -> bool:
-        """Whether the CPU is between two tasks."""
+        """Whether the CPU is between two tasks, or coming up again."""
         return self.following is not None
+
+    @property
+    def coming_up(self) -> bool:
+        """Whether the CPU was down and is coming up: it switches from its idle task to itself."""
+        return self.switching and self.following is self.previous
 
 
 CONTINUE: Final = "step"
@@ -157,7 +162,8 @@ class Action:
     event: str
     """The name of an event (`iopermit.system.events`), or `step`."""
     arguments: tuple[tuple[str, int], ...] = ()
-    """first, end (scenario longs), turn_on; level; child, target (slots); following; granted."""
+    """first, end (scenario longs), turn_on; level; child, target (slots); following; granted; home
+    (CPU)."""
     choice: int | None = None
     """The slot that an allocation gets; the number of slots of its class: it fails."""
 

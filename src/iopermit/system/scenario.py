@@ -36,6 +36,11 @@ class Scenario:
                 raise ValueError(message)
 
     @property
+    def homes(self) -> range:
+        """The CPUs that a task can be bound to; none where tasks migrate."""
+        return range(0 if self.has(Event.MIGRATE) else self.cpus)
+
+    @property
     def ranges(self) -> list[tuple[int, int]]:
         """The argument ranges of ioperm as (first long, end long), the whole map first."""
         every = [(a, b) for a in range(self.longs) for b in range(a + 1, self.longs + 1)]

@@ -30,6 +30,9 @@ from iopermit.system.tss_memory import TssMemory
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from iopermit.system.events.arguments import Values
+    from iopermit.system.events.operations import Operation
+
 
 class System:
     """CPUs, tasks and a heap around one design.
@@ -163,6 +166,12 @@ class System:
         """Keep a task that is about to return to user mode from being run."""
         thread.mode, thread.steps, thread.stack = Mode.STOPPED, None, ()
 
+    def move_tasks(self, origin: int, home: int) -> None:
+        """Bind the tasks that are bound to one CPU to another one."""
+        for thread in self.threads[: self.scenario.tasks]:
+            if thread.home == origin and thread.mode is not Mode.FREE:
+                thread.home = home
+
     def report_refusal(self, thread: Thread) -> None:
         """Note that a granted port was finally refused."""
         self.refused = thread
@@ -294,8 +303,12 @@ class System:
             self._choice = None
         elif action.is_switch:
             self.start_switch(processor, action["following"])
+        elif thread.mode is Mode.IDLE:
+            operation, values = self._operation(action)
+            processor.steps = entries.come_up(self, processor, thread, operation, values)
+            self.advance(processor)
         else:
-            self.enter(thread, self._entry(thread, action))
+            self.enter(thread, entries.perform(self, thread, *self._operation(action)))
 
     def advance(self, context: ExecutionContext) -> None:
         """Execute one step (or none, if the context was just started) up to the next."""
@@ -331,10 +344,9 @@ class System:
         processor.steps = entries.switch(self, processor, previous, processor.following)
         self.advance(processor)
 
-    def _entry(self, thread: Thread, action: Action) -> Steps:
+    def _operation(self, action: Action) -> tuple[Operation, Values]:
         event = EVENTS.get(action.event)
         if event is None or event.operation is None:
             message = f"there is no event {action.event!r}"
             raise ValueError(message)
-        values = event.values(dict(action.arguments), self.concretion.ports_of)
-        return entries.perform(self, thread, event.operation, values)
+        return event.operation, event.values(dict(action.arguments), self.concretion.ports_of)

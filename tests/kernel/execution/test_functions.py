@@ -21,7 +21,8 @@ def test_trees_play_the_part_of_every_hook_but_four() -> None:
 @pytest.mark.parametrize("event", EVENTS.values(), ids=str)
 def test_what_can_be_executed_has_arguments_and_effects(event: Event) -> None:
     """For each call of an event its arguments are known, and each of its effects is."""
-    assert can_execute(event) == (event not in {Event.FAULT, Event.READ_MAP})
+    never = {Event.FAULT, Event.READ_MAP, Event.CPU_OFFLINE}
+    assert can_execute(event) == (event not in never)
     if event.operation is not None and can_execute(event):
         called = {call.hook.name for call in calls(event.operation.body)}
         assert called - WITHOUT_FUNCTION <= entry._ARGUMENTS.keys()
@@ -29,6 +30,12 @@ def test_what_can_be_executed_has_arguments_and_effects(event: Event) -> None:
 
 
 def test_effects_are_known_but_those_of_what_no_tree_does() -> None:
-    """No granted port is refused, which takes a #GP handler, and nobody is stopped for a dump."""
-    never = {Effect.REPORT_REFUSAL, Effect.STOP_TARGET, Effect.RELEASE_TARGET}
+    """No granted port is refused, which takes a #GP handler, nobody is stopped or goes down."""
+    never = {
+        Effect.REPORT_REFUSAL,
+        Effect.STOP_TARGET,
+        Effect.RELEASE_TARGET,
+        Effect.LOAD_TASK_REGISTER,
+        Effect.MOVE_TASKS,
+    }
     assert completion._EFFECTS.keys() == set(Effect) - never

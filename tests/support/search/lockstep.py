@@ -30,7 +30,14 @@ _MODES = {
     FREE: None, USER: "user", KERNEL_THREAD: "kernel thread", EMBRYO: "embryo", DEAD: "dead",
     STOPPED: "stopped",
 }  # fmt: skip
-_WEIGHTS = {"step": 8.0, "switch": 1.0, "exit": 0.4, "drop-privilege": 0.1, "ioperm": 0.5}
+_WEIGHTS = {
+    "step": 8.0,
+    "switch": 1.0,
+    "exit": 0.4,
+    "drop-privilege": 0.1,
+    "ioperm": 0.5,
+    "cpu-offline": 0.15,
+}
 _INTO_VIOLATION = 0.1
 """How likely a step into a violation is, against one that the walk can go on from."""
 

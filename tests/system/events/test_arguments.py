@@ -1,7 +1,8 @@
 """Tests of the arguments of events (src/iopermit/system/events/arguments.py)."""
 
 from iopermit.system.bitmap import PortRange
-from iopermit.system.events.arguments import Child, Granted, Level, NoArguments, Ports
+from iopermit.system.events import Event
+from iopermit.system.events.arguments import Child, Granted, Home, Level, NoArguments, Ports
 from iopermit.system.scenario import Scenario
 
 SCENARIO = Scenario(1, 2, 2)
@@ -28,3 +29,12 @@ def test_other_arguments_are_chosen_from_a_list() -> None:
     assert Granted().choices(SCENARIO) == [{"granted": 1}, {"granted": 0}]
     assert NoArguments().choices(SCENARIO) == [{}]
     assert Granted().values({"granted": 1}, PortRange) == {"granted": True}
+
+
+def test_a_home_is_chosen_only_where_tasks_have_one() -> None:
+    """Every CPU can be the home of tasks that do not migrate; of others there is nothing to say."""
+    bound = Scenario(3, 2, 1, frozenset({Event.CPU_OFFLINE}))
+    assert Home().choices(bound) == [{"home": 0}, {"home": 1}, {"home": 2}]
+    moving = Scenario(3, 2, 1, frozenset({Event.CPU_OFFLINE, Event.MIGRATE}))
+    assert Home().choices(moving) == [{}]
+    assert Home().values({"home": 2}, PortRange) == {"home": 2}

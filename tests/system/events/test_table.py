@@ -27,7 +27,7 @@ def test_every_choice_has_the_arguments_of_the_operation(event: Event) -> None:
     for choice in choices:
         values = event.values(choice, PortRange)
         assert {name for name, _ in event.operation.arguments} <= values.keys()
-        assert event.told(values)
+        assert event.told({**values, "cpu": 1})
 
 
 def test_the_recorded_sets_are_those_of_today() -> None:

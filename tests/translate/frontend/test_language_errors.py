@@ -223,6 +223,16 @@ REFUSED = {
         "a sequence number is compared with another number",
         "task.seen",
     ),
+    "another number than 0 in a counter": (
+        "task.seen = 1",
+        "a int is assigned to the counter field 'seen'",
+        "task.seen = 1",
+    ),
+    "a flag in a counter": (
+        "task.seen = False",
+        "a bool is assigned to the counter field 'seen'",
+        "task.seen = False",
+    ),
     "a result in a field": ("task.longs = self.one(1)", "assigned to a field", "task.longs"),
     "a class not on the heap": ("x = self.allocate(Loose)", "no heap class", "self.allocate"),
     "a number freed": ("self.free(task.longs)", "is no heap object", "self.free"),

@@ -82,3 +82,9 @@ def test_the_next_number_is_one_that_nothing_holds(tmp_path: Path) -> None:
     assert only.startswith("0: t2 = counters(); t1 = 0; ")
     assert f"room (t1 eq 0) 'a number more than the {len(tried)}" in only
     assert only.endswith("task.seen = t1; -> end")
+
+
+def test_a_number_can_be_forgotten(tmp_path: Path) -> None:
+    """A sequence number is 0 again, which is never handed out."""
+    (only,) = lowered(tmp_path, "task.seen = 0")
+    assert only == "0: task.seen = 0; -> end"

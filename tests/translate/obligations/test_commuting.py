@@ -23,6 +23,8 @@ DESIGNS: Final = Path(__file__).parents[2] / "support" / "designs"
 PREEMPTED: Final = Scenario(1, 2, 1, frozenset({Event.IOPERM, Event.EXIT, Event.PREEMPT}))
 SHARED: Final = Scenario(2, 2, 1, frozenset({Event.IOPERM, Event.EXEC, Event.MIGRATE}))
 READ: Final = Scenario(1, 3, 1, frozenset({Event.IOPERM, Event.PREEMPT, Event.READ_MAP}))
+HOTPLUG: Final = Scenario(2, 2, 1, SHARED.events | {Event.CPU_OFFLINE})
+HOMEBOUND: Final = Scenario(2, 2, 1, PREEMPTED.events | {Event.CPU_OFFLINE})
 CASES: Final = [
     ("lost_marks.py:Marked", PREEMPTED),
     ("lost_marks.py:MarkedOnce", PREEMPTED),
@@ -31,6 +33,8 @@ CASES: Final = [
     ("shared_objects.py:ReusedAddress", SHARED),
     ("consulted.py:OneBaseForAll", SHARED),
     ("readers.py:OwnTables", READ),
+    ("hotplug.py:Resets", HOTPLUG),
+    ("hotplug.py:AllocatesOnce", HOMEBOUND),
 ]
 
 
@@ -51,7 +55,7 @@ def test_obligations_are_discharged(name: str, scenario: Scenario) -> None:
     assert failures(model_of(name, scenario)) == []
 
 
-@pytest.mark.parametrize(("name", "scenario"), CASES[:3])
+@pytest.mark.parametrize(("name", "scenario"), [*CASES[:3], *CASES[-2:]])
 def test_premises_are_kept(name: str, scenario: Scenario) -> None:
     """The premises hold in the initial state, and every step and event keeps them."""
     assert list(induction.broken_premises(model_of(name, scenario), scenario)) == []

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from tools.fuzz_designs.generation.case import Case
 from tools.fuzz_designs.generation.crossed import crossed
+from tools.fuzz_designs.generation.hotplug import with_resets
 from tools.fuzz_designs.generation.mutants import mutant
 from tools.fuzz_designs.generation.noise import (
     add_noise,
@@ -95,7 +96,7 @@ def themed(rng: random.Random) -> Case:
         hook = random_hook(rng, bodies, scenario.events)
         bodies = add_noise(rng, bodies, theme.fields, hook)
     about = ", ".join(["themed", *(f"{f.record}.{f.name}" for f in theme.fields)])
-    bodies = with_helpers(rng, bodies, theme.fields)
+    bodies = with_resets(rng, with_helpers(rng, bodies, theme.fields), theme.fields, scenario)
     return Case(_text(theme.fields, bodies, about), scenario, about)
 
 
@@ -113,7 +114,7 @@ def bare(rng: random.Random) -> Case:
             bodies = add_noise(rng, bodies, fields, hook)
     bodies = connect(rng, bodies, fields, hooks)
     about = ", ".join(["bare", *(f"{f.record}.{f.name}" for f in fields)])
-    bodies = with_helpers(rng, bodies, fields)
+    bodies = with_resets(rng, with_helpers(rng, bodies, fields), fields, scenario)
     return Case(_text(fields, bodies, about), scenario, about)
 
 
@@ -131,7 +132,7 @@ def protocol(rng: random.Random) -> Case:
         bodies = add_noise(rng, bodies, fields, random_hook(rng, bodies, scenario.events))
     bodies = connect(rng, bodies, fields, busy_hooks(rng, scenario.events))
     about = ", ".join([*shape.words, *(f"{f.record}.{f.name}" for f in extra)])
-    bodies = with_helpers(rng, bodies, fields)
+    bodies = with_resets(rng, with_helpers(rng, bodies, fields), fields, scenario)
     return Case(_text(fields, bodies, about, emulated=shape.iopl == "map"), scenario, about)
 
 
@@ -163,6 +164,7 @@ _EVENTS: Final = {
     Event.ALLOCATION_FAILS: 0.15,
     Event.IO_THREAD: 0.1,
     Event.VM_EXIT: 0.1,
+    Event.CPU_OFFLINE: 0.4,
 }
 _NEW: Final = 0.1
 """How likely any other event is."""
@@ -198,6 +200,7 @@ def theme_scenario(rng: random.Random, needed: frozenset[str]) -> Scenario:
     events = {event_named(name) for name in needed}
     events |= {Event.PREEMPT} if rng.random() < _PREEMPTED[size[0]] else set()
     seldom = [(e, 0.02) for e in askable_events() if e not in _EVENTS]
+    seldom += [(Event.CPU_OFFLINE, 0.2)] if size[0] > 1 else []
     for event, chance in ((Event.MIGRATE, 0.5), (Event.FORK, 0.2), (Event.EXIT, 0.1), *seldom):
         events |= {event} if rng.random() < chance else set()
     return Scenario(*size, frozenset(events), garbage=Event.EXIT not in events)
@@ -228,6 +231,7 @@ def random_scenario(rng: random.Random, bodies: dict[str, Lines], fields: list[F
     if any(f.name == "dirty" for f in fields):
         sizes[1, 2, 2], sizes[1, 3, 2] = 4, 2
     size = rng.choices(list(sizes), list(sizes.values()))[0]
+    chances |= {Event.CPU_OFFLINE: 0} if size[0] == 1 else {}
     wanted = [e for e, chance in chances.items() if rng.random() < chance]
     events = frozenset(rng.sample(wanted, min(len(wanted), rng.choice(_MOST_EVENTS[size]))))
     if rng.random() < _PREEMPTED[size[0]]:

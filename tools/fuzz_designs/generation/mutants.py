@@ -29,7 +29,8 @@ def mutant(rng: random.Random) -> Case:
     name = rng.choice(sorted(HOLDS_UNDER))
     mutation = rng.choice(_mutations(name))
     size = rng.choice(sorted(_SIZES))
-    known = sorted(HOLDS_UNDER[name] - {Event.IOPERM}, key=lambda e: e.name)
+    of_cpus = {Event.CPU_OFFLINE} if size[0] > 1 else set()
+    known = sorted(HOLDS_UNDER[name] - {Event.IOPERM} | of_cpus, key=lambda e: e.name)
     events = rng.sample(known, min(len(known), rng.choice(_SIZES[size])))
     about = f"{name}, {mutation.method}: {mutation.statement}: {mutation.change}"
     return Case(_text(mutation), Scenario(*size, frozenset({Event.IOPERM, *events})), about)

@@ -63,7 +63,10 @@ class Linux060aa16f(IoBitmapRegset, LinuxThreadIopl):
         tss: OwnTss[Linux060aa16f.Tss] = NULL
 
     def bring_up(self, cpu: Cpu) -> None:
-        """Deny every port twice: base past the limit, map of ones."""
+        """Do tss_setup_io_bitmap(), which cpu_init() calls whenever the CPU comes up."""
+        cpu.tss.io_map_base = IoMapBase.INVALID
+        cpu.tss.prev_max = 0
+        cpu.tss.prev_sequence = 0
         cpu.tss.bitmap.fill()
 
     def ioperm(self, cpu: Cpu, task: Task, ports: PortRange, turn_on: bool) -> int:

@@ -60,7 +60,9 @@ class LinuxV2Patch06(BlockRegset, LinuxThreadIopl):
         tss: OwnTss[LinuxV2Patch06.Tss] = NULL
 
     def bring_up(self, cpu: Cpu) -> None:
-        """Deny every port twice: base past the limit, map of ones."""
+        """Do what cpu_init() does whenever the CPU comes up: base past the limit, map of ones."""
+        cpu.tss.io_map_base = IoMapBase.INVALID
+        cpu.tss.prev_max = 0
         cpu.tss.bitmap.fill()
 
     def ioperm(self, cpu: Cpu, task: Task, ports: PortRange, turn_on: bool) -> int:

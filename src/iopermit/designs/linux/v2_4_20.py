@@ -26,6 +26,7 @@ class Linux2420(LinuxEflagsIopl):
     origin = "CVE-2003-0246"
     family = MAP_EQUALS_CURRENT
     preemptible: ClassVar[bool] = False
+    cpu_hotplug: ClassVar[bool] = False  # i386 has it from 2.6.13 on (from memory)
     layout: ClassVar[TssLayout] = LAYOUT_2_4
     IO_BITMAP_BITS: ClassVar[int] = 1024
 

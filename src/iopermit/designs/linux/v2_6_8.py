@@ -30,6 +30,7 @@ class Linux268(LinuxEflagsIopl):
     title = "The whole map is copied at every switch to a task that has one"
     origin = "20040821135516.GA3872@elte.hu"
     family = MAP_EQUALS_CURRENT
+    cpu_hotplug: ClassVar[bool] = False  # i386 has it from 2.6.13 on (from memory)
     layout: ClassVar[TssLayout] = LAYOUT_2_6_8
 
     class Task(EflagsTask):
@@ -44,7 +45,7 @@ class Linux268(LinuxEflagsIopl):
         tss: OwnTss[machine_state.Tss] = NULL
 
     def bring_up(self, cpu: Cpu) -> None:
-        """Deny every port twice: base past the limit, map of ones."""
+        """Do what the static initialiser does, once: base past the limit, map of ones."""
         cpu.tss.bitmap.fill()
 
     def ioperm(self, cpu: Cpu, task: Task, ports: PortRange, turn_on: bool) -> int:

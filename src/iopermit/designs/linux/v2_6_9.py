@@ -32,6 +32,7 @@ class Linux269(LinuxEflagsIopl):
     title = "Owner cache: switching back to the owner of the TSS map copies nothing"
     origin = "dd826030bd50566ddd21df8a0655076349bdd834"
     family = STALE_MAP_AND_TAG
+    cpu_hotplug: ClassVar[bool] = False  # i386 has it from 2.6.13 on (from memory)
     layout: ClassVar[TssLayout] = LAYOUT_2_6_9
 
     class Task(EflagsTask):
@@ -56,7 +57,7 @@ class Linux269(LinuxEflagsIopl):
         tss: OwnTss[Linux269.Tss] = NULL
 
     def bring_up(self, cpu: Cpu) -> None:
-        """Deny every port twice: base past the limit, map of ones."""
+        """Do what the static initialiser does, once: base past the limit, map of ones."""
         cpu.tss.bitmap.fill()
 
     def ioperm(self, cpu: Cpu, task: Task, ports: PortRange, turn_on: bool) -> int:

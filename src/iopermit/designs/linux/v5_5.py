@@ -75,7 +75,10 @@ class Linux55(IoBitmapRegset, LinuxTssLimit):
         tss: OwnTss[Linux55.Tss] = NULL
 
     def bring_up(self, cpu: Cpu) -> None:
-        """Do tss_setup_io_bitmap(): base past the limit, map of ones."""
+        """Do tss_setup_io_bitmap(), which cpu_init() calls whenever the CPU comes up."""
+        cpu.tss.io_map_base = IoMapBase.INVALID
+        cpu.tss.prev_max = 0
+        cpu.tss.prev_sequence = 0
         cpu.tss.bitmap.fill()
 
     def ioperm(  # noqa: PLR0911 - the ways out that the system call has

@@ -32,7 +32,10 @@ class Linux55XenPv(Linux55):
         """A virtual CPU."""
 
         hypervisor_map: IoMapBase = IoMapBase.INVALID
-        """Where Xen's pointer, TSS address plus base, points; INVALID also means 0 ports."""
+        """Where Xen's pointer, TSS address plus base, points; INVALID also means 0 ports.
+
+        A CPU that comes up again tells Xen nothing: it keeps the pointer that it had.
+        """
 
     def tss_update_io_bitmap(self, cpu: Cpu) -> None:  # type: ignore[override]  # its own CPUs
         """Make the TSS match current's permissions, then tell Xen (cpu.update_io_bitmap)."""

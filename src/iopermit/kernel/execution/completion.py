@@ -182,4 +182,5 @@ _EFFECTS: Final[Mapping[Effect, Callable[[Completion], None]]] = {
     Effect.START_CHILD: Completion.start_child,
     Effect.FREE_CHILD: Completion.free_child,
 }
-"""All but those of a handler of #GP and of a register-set dump, which no tree executes here."""
+"""All but those of a handler of #GP, of a register-set dump and of a CPU that goes down and comes
+up again: no tree executes these here."""

@@ -24,6 +24,10 @@ class Bounds(Protocol):
         """Tasks alive at once."""
 
     @property
+    def homes(self) -> range:
+        """The CPUs that a task can be bound to; none where tasks migrate."""
+
+    @property
     def ranges(self) -> list[tuple[int, int]]:
         """Ranges of longs, as (first, end), the whole map first."""
 
@@ -118,3 +122,16 @@ class Granted:
     def values(self, choice: Choice, ports_of: PortsOf) -> Values:
         """Return the flag."""
         return {"granted": bool(choice["granted"])}
+
+
+@dataclass(frozen=True)
+class Home:
+    """The CPU that tasks are bound to from now on; nothing to choose where tasks migrate."""
+
+    def choices(self, bounds: Bounds) -> list[Choice]:
+        """Return every CPU, also the one that the tasks leave."""
+        return [{"home": cpu} for cpu in bounds.homes] or [{}]
+
+    def values(self, choice: Choice, ports_of: PortsOf) -> Values:
+        """Return the CPU."""
+        return choice

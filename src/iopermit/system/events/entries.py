@@ -67,6 +67,9 @@ class Kernel(Protocol):
     def stop(self, thread: Thread) -> None:
         """Keep a task that is about to return to user mode from being run."""
 
+    def move_tasks(self, origin: int, home: int) -> None:
+        """Bind the tasks that are bound to one CPU to another one."""
+
     def report_refusal(self, thread: Thread) -> None:
         """Note that a granted port was finally refused."""
 
@@ -107,6 +110,21 @@ def switch(kernel: Kernel, processor: Processor, previous: Thread, following: Th
     processor.previous = processor.following = None
     if previous.mode is Mode.DEAD:
         kernel.release_task(previous)
+
+
+def come_up(
+    kernel: Kernel, processor: Processor, idle: Thread, operation: Operation, values: Values
+) -> Steps:
+    """Let an idle CPU go down and come up again; without the hook it is up at once."""
+    for effect in operation.at_once:
+        _EFFECTS[effect](kernel, idle, values)
+    for node in operation.body:
+        assert isinstance(node, Call)  # it has no more to do
+        if kernel.has_hook(node.hook.name):
+            processor.previous = processor.following = idle
+            yield from kernel.hook(node.hook.name, processor.record)
+            yield from _before(node.returns)
+            processor.previous = processor.following = None
 
 
 def _before(label: str) -> Steps:
@@ -194,6 +212,15 @@ def _lower_tss_limit(kernel: Kernel, thread: Thread, _: Values) -> None:
     kernel.this_cpu(thread).tr_limit_low = True
 
 
+def _load_task_register(kernel: Kernel, thread: Thread, _: Values) -> None:
+    kernel.this_cpu(thread).tr_limit_low = False
+
+
+def _move_tasks(kernel: Kernel, thread: Thread, values: Values) -> None:
+    if "home" in values:
+        kernel.move_tasks(thread.cpu, values["home"])
+
+
 def _make_child(kernel: Kernel, thread: Thread, values: Values) -> None:
     child = kernel.start_child(thread, values["child"])
     copy_fields(thread.record, child.record)
@@ -232,6 +259,8 @@ _EFFECTS: Final[Mapping[Effect, Callable[[Kernel, Thread, Values], None]]] = {
     Effect.REVOKE_ALL: _revoke_all,
     Effect.DROP_PRIVILEGE: _drop_privilege,
     Effect.LOWER_TSS_LIMIT: _lower_tss_limit,
+    Effect.LOAD_TASK_REGISTER: _load_task_register,
+    Effect.MOVE_TASKS: _move_tasks,
     Effect.MAKE_CHILD: _make_child,
     Effect.START_CHILD: _start_child,
     Effect.FREE_CHILD: _free_child,

@@ -38,6 +38,8 @@ class Who(enum.Enum):
     """A task that executes user code."""
     KERNEL_THREAD = enum.auto()
     """A kernel thread between two events."""
+    IDLE = enum.auto()
+    """A CPU that runs its idle task."""
 
 
 class Precondition(enum.Enum):
@@ -52,9 +54,12 @@ class Precondition(enum.Enum):
     """The task in the slot `target` waits in user mode, and is on no CPU."""
     REFUSED = enum.auto()
     """The processor refuses a port that is granted, or one that is not, as `granted` says."""
+    OTHERS_STAY_UP = enum.auto()
+    """There is another CPU, none is coming up, and `home`, if there is one, is another."""
 
 
 USERS: Final = frozenset({Who.USER})
+IDLE: Final = frozenset({Who.IDLE})
 EVERYBODY: Final = frozenset({Who.USER, Who.KERNEL_THREAD})
 
 
@@ -68,7 +73,7 @@ class Event:
     """A sentence about it."""
     asked: Asked = field(compare=False)
     text: str = field(default="", compare=False)
-    """How reports tell that it happens: a format string over its arguments (`Values`)."""
+    """How reports tell that it happens: a format string over its arguments (`Values`) and `cpu`."""
     who: frozenset[Who] = field(default=frozenset(), compare=False)
     """Who can do it; nobody if it only changes when other things can happen."""
     operation: Operation | None = field(default=None, compare=False)
@@ -101,6 +106,7 @@ class Event:
     VM_EXIT: ClassVar[Event]
     READ_MAP: ClassVar[Event]
     FAULT: ClassVar[Event]
+    CPU_OFFLINE: ClassVar[Event]
     SWITCH: ClassVar[Event]
 
     def __repr__(self) -> str:

@@ -83,7 +83,12 @@ def declare(hook: Hook) -> Hook:
 
 
 BRING_UP: Final = declare(
-    Hook("bring_up", "initialise the TSS of a freshly started CPU", (_CPU,), interrupts=False)
+    Hook(
+        "bring_up",
+        "initialise the TSS of a CPU that comes up, at boot or after it was down",
+        (_CPU,),
+        interrupts=False,
+    )
 )
 IOPERM: Final = declare(
     Hook(

@@ -37,6 +37,10 @@ class Effect(enum.Enum):
     """The task has no CAP_SYS_RAWIO from now on."""
     LOWER_TSS_LIMIT = enum.auto()
     """The limit that the CPU caches in TR becomes 0x67."""
+    LOAD_TASK_REGISTER = enum.auto()
+    """The CPU loads TR, so that it caches the full limit of the TSS."""
+    MOVE_TASKS = enum.auto()
+    """The tasks that are bound to the CPU are bound to `home`, where tasks do not migrate."""
     MAKE_CHILD = enum.auto()
     """The free slot `child` gets a copy of the task; `kernel_thread` says whether it is one."""
     START_CHILD = enum.auto()
@@ -119,7 +123,7 @@ Body: TypeAlias = "tuple[Node, ...]"
 
 @dataclass(frozen=True)
 class Operation:
-    """What a task does in the kernel because of an event."""
+    """What a task does in the kernel because of an event, or a CPU with no task to run."""
 
     name: str
     body: Body = ()
@@ -242,3 +246,12 @@ FAULT: Final = Operation(
     ),
     arguments=(("granted", Kind.FLAG),),
 )
+CPU_OFFLINE: Final = Operation(
+    "cpu-offline",
+    (Call(hooks.BRING_UP, "the CPU is up again"),),
+    at_once=(Effect.LOAD_TASK_REGISTER, Effect.MOVE_TASKS),
+)
+"""Down and up again in one: a CPU that is down does what an idle one does, which is nothing.
+
+The idle task does it, in the context of the CPU, as a context switch from the idle task to itself.
+"""

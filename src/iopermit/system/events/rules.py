@@ -31,6 +31,8 @@ def _on_cpu(system: System, processor: Processor) -> Iterator[Action]:
             yield from _events(system, processor, thread, Who.USER)
         case Mode.KERNEL_THREAD:
             yield from _events(system, processor, thread, Who.KERNEL_THREAD)
+        case Mode.IDLE:
+            yield from _events(system, processor, thread, Who.IDLE)
     yield from _switches(system, processor, thread)
 
 
@@ -81,6 +83,17 @@ def _if_refused(system: System, processor: Processor, thread: Thread, event: Eve
     return [choice for choice in event.choices(system.scenario) if found[choice["granted"]]]
 
 
+def _if_others_stay_up(
+    system: System, processor: Processor, _: Thread, event: Event
+) -> list[Choice]:
+    if len(system.processors) == 1 or not system.design.cpu_hotplug:
+        return []
+    if any(other.coming_up for other in system.processors):
+        return []
+    choices = event.choices(system.scenario)
+    return [choice for choice in choices if choice.get("home") != processor.index]
+
+
 _GUARDS: Final[
     Mapping[Precondition, Callable[[System, Processor, Thread, Event], list[Choice]]]
 ] = {
@@ -89,6 +102,7 @@ _GUARDS: Final[
     Precondition.FREE_SLOT: _in_free_slots,
     Precondition.STOPPABLE: _if_stoppable,
     Precondition.REFUSED: _if_refused,
+    Precondition.OTHERS_STAY_UP: _if_others_stay_up,
 }
 
 

@@ -1,8 +1,16 @@
 """The table of what can happen: one row for each event, in the order in which they are listed."""
 
 from iopermit.system.events import hooks, operations
-from iopermit.system.events.arguments import Child, Granted, Level, Ports, Target
-from iopermit.system.events.event import EVERYBODY, USERS, Asked, Event, Precondition, register
+from iopermit.system.events.arguments import Child, Granted, Home, Level, Ports, Target
+from iopermit.system.events.event import (
+    EVERYBODY,
+    IDLE,
+    USERS,
+    Asked,
+    Event,
+    Precondition,
+    register,
+)
 
 Event.IOPERM = register(
     Event(
@@ -206,5 +214,20 @@ Event.FAULT = register(
         arguments=Granted(),
         guard=Precondition.REFUSED,
         hook=hooks.GENERAL_PROTECTION,
+    )
+)
+Event.CPU_OFFLINE = register(
+    Event(
+        name="cpu-offline",
+        meaning=(
+            "An idle CPU other than the last goes down, its tasks become runnable elsewhere, and "
+            "it comes up again: TR is loaded, and the hook `bring_up` runs."
+        ),
+        text="CPU {cpu} goes down and comes up again",
+        asked=Asked.ALL,
+        who=IDLE,
+        operation=operations.CPU_OFFLINE,
+        arguments=Home(),
+        guard=Precondition.OTHERS_STAY_UP,
     )
 )

@@ -50,7 +50,9 @@ def brought_up(
         values[field.record, field.name] = [0] * scenario.cpus
     for cpu in range(scenario.cpus):
         _run(steps.lowered.steps, (entry, end), Evaluation(fields, values, {"cpu": cpu}))
-    return values, steps.lowered.real_longs
+    # What is left in local variables is dead, and so 0 in the first state.
+    declared_values = {(f.record, f.name): values[f.record, f.name] for f in declared.fields}
+    return declared_values, steps.lowered.real_longs
 
 
 def _lowered(

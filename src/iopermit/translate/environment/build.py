@@ -10,6 +10,7 @@ from iopermit.translate.environment.bring_up import brought_up
 from iopermit.translate.environment.builder import EnvironmentBuilder
 from iopermit.translate.environment.consulted import consulted
 from iopermit.translate.environment.events import Events
+from iopermit.translate.environment.hotplug import CpuHotplug
 from iopermit.translate.environment.numbering import number_steps
 from iopermit.translate.environment.scheduler import ContextSwitching
 from iopermit.translate.environment.specification import Specification
@@ -51,6 +52,7 @@ def _lower(builder: EnvironmentBuilder) -> tuple[int, int]:
     """Translate everything; return how many bits the pc of a task and of a CPU need."""
     Events(builder).add()
     builder.switch_entry = ContextSwitching(builder).add_switch()
+    builder.idle_entries = CpuHotplug(builder).add_steps()
     steps = builder.steps.lowered.steps.values()
     of_cpus = sum(step.context == "cpu" for step in steps)
     lasts = (FIRST_STEP - 1 + max(1, amount) for amount in (len(steps), of_cpus))
@@ -77,6 +79,8 @@ def _finish(builder: EnvironmentBuilder) -> Model:
     model.switch_rules = ContextSwitching(builder).rules(
         entry, model.return_pc, model.preemptible_end
     )
+    begins = {name: numbering.numbers[at] for name, at in builder.idle_entries.items()}
+    model.switch_rules += CpuHotplug(builder).rules(begins)
     model.specification = specification.check()
     selected = consulted(builder, "map_in_force", {"cpu": pointer("cpu", CPU)})
     model.map_is_valid = equal(selected, IoMapBase.VALID.value)

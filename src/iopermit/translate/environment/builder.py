@@ -95,6 +95,8 @@ class EnvironmentBuilder:
         self.thread_rules: list[Rule] = []
         self.return_label: Label = USER
         self.switch_entry: Label = USER
+        self.idle_entries: dict[str, Label] = {}
+        """Where the steps begin of what an idle CPU does, by the event's name."""
 
     def has_hook(self, name: str) -> bool:
         """Return whether the design has the hook."""

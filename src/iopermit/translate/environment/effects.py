@@ -10,6 +10,7 @@ from iopermit.translate.model.builder import binary, const, differ, equal, every
 from iopermit.translate.model.nodes import (
     CPU,
     EMBRYO,
+    FREE,
     KERNEL_THREAD,
     LEAK,
     LOSS,
@@ -19,6 +20,7 @@ from iopermit.translate.model.nodes import (
     Clear,
     Const,
     Expr,
+    If,
     Load,
     Select,
     StepNumber,
@@ -77,6 +79,22 @@ def _lower_tss_limit(builder: EnvironmentBuilder, _: Operands) -> list[Stmt]:
     return [Store(builder.fields["cpu", "tr_limit_low"], CPU, const(1))]
 
 
+def _load_task_register(builder: EnvironmentBuilder, _: Operands) -> list[Stmt]:
+    return [Store(builder.fields["cpu", "tr_limit_low"], CPU, const(0))]
+
+
+def _move_tasks(builder: EnvironmentBuilder, operands: Operands) -> list[Stmt]:
+    """A free slot is left alone: all its fields are 0 in every state."""
+    if "home" not in operands:
+        return []
+    moved: list[Stmt] = []
+    for slot in map(Const, range(builder.scenario.tasks)):
+        bound = equal(Load(builder.home, slot), CPU)
+        there = every(bound, differ(Load(builder.pc, slot), FREE))
+        moved.append(If(there, (Store(builder.home, slot, operands["home"]),)))
+    return moved
+
+
 def _make_child(builder: EnvironmentBuilder, operands: Operands) -> list[Stmt]:
     child, special = operands["child"], builder.kernel_thread
     declared = (f for f in builder.declared.fields if f.record == "task" and f.declared)
@@ -124,6 +142,8 @@ _EFFECTS: Final[Mapping[Effect, Callable[[EnvironmentBuilder, Operands], list[St
     Effect.REVOKE_ALL: _revoke_all,
     Effect.DROP_PRIVILEGE: _drop_privilege,
     Effect.LOWER_TSS_LIMIT: _lower_tss_limit,
+    Effect.LOAD_TASK_REGISTER: _load_task_register,
+    Effect.MOVE_TASKS: _move_tasks,
     Effect.MAKE_CHILD: _make_child,
     Effect.START_CHILD: _start_child,
     Effect.FREE_CHILD: _free_child,

@@ -72,7 +72,7 @@ class Events:
         entry = self._entries[lowered.operation.name]
         start = back if entry is None else entry
         for choice in event.choices(self.builder.scenario):
-            guard = _GUARDS[event.guard](self.builder, choice)
+            guard = possible(self.builder, event, choice)
             body = (*lowered.at_once(_constants(event, choice)), Goto(start))
             yield Rule(event.name, guard, body, tuple(choice.items()), start)
 
@@ -97,6 +97,11 @@ def _constants(event: Event, choice: Choice) -> Operands:
 
 
 # When an event is possible.
+
+
+def possible(builder: EnvironmentBuilder, event: Event, choice: Choice) -> Expr:
+    """Return when an event is possible with some arguments, for one who could do it."""
+    return _GUARDS[event.guard](builder, choice)
 
 
 def _always(_: EnvironmentBuilder, __: Choice) -> Expr:
@@ -124,10 +129,19 @@ def _refused(builder: EnvironmentBuilder, choice: Choice) -> Expr:
     return differ(binary("and", refused, ports), 0)
 
 
+def _others_stay_up(builder: EnvironmentBuilder, choice: Choice) -> Expr:
+    """A CPU that comes up goes on with the task that it has, as no other does."""
+    cpus = [Const(cpu) for cpu in range(builder.scenario.cpus)]
+    up = [differ(Load(builder.current, c), Load(builder.following, c)) for c in cpus]
+    elsewhere = [differ(CPU, choice["home"])] if "home" in choice else []
+    return every(const(len(cpus) > 1), *up, *elsewhere)
+
+
 _GUARDS: Final[Mapping[Precondition, Callable[[EnvironmentBuilder, Choice], Expr]]] = {
     Precondition.NONE: _always,
     Precondition.PRIVILEGED: _privileged,
     Precondition.FREE_SLOT: _free_slot,
     Precondition.STOPPABLE: _stoppable,
     Precondition.REFUSED: _refused,
+    Precondition.OTHERS_STAY_UP: _others_stay_up,
 }

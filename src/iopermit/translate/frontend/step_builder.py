@@ -182,7 +182,10 @@ class StepBuilder:
                 f"{assigned.name!r} is no field of the design's own: it says what a task is",
                 "a field with another name",
             )
-        if field_type(assigned).join(value.type) is None or assigned.kind == "bitmap":
+        zero = (value.expr, value.type.kind) == (Const(0), "int")
+        no_number = zero and assigned.kind == "counter"
+        mixed = field_type(assigned).join(value.type) is None and not no_number
+        if mixed or assigned.kind == "bitmap":
             raise self.error(
                 node,
                 f"a {value.type.kind} is assigned to the {assigned.kind} field {assigned.name!r}",

@@ -102,11 +102,11 @@ class KernelFields:
     task_pc: Field
     """What a task does: a step, or FREE, USER, ..."""
     cpu_pc: Field
-    """The step of a context switch that a CPU is at, or 0."""
+    """The step of a context switch, or of coming up again, that a CPU is at, or 0."""
     current: Field
     """The task that runs on a CPU."""
     following: Field
-    """The task that a CPU is switching to, or NULL."""
+    """The task that a CPU is switching to, or NULL; its idle task itself while it comes up."""
     kernel_thread: Field
     """Whether a task never runs in user mode."""
     granted: Field
@@ -145,7 +145,8 @@ class Model:
     thread_rules: list[Rule] = field(default_factory=list)
     """Rules for user mode, and for kernel threads between two events."""
     switch_rules: list[Rule] = field(default_factory=list)
-    """Rules by which the scheduler takes the CPU away from the current task."""
+    """Rules by which the scheduler takes the CPU away from the current task, and those of what a
+    CPU does that idles."""
     specification: tuple[Stmt, ...] = ()
     """Checks a state: sets VERDICT, CONCERNED_CPU and CONCERNED_LONGS."""
     heap: tuple[RecordName, ...] = ()

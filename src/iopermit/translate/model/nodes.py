@@ -18,7 +18,8 @@ two events, a child being forked, an exited task that waits to be switched out, 
 waits in user mode and cannot be run while another one reads what it has."""
 
 FIRST_STEP = 6
-"""Value of ``pc`` of the first step; a CPU's ``pc`` of 0 means that it is not switching."""
+"""Value of ``pc`` of the first step; a CPU's ``pc`` of 0 means that it is not switching, and not
+coming up."""
 
 
 @dataclass(frozen=True)

@@ -78,8 +78,11 @@ def _places(model: Model) -> list[Expr]:
 
 
 def _on_one_cpu(model: Model) -> Expr:
+    """A CPU that comes up goes on with the idle task that it has: both are the same."""
     pairs = combinations(_places(model), 2)
-    return every(*(either(equal(a, 0), differ(a, b)) for a, b in pairs))
+    return every(
+        *(either(equal(a, 0), differ(a, b), binary("lt", Const(model.tasks), a)) for a, b in pairs)
+    )
 
 
 def _own_idle_tasks(model: Model) -> Expr:
