@@ -30,7 +30,7 @@ def test_a_check_ends_with_the_default_scenario() -> None:
     """
     *_, before, last = design_scenarios()
     assert last == Scenario(events=all_events() - COSTLY_EVENTS)
-    assert last.events == ALL_EVENTS
+    assert last.events == ALL_EVENTS | {Event.READ_MAP}
     assert before == Scenario(2, 2, 2)
     assert before.events > COSTLY_EVENTS
     assert all(scenario.cpus == 1 for scenario in design_scenarios(every=True))

@@ -17,7 +17,7 @@ def test_violation_is_an_error_at_its_statement() -> None:
     (location,) = result["locations"]
     assert (result["ruleId"], result["level"]) == ("leak", "error")
     assert result["message"]["text"].startswith("BUG: port leak in linux-v2-06")
-    assert location["physicalLocation"]["region"] == {"startLine": 89}
+    assert location["physicalLocation"]["region"] == {"startLine": 90}
     assert location["physicalLocation"]["artifactLocation"]["uri"].endswith("linux/v2_06.py")
 
 
