@@ -1,9 +1,9 @@
 """What a task does in the kernel because of an event, as steps around a design's hooks.
 
 The table of events (`system.events`) declares which hooks an event calls and what changes then;
-what each such change *is* stands here, in this checker's own words. A change, or a condition,
-that is not known here is refused. A call of a hook is followed by one step with all that comes
-up to the next call, or up to the way out of the kernel.
+what each such change *is* stands in :mod:`iopermit.certify.effects`. A change that is not known
+there, or a condition that is not known here, is refused. A call of a hook is followed by one step
+with all that comes up to the next call, or up to the way out of the kernel.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from iopermit.certify.effects import Operands, effect
 from iopermit.certify.errors import UnacceptableError
 from iopermit.certify.language.constants import Value
 from iopermit.certify.language.source import has_hook
 from iopermit.certify.language.steps import Point
-from iopermit.certify.state import DEAD, EMBRYO, THREAD, Batch, Column, Layout, Numbers, Rows
-from iopermit.system.events import Event
+from iopermit.certify.state import DEAD, Batch, Column, Numbers, Rows
 from iopermit.system.events.hooks import Hook, Kind, Parameter, Returns
 from iopermit.system.events.operations import (
     Argument,
@@ -36,12 +36,9 @@ from iopermit.system.events.operations import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection
 
     from iopermit.certify.language.statements import Code
-
-EVERY_LEVEL: Final = 3
-"""The I/O privilege level that allows every port to user code."""
 
 _KINDS: Final = {Kind.PORTS: "int", Kind.FLAG: "bool", Kind.LEVEL: "int", Kind.TASK: "ref"}
 _RESULTS: Final = {Returns.ERROR: "result", Returns.FLAG: "bool"}
@@ -52,9 +49,6 @@ _USES: Final = {
     Effect.FREE_CHILD: ("child",),
 }
 """The arguments that an effect looks at when it follows a hook."""
-
-Operands = dict[str, "Callable[[Batch, Rows], Numbers]"]
-"""How to read the arguments of an event; a task's gives its slot."""
 
 
 @dataclass(frozen=True)
@@ -244,105 +238,3 @@ def _all(truths: list[Truth]) -> Truth:
         return met
 
     return Truth(read, frozenset().union(*(truth.reads for truth in truths)))
-
-
-# What each effect changes.
-
-
-def effect(
-    layout: Layout, which: Effect, operands: Operands, back: Point
-) -> Callable[[Batch, Rows], None]:
-    """Return what an effect does to the task that is current, in some rows."""
-    make = _EFFECTS.get(which)
-    if make is None:
-        raise UnacceptableError(f"this checker does not know the effect {which.name}")
-
-    def do(b: Batch, r: Rows) -> None:
-        given = {name: read(b, r) for name, read in operands.items()}
-        make(layout, b, r, given | {"back": back.final.number})
-
-    return do
-
-
-def _put(layout: Layout, b: Batch, r: Rows, name: str, value: Numbers) -> None:
-    b.store(layout["task", name], b.task[r], r, value)
-
-
-def _grant_ports(layout: Layout, b: Batch, r: Rows, given: Mapping[str, Numbers]) -> None:
-    old, mask = b.load(layout["task", "granted"], b.task[r], r), given["ports"]
-    if layout.design.ioperm_needs_privilege:
-        _check_gain(layout, b, r, np.not_equal(given["turn_on"], 0) & (mask & ~old != 0))
-    _put(layout, b, r, "granted", np.where(given["turn_on"] != 0, old | mask, old & ~mask))
-
-
-def _grant_level(layout: Layout, b: Batch, r: Rows, given: Mapping[str, Numbers]) -> None:
-    opens = np.equal(given["level"], EVERY_LEVEL)
-    if layout.design.iopl_needs_privilege:
-        held = b.load(layout["task", "granted_iopl"], b.task[r], r) != 0
-        _check_gain(layout, b, r, opens & ~held)
-    _put(layout, b, r, "granted_iopl", opens)
-
-
-def _check_gain(layout: Layout, b: Batch, r: Rows, gains: Numbers) -> None:
-    """Refuse a call that gives a task ports which it did not have, without CAP_SYS_RAWIO."""
-    unprivileged = b.load(layout["task", "privileged"], b.task[r], r) == 0
-    b.refuse(gains & unprivileged, r, "leak: a task gains ports without CAP_SYS_RAWIO")
-
-
-def _revoke_level(layout: Layout, b: Batch, r: Rows, _given: Mapping[str, Numbers]) -> None:
-    _put(layout, b, r, "granted_iopl", 0)
-
-
-def _revoke_all(layout: Layout, b: Batch, r: Rows, _given: Mapping[str, Numbers]) -> None:
-    _put(layout, b, r, "granted", 0)
-    _put(layout, b, r, "granted_iopl", 0)
-
-
-def _drop_privilege(layout: Layout, b: Batch, r: Rows, _given: Mapping[str, Numbers]) -> None:
-    _put(layout, b, r, "privileged", 0)
-
-
-def _lower_limit(layout: Layout, b: Batch, r: Rows, _given: Mapping[str, Numbers]) -> None:
-    b.store(layout["cpu", "tr_limit_low"], b.cpu, r, 1)
-
-
-def _make_child(layout: Layout, b: Batch, r: Rows, given: Mapping[str, Numbers]) -> None:
-    """Copy the task structure; the child is not run before its parent is done."""
-    kept = [] if layout.scenario.has(Event.MIGRATE) else [layout["task", "home"]]
-    copied = [c for c in layout.columns.values() if c.record == "task" and c.declared]
-    for column in (*copied, *kept):
-        b.store(column, given["child"], r, b.load(column, b.task[r], r))
-    b.store(layout["task", "kernel_thread"], given["child"], r, given["kernel_thread"])
-    b.store(layout["task", "at"], given["child"], r, EMBRYO)
-
-
-def _start_child(layout: Layout, b: Batch, r: Rows, given: Mapping[str, Numbers]) -> None:
-    """Let the child run: it inherits what its parent was granted."""
-    child = given["child"]
-    for name in ("granted", "granted_iopl"):
-        column = layout["task", name]
-        b.store(column, child, r, b.load(column, b.task[r], r))
-    thread = b.load(layout["task", "kernel_thread"], child, r) != 0
-    b.store(layout["task", "at"], child, r, np.where(thread, THREAD, given["back"]))
-
-
-def _free_child(layout: Layout, b: Batch, r: Rows, given: Mapping[str, Numbers]) -> None:
-    b.clear(layout, "task", given["child"], r)
-
-
-def _report_refusal(_layout: Layout, b: Batch, r: Rows, _given: Mapping[str, Numbers]) -> None:
-    b.refuse(True, r, "loss: a port that the task was granted is finally refused")  # noqa: FBT003 - always
-
-
-_EFFECTS: Final = {
-    Effect.GRANT_PORTS: _grant_ports,
-    Effect.GRANT_LEVEL: _grant_level,
-    Effect.REVOKE_LEVEL: _revoke_level,
-    Effect.REVOKE_ALL: _revoke_all,
-    Effect.DROP_PRIVILEGE: _drop_privilege,
-    Effect.LOWER_TSS_LIMIT: _lower_limit,
-    Effect.MAKE_CHILD: _make_child,
-    Effect.START_CHILD: _start_child,
-    Effect.FREE_CHILD: _free_child,
-    Effect.REPORT_REFUSAL: _report_refusal,
-}

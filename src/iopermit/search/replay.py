@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from iopermit.engine.errors import ReplayError
+from iopermit.engine.errors import ReplayError, UnrepeatedError
+from iopermit.engine.trace import Replay
 from iopermit.engine.verdict import SearchStatistics, Verdict
+from iopermit.search.counterexample.livelock import continued
 from iopermit.search.counterexample.recorder import concretions, record
 from iopermit.system.crash import HeapExhaustedError
 from iopermit.system.events import event_named
@@ -14,8 +16,12 @@ from iopermit.system.execution import Action
 from iopermit.system.scenario import Scenario
 
 if TYPE_CHECKING:
-    from iopermit.engine.trace import Replay
     from iopermit.system.design import Design
+
+_UNFIT: Final = (
+    ValueError, StopIteration, HeapExhaustedError, KeyError, IndexError, UnrepeatedError,
+)  # fmt: skip
+"""What executing a schedule raises that does not fit the design, or one concretion of it."""
 
 
 def replay(saved: dict[str, Any]) -> Verdict:
@@ -52,7 +58,9 @@ def _executed(
     for concretion in concretions(design, scenario):
         try:
             result = record(design, scenario, actions, concretion)
-        except (ValueError, StopIteration, HeapExhaustedError, KeyError, IndexError):
+            if result.violation is not None and result.violation.livelock:
+                result = Replay(*continued(design, scenario, actions, concretion))
+        except _UNFIT:
             continue
         if result.violation is not None and result.violation.message == message:
             return result

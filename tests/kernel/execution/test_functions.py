@@ -23,6 +23,6 @@ def test_what_can_be_executed_has_arguments_and_effects(event: Event) -> None:
         assert event.effects <= completion._EFFECTS.keys()
 
 
-def test_every_effect_is_known_but_one() -> None:
-    """Only the refusal of a granted port cannot come up: it takes a handler of #GP."""
-    assert completion._EFFECTS.keys() == set(Effect) - {Effect.REPORT_REFUSAL}
+def test_every_effect_is_known_but_those_of_a_fault() -> None:
+    """Only what follows the refusal of a port cannot come up: it takes a handler of #GP."""
+    assert completion._EFFECTS.keys() == set(Effect) - Event.FAULT.effects

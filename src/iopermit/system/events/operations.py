@@ -45,6 +45,13 @@ class Effect(enum.Enum):
     """The child is gone."""
     REPORT_REFUSAL = enum.auto()
     """A granted port was finally refused: a loss."""
+    COUNT_REFUSAL = enum.auto()
+    """The handler of #GP has said "again" about a granted port, once more in a row.
+
+    What ends the row is no effect: that nothing granted is refused any more when the task enters
+    user mode, another event that the task begins, a context switch of its CPU."""
+    FORGET_REFUSALS = enum.auto()
+    """The handler of #GP was called for something else: the row ends."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +132,11 @@ class Operation:
     """The arguments of the event that the body uses."""
     leaves: bool = True
     """Whether the task goes back to where it came from in the end; else it is dead."""
+
+    @property
+    def counts_refusals(self) -> bool:
+        """Whether it goes on with a row of refusals; all others end it when they begin."""
+        return Effect.COUNT_REFUSAL in effects(self.body)
 
     def __post_init__(self) -> None:
         """Refuse a body in which something would come before the first step."""
@@ -218,7 +230,11 @@ FAULT: Final = Operation(
     "fault",
     (
         Call(hooks.GENERAL_PROTECTION, "the #GP handler returns"),
-        Decision(Every((Argument("granted"), Not(HookResult()))), (Effect.REPORT_REFUSAL,)),
+        Decision(
+            Argument("granted"),
+            (Decision(HookResult(), (Effect.COUNT_REFUSAL,), (Effect.REPORT_REFUSAL,)),),
+            (Effect.FORGET_REFUSALS,),
+        ),
     ),
     arguments=(("granted", Kind.FLAG),),
 )

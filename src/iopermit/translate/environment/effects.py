@@ -108,6 +108,23 @@ def _report_refusal(builder: EnvironmentBuilder, _: Operands) -> list[Stmt]:
     return [Store(builder.bad, Const(0), const(LOSS))]
 
 
+def _count_refusal(builder: EnvironmentBuilder, _: Operands) -> list[Stmt]:
+    if builder.refusals is None:
+        return []
+    known, most = Load(builder.refusals, TASK), builder.scenario.most_refusals
+    more = Select(binary("lt", known, Const(most)), binary("add", known, Const(1)), Const(most))
+    return [Store(builder.refusals, TASK, more)]
+
+
+def _forget_refusals(builder: EnvironmentBuilder, _: Operands) -> list[Stmt]:
+    return forget_refusals(builder, TASK)
+
+
+def forget_refusals(builder: EnvironmentBuilder, task: Expr) -> list[Stmt]:
+    """Return what ends a row of refusals, if the design has a handler that can go on with it."""
+    return [] if builder.refusals is None else [Store(builder.refusals, task, const(0))]
+
+
 _EFFECTS: Final[Mapping[Effect, Callable[[EnvironmentBuilder, Operands], list[Stmt]]]] = {
     Effect.GRANT_PORTS: _grant_ports,
     Effect.GRANT_LEVEL: _grant_level,
@@ -119,4 +136,6 @@ _EFFECTS: Final[Mapping[Effect, Callable[[EnvironmentBuilder, Operands], list[St
     Effect.START_CHILD: _start_child,
     Effect.FREE_CHILD: _free_child,
     Effect.REPORT_REFUSAL: _report_refusal,
+    Effect.COUNT_REFUSAL: _count_refusal,
+    Effect.FORGET_REFUSALS: _forget_refusals,
 }
