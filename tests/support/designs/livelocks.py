@@ -134,6 +134,44 @@ class Allocates(NeverRepairs):
         return True
 
 
+class WantsMemory(Allocates):
+    """The handler repairs if it gets memory, and without any it repairs nothing."""
+
+    id = "wants-memory"
+
+    def general_protection(self, cpu: Cpu, task: Allocates.Task) -> bool:
+        """Load the map only if there is memory."""
+        task.note = self.allocate(Note)
+        if task.note is NULL:
+            return True
+        self.free(task.note)
+        task.note = NULL
+        self.load(cpu, task)
+        return task.owns_map
+
+
+class TakesTurns(Toggles):
+    """The handler opens the first long and closes the others, and the next time the reverse."""
+
+    id = "takes-turns"
+
+    def general_protection(self, cpu: Cpu, task: Toggles.Task) -> bool:
+        """Whoever waits for a port gets it, at the second try."""
+        if not task.owns_map:
+            return False
+        with cpu.preemption_disabled():
+            if task.odd:
+                task.odd = False
+                cpu.tss.bitmap.copy_from(task.map)
+                cpu.tss.bitmap.fill(1)
+            else:
+                task.odd = True
+                cpu.tss.bitmap.fill()
+                cpu.tss.bitmap.copy_from(task.map, 1)
+            cpu.tss.io_map_base = IoMapBase.VALID
+        return True
+
+
 class Spoils(Repairs):
     """The way back to user mode takes away what the handler has loaded."""
 

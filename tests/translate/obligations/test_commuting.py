@@ -9,6 +9,7 @@ import pytest
 from iopermit.system.events import Event
 from iopermit.system.scenario import Scenario
 from iopermit.translate.analyses.assumptions import assumptions
+from iopermit.translate.analyses.footprints import Footprints
 from iopermit.translate.analyses.merging import Merging
 from iopermit.translate.frontend.load import load_design
 from iopermit.translate.model.model import Model
@@ -20,6 +21,7 @@ induction = pytest.importorskip("iopermit.translate.obligations.induction", reas
 
 DESIGNS: Final = Path(__file__).parents[2] / "support" / "designs"
 PREEMPTED: Final = Scenario(1, 2, 1, frozenset({Event.IOPERM, Event.EXIT, Event.PREEMPT}))
+ROWS: Final = Scenario(1, 2, 1, frozenset({Event.IOPERM, Event.PREEMPT}))
 SHARED: Final = Scenario(2, 2, 1, frozenset({Event.IOPERM, Event.EXEC, Event.MIGRATE}))
 CASES: Final = [
     ("lost_marks.py:Marked", PREEMPTED),
@@ -28,6 +30,8 @@ CASES: Final = [
     ("shared_objects.py:EarlyPublication", SHARED),
     ("shared_objects.py:ReusedAddress", SHARED),
     ("consulted.py:OneBaseForAll", SHARED),
+    ("livelocks.py:LoadsOnTheWay", ROWS),
+    ("livelocks.py:Spoils", ROWS),
 ]
 
 
@@ -94,6 +98,11 @@ def _nothing_exposed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Merging, "_condition", condition)
 
 
+def _rows_go_on(patch: pytest.MonkeyPatch) -> None:
+    """Forget that a switch ends the row of refusals of the task that it leaves."""
+    patch.setattr(Footprints, "_ended_by_switches", lambda _: iter(()))
+
+
 FAULTS: Final[list[tuple[str, Scenario, Callable[[pytest.MonkeyPatch], None]]]] = [
     ("lost_marks.py:Marked", PREEMPTED, _writes_of_switching_forgotten),
     ("lost_marks.py:MarkedOnce", PREEMPTED, _condition_never_asks("_no_change")),
@@ -103,6 +112,7 @@ FAULTS: Final[list[tuple[str, Scenario, Callable[[pytest.MonkeyPatch], None]]]] 
     ("shared_objects.py:ReusedAddress", SHARED, _nobody_watches),
     ("shared_objects.py:ReusedAddress", SHARED, _condition_never_asks("_access")),
     ("consulted.py:OneBaseForAll", SHARED, _condition_never_asks("_access")),
+    ("livelocks.py:LoadsOnTheWay", ROWS, _rows_go_on),
 ]
 
 
