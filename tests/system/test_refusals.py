@@ -59,13 +59,14 @@ def test_everything_else_ends_a_row(event: Action) -> None:
 
 
 def test_a_switch_in_the_handler_ends_a_row() -> None:
-    """A task that is preempted in the handler begins to count anew."""
+    """A task that is preempted in the handler has no refusal behind it when it comes back."""
     system = refused("NeverRepairs", 2)
     system.apply(AGAIN)
-    assert system.threads[0].refusals == 2
+    assert system.threads[0].refusals == 3
     finish(system, action(0, "switch", following=1))
     finish(system, action(0, "switch", following=0))
-    assert system.threads[0].refusals == 1
+    assert system.threads[0].mode is Mode.USER
+    assert system.threads[0].refusals == 0
 
 
 def test_a_repaired_refusal_is_none() -> None:

@@ -108,16 +108,14 @@ def _report_refusal(_layout: Layout, b: Batch, r: Rows, _given: Mapping[str, Num
     b.refuse(True, r, "loss: a port that the task was granted is finally refused")  # noqa: FBT003 - always
 
 
-def _count_refusal(layout: Layout, b: Batch, r: Rows, _given: Mapping[str, Numbers]) -> None:
-    """Count one more refusal in a row; beyond a certain number they are all the same."""
+def _count_refusal(layout: Layout, b: Batch, r: Rows, given: Mapping[str, Numbers]) -> None:
+    """Count one more refusal in a row; beyond a certain number they are all the same.
+
+    The refusal of a port that was not granted is right, and ends the row.
+    """
     so_far = b.load(layout["task", "refusals"], b.task[r], r)
-    _put(layout, b, r, "refusals", np.minimum(so_far + 1, layout.scenario.most_refusals))
-
-
-def _forget_refusals(layout: Layout, b: Batch, r: Rows, _given: Mapping[str, Numbers]) -> None:
-    """Begin a row anew, where there are rows."""
-    if ("task", "refusals") in layout.columns:
-        _put(layout, b, r, "refusals", 0)
+    more = np.minimum(so_far + 1, layout.scenario.most_refusals)
+    _put(layout, b, r, "refusals", np.where(np.not_equal(given["granted"], 0), more, 0))
 
 
 _EFFECTS: Final = {
@@ -132,5 +130,4 @@ _EFFECTS: Final = {
     Effect.FREE_CHILD: _free_child,
     Effect.REPORT_REFUSAL: _report_refusal,
     Effect.COUNT_REFUSAL: _count_refusal,
-    Effect.FORGET_REFUSALS: _forget_refusals,
 }

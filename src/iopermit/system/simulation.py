@@ -169,7 +169,7 @@ class System:
         return bool(np.any(thread.grants.allowed & ~allowed))
 
     def count_refusal(self, thread: Thread) -> None:
-        """Count, up to the most that matter, that the #GP handler says "again"."""
+        """Count, up to the most that matter, that a granted port is refused."""
         thread.refusals = min(thread.refusals + 1, self.scenario.most_refusals)
 
     def judge_gain(self, thread: Thread, gained: NDArray[np.bool_]) -> None:

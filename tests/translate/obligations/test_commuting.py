@@ -9,7 +9,6 @@ import pytest
 from iopermit.system.events import Event
 from iopermit.system.scenario import Scenario
 from iopermit.translate.analyses.assumptions import assumptions
-from iopermit.translate.analyses.footprints import Footprints
 from iopermit.translate.analyses.merging import Merging
 from iopermit.translate.frontend.load import load_design
 from iopermit.translate.model.model import Model
@@ -17,6 +16,7 @@ from iopermit.translate.model.nodes import ALWAYS, Expr
 from iopermit.translate.translation import translate
 
 commuting = pytest.importorskip("iopermit.translate.obligations.commuting", reason="needs z3")
+premises = pytest.importorskip("iopermit.translate.obligations.premises", reason="needs z3")
 induction = pytest.importorskip("iopermit.translate.obligations.induction", reason="needs z3")
 
 DESIGNS: Final = Path(__file__).parents[2] / "support" / "designs"
@@ -32,6 +32,7 @@ CASES: Final = [
     ("consulted.py:OneBaseForAll", SHARED),
     ("livelocks.py:LoadsOnTheWay", ROWS),
     ("livelocks.py:Spoils", ROWS),
+    ("livelocks.py:Repairs", ROWS),
 ]
 
 
@@ -52,10 +53,17 @@ def test_obligations_are_discharged(name: str, scenario: Scenario) -> None:
     assert failures(model_of(name, scenario)) == []
 
 
-@pytest.mark.parametrize(("name", "scenario"), CASES[:3])
+@pytest.mark.parametrize(("name", "scenario"), [*CASES[:3], CASES[-1]])
 def test_premises_are_kept(name: str, scenario: Scenario) -> None:
     """The premises hold in the initial state, and every step and event keeps them."""
     assert list(induction.broken_premises(model_of(name, scenario), scenario)) == []
+
+
+def test_a_premise_that_is_not_kept_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the end of a row where a switch begins, a task that waits can be in one."""
+    monkeypatch.setattr("iopermit.translate.environment.scheduler.forget_refusals", lambda *_: [])
+    broken = list(induction.broken_premises(model_of("livelocks.py:Repairs", ROWS), ROWS))
+    assert any("row of refusals" in str(each) for each in broken)
 
 
 def _condition_never_asks(old: str) -> Callable[[pytest.MonkeyPatch], None]:
@@ -98,9 +106,9 @@ def _nothing_exposed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Merging, "_condition", condition)
 
 
-def _rows_go_on(patch: pytest.MonkeyPatch) -> None:
-    """Forget that a switch ends the row of refusals of the task that it leaves."""
-    patch.setattr(Footprints, "_ended_by_switches", lambda _: iter(()))
+def _rows_of_waiting_tasks(patch: pytest.MonkeyPatch) -> None:
+    """Forget that a task which no CPU runs is in no row of refusals."""
+    patch.setattr(premises, "_rows", lambda _: ALWAYS)
 
 
 FAULTS: Final[list[tuple[str, Scenario, Callable[[pytest.MonkeyPatch], None]]]] = [
@@ -112,7 +120,7 @@ FAULTS: Final[list[tuple[str, Scenario, Callable[[pytest.MonkeyPatch], None]]]] 
     ("shared_objects.py:ReusedAddress", SHARED, _nobody_watches),
     ("shared_objects.py:ReusedAddress", SHARED, _condition_never_asks("_access")),
     ("consulted.py:OneBaseForAll", SHARED, _condition_never_asks("_access")),
-    ("livelocks.py:LoadsOnTheWay", ROWS, _rows_go_on),
+    ("livelocks.py:Repairs", ROWS, _rows_of_waiting_tasks),
 ]
 
 

@@ -74,7 +74,7 @@ class Kernel(Protocol):
         """Return whether the processor refuses a task some port that it was granted."""
 
     def count_refusal(self, thread: Thread) -> None:
-        """Count, up to the most that matter, that the #GP handler says "again"."""
+        """Count, up to the most that matter, that a granted port is refused."""
 
     def judge_gain(self, thread: Thread, gained: NDArray[np.bool_]) -> None:
         """Note that a call is about to grant a task ports that it did not have by such a call."""
@@ -225,12 +225,11 @@ def _report_refusal(kernel: Kernel, thread: Thread, _: Values) -> None:
     kernel.report_refusal(thread)
 
 
-def _count_refusal(kernel: Kernel, thread: Thread, _: Values) -> None:
-    kernel.count_refusal(thread)
-
-
-def _forget_refusals(_: Kernel, thread: Thread, __: Values) -> None:
-    thread.refusals = 0
+def _count_refusal(kernel: Kernel, thread: Thread, values: Values) -> None:
+    if values["granted"]:
+        kernel.count_refusal(thread)
+    else:
+        thread.refusals = 0
 
 
 _EFFECTS: Final[Mapping[Effect, Callable[[Kernel, Thread, Values], None]]] = {
@@ -245,5 +244,4 @@ _EFFECTS: Final[Mapping[Effect, Callable[[Kernel, Thread, Values], None]]] = {
     Effect.FREE_CHILD: _free_child,
     Effect.REPORT_REFUSAL: _report_refusal,
     Effect.COUNT_REFUSAL: _count_refusal,
-    Effect.FORGET_REFUSALS: _forget_refusals,
 }

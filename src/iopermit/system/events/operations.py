@@ -46,12 +46,10 @@ class Effect(enum.Enum):
     REPORT_REFUSAL = enum.auto()
     """A granted port was finally refused: a loss."""
     COUNT_REFUSAL = enum.auto()
-    """The handler of #GP has said "again" about a granted port, once more in a row.
+    """A granted port is refused once more in a row; if it is not `granted`, the row ends.
 
-    What ends the row is no effect: that nothing granted is refused any more when the task enters
+    What else ends it is no effect: that nothing granted is refused any more when the task enters
     user mode, another event that the task begins, a context switch of its CPU."""
-    FORGET_REFUSALS = enum.auto()
-    """The handler of #GP was called for something else: the row ends."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +134,7 @@ class Operation:
     @property
     def counts_refusals(self) -> bool:
         """Whether it goes on with a row of refusals; all others end it when they begin."""
-        return Effect.COUNT_REFUSAL in effects(self.body)
+        return Effect.COUNT_REFUSAL in self.at_once
 
     def __post_init__(self) -> None:
         """Refuse a body in which something would come before the first step."""
@@ -230,11 +228,8 @@ FAULT: Final = Operation(
     "fault",
     (
         Call(hooks.GENERAL_PROTECTION, "the #GP handler returns"),
-        Decision(
-            Argument("granted"),
-            (Decision(HookResult(), (Effect.COUNT_REFUSAL,), (Effect.REPORT_REFUSAL,)),),
-            (Effect.FORGET_REFUSALS,),
-        ),
+        Decision(Every((Argument("granted"), Not(HookResult()))), (Effect.REPORT_REFUSAL,)),
     ),
+    at_once=(Effect.COUNT_REFUSAL,),
     arguments=(("granted", Kind.FLAG),),
 )

@@ -108,16 +108,12 @@ def _report_refusal(builder: EnvironmentBuilder, _: Operands) -> list[Stmt]:
     return [Store(builder.bad, Const(0), const(LOSS))]
 
 
-def _count_refusal(builder: EnvironmentBuilder, _: Operands) -> list[Stmt]:
-    if builder.refusals is None:
-        return []
+def _count_refusal(builder: EnvironmentBuilder, operands: Operands) -> list[Stmt]:
+    if builder.refusals is None or operands["granted"] == const(0):
+        return forget_refusals(builder, TASK)
     known, most = Load(builder.refusals, TASK), builder.scenario.most_refusals
     more = Select(binary("lt", known, Const(most)), binary("add", known, Const(1)), Const(most))
     return [Store(builder.refusals, TASK, more)]
-
-
-def _forget_refusals(builder: EnvironmentBuilder, _: Operands) -> list[Stmt]:
-    return forget_refusals(builder, TASK)
 
 
 def forget_refusals(builder: EnvironmentBuilder, task: Expr) -> list[Stmt]:
@@ -137,5 +133,4 @@ _EFFECTS: Final[Mapping[Effect, Callable[[EnvironmentBuilder, Operands], list[St
     Effect.FREE_CHILD: _free_child,
     Effect.REPORT_REFUSAL: _report_refusal,
     Effect.COUNT_REFUSAL: _count_refusal,
-    Effect.FORGET_REFUSALS: _forget_refusals,
 }
