@@ -158,6 +158,17 @@ def test_a_violation_besides_an_open_row_is_found(reductions: Reductions) -> Non
     assert verdict.violation.kind == "leak"
 
 
+def test_behind_a_row_nobody_knows_who_needs_privilege() -> None:
+    """Whether a leak needs the privilege is open if the search for it met a row of refusals."""
+    alone, together = (
+        verdict_of("PatientLeak", Scenario(1, tasks, 1, FEW)).violation for tasks in (1, 2)
+    )
+    assert alone is not None
+    assert together is not None
+    assert (alone.kind, alone.needs_privilege) == ("leak", True)
+    assert (together.kind, together.needs_privilege) == ("leak", None)
+
+
 def test_a_row_and_its_end_are_one_violation() -> None:
     """With --all the row and the "no" at its end are told once, as they are the same loss."""
     verdict = check(design("GivesUp"), ONE, every=True)
