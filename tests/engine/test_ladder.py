@@ -9,7 +9,7 @@ from iopermit.engine.ladder import (
     FULL_COMPARISON_LADDER,
     design_scenarios,
 )
-from iopermit.system.events import all_events
+from iopermit.system.events import Event, all_events
 from iopermit.system.events.recorded import ALL_EVENTS
 from iopermit.system.scenario import Scenario
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from iopermit.engine.violation import task_name, violation_of
+from iopermit.engine.violation import as_livelock, task_name, violation_of
 from iopermit.system.specification import Finding
 
 LEAK = Finding("leak", 1, 0, ((8, 15),), allowed=((8, 15),))
@@ -36,6 +36,18 @@ def test_a_loss_has_no_owner() -> None:
     lost = violation_of(Finding("loss", 0, 1, ((8, 8),), granted=((8, 8),)), [(1, PORTS)], None)
     assert (lost.task, lost.cpu, lost.owner) == ("A", 1, "")
     assert lost.message == "task A may not use ports 8, which it was granted"
+
+
+def test_a_livelock_says_so() -> None:
+    """The message of a handler's "again" for ever names the ports that stay refused."""
+    found = Finding("loss", 0, 0, ((0, 9),), granted=((0, 9),), livelock=True)
+    row = violation_of(found, [], None)
+    tail = "which it was granted: the #GP handler says 'again' for ever"
+    assert row.message == f"task A may not use ports 0-9, {tail}"
+    assert (row.livelock, row.repeats_every) == (True, None)
+    shown = as_livelock(row, ((3, 4),), 2)
+    assert shown.message == f"task A may not use ports 3-4, {tail}"
+    assert (shown.ports, shown.livelock, shown.repeats_every) == (((3, 4),), True, 2)
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,19 @@ def test_a_gain_without_privilege_tells_what_was_granted_before() -> None:
     assert "the CPU now allows" not in text
 
 
+@pytest.mark.parametrize(
+    ("refusals", "told"), [(1, "again after every refusal"), (3, "after every 3 refusals")]
+)
+def test_a_livelock_tells_when_it_repeats(refusals: int, told: str) -> None:
+    """The report says after how many refusals the same state comes again."""
+    verdict = review_story()
+    assert verdict.violation is not None
+    lost = replace(verdict.violation, kind="loss", livelock=True, repeats_every=refusals)
+    assert told in " ".join(texts(report(replace(verdict, violation=lost))).split())
+    ordinary = replace(verdict.violation, kind="loss")
+    assert "comes again" not in texts(report(replace(verdict, violation=ordinary)))
+
+
 def test_unexamined_privilege_is_not_mentioned() -> None:
     """Without an examination nothing is said about the privilege."""
     verdict = review_story()

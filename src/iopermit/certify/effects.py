@@ -1,4 +1,4 @@
-"""What an event changes beside what hooks do: each effect of the table of events, in own words."""
+"""What each change is that the table of events declares, in this checker's own words."""
 
 from __future__ import annotations
 
@@ -127,6 +127,16 @@ def _report_refusal(_layout: Layout, b: Batch, r: Rows, _given: Mapping[str, Num
     b.refuse(True, r, "loss: a port that the task was granted is finally refused")  # noqa: FBT003 - always
 
 
+def _count_refusal(layout: Layout, b: Batch, r: Rows, given: Mapping[str, Numbers]) -> None:
+    """Count one more refusal in a row; beyond a certain number they are all the same.
+
+    The refusal of a port that was not granted is right, and ends the row.
+    """
+    so_far = b.load(layout["task", "refusals"], b.task[r], r)
+    more = np.minimum(so_far + 1, layout.scenario.most_refusals)
+    _put(layout, b, r, "refusals", np.where(np.not_equal(given["granted"], 0), more, 0))
+
+
 _EFFECTS: Final = {
     Effect.GRANT_PORTS: _grant_ports,
     Effect.GRANT_LEVEL: _grant_level,
@@ -140,4 +150,5 @@ _EFFECTS: Final = {
     Effect.STOP_TARGET: _stop_target,
     Effect.RELEASE_TARGET: _release_target,
     Effect.REPORT_REFUSAL: _report_refusal,
+    Effect.COUNT_REFUSAL: _count_refusal,
 }

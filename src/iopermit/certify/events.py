@@ -189,12 +189,20 @@ class Events:
         operands: Operands = {name: _constant(int(value)) for name, value in given.items()}
         at = layout["task", "at"]
         came_from = np.where(b.get(at) == THREAD, THREAD, self.kernel.back)
+        if not operation.counts_refusals:
+            self._end_row(b)
         for each in operation.at_once:
             effect(layout, each, operands, Point(self.kernel.back))(b, b.rows)
         for name, kind in operation.arguments:
             column = self.kernel.variables[f"{operation.name}.{name}"]
             b.put(column, int(given[name]) + (kind is Kind.TASK))
         b.put(at, self.kernel.entries.get(operation.name, came_from))
+
+    def _end_row(self, b: Batch) -> None:
+        """Forget how often the current task was refused a port in a row, if that is counted."""
+        refusals = self.layout.columns.get(("task", "refusals"))
+        if refusals is not None:
+            b.put(refusals, 0)
 
     def _precondition(
         self,
@@ -262,6 +270,7 @@ class Events:
         at = self.layout["task", "at"]
         interrupted = (b.get(at) == USER) & (b.task < self.scenario.tasks)
         b.put(at, np.where(interrupted, self.kernel.back, b.get(at)))
+        self._end_row(b)
         b.put(self.layout["cpu", "following"], following + 1)
         b.put(self.layout["cpu", "at"], self.kernel.entries["switch"])
         yield Successors(b.table, b.members, "switch")

@@ -5,15 +5,21 @@ kernel thread for its wait, others for user mode, by way of the design's ``retur
 (interrupts off, after one step that can be preempted) if there is one. A context switch runs its
 hook with interrupts off; its last step makes the next task current, and frees a dead one. A CPU
 that comes up runs ``bring_up`` in the same way, see ``certify/hotplug.py``.
+
+If the design repairs refusals, each task has a count: how often in a row its handler said of a
+port that the task was granted that it may be tried again. The count is 0 again where the task
+enters user mode and no such port is refused, when it does anything else, and when it is switched
+away from.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from iopermit.certify.consulted import Consulted
 from iopermit.certify.errors import UnacceptableError
 from iopermit.certify.language.constants import Value
 from iopermit.certify.language.liveness import live_variables
@@ -34,7 +40,7 @@ from iopermit.certify.state import (
     Rows,
 )
 from iopermit.system.events import Event, Who, events_of
-from iopermit.system.events.hooks import BRING_UP, RETURN_TO_USER
+from iopermit.system.events.hooks import BRING_UP, GENERAL_PROTECTION, RETURN_TO_USER
 from iopermit.system.events.operations import calls
 
 if TYPE_CHECKING:
@@ -85,6 +91,10 @@ class _Builder:
     def __init__(self, design: type[Design], scenario: Scenario, kinds: Kinds) -> None:
         self.design, self.scenario = design, scenario
         self.layout = Layout(design, scenario)
+        self.repairs = has_hook(design, GENERAL_PROTECTION.name)
+        if self.repairs:
+            self.layout.count_refusals()
+            self.consulted = Consulted(design, self.layout)
         self.points: list[Point] = []
         self.code = Code(design, self.layout, kinds, self.points)
         self.back = Point(USER)
@@ -93,18 +103,21 @@ class _Builder:
 
     def build(self) -> Kernel:
         """Return the kernel with all that the scenario's events need."""
-        if has_hook(self.design, RETURN_TO_USER.name):
+        direct = not has_hook(self.design, RETURN_TO_USER.name)
+        if not direct:
             # The hook itself goes to user mode, with interrupts off.
             way = Operations(self.code, Rest(lambda _b, _r: USER), Point(USER))
-            entry = way.hook(RETURN_TO_USER, Point(USER))
+            entry = way.hook(RETURN_TO_USER, self._user_mode())
             label = "return to user mode: interrupts off"
             self.back = self._point(label, lambda _b: entry.final.number, entry)
         out = Rest(self._leave, (self.back, Point(THREAD)))
-        operations = Operations(self.code, out, self.back)
+        leaving = Operations(self.code, out, self.back)
+        row = Operations(self.code, replace(out, go=self._end_row_and_leave), self.back)
         possible = possible_events(self.design, self.scenario)
         for name, operation in {
             e.operation.name: e.operation for e in possible if e.operation
         }.items():
+            operations = row if direct and operation.counts_refusals else leaving
             entry_point = operations.enter(operation, _never(operation, possible))
             self.operations[name] = operation
             if entry_point is not None:
@@ -117,6 +130,29 @@ class _Builder:
         at = Point()
         self.code.step(((), label), at, run, *following)
         return at
+
+    def _user_mode(self) -> Point:
+        """Return where the hook of the way back leads to."""
+        if not self.repairs:
+            return Point(USER)
+
+        def run(b: Batch) -> Numbers:
+            self._end_row(b, b.rows)
+            return USER
+
+        self.code.off = True
+        point = self._point("the task enters user mode", run, Point(USER))
+        self.code.off = False
+        return point
+
+    def _end_row(self, b: Batch, r: Rows) -> None:
+        """A row of refusals ends where a task enters user mode and is refused nothing."""
+        ended = r[~self.consulted.refuses(b, r)]
+        b.store(self.layout["task", "refusals"], b.task[ended], ended, 0)
+
+    def _end_row_and_leave(self, b: Batch, r: Rows) -> Numbers:
+        self._end_row(b, r)
+        return self._leave(b, r)
 
     def _leave(self, b: Batch, r: Rows) -> Numbers:
         """Go where the task came from: the wait of a kernel thread, or user mode."""

@@ -10,19 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from iopermit.certify.effects import EVERY_LEVEL
-from iopermit.certify.errors import Refuted, UnacceptableError
-from iopermit.certify.language.constants import Scope, Value
-from iopermit.certify.language.expressions import Expressions
-from iopermit.certify.language.source import find_method, has_hook
+from iopermit.certify.consulted import Consulted
+from iopermit.certify.errors import Refuted
+from iopermit.certify.language.source import has_hook
 from iopermit.certify.layout import check_layout
-from iopermit.certify.state import FREE, USER, Batch, Numbers, Read, Rows, Table
-from iopermit.system.bitmap import PORTS
-from iopermit.system.machine_state import IoMapBase
+from iopermit.certify.state import FREE, USER, Batch, Numbers, Rows, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     from iopermit.certify.kernel import Kernel
@@ -39,28 +33,8 @@ class Specification:
         """
         check_layout(kernel.design)
         self.kernel, self.layout = kernel, kernel.layout
-        self._map = self._consulted("map_in_force")
-        self._covered = self._consulted("limit_covers_map")
-        self._level = self._consulted("iopl_in_force")
-        self._beyond = self._consulted("ports_beyond_map_allowed")
-        longs = kernel.scenario.longs
-        self._has_beyond = kernel.design.layout.map_ports < PORTS
-        self._longs = (1 << longs) - 1
-        self._all = (1 << (longs + self._has_beyond)) - 1
+        self._consulted = Consulted(kernel.design, kernel.layout)
         self._repairs = has_hook(kernel.design, "general_protection")
-
-    def _consulted(self, name: str) -> Read:
-        method = find_method(self.kernel.design, name)
-        if method is None or method.expression is None:
-            raise UnacceptableError(f"{name}() is not a single `return expression`")
-        expressions = Expressions(self.kernel.design, self.layout, {}, "task")
-        names = {
-            "cpu": Value(lambda b, _r: b.cpu + 1, "ref", "cpu"),
-            "task": Value(lambda b, r: b.task[r] + 1, "ref", "task"),
-        }
-        given = dict(zip(method.parameters, names.values(), strict=False))
-        scope = Scope(method, {n: _always(value) for n, value in given.items()}, "consulted ")
-        return expressions.within(scope, method.expression).read
 
     def ports(
         self, table: Table, cpu: int, current: NDArray[np.int32], rows: Rows
@@ -70,26 +44,11 @@ class Specification:
         One more bit stands for the ports that a map has no bits for.
         """
         b = Batch(table[rows], cpu, current[rows], rows)
-        r = b.rows
-        clear = self._longs & ~b.load(self.layout["tss", "bitmap"], cpu, r)
-        if self._has_beyond:
-            clear = np.where(self._beyond(b, r), clear | (self._all ^ self._longs), clear)
-        selected = self._map(b, r)
-        by_map = np.where(np.equal(selected, IoMapBase.VALID.value), clear, 0)
-        by_map = np.where(np.equal(selected, IoMapBase.ALL.value), self._all, by_map)
-        by_map = np.where(self._covered(b, r), by_map, 0)
-        allowed = np.where(np.equal(self._level(b, r), EVERY_LEVEL), self._all, by_map)
-        granted = np.where(
-            b.get(self.layout["task", "granted_iopl"]) != 0,
-            self._all,
-            b.get(self.layout["task", "granted"]),
-        )
-        return allowed, granted
+        return self._consulted.ports(b, b.rows)
 
     def some(self, ports: Numbers) -> NDArray[np.bool_]:
         """Return where at least one of the ports that there are is among some."""
-        found: NDArray[np.bool_] = (ports & self._all) != 0
-        return found
+        return self._consulted.some(ports)
 
     def check(self, table: Table) -> None:
         """Raise Refuted if a state violates the specification."""
@@ -112,12 +71,16 @@ class Specification:
                 rows,
                 "leak: a port is allowed that the task was not granted",
             )
-            if not self._repairs:
-                self._refuse(
-                    self.some(granted & ~allowed),
-                    rows,
-                    "loss: a port is refused that the task was granted",
-                )
+            lost, told = (
+                self.some(granted & ~allowed),
+                "a port is refused that the task was granted",
+            )
+            if self._repairs:
+                refusals = layout["task", "refusals"]
+                in_a_row = table[rows, refusals.offset + current[rows] * refusals.stride]
+                lost &= in_a_row >= scenario.most_refusals
+                told = "the handler of #GP says again and again that it repaired a refusal"
+            self._refuse(lost, rows, f"loss: {told}")
         if scenario.garbage:
             self._check_garbage(table)
 
@@ -134,7 +97,3 @@ class Specification:
     def _refuse(self, bad: NDArray[np.bool_], rows: Rows, message: str) -> None:
         if bad.any():
             raise Refuted(message, int(rows[int(np.argmax(bad))]))
-
-
-def _always(value: Value) -> Callable[[], Value]:
-    return lambda: value

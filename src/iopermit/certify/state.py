@@ -151,6 +151,10 @@ class Layout:
                 return record
         raise UnacceptableError(f"a field refers to {cls.__name__}, which is no record")
 
+    def count_refusals(self) -> None:
+        """Let each task have a count of the refusals in a row that a #GP handler did not end."""
+        self._add(Column("task", "refusals", "int"))
+
     def place(self, variables: Iterable[Column], together: Iterable[set[str]]) -> None:
         """Give every column its place; variables of hooks share those of their kind.
 

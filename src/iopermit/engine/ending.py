@@ -173,6 +173,30 @@ class Doubt(Ending):
 
 
 @dataclass(frozen=True)
+class UnrepeatedRefusals(Ending):
+    """A row of refusals was found that ends if nothing else happens: so it shows no livelock.
+
+    Attributes:
+        size: the bounds of the scenario, in words.
+        refusals: how many in a row were found.
+        why: what becomes of it, as the end of a sentence.
+    """
+
+    ends_repetition: ClassVar[bool] = False
+    size: str
+    refusals: int
+    why: str
+
+    @property
+    def reason(self) -> str:
+        """Why there is no verdict."""
+        return (
+            f"with {self.size} the #GP handler says 'again' {self.refusals} times in a row about a "
+            f"granted port, and {self.why}; whether such a row can go on for ever was not searched"
+        )
+
+
+@dataclass(frozen=True)
 class BrokenAssumption(Ending):
     """An assumption of a reduction turned out wrong: the search has to be repeated without it."""
 

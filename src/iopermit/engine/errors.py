@@ -7,6 +7,10 @@ class ReplayError(Exception):
     """The schedule of a violation, executed again, does not show it."""
 
 
+class UnrepeatedError(ReplayError):
+    """A row of refusals comes to an end; ``str()`` says how, as the end of a sentence."""
+
+
 class MissingExtraError(Exception):
     """A part of iopermit needs a library that is installed only on demand."""
 

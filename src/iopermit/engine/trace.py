@@ -129,6 +129,10 @@ class Violation:
     """Whether the task that gains ports needs CAP_SYS_RAWIO at some time; None if not examined."""
     without_privilege: bool = False
     """Whether it is that a call granted the ports to a task without CAP_SYS_RAWIO."""
+    livelock: bool = False
+    """Whether it is a loss by a #GP handler that says "again" for ever."""
+    repeats_every: int | None = None
+    """For a livelock: after how many refusals everything is as it was, if that was found out."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 from iopermit import arch
 from iopermit.engine.trace import Violation
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from iopermit.system.site import Site
-    from iopermit.system.specification import Finding
+    from iopermit.system.specification import Finding, Ranges
+
+_FOR_EVER: Final = ": the #GP handler says 'again' for ever"
 
 
 def task_name(slot: int | None) -> str:
@@ -47,7 +50,20 @@ def violation_of(
         _ports(found, owner),
         site,
         without_privilege=found.without_privilege,
+        livelock=found.livelock,
     )
+
+
+def as_livelock(violation: Violation, ports: Ranges, refusals: int) -> Violation:
+    """Return the violation by a #GP handler that says "again" for ever, once that was found out.
+
+    Args:
+        violation: the loss that was seen first.
+        ports: the ports that stay refused all the time.
+        refusals: after how many refusals everything is as it was.
+    """
+    message = f"{_loss(violation.task, ports)}{_FOR_EVER}"
+    return replace(violation, ports=ports, message=message, repeats_every=refusals)
 
 
 def _garbage(found: Finding) -> str:
@@ -62,9 +78,13 @@ def _ports(found: Finding, owner: str) -> str:
     if found.without_privilege:
         return f"task {name} gained ports {ports} without CAP_SYS_RAWIO"
     if found.kind == "loss":
-        return f"task {name} may not use ports {ports}, which it was granted"
+        return _loss(name, found.ports) + _FOR_EVER * found.livelock
     only = f"only task {owner} was granted" if owner else "it was not granted"
     return f"task {name} may use ports {ports}, which {only}"
+
+
+def _loss(name: str, ports: Ranges) -> str:
+    return f"task {name} may not use ports {arch.format_ranges(ports)}, which it was granted"
 
 
 def _owner(found: Finding, granted: Iterable[tuple[int, NDArray[np.bool_]]]) -> str:

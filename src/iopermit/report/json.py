@@ -139,6 +139,7 @@ def _violation(violation: Violation) -> Object:
         "message": violation.message,
         "source": place(violation.site) if violation.site else None,
         "needs_privilege": violation.needs_privilege,
+        "repeats_every": violation.repeats_every,
     }
 
 

@@ -112,12 +112,22 @@ def _wrong(violation: Violation) -> Iterator[str]:
                 f"the CPU now allows {task}  {format_ranges(violation.allowed)};  "
                 f"{task} was granted  {format_ranges(violation.granted)}"
             )
+            if violation.repeats_every is not None:
+                yield _for_ever(violation.repeats_every)
         case "crash":
             yield f"the kernel crashes on CPU {violation.cpu}: {violation.message}"
         case "rule":
             yield violation.message
         case "garbage":
             yield "this memory stays allocated for ever: no task, CPU or object refers to it"
+
+
+def _for_ever(refusals: int) -> str:
+    every = "every refusal" if refusals == 1 else f"every {refusals} refusals"
+    return (
+        f"it does not end: with nothing but the refused access and the handler, the same state "
+        f"comes again after {every}"
+    )
 
 
 def _confirmed(verdict: Verdict) -> str:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from iopermit.engine.control import Control
+from iopermit.engine.ending import UnrepeatedRefusals
 from iopermit.engine.facts import about_design, about_scenario, concerning
 from iopermit.engine.ladder import design_scenarios
 from iopermit.search.combination import different, with_smaller
@@ -95,7 +96,21 @@ def check_once(problem: Problem) -> Verdict:
         from iopermit.search.counterexample.counterexamples import counterexamples
         from iopermit.search.privilege import examined
 
-        return with_violations(examined(confirmed(counterexamples(search))))
+        verdict = with_violations(examined(confirmed(counterexamples(search))))
+        if isinstance(verdict.ending, UnrepeatedRefusals) and "livelock" in problem.goals:
+            return _beyond_row(problem, verdict)
+        return verdict
+
+
+def _beyond_row(problem: Problem, verdict: Verdict) -> Verdict:
+    """Return another violation instead of a row of refusals that ends, if there is one.
+
+    Without one the verdict stays as it is: what comes after the row was not searched.
+    """
+    if verdict.violation is not None:
+        return verdict
+    other = check_once(replace(problem, goals=problem.goals - {"livelock"}))
+    return other if other.verdict == "violated" else verdict
 
 
 def _beyond_garbage(problem: Problem) -> Problem:

@@ -24,11 +24,13 @@ def with_smaller(verdicts: Sequence[Verdict]) -> Verdict:
 
 def different(verdicts: Sequence[Verdict]) -> Verdict:
     """Return the first violation with all different ones, and what cut a search short."""
-    found: dict[tuple[str, Site | None], Verdict] = {}
+    found: dict[tuple[str, bool, Site | None], Verdict] = {}
     for verdict in verdicts:
         for each in (verdict, *verdict.also):
             if each.violation is not None:
-                found.setdefault((each.violation.kind, each.violation.site), replace(each, also=()))
+                shown = each.violation
+                key = shown.kind, shown.livelock, shown.site
+                found.setdefault(key, replace(each, also=()))
     if not found:
         return verdicts[-1]
     first, *rest = (replace(each, reason="", ending=None) for each in found.values())

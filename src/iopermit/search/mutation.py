@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from iopermit.engine.control import Control
-from iopermit.engine.errors import ScheduleError
+from iopermit.engine.errors import ScheduleError, UnrepeatedError
 from iopermit.engine.limits import Limits
 from iopermit.search.compilation import compiled_plainly, translated
 from iopermit.search.counterexample.confirmation import confirm
@@ -99,7 +99,7 @@ def check_mutant(
 
     Raises:
         DesignError: the mutant is outside the design language.
-        UndeterminedError: a search ended at a limit.
+        UndeterminedError: a search ended at a limit, or with a row of refusals that ends.
         ReplayError: the replay at full size does not confirm the search.
     """
     with tempfile.TemporaryDirectory() as directory:
@@ -125,7 +125,7 @@ def _outcome(search: Searched, states: int) -> MutantOutcome:
     return MutantOutcome(
         found=True,
         scenario=_bounds(search),
-        kind=kind,
+        kind="loss" if kind == "livelock" else kind,
         steps=len(path) - 1,
         message="" if len(path) > 1 else "the initial state violates",
         states=states,
@@ -142,7 +142,10 @@ def _confirmed(search: Searched, states: int) -> MutantOutcome:
         found = counterexample(search, functions, path)
     except ScheduleError:
         found = _without_reductions(search)
-    replayed = confirm(search.source.problem, found)
+    try:
+        replayed = confirm(search.source.problem, found)
+    except UnrepeatedError as error:
+        raise UndeterminedError(f"{_bounds(search)}: a row of refusals, and {error}") from error
     return MutantOutcome(
         found=True,
         scenario=_bounds(search),

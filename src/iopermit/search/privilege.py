@@ -39,7 +39,10 @@ def _without_privilege(problem: Problem) -> DesignSearchResult:
 
 
 def _needed(result: DesignSearchResult, statement: int) -> bool | None:
-    """Return whether no task without the privilege from the start gains ports this way."""
+    """Return whether no task without the privilege from the start gains ports this way.
+
+    Behind a row of refusals, which may come to an end, nothing was searched.
+    """
     if any(found == statement for _, found in result.found):
         return False
-    return True if result.exhausted else None
+    return True if result.exhausted and "livelock" not in result.violations else None

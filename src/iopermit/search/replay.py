@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from iopermit.engine.errors import ReplayError
 from iopermit.engine.trace import Replay
 from iopermit.engine.verdict import SearchStatistics, Verdict
+from iopermit.search.counterexample.livelock import continued
 from iopermit.search.counterexample.recorder import TraceRecorder, concretions
 from iopermit.system.crash import HeapExhaustedError
 from iopermit.system.events import event_named
@@ -59,6 +60,8 @@ def _executed(
     for concretion in concretions(design, scenario):
         try:
             result = _record(design, scenario, actions, concretion)
+            if result.violation is not None and result.violation.livelock:
+                result = Replay(*continued(design, scenario, actions, concretion))
         except HeapExhaustedError:
             continue
         except ReplayError as error:

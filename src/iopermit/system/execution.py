@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from iopermit import arch
 from iopermit.arch.lazy import np
 from iopermit.system.bitmap import PORTS, PortRange
+from iopermit.system.design import Design
 from iopermit.system.events import Event
 from iopermit.system.position import Position, Stack, Steps
 from iopermit.system.tss_memory import TssMemory
@@ -112,6 +113,8 @@ class Thread(ExecutionContext):
     grants: Grants = field(default_factory=Grants)
     result: Any = None
     """What its last hook returned."""
+    refusals: int = 0
+    """How often in a row a granted port was refused and the #GP handler said "again"."""
 
     @property
     def preemptible(self) -> bool:
@@ -148,6 +151,26 @@ class Processor(ExecutionContext):
     def coming_up(self) -> bool:
         """Whether the CPU was down and is coming up: it switches from its idle task to itself."""
         return self.switching and self.following is self.previous
+
+    def tss_view(self, design: Design) -> arch.LoadedTss:
+        """Return the TSS as the processor (or a hypervisor) consults it, in its real memory."""
+        return self.memory.view(
+            self.tss.io_map_base,
+            design.map_in_force(self.record),
+            covered=design.limit_covers_map(self.record),
+            beyond_allowed=design.ports_beyond_map_allowed(self.record),
+        )
+
+    def allowed_ports(self, design: Design, thread: Thread) -> NDArray[np.bool_]:
+        """Return for each of the 65,536 ports whether the processor lets `thread` use it now."""
+        return arch.permitted_ports(
+            1,
+            cpl=arch.MAX_PRIVILEGE_LEVEL,
+            iopl=design.iopl_in_force(self.record, thread.record),
+            vm86=False,
+            protected=True,
+            tss=self.tss_view(design),
+        )
 
 
 CONTINUE: Final = "step"

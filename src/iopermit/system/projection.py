@@ -26,7 +26,8 @@ def snapshot(system: System) -> dict[str, list[Fields | None]]:
     Values are numbers: a bitmap has bit i set if scenario long i is denied; a reference is the
     slot + 1, NULL 0; a count of longs counts scenario longs; an enumeration gives its value. A
     sequence number is the real one. A free slot is None. The control state comes with the tasks
-    (mode, home, granted: bit set if the long is granted, granted_iopl) and CPUs (following);
+    (mode, home, granted: bit set if the long is granted, granted_iopl, refusals) and CPUs
+    (following);
     `positions` tells for both where the next step stands.
 
     Raises:
@@ -62,6 +63,7 @@ class _Projection:
             "home": thread.home,
             "granted": _blocks(self._geometry, ports.reshape(self._geometry.real_longs, -1)),
             "granted_iopl": int(thread.grants.iopl == arch.MAX_PRIVILEGE_LEVEL),
+            "refusals": thread.refusals,
         }
 
     def cpu(self, processor: Processor) -> Fields:

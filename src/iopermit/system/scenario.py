@@ -52,6 +52,16 @@ class Scenario:
         counts = ((self.cpus, "CPU"), (self.tasks, "task"), (self.longs, "long"))
         return ", ".join(f"{count:,} {noun}{'s' * (count != 1)}" for count, noun in counts)
 
+    @property
+    def most_refusals(self) -> int:
+        """How often in a row a handler of #GP may say "again" before that is looked into.
+
+        One that repairs one long for each refusal needs as many as there are longs. Two more let it
+        begin with something else. It is no bound of a verdict: whether such a row goes on for ever
+        is found out by continuing it.
+        """
+        return self.longs + 2
+
     def has(self, event: Event) -> bool:
         """Return whether ``event`` can happen."""
         return event in self.events

@@ -158,7 +158,7 @@ class System:
 
     def release_task(self, thread: Thread) -> None:
         """Give a task slot back."""
-        thread.mode, thread.steps, thread.stack = Mode.FREE, None, ()
+        thread.mode, thread.steps, thread.stack, thread.refusals = Mode.FREE, None, (), 0
         thread.grants.clear()
         self.tasks.release(thread.record)
 
@@ -175,6 +175,15 @@ class System:
     def report_refusal(self, thread: Thread) -> None:
         """Note that a granted port was finally refused."""
         self.refused = thread
+
+    def refuses(self, thread: Thread) -> bool:
+        """Return whether the processor refuses a task some port that it was granted."""
+        allowed = self.processors[thread.cpu].allowed_ports(self.design, thread)
+        return bool(np.any(thread.grants.allowed & ~allowed))
+
+    def count_refusal(self, thread: Thread) -> None:
+        """Count, up to the most that matter, that a granted port is refused."""
+        thread.refusals = min(thread.refusals + 1, self.scenario.most_refusals)
 
     def judge_gain(self, thread: Thread, gained: NDArray[np.bool_]) -> None:
         """Note ports that a task gains by a call though it has no CAP_SYS_RAWIO."""
@@ -236,13 +245,7 @@ class System:
 
     def tss_view(self, processor: Processor) -> arch.LoadedTss:
         """Return the TSS as the processor (or a hypervisor) consults it, in its real memory."""
-        cpu, design = processor.record, self.design
-        return processor.memory.view(
-            processor.tss.io_map_base,
-            design.map_in_force(cpu),
-            covered=design.limit_covers_map(cpu),
-            beyond_allowed=design.ports_beyond_map_allowed(cpu),
-        )
+        return processor.tss_view(self.design)
 
     def _start(self, started: int) -> None:
         """Bring up the CPUs and start the tasks: one on each CPU as far as they go."""
@@ -308,7 +311,10 @@ class System:
             processor.steps = entries.come_up(self, processor, thread, operation, values)
             self.advance(processor)
         else:
-            self.enter(thread, entries.perform(self, thread, *self._operation(action)))
+            operation, values = self._operation(action)
+            if not operation.counts_refusals:
+                thread.refusals = 0
+            self.enter(thread, entries.perform(self, thread, operation, values))
 
     def advance(self, context: ExecutionContext) -> None:
         """Execute one step (or none, if the context was just started) up to the next."""
@@ -336,6 +342,7 @@ class System:
     def start_switch(self, processor: Processor, following: int) -> None:
         """Start to switch a CPU to another task; any number beyond the tasks: its idle task."""
         previous = self.current(processor)
+        previous.refusals = 0
         if previous.mode is Mode.USER:
             self.enter(previous, entries.leave(self, previous))
         own_idle = self.scenario.tasks + processor.index

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from iopermit import arch
@@ -35,6 +35,9 @@ class Finding:
         unreachable: class and slot of the object that is garbage, if they are known.
         without_privilege: whether the leak is that a call granted `ports` to a task without
             CAP_SYS_RAWIO; `granted` is then what it was granted before.
+        livelock: whether the loss is that the #GP handler has said "again" so often in a row that
+            it may do so for ever. Whether it does, is found out by going on
+            (:mod:`iopermit.search.counterexample.livelock`).
     """
 
     kind: Kind
@@ -45,25 +48,20 @@ class Finding:
     granted: Ranges = ()
     unreachable: tuple[str, int] | None = None
     without_privilege: bool = False
+    livelock: bool = False
 
 
 def allowed_ports(system: System, processor: Processor, thread: Thread) -> NDArray[np.bool_]:
     """Return for each of the 65,536 ports whether the processor lets `thread` use it now."""
-    return arch.permitted_ports(
-        1,
-        cpl=arch.MAX_PRIVILEGE_LEVEL,
-        iopl=system.design.iopl_in_force(processor.record, thread.record),
-        vm86=False,
-        protected=True,
-        tss=system.tss_view(processor),
-    )
+    return processor.allowed_ports(system.design, thread)
 
 
 def finding(system: System) -> Finding | None:
     """Return what is wrong in the present state, or None.
 
     User code is checked on every CPU that executes it. Losses are not, if the design has a
-    handler of #GP: there the loss is a refusal that the handler did not repair. In a scenario
+    handler of #GP: there the loss is a refusal that the handler did not repair, because it gave
+    up, or though it says that it did, again and again. In a scenario
     with an unprivileged task, leaks to privileged tasks do not count.
     """
     if system.gain is not None:
@@ -71,13 +69,16 @@ def finding(system: System) -> Finding | None:
     if system.refused is not None:
         thread = system.refused
         return _loss(system, system.processors[thread.cpu], thread)
+    row = None
     for processor in system.processors:
         thread = system.current(processor)
         if not processor.switching and thread.mode is Mode.USER:
             found = _of_user_code(system, processor, thread)
-            if found is not None:
+            if found is not None and not found.livelock:
                 return found
-    return _garbage(system) if system.scenario.garbage else None
+            row = row or found
+    # That of which it is not known whether it is wrong comes last.
+    return (_garbage(system) if system.scenario.garbage else None) or row
 
 
 def _of_user_code(system: System, processor: Processor, thread: Thread) -> Finding | None:
@@ -85,8 +86,12 @@ def _of_user_code(system: System, processor: Processor, thread: Thread) -> Findi
     counts = not (system.scenario.unprivileged and thread.record.privileged)
     if counts and np.any(allowed & ~granted):
         return _finding("leak", processor, thread, allowed)
-    if np.any(granted & ~allowed) and not system.has_hook(GENERAL_PROTECTION.name):
+    if not np.any(granted & ~allowed):
+        return None
+    if not system.has_hook(GENERAL_PROTECTION.name):
         return _finding("loss", processor, thread, allowed)
+    if thread.refusals == system.scenario.most_refusals:
+        return replace(_finding("loss", processor, thread, allowed), livelock=True)
     return None
 
 

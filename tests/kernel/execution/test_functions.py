@@ -32,7 +32,7 @@ def test_what_can_be_executed_has_arguments_and_effects(event: Event) -> None:
 def test_effects_are_known_but_those_of_what_no_tree_does() -> None:
     """No granted port is refused, which takes a #GP handler, nobody is stopped or goes down."""
     never = {
-        Effect.REPORT_REFUSAL,
+        *Event.FAULT.effects,
         Effect.STOP_TARGET,
         Effect.RELEASE_TARGET,
         Effect.LOAD_TASK_REGISTER,

@@ -134,7 +134,9 @@ class Lockstep:
     def check(self) -> str:
         """Return the verdict of the plain reading."""
         found = specification.finding(self.system)
-        return "none" if found is None else found.kind
+        if found is None:
+            return "none"
+        return "livelock" if found.livelock else found.kind
 
     def compare(self) -> None:
         """Require that both states are the same."""
@@ -197,6 +199,9 @@ class Lockstep:
                 continue
             for name in ("granted", "granted_iopl"):
                 self._same(f"task {slot} {name}", values["task", name][slot], task[name])
+            if ("task", "refusals") in values:
+                refusals = values["task", "refusals"][slot]
+                self._same(f"task {slot} refusals", refusals, task["refusals"])
             if ("task", "home") in values and slot < self.scenario.tasks:
                 self._same(f"task {slot} home", values["task", "home"][slot], task["home"])
             self._same(f"task {slot} place", self._place(pc), _place(task["positions"]))

@@ -1,5 +1,7 @@
 """Tests whose records steps, rules and the specification touch."""
 
+from dataclasses import replace
+
 from tests.support.translate.small_models import (
     BASE,
     CHILD,
@@ -24,7 +26,18 @@ from iopermit.translate.analyses.footprints import Footprints
 from iopermit.translate.model.accesses import Access
 from iopermit.translate.model.builder import slot_of
 from iopermit.translate.model.model import Step
-from iopermit.translate.model.nodes import CPU, TASK, VERDICT, Clear, Const, Let, Load, Stmt, Store
+from iopermit.translate.model.nodes import (
+    CPU,
+    TASK,
+    VERDICT,
+    Clear,
+    Const,
+    Field,
+    Let,
+    Load,
+    Stmt,
+    Store,
+)
 
 FOLLOWING = slot_of(Load(KERNEL.following, CPU))
 PREVIOUS = slot_of(Load(KERNEL.current, CPU))
@@ -152,3 +165,12 @@ def test_a_switch_owns_the_pointers_of_its_cpu() -> None:
         Load(KERNEL.following, CPU),
     ]
     assert found.own_references(step(1), "task") == []
+
+
+def test_the_beginning_of_a_switch_writes_the_row_of_refusals() -> None:
+    """Where refusals are counted, switching counts as writing them: it ends the row."""
+    row = Field("task", "refusals", 2, high=3)
+    model = small_model([switch(TO_TSS)], cpus=2)
+    assert Footprints(model).switch_writes == {BASE}
+    model.kernel = replace(model.kernel, refusals=row)
+    assert Footprints(model).switch_writes == {BASE, row}

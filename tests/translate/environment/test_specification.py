@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.translate.lowering import SCENARIO, small_design
 
+from iopermit.designs import find
 from iopermit.system.machine_state import IoMapBase
 from iopermit.system.scenario import Scenario
+from iopermit.translate.frontend.load import load_design
 from iopermit.translate.model.evaluation import Evaluation, Values
 from iopermit.translate.model.initial_state import initial_values
 from iopermit.translate.model.nodes import (
@@ -29,6 +31,7 @@ from iopermit.translate.translation import translate
 if TYPE_CHECKING:
     from iopermit.translate.model.model import Model
 
+LIVELOCKS = Path(__file__).parents[2] / "support" / "designs" / "livelocks.py"
 NOTHING, FIRST, ALL = 0b11, 0b10, 0b00
 """Contents of the bitmap, one bit per long: a clear bit allows."""
 
@@ -186,3 +189,24 @@ def test_every_cpu_is_looked_at(tmp_path: Path) -> None:
     assert state.found() == FINE
     state.put("tss", "bitmap", FIRST, slot=1)
     assert state.found() == (LEAK, 1, 0b01)
+
+
+@pytest.mark.parametrize(
+    ("name", "steps"), [("Repairs", 0), ("LoadsOnTheWay", 1), ("Spoils", 1), ("Toggles", 0)]
+)
+def test_refusals_are_counted_where_there_is_a_handler(name: str, steps: int) -> None:
+    """Models of designs with a #GP handler have the count, and a step more behind a way back."""
+    model = translate(load_design(f"{LIVELOCKS}:{name}"), SCENARIO)
+    assert model.kernel.refusals is not None
+    assert model.kernel.refusals.high == SCENARIO.longs + 2
+    labels = [step.label for step in model.steps.values()]
+    assert labels.count("the task enters user mode") == steps
+
+
+@pytest.mark.parametrize("name", ["linux-5.5", "linux-2.6.9"])
+def test_no_other_model_has_a_count(name: str) -> None:
+    """Without a #GP handler a refusal is a loss at once: nothing is counted."""
+    model = translate(find(name), SCENARIO)
+    assert model.kernel.refusals is None
+    assert all(field.name != "refusals" for field in model.fields)
+    assert all(step.label != "the task enters user mode" for step in model.steps.values())

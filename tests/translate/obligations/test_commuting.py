@@ -17,10 +17,12 @@ from iopermit.translate.model.nodes import ALWAYS, Expr, Store
 from iopermit.translate.translation import translate
 
 commuting = pytest.importorskip("iopermit.translate.obligations.commuting", reason="needs z3")
+premises = pytest.importorskip("iopermit.translate.obligations.premises", reason="needs z3")
 induction = pytest.importorskip("iopermit.translate.obligations.induction", reason="needs z3")
 
 DESIGNS: Final = Path(__file__).parents[2] / "support" / "designs"
 PREEMPTED: Final = Scenario(1, 2, 1, frozenset({Event.IOPERM, Event.EXIT, Event.PREEMPT}))
+ROWS: Final = Scenario(1, 2, 1, frozenset({Event.IOPERM, Event.PREEMPT}))
 SHARED: Final = Scenario(2, 2, 1, frozenset({Event.IOPERM, Event.EXEC, Event.MIGRATE}))
 READ: Final = Scenario(1, 3, 1, frozenset({Event.IOPERM, Event.PREEMPT, Event.READ_MAP}))
 HOTPLUG: Final = Scenario(2, 2, 1, SHARED.events | {Event.CPU_OFFLINE})
@@ -35,6 +37,9 @@ CASES: Final = [
     ("readers.py:OwnTables", READ),
     ("hotplug.py:Resets", HOTPLUG),
     ("hotplug.py:AllocatesOnce", HOMEBOUND),
+    ("livelocks.py:LoadsOnTheWay", ROWS),
+    ("livelocks.py:Spoils", ROWS),
+    ("livelocks.py:Repairs", ROWS),
 ]
 
 
@@ -55,7 +60,7 @@ def test_obligations_are_discharged(name: str, scenario: Scenario) -> None:
     assert failures(model_of(name, scenario)) == []
 
 
-@pytest.mark.parametrize(("name", "scenario"), [*CASES[:3], *CASES[-2:]])
+@pytest.mark.parametrize(("name", "scenario"), [*CASES[:3], *CASES[-4:]])
 def test_premises_are_kept(name: str, scenario: Scenario) -> None:
     """The premises hold in the initial state, and every step and event keeps them."""
     assert list(induction.broken_premises(model_of(name, scenario), scenario)) == []
@@ -72,6 +77,13 @@ def test_the_premises_of_readers_are_kept() -> None:
             model.user_rules[model.user_rules.index(rule)] = replace(rule, body=tuple(kept))
     broken = [str(each) for each in induction.broken_premises(model, READ)]
     assert any("who is forked or stopped" in each for each in broken)
+
+
+def test_a_premise_that_is_not_kept_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the end of a row where a switch begins, a task that waits can be in one."""
+    monkeypatch.setattr("iopermit.translate.environment.scheduler.forget_refusals", lambda *_: [])
+    broken = list(induction.broken_premises(model_of("livelocks.py:Repairs", ROWS), ROWS))
+    assert any("row of refusals" in str(each) for each in broken)
 
 
 def _condition_never_asks(old: str) -> Callable[[pytest.MonkeyPatch], None]:
@@ -114,6 +126,11 @@ def _nothing_exposed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Merging, "_condition", condition)
 
 
+def _rows_of_waiting_tasks(patch: pytest.MonkeyPatch) -> None:
+    """Forget that a task which no CPU runs is in no row of refusals."""
+    patch.setattr(premises, "_rows", lambda _: ALWAYS)
+
+
 FAULTS: Final[list[tuple[str, Scenario, Callable[[pytest.MonkeyPatch], None]]]] = [
     ("lost_marks.py:Marked", PREEMPTED, _writes_of_switching_forgotten),
     ("lost_marks.py:MarkedOnce", PREEMPTED, _condition_never_asks("_no_change")),
@@ -123,6 +140,7 @@ FAULTS: Final[list[tuple[str, Scenario, Callable[[pytest.MonkeyPatch], None]]]] 
     ("shared_objects.py:ReusedAddress", SHARED, _nobody_watches),
     ("shared_objects.py:ReusedAddress", SHARED, _condition_never_asks("_access")),
     ("consulted.py:OneBaseForAll", SHARED, _condition_never_asks("_access")),
+    ("livelocks.py:Repairs", ROWS, _rows_of_waiting_tasks),
 ]
 
 

@@ -34,6 +34,10 @@ class Shape:
     """What a VM exit does: ``none`` happens, repair at ``once``, or ``later``."""
     disguise: int
     """Which equal form of an expression the consulted functions have."""
+    again: str = "right"
+    """What a handler of #GP says: the ``right`` thing, ``always`` that the access can be repeated
+    (without repairing anything: ``blind``; before it repairs at the ``second`` time), or the way
+    back to user mode takes away what it has repaired (``spoiled``)."""
 
     @property
     def on_heap(self) -> bool:
@@ -48,6 +52,7 @@ class Shape:
         found += [f"base in {self.consulted}"] * (self.consulted != "tss")
         found += [f"iopl {self.iopl}"] * (self.iopl != "none")
         found += [f"limit {self.limit}"] * (self.limit != "none")
+        found += [f"again {self.again}"] * (self.again != "right")
         return found + [f"form {self.disguise}"] * (self.disguise > 0)
 
     def has(self, task: str) -> str:
@@ -72,6 +77,8 @@ class Shape:
         found += self._tag_fields(home)
         if self.load == "mark":
             found.append(_flag("stale"))
+        if self.again == "second":
+            found.append(_flag("tried"))
         if self.dirty:
             found.append(Field("Tss", "dirty", "longs"))
         found += {
@@ -106,7 +113,8 @@ def _flag(name: str) -> Field:
 def random_shape(rng: random.Random) -> Shape:
     """Return a shape; the plainer ones are likelier."""
     storage = rng.choices(["inline", "heap", "shared"], [3, 4, 3])[0]
-    load = rng.choices(["switch", "return", "mark", "fault"], [3, 3, 2, 2])[0]
+    load = rng.choices(["switch", "return", "mark", "fault"], [3, 3, 2, 3])[0]
+    says = ["right", *(["always", "blind", "second", "spoiled"] if load == "fault" else [])]
     tags = ["none", "sequence", "owner", *(["object"] if storage != "inline" else [])]
     weights = [5, 3, 1, 3][: len(tags)]
     iopls = ["none", "level", "flag", *(["map"] if load != "fault" else [])]
@@ -119,4 +127,5 @@ def random_shape(rng: random.Random) -> Shape:
         rng.choices(iopls, [6, 2, 1, 2][: len(iopls)])[0],
         rng.choices(["none", "once", "later"], [8, 1, 1])[0],
         rng.choices(range(5), [8, 1, 1, 1, 1])[0],
+        rng.choices(says, [6, 2, 1, 3, 1][: len(says)])[0],
     )

@@ -178,7 +178,7 @@ class Skeleton:
                 return ["self.apply(cpu, task)"]
             case "mark":
                 return block("if task.stale:", ["task.stale = False", "self.apply(cpu, task)"])
-        return []
+        return self.base("INVALID") if self.shape.again == "spoiled" else []
 
     def iopl(self) -> Lines:
         """Set the level, if the design has any."""
@@ -258,14 +258,18 @@ class Skeleton:
         return ["old = target.map", *block("if old is not NULL:", ["longs = old.bits.extent()"])]
 
     def general_protection(self) -> Lines:
-        """Load the map that was not loaded yet."""
+        """Load the map that was not loaded yet, and say whether the access can be repeated."""
         if self.shape.load != "fault":
             return []
+        if self.shape.again == "blind":
+            return ["return True"]
         body = block(
             "if cpu.tss.io_map_base == IoMapBase.INVALID:",
             block(f"if {self.shape.has('task')}:", ["self.apply(cpu, task)", "return True"]),
         )
-        return [*calm(body), "return False"]
+        first = block("if not task.tried:", ["task.tried = True", "return True"])
+        first = [*first, "task.tried = False"] if self.shape.again == "second" else []
+        return [*first, *calm(body), f"return {self.shape.again == 'always'}"]
 
     def consulted(self) -> dict[str, Lines]:
         """Return the functions that say what the processor consults."""

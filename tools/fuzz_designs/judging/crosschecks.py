@@ -15,7 +15,7 @@ from tools.fuzz_designs.judging.configurations import ALL
 from iopermit.certify.checker import certify
 from iopermit.certify.errors import UnacceptableError
 from iopermit.engine.certificate import write_certificate
-from iopermit.engine.errors import ReplayError
+from iopermit.engine.errors import ReplayError, UnrepeatedError
 from iopermit.search.certificate import header_of
 from iopermit.search.counterexample.confirmation import confirm
 from iopermit.search.counterexample.counterexamples import counterexample
@@ -76,6 +76,8 @@ def replay(searches: Searches, plain: Made, _rng: random.Random) -> str | None:
             found = True
             try:
                 confirm(made.search.source.problem, counterexample(made.search, plain.native, path))
+            except UnrepeatedError:
+                continue  # a row of refusals that full size shows, but that ends
             except ReplayError as error:
                 if searches.scenario.longs >= searches.model.exact_longs:
                     problems.append(f"{name}: {kind}: {error}")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from iopermit.engine.ending import TooFewLongs
-from iopermit.engine.errors import ReplayError
+from iopermit.engine.ending import TooFewLongs, UnrepeatedRefusals
+from iopermit.engine.errors import ReplayError, UnrepeatedError
 from iopermit.engine.facts import Facts, concerning
 from iopermit.engine.trace import Replay, Violation
+from iopermit.search.counterexample.livelock import continued
 from iopermit.search.counterexample.recorder import concretions, record
 from iopermit.system.crash import HeapExhaustedError
 
@@ -38,7 +39,7 @@ class Confirmed:
 
     search: Searched
     confirmations: tuple[Confirmation, ...]
-    unconfirmed: TooFewLongs | None = None
+    unconfirmed: TooFewLongs | UnrepeatedRefusals | None = None
     """What is left open by what full size does not confirm."""
 
 
@@ -46,18 +47,23 @@ def confirmed(found: Counterexamples) -> Confirmed:
     """Replay counterexamples at full size.
 
     A design may name a number of real longs, of which a long stands for more where there are few.
-    What such a search finds need not be a violation. Else each must be confirmed.
+    What such a search finds need not be a violation. Nor need a row of refusals, which may come to
+    an end. Else each must be confirmed.
 
     Raises:
         ReplayError: full size does not show a violation that it must show.
     """
     source = found.search.source
     exact_longs, scenario = source.model.exact_longs, source.problem.scenario
-    confirmations, unconfirmed = [], None
+    confirmations: list[Confirmation] = []
+    unconfirmed: TooFewLongs | UnrepeatedRefusals | None = None
     for one in found.counterexamples:
         try:
             with concerning(lambda one=one: about_schedule(one)):  # type: ignore[misc]  # its default is its type
                 confirmations.append(confirm(source.problem, one))
+        except UnrepeatedError as error:
+            row = scenario.most_refusals
+            unconfirmed = UnrepeatedRefusals(scenario.size, row, str(error))
         except ReplayError:
             if scenario.longs >= exact_longs:
                 raise
@@ -84,10 +90,15 @@ def confirm(problem: Problem, found: DesignCounterexample) -> Confirmation:
     """Replay a counterexample and require the kind of violation that the search found.
 
     Readable port numbers are tried first; then whole blocks of ports, which the longs of the
-    search stand for exactly. Raises ReplayError if neither shows a violation of that kind.
+    search stand for exactly. A row of refusals is continued until everything repeats.
+
+    Raises:
+        UnrepeatedError: it comes to an end.
+        ReplayError: neither shows a violation of that kind.
     """
     actions = [(t.action, t.label) for t in found.schedule]
     kind, problem_seen = found.kind, "it shows no violation"
+    ended: UnrepeatedError | None = None
     for concretion in concretions(problem.design, problem.scenario):
         try:
             result = record(
@@ -96,7 +107,22 @@ def confirm(problem: Problem, found: DesignCounterexample) -> Confirmation:
         except (ValueError, StopIteration, HeapExhaustedError) as error:
             problem_seen = str(error)
             continue
-        if result.violation is not None and result.violation.kind == kind:
+        if result.violation is None or seen(result.violation) != kind:
+            continue
+        if not result.violation.livelock:
             return Confirmation(result.trace, result.violation, found.statement)
+        try:
+            trace, violation = continued(problem.design, problem.scenario, actions, concretion)
+        except UnrepeatedError as error:
+            ended = error
+        else:
+            return Confirmation(trace, violation, found.statement)
+    if ended is not None:
+        raise ended
     message = f"the search found a {kind}, but the replay at full size disagrees: {problem_seen}"
     raise ReplayError(message)
+
+
+def seen(violation: Violation) -> str:
+    """Return the kind of a violation as the search calls it."""
+    return "livelock" if violation.livelock else violation.kind

@@ -13,7 +13,7 @@ from iopermit.system import specification
 from iopermit.system.concretion import Concretion, exact, readable
 from iopermit.system.crash import KernelCrash
 from iopermit.system.events import EVENTS
-from iopermit.system.events.entries import RETURN_TO_USER
+from iopermit.system.events.entries import ENTER_USER, RETURN_TO_USER
 from iopermit.system.events.rules import enabled
 from iopermit.system.execution import Action, ExecutionContext, Mode, Thread
 from iopermit.system.machine_state import IoMapBase
@@ -56,6 +56,9 @@ def record(
 ) -> Replay:
     """Execute a schedule at full size up to the first violation.
 
+    A row of refusals that may be a livelock is one only at the end of the schedule: whether it is,
+    is for :mod:`iopermit.search.counterexample.livelock` to find out.
+
     With ``finish`` what is being executed at its end goes on until the kernel is left. The search
     sees at once that nothing reads a pointer any more; a function that was called with
     the pointer keeps it until it returns.
@@ -70,7 +73,7 @@ def record(
         cpu = action.cpu
     if finish:
         recorder.finish(cpu)
-    return Replay(tuple(recorder.trace), recorder.violation)
+    return Replay(tuple(recorder.trace), recorder.violation or recorder.row)
 
 
 class TraceRecorder:
@@ -82,6 +85,8 @@ class TraceRecorder:
         self.design = design
         self.trace: list[TraceStep] = []
         self.violation: Violation | None = None
+        self.row: Violation | None = None
+        """The row of refusals that the present state is in, if it may be a livelock."""
         self._last_writer: dict[int, Site | None] = {}
         self._last_executed: dict[str, Site] = {}
 
@@ -146,7 +151,7 @@ class TraceRecorder:
         innermost = context.positions[-1]
         if not innermost.file:
             error = ""
-            if isinstance(context, Thread) and innermost != RETURN_TO_USER:
+            if isinstance(context, Thread) and innermost not in (RETURN_TO_USER, ENTER_USER):
                 error = _error_name(context.result)
             return replace(step, environment=innermost.function, error=error)
         site = Site(innermost.file, innermost.line, innermost.column, "", innermost.function)
@@ -181,7 +186,7 @@ class TraceRecorder:
 
     def check(self, site: Site | None) -> None:
         """Note a violation in the present state."""
-        found = specification.finding(self.system)
+        found, self.row = specification.finding(self.system), None
         if found is None:
             return
         blamed = site if found.cpu is None else self._last_writer.get(found.cpu) or site
@@ -189,7 +194,11 @@ class TraceRecorder:
             blamed = self._last_executed.get(self._name(found.task))
         threads = self.system.threads[: self.system.scenario.tasks]
         alive = ((t.index, t.grants.allowed) for t in threads if t.mode is not Mode.FREE)
-        self.violation = violation_of(found, alive, blamed)
+        violation = violation_of(found, alive, blamed)
+        if found.livelock:
+            self.row = violation
+        else:
+            self.violation = violation
 
 
 def _error_name(result: object) -> str:

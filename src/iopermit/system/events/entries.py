@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RETURN_TO_USER: Final = Position("return to user mode: interrupts off")
+ENTER_USER: Final = Position("the task enters user mode", preemption_off=True)
+"""A step of its own behind the hook `return_to_user`, in designs with a handler of #GP: there the
+refusals of a granted port are counted, and the hook may change what is refused."""
 
 
 class Kernel(Protocol):
@@ -73,6 +76,12 @@ class Kernel(Protocol):
     def report_refusal(self, thread: Thread) -> None:
         """Note that a granted port was finally refused."""
 
+    def refuses(self, thread: Thread) -> bool:
+        """Return whether the processor refuses a task some port that it was granted."""
+
+    def count_refusal(self, thread: Thread) -> None:
+        """Count, up to the most that matter, that a granted port is refused."""
+
     def judge_gain(self, thread: Thread, gained: NDArray[np.bool_]) -> None:
         """Note that a call is about to grant a task ports that it did not have by such a call."""
 
@@ -97,6 +106,10 @@ def leave(kernel: Kernel, thread: Thread) -> Steps:
         thread.mode = Mode.KERNEL
         yield (CallFrame(RETURN_TO_USER),)
         yield from _call(kernel, thread, hooks.RETURN_TO_USER, {})
+        if kernel.has_hook(hooks.GENERAL_PROTECTION.name):
+            yield (CallFrame(ENTER_USER),)
+    if thread.refusals and not kernel.refuses(thread):
+        thread.refusals = 0
     thread.mode = Mode.USER
 
 
@@ -252,6 +265,13 @@ def _report_refusal(kernel: Kernel, thread: Thread, _: Values) -> None:
     kernel.report_refusal(thread)
 
 
+def _count_refusal(kernel: Kernel, thread: Thread, values: Values) -> None:
+    if values["granted"]:
+        kernel.count_refusal(thread)
+    else:
+        thread.refusals = 0
+
+
 _EFFECTS: Final[Mapping[Effect, Callable[[Kernel, Thread, Values], None]]] = {
     Effect.GRANT_PORTS: _grant_ports,
     Effect.GRANT_LEVEL: _grant_level,
@@ -267,4 +287,5 @@ _EFFECTS: Final[Mapping[Effect, Callable[[Kernel, Thread, Values], None]]] = {
     Effect.STOP_TARGET: _stop_target,
     Effect.RELEASE_TARGET: _release_target,
     Effect.REPORT_REFUSAL: _report_refusal,
+    Effect.COUNT_REFUSAL: _count_refusal,
 }

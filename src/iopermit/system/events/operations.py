@@ -53,6 +53,11 @@ class Effect(enum.Enum):
     """It can be run again, and goes on where it was."""
     REPORT_REFUSAL = enum.auto()
     """A granted port was finally refused: a loss."""
+    COUNT_REFUSAL = enum.auto()
+    """A granted port is refused once more in a row; if it is not `granted`, the row ends.
+
+    What else ends it is no effect: that nothing granted is refused any more when the task enters
+    user mode, another event that the task begins, a context switch of its CPU."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +138,11 @@ class Operation:
     """The arguments of the event that the body uses."""
     leaves: bool = True
     """Whether the task goes back to where it came from in the end; else it is dead."""
+
+    @property
+    def counts_refusals(self) -> bool:
+        """Whether it goes on with a row of refusals; all others end it when they begin."""
+        return Effect.COUNT_REFUSAL in self.at_once
 
     def __post_init__(self) -> None:
         """Refuse a body in which something would come before the first step."""
@@ -244,6 +254,7 @@ FAULT: Final = Operation(
         Call(hooks.GENERAL_PROTECTION, "the #GP handler returns"),
         Decision(Every((Argument("granted"), Not(HookResult()))), (Effect.REPORT_REFUSAL,)),
     ),
+    at_once=(Effect.COUNT_REFUSAL,),
     arguments=(("granted", Kind.FLAG),),
 )
 CPU_OFFLINE: Final = Operation(

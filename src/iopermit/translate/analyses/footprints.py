@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from iopermit.translate.model.model import Model, Step
-    from iopermit.translate.model.nodes import RecordName
+    from iopermit.translate.model.nodes import Field, RecordName
 
 OWNED: Final = ("task", "cpu", "tss")
 """Records that have an owner."""
@@ -56,13 +56,23 @@ class Footprints:
             for a in self.touched(s)
         ]
         self.switch_reads = frozenset(a.field for a in switching if not a.write)
-        self.switch_writes = frozenset(a.field for a in switching if a.write)
+        self.switch_writes = frozenset(
+            [*(a.field for a in switching if a.write), *self._ended_by_switches()]
+        )
         self.switch_publishes = frozenset(
             a.field.target
             for a in switching
             if a.write and a.field.kind == "ref" and not a.field.local
         )
         """Classes of objects to which switching stores a pointer that outlives the switch."""
+
+    def _ended_by_switches(self) -> Iterator[Field]:
+        """Yield what the beginning of a switch writes of the task that it leaves.
+
+        But for its pc, which no step looks at, that is the row of refusals.
+        """
+        if self.model.kernel.refusals is not None:
+            yield self.model.kernel.refusals
 
     def is_own(self, step: Step | None, slot: Expr) -> bool:
         """Return whether a slot is of the step's own CPU or task, or of a task that it may touch.

@@ -18,6 +18,7 @@ from iopermit.translate.analyses.assumptions import Reclaimed
 from iopermit.translate.analyses.cycles import back_edges
 from iopermit.translate.analyses.footprints import OWNED, Footprints
 from iopermit.translate.analyses.retention import Retention
+from iopermit.translate.model.accesses import accesses
 from iopermit.translate.model.builder import binary, dangling, differ, equal, every, slot_of
 from iopermit.translate.model.nodes import (
     ALWAYS,
@@ -26,10 +27,12 @@ from iopermit.translate.model.nodes import (
     DEAD,
     FIRST_STEP,
     NEVER,
+    TASK,
     Clear,
     Const,
     Expr,
     Load,
+    Select,
     Store,
     Temp,
     Unshared,
@@ -40,7 +43,7 @@ if TYPE_CHECKING:
     from iopermit.translate.analyses.assumptions import Assumption
     from iopermit.translate.model.accesses import Access
     from iopermit.translate.model.model import Allocation, Model, Step
-    from iopermit.translate.model.nodes import RecordName
+    from iopermit.translate.model.nodes import Field, RecordName, Stmt
 
 
 class Merging:
@@ -178,9 +181,22 @@ class Merging:
             return self._heap(step, access)
         if field in footprints.foreign or not footprints.is_own(step, access.slot):
             return NEVER
-        if field.local or self._undisturbed(step):
+        if field.local or self._undisturbed(step) or access in self._of_row(step):
             return ALWAYS
         return self._preemptible_access(step, access)
+
+    def _of_row(self, step: Step) -> frozenset[Access]:
+        """Return what a step touches only to see whether a row of refusals ends with it.
+
+        A switch that comes between ends the row, when it begins. Then the step leaves the count 0,
+        whatever the CPU looks like by then, and whichever CPU that is.
+        """
+        refusals = self.model.kernel.refusals
+        if refusals is None:
+            return frozenset()
+        ending = [s for s in step.body if _ends_row(s, refusals)]
+        others = accesses(tuple(s for s in step.body if s not in ending))
+        return frozenset(accesses(tuple(ending))) - frozenset(others)
 
     def _preemptible_access(self, step: Step, access: Access) -> Expr:
         """Return when neither another CPU nor switching here can come between."""
@@ -226,3 +242,11 @@ class Merging:
         if not undisturbed and record in self.footprints.switch_publishes:
             return NEVER
         return self.unshared(step, record, access.slot)
+
+
+def _ends_row(statement: Stmt, refusals: Field) -> bool:
+    """Return whether a statement leaves a task's count of refusals as it is, or makes it 0."""
+    match statement:
+        case Store(field, slot, Select(_, yes, no)):
+            return field == refusals and slot == TASK and (yes, no) == (Load(field, slot), Const(0))
+    return False

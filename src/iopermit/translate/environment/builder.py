@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from iopermit.system.events import EVENTS, Event
+from iopermit.system.events.hooks import GENERAL_PROTECTION
 from iopermit.system.events.operations import IOPERM, Effect
 from iopermit.translate.frontend.declare import Declarations, declare, refuse_reserved_names
 from iopermit.translate.frontend.source import find_method, is_overridden
@@ -74,9 +75,16 @@ class EnvironmentBuilder:
             "task", "home", max(1, (scenario.cpus - 1).bit_length()), high=scenario.cpus - 1
         )
         own = [self.pc, self.cpu_pc, self.following, self.granted, self.granted_iopl, self.bad]
-        refuse_reserved_names(design, declared, [*own, self.home, Field("cpu", BLAME, 1)])
         if not scenario.has(Event.MIGRATE):
             own.append(self.home)
+        self.refusals: Field | None = None
+        if self.has_hook(GENERAL_PROTECTION.name):
+            most = scenario.most_refusals
+            self.refusals = Field("task", "refusals", most.bit_length(), high=most)
+            own.append(self.refusals)
+        refuse_reserved_names(
+            design, declared, [*dict.fromkeys((*own, self.home)), Field("cpu", BLAME, 1)]
+        )
         self.declared = Declarations(
             declared.counts,
             [*declared.fields, *own],
@@ -102,10 +110,11 @@ class EnvironmentBuilder:
         """Return whether the design has the hook."""
         return is_overridden(self.design, name) and find_method(self.design, name) is not None
 
-    def add_step(self, body: list[Stmt], label: str) -> Label:
+    def add_step(self, body: list[Stmt], label: str, *, preemption_off: bool = False) -> Label:
         """Add a step of the environment in the context of a task."""
         at = self.steps.label()
-        self.steps.lowered.steps[at] = Step(at, "task", None, tuple(body), label)
+        step = Step(at, "task", None, tuple(body), label, preemption_off=preemption_off)
+        self.steps.lowered.steps[at] = step
         return at
 
     def leave(self) -> list[Stmt]:
@@ -156,6 +165,7 @@ class EnvironmentBuilder:
             granted_iopl=self.granted_iopl,
             bad=self.bad,
             home=home,
+            refusals=self.refusals,
             ports=variables.get(("task", variable_name(IOPERM, "ports"))),
             children=arguments(Effect.MAKE_CHILD, "child"),
             targets=arguments(Effect.STOP_TARGET, "target"),

@@ -135,6 +135,19 @@ def _report_refusal(builder: EnvironmentBuilder, _: Operands) -> list[Stmt]:
     return [Store(builder.bad, Const(0), const(LOSS))]
 
 
+def _count_refusal(builder: EnvironmentBuilder, operands: Operands) -> list[Stmt]:
+    if builder.refusals is None or operands["granted"] == const(0):
+        return forget_refusals(builder, TASK)
+    known, most = Load(builder.refusals, TASK), builder.scenario.most_refusals
+    more = Select(binary("lt", known, Const(most)), binary("add", known, Const(1)), Const(most))
+    return [Store(builder.refusals, TASK, more)]
+
+
+def forget_refusals(builder: EnvironmentBuilder, task: Expr) -> list[Stmt]:
+    """Return what ends a row of refusals, if the design has a handler that can go on with it."""
+    return [] if builder.refusals is None else [Store(builder.refusals, task, const(0))]
+
+
 _EFFECTS: Final[Mapping[Effect, Callable[[EnvironmentBuilder, Operands], list[Stmt]]]] = {
     Effect.GRANT_PORTS: _grant_ports,
     Effect.GRANT_LEVEL: _grant_level,
@@ -150,4 +163,5 @@ _EFFECTS: Final[Mapping[Effect, Callable[[EnvironmentBuilder, Operands], list[St
     Effect.STOP_TARGET: _stop_target,
     Effect.RELEASE_TARGET: _release_target,
     Effect.REPORT_REFUSAL: _report_refusal,
+    Effect.COUNT_REFUSAL: _count_refusal,
 }

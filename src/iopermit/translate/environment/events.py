@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from iopermit.system.events import Precondition, Who, events_of
 from iopermit.system.events.hooks import RETURN_TO_USER
+from iopermit.translate.environment.effects import forget_refusals
 from iopermit.translate.environment.operations import OperationLowering
 from iopermit.translate.environment.scheduler import on_no_cpu
 from iopermit.translate.environment.specification import Specification
@@ -63,17 +64,27 @@ class Events:
             return USER
         parameters = {"cpu": pointer("cpu", CPU), "task": pointer("task", TASK)}
         entry, after = self.builder.hook(RETURN_TO_USER, parameters)
-        self.builder.steps.alias(after, USER)
+        self.builder.steps.alias(after, self._entry_of_user_mode())
         return self.builder.add_step([Goto(entry)], "return to user mode: interrupts off")
+
+    def _entry_of_user_mode(self) -> Label:
+        """Return where the hook of the way back leads: to user mode, or to a step before it."""
+        end_of_row = Specification(self.builder).end_of_row()
+        if not end_of_row:
+            return USER
+        body, label = [*end_of_row, Goto(USER)], "the task enters user mode"
+        return self.builder.add_step(body, label, preemption_off=not RETURN_TO_USER.preemptible)
 
     def _rules(self, event: Event, back: Label) -> Iterator[Rule]:
         """Yield a rule for each choice of arguments; without any step it leads ``back``."""
         lowered = self._operation(event)
         entry = self._entries[lowered.operation.name]
         start = back if entry is None else entry
+        goes_on = lowered.operation.counts_refusals
+        begun = [] if goes_on else forget_refusals(self.builder, TASK)
         for choice in event.choices(self.builder.scenario):
             guard = possible(self.builder, event, choice)
-            body = (*lowered.at_once(_constants(event, choice)), Goto(start))
+            body = (*begun, *lowered.at_once(_constants(event, choice)), Goto(start))
             yield Rule(event.name, guard, body, tuple(choice.items()), start)
 
     def _operation(self, event: Event) -> OperationLowering:
@@ -123,10 +134,11 @@ def _stoppable(builder: EnvironmentBuilder, choice: Choice) -> Expr:
 
 def _refused(builder: EnvironmentBuilder, choice: Choice) -> Expr:
     specification = Specification(builder)
+    if choice["granted"]:
+        return specification.refuses(CPU, TASK)
     allowed, promised = specification.allowed(CPU, TASK), specification.promised(TASK)
     refused = binary("xor", allowed, builder.all_ports())
-    ports = promised if choice["granted"] else binary("xor", promised, builder.all_ports())
-    return differ(binary("and", refused, ports), 0)
+    return differ(binary("and", refused, binary("xor", promised, builder.all_ports())), 0)
 
 
 def _others_stay_up(builder: EnvironmentBuilder, choice: Choice) -> Expr:

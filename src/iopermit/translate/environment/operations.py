@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from iopermit.system.events.hooks import Kind, Returns
+from iopermit.system.events.hooks import RETURN_TO_USER, Kind, Returns
 from iopermit.system.events.operations import (
     Argument,
     Call,
@@ -19,6 +19,7 @@ from iopermit.system.events.operations import (
 )
 from iopermit.translate.environment.builder import variable_name
 from iopermit.translate.environment.effects import effect
+from iopermit.translate.environment.specification import Specification
 from iopermit.translate.frontend.types import Type, Value, pointer
 from iopermit.translate.model import nodes
 from iopermit.translate.model.builder import binary, const, every, negate, slot_of
@@ -54,12 +55,22 @@ class OperationLowering:
 
     def add_steps(self) -> Label | None:
         """Add the steps; return the label of the first, or None if there are none."""
-        end: list[Stmt] = self.builder.leave() if self.operation.leaves else [Goto(DEAD)]
+        end: list[Stmt] = self._way_out() if self.operation.leaves else [Goto(DEAD)]
         if not self.operation.body:
             return None
         (start,) = self._statements(self.operation.body, end, None)
         assert isinstance(start, Goto)
         return start.target
+
+    def _way_out(self) -> list[Stmt]:
+        """Return how the last step leaves the kernel.
+
+        With a hook on the way back the row of refusals ends behind it (see `Events`).
+        """
+        builder, operation = self.builder, self.operation
+        last = operation.counts_refusals and not builder.has_hook(RETURN_TO_USER.name)
+        end_of_row = Specification(builder).end_of_row() if last else []
+        return [*end_of_row, *builder.leave()]
 
     def at_once(self, values: Operands) -> list[Stmt]:
         """Return what happens together with an event whose arguments are constants."""

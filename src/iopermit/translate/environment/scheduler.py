@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from iopermit.system.events import Event
 from iopermit.system.events.hooks import SWITCH_TO
+from iopermit.translate.environment.effects import forget_refusals
 from iopermit.translate.frontend.types import pointer
 from iopermit.translate.model.builder import (
     binary,
@@ -90,22 +91,25 @@ class ContextSwitching:
                     binary("le", Const(FIRST_STEP), pc), binary("lt", pc, Const(preemptible_end))
                 ),
             )
-        interrupted = If(
-            every(equal(pc, USER), negate(idle)),
-            (Store(self.builder.pc, current, const(return_pc)),),
+        interrupted: tuple[Stmt, ...] = (
+            If(
+                every(equal(pc, USER), negate(idle)),
+                (Store(self.builder.pc, current, const(return_pc)),),
+            ),
+            *forget_refusals(self.builder, current),
         )
         rules = []
         for slot in range(scenario.tasks):
             guard = every(differ(current, slot), self._runnable(slot), calm)
             body = (
-                interrupted,
+                *interrupted,
                 Store(self.builder.following, CPU, const(slot + 1)),
                 Store(self.builder.cpu_pc, CPU, const(entry)),
             )
             rules.append(Rule(Event.SWITCH.name, guard, body, (("following", slot),), entry))
         own = binary("add", CPU, Const(scenario.tasks))
         body = (
-            interrupted,
+            *interrupted,
             Store(self.builder.following, CPU, binary("add", own, Const(1))),
             Store(self.builder.cpu_pc, CPU, const(entry)),
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from iopermit.system.events.hooks import GENERAL_PROTECTION
 from iopermit.system.machine_state import IoMapBase
 from iopermit.translate.environment.consulted import consulted
 from iopermit.translate.frontend.types import pointer
@@ -22,6 +21,7 @@ from iopermit.translate.model.nodes import (
     CPU,
     GARBAGE,
     LEAK,
+    LIVELOCK,
     LOSS,
     TASK,
     USER,
@@ -36,6 +36,7 @@ from iopermit.translate.model.nodes import (
     RecordName,
     Select,
     Stmt,
+    Store,
     Temp,
 )
 from iopermit.translate.model.walk import subexpressions
@@ -83,27 +84,36 @@ class Specification:
             Load(self.builder.granted, task),
         )
 
+    def refuses(self, cpu: Expr, task: Expr) -> Expr:
+        """Return whether the processor refuses a task some port that it was granted."""
+        refused = binary("xor", self.allowed(cpu, task), self.builder.all_ports())
+        return differ(binary("and", refused, self.promised(task)), 0)
+
+    def end_of_row(self) -> list[Stmt]:
+        """Return what ends a row of refusals, as a task enters user mode and none is left."""
+        field = self.builder.refusals
+        if field is None:
+            return []
+        goes_on = Select(self.refuses(CPU, TASK), Load(field, TASK), const(0))
+        return [Store(field, TASK, goes_on)]
+
     def check(self) -> tuple[Stmt, ...]:
         """Return what sets VERDICT, CONCERNED_CPU and CONCERNED_LONGS for any state."""
         cpus = range(self.builder.scenario.cpus)
         heap = self.builder.declared.heap if self.builder.scenario.garbage else ()
+        rows = () if self.builder.refusals is None else (self.builder.refusals,)
         return (
             Let(VERDICT, Load(self.builder.bad, Const(0))),
             Let(CONCERNED_CPU, const(0)),
             Let(CONCERNED_LONGS, const(0)),
             *(self._check_cpu(Const(cpu)) for cpu in cpus),
             *(self._check_garbage(record) for record in heap),
+            *(self._check_row(field, Const(cpu)) for field in rows for cpu in cpus),
         )
 
     def _check_cpu(self, cpu: Const) -> Stmt:
         """Compare what a CPU allows with what was granted, if it runs a task in user mode."""
-        builder = self.builder
-        task = slot_of(Load(builder.current, cpu))
-        user = every(
-            equal(Load(builder.cpu_pc, cpu), 0),
-            binary("lt", task, Const(builder.scenario.tasks)),
-            equal(Load(builder.pc, task), USER),
-        )
+        builder, (task, user) = self.builder, self._user_mode(cpu)
         allowed, granted = Temp("allowed"), Temp("granted")
         both = binary("and", allowed, granted)
         leak = binary("xor", allowed, both)
@@ -114,9 +124,30 @@ class Specification:
             Let(granted, self.promised(task)),
             self._found(leak, LEAK, cpu),
         ]
-        if not builder.has_hook(GENERAL_PROTECTION.name):
+        if builder.refusals is None:
             checks.append(self._found(binary("xor", granted, both), LOSS, cpu))
         return If(every(equal(VERDICT, 0), user), tuple(checks))
+
+    def _user_mode(self, cpu: Const) -> tuple[Expr, Expr]:
+        """Return the task that runs on a CPU, and whether it is one in user mode."""
+        builder = self.builder
+        task = slot_of(Load(builder.current, cpu))
+        return task, every(
+            equal(Load(builder.cpu_pc, cpu), 0),
+            binary("lt", task, Const(builder.scenario.tasks)),
+            equal(Load(builder.pc, task), USER),
+        )
+
+    def _check_row(self, refusals: Field, cpu: Const) -> Stmt:
+        """Look for a task whose handler of #GP has said "again" so often that it may be for ever.
+
+        Whether it is, is found out later; so everything else that is wrong comes first.
+        """
+        task, user = self._user_mode(cpu)
+        row = equal(Load(refusals, task), self.builder.scenario.most_refusals)
+        refused = binary("xor", self.allowed(cpu, task), self.builder.all_ports())
+        lost = binary("and", refused, self.promised(task))
+        return If(every(equal(VERDICT, 0), user, row), (self._found(lost, LIVELOCK, cpu),))
 
     def _check_garbage(self, record: RecordName) -> Stmt:
         """Look for an object in use that nothing refers to."""

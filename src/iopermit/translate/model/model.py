@@ -117,6 +117,9 @@ class KernelFields:
     """The verdict of a step that failed, up to LEAK."""
     home: Field | None = None
     """The CPU that a task stays on, in scenarios without migration."""
+    refusals: Field | None = None
+    """How often in a row a task was refused a granted port though the #GP handler said "again";
+    only in designs that have one."""
     ports: Field | None = None
     """A local variable: the argument of an ioperm() call, one bit per long."""
     children: tuple[Field, ...] = ()

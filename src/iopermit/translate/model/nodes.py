@@ -151,9 +151,11 @@ class Store:
     value: Expr
 
 
-NO_VIOLATION, CRASH, NO_ROOM, LOSS, LEAK, GARBAGE = range(6)
-VERDICTS = ("none", "crash", "no-room", "loss", "leak", "garbage")
-"""Names of the values of ``verdict``. A step can find those up to LEAK."""
+NO_VIOLATION, CRASH, NO_ROOM, LOSS, LEAK, GARBAGE, LIVELOCK = range(7)
+VERDICTS = ("none", "crash", "no-room", "loss", "leak", "garbage", "livelock")
+"""Names of the values of ``verdict``. A step can find those up to LEAK.
+
+A livelock is a row of refusals that is to be continued: if it never ends, it is a loss."""
 VIOLATIONS = frozenset(VERDICTS) - {"none", "no-room"}
 """What the specification forbids. That the model has no room for an object says nothing."""
 

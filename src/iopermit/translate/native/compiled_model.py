@@ -24,6 +24,7 @@ from iopermit.translate.model.nodes import (
     CPU,
     KERNEL_THREAD,
     LEAK,
+    LIVELOCK,
     LOSS,
     TASK,
     USER,
@@ -198,6 +199,7 @@ class NativeModel:
             builder.and_(leak, builder.icmp_unsigned("!=", longs, number(0))),
             builder.icmp_unsigned("==", verdict, number(LOSS)),
         )
+        ports = builder.or_(ports, builder.icmp_unsigned("==", verdict, number(LIVELOCK)))
         span = builder.mul(builder.select(ports, blame, number(0)), number(VERDICT_SPAN))
         return builder.add(verdict, span)
 

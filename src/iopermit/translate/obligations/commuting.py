@@ -21,6 +21,7 @@ from iopermit.translate.model.nodes import (
     Field,
     Mask,
 )
+from iopermit.translate.obligations.elsewhere import depends_on_cpu
 from iopermit.translate.obligations.execution import (
     Execution,
     SymbolicOutcome,
@@ -82,6 +83,8 @@ class Commuting:
             if self.merging.condition(step.pc) == NEVER:
                 continue
             for placement, rivals in self._rivals.of(step):
+                if self._depends_on_cpu(step, placement):
+                    yield Undischarged(step, "another CPU", "it is not the same on every CPU")
                 own = self._footprint_of_step(step, placement)
                 for rival in rivals:
                     if own.is_apart_from(self._footprint_of_rival(rival)):
@@ -90,6 +93,12 @@ class Commuting:
                     what = self._failure(step, placement, rival)
                     if what:
                         yield Undischarged(step, rival.name, what)
+
+    def _depends_on_cpu(self, step: Step, placement: Placement) -> bool:
+        """Return whether a step, where its task is not running, looks at the CPU that it gets."""
+        away = placement.context.cpu == self.model.counts["cpu"]
+        condition = self.merging.condition(step.pc)
+        return away and depends_on_cpu(self.model, step, placement, condition, self._premises)
 
     def _failure(self, step: Step, placement: Placement, rival: Rival) -> str:
         """Return what fails, or nothing; ask once for all pairs that differ in names only."""

@@ -60,6 +60,7 @@ def premises(model: Model) -> list[Premise]:
         Premise("a CPU has a next task just while it switches", _switching(model)),
         Premise("a task that cannot be preempted is running", _running(model)),
         Premise("who is forked or stopped is so by one task", _held(model)),
+        Premise("only a task that a CPU runs is in a row of refusals", _rows(model)),
     ]
 
 
@@ -132,6 +133,21 @@ def _running(model: Model) -> Expr:
             for cpu in cpus
         ]
         parts.append(either(last, *here))
+    return every(*parts)
+
+
+def _rows(model: Model) -> Expr:
+    kernel, parts = model.kernel, []
+    for task in range(model.counts["task"]) if kernel.refusals is not None else ():
+        assert kernel.refusals is not None
+        runs = [
+            every(
+                equal(Load(kernel.current, Const(cpu)), task + 1),
+                equal(Load(kernel.cpu_pc, Const(cpu)), 0),
+            )
+            for cpu in range(model.counts["cpu"])
+        ]
+        parts.append(either(equal(Load(kernel.refusals, Const(task)), 0), *runs))
     return every(*parts)
 
 
