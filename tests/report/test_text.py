@@ -131,7 +131,7 @@ def test_steps_show_every_step_with_its_source() -> None:
     numbers = [int(line[:5]) for line in lines if line[:5].strip().isdigit()]
     assert numbers == list(range(1, len(verdict.trace or ()) + 1))
     assert any(
-        "designs/linux/v2_06.py:101  cpu.tss.io_map_base = IoMapBase.INVALID" in x for x in lines
+        "designs/linux/v2_06.py:102  cpu.tss.io_map_base = IoMapBase.INVALID" in x for x in lines
     )
     assert any("=> I/O map base past limit, clear bits 0-65535" in line for line in lines)
 

@@ -83,7 +83,7 @@ def test_preempted_call_is_told_in_two_parts() -> None:
     system.run(0, "switch", following=1)
     system.run(0, "switch", following=0)
     first, _, _, last = rows(system)
-    assert first.what == "ioperm(0, 65536, 1): base becomes valid, preempted after v2_06.py:83"
+    assert first.what == "ioperm(0, 65536, 1): base becomes valid, preempted after v2_06.py:84"
     assert last.what == "ioperm(): copies all 8192 bytes, returns"
 
 

@@ -79,7 +79,7 @@ def test_the_tss_can_be_in_memory_of_the_caller() -> None:
     runner = Runner(System(Linux616, scenario, concretion, started=1, tss_images=images))
     runner.ioperm(0, PortRange(0x80, 1), True)
     runner.return_to_user(0)
-    runner.system.tss_view(runner.system.processors[0])
+    runner.system.processors[0].tss_view(runner.system.design)
     assert int.from_bytes(images[0][102:104].tobytes(), "little") == 0x78
     assert images[0][0x78 + 0x80 // 8] == 0xFE
     assert images[1][0x78 + 0x80 // 8] == 0xFF

@@ -205,4 +205,4 @@ def test_the_base_in_memory_is_the_layouts_number() -> None:
     tss = system.processors[0].tss
     for base, number in design.layout.bases.items():
         tss.io_map_base = base
-        assert system.tss_view(system.processors[0]).io_map_base == number
+        assert system.processors[0].tss_view(system.design).io_map_base == number

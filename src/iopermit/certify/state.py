@@ -114,6 +114,14 @@ class Layout:
         """Return the column of a record and name."""
         return self.columns[key]
 
+    def in_use(self, record: str) -> Column | None:
+        """Return the column that says which slots of a heap class are taken; None for others.
+
+        A record of another kind may have a field of that name, which is the design's own.
+        """
+        heap = any(cls.__name__ == record for cls in self.heap)
+        return self.columns[record, "in_use"] if heap else None
+
     @property
     def every(self) -> list[Column]:
         """All fields and local variables."""

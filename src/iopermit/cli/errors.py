@@ -16,10 +16,10 @@ from iopermit.cli.exit_codes import ExitCode
 from iopermit.cli.output import OutputError, complain
 from iopermit.cli.process.streams import give_up
 from iopermit.designs import UnknownDesignError
+from iopermit.designs.trial import ImportTimeoutError
 from iopermit.engine.errors import MissingExtraError, ReplayError
 from iopermit.kernel.errors import KernelTreeError
 from iopermit.translate.frontend.source import DesignError
-from iopermit.translate.frontend.trial import ImportTimeoutError
 
 INTERRUPTED: Final = "iopermit: interrupted before there was a result"
 

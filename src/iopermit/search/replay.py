@@ -87,7 +87,7 @@ def _record(
         if not _is_possible(action, recorder.system):
             raise ReplayError(f"trace[{number}] is not possible there")
         recorder.apply(action, label)
-    return Replay(tuple(recorder.trace), recorder.violation)
+    return Replay(tuple(recorder.trace), recorder.violation or recorder.row)
 
 
 def _is_possible(action: Action, system: System) -> bool:

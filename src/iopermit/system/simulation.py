@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from iopermit import arch
 from iopermit.arch.lazy import np
 from iopermit.system.concretion import Concretion
 from iopermit.system.crash import HeapExhaustedError, KernelCrash, NullDereference, crash_of
 from iopermit.system.design import Design
-from iopermit.system.events import EVENTS, Event, entries
+from iopermit.system.events import Event, entries, operation_of
 from iopermit.system.execution import (
     Action,
     ExecutionContext,
@@ -197,7 +196,7 @@ class System:
         were it still to be read, the search would not have chosen the slot.
         """
         lost = pool.objects[slot]
-        return all(target is not lost for target in self._in_fields())
+        return all(t is not lost for record in self.records() for t in referenced_records(record))
 
     # State.
 
@@ -216,14 +215,9 @@ class System:
         for pool in self.pools.values():
             yield from pool.in_use()
 
-    def _in_fields(self) -> Iterator[object]:
-        """Yield what fields refer to."""
-        for record in self.records():
-            yield from referenced_records(record)
-
     def referenced(self) -> dict[int, object]:
         """Return, by `id()`, what fields and live local variables refer to."""
-        held = list(self._in_fields())
+        held = [target for record in self.records() for target in referenced_records(record)]
         for context in (*self.threads, *self.processors):
             held += [target for frame in context.stack for target in frame.references]
         return {id(target): target for target in held}
@@ -242,10 +236,6 @@ class System:
     def child_slots(self) -> list[int]:
         """Return the task slots that fork may take."""
         return self.tasks.candidates(self.referenced())
-
-    def tss_view(self, processor: Processor) -> arch.LoadedTss:
-        """Return the TSS as the processor (or a hypervisor) consults it, in its real memory."""
-        return processor.tss_view(self.design)
 
     def _start(self, started: int) -> None:
         """Bring up the CPUs and start the tasks: one on each CPU as far as they go."""
@@ -306,15 +296,21 @@ class System:
             self._choice = None
         elif action.is_switch:
             self.start_switch(processor, action["following"])
-        elif thread.mode is Mode.IDLE:
-            operation, values = self._operation(action)
+        else:
+            arguments = dict(action.arguments)
+            operation, values = operation_of(action.event, arguments, self.concretion.ports_of)
+            self._begin(processor, thread, operation, values)
+
+    def _begin(
+        self, processor: Processor, thread: Thread, operation: Operation, values: Values
+    ) -> None:
+        if thread.mode is Mode.IDLE:
             processor.steps = entries.come_up(self, processor, thread, operation, values)
             self.advance(processor)
-        else:
-            operation, values = self._operation(action)
-            if not operation.counts_refusals:
-                thread.refusals = 0
-            self.enter(thread, entries.perform(self, thread, operation, values))
+            return
+        if not operation.counts_refusals:
+            thread.refusals = 0
+        self.enter(thread, entries.perform(self, thread, operation, values))
 
     def advance(self, context: ExecutionContext) -> None:
         """Execute one step (or none, if the context was just started) up to the next."""
@@ -350,10 +346,3 @@ class System:
         processor.previous, processor.following = previous, self.threads[chosen]
         processor.steps = entries.switch(self, processor, previous, processor.following)
         self.advance(processor)
-
-    def _operation(self, action: Action) -> tuple[Operation, Values]:
-        event = EVENTS.get(action.event)
-        if event is None or event.operation is None:
-            message = f"there is no event {action.event!r}"
-            raise ValueError(message)
-        return event.operation, event.values(dict(action.arguments), self.concretion.ports_of)

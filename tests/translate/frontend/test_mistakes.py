@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from iopermit.designs.trial import ImportTimeoutError
 from iopermit.system.events import Event
 from iopermit.system.scenario import Scenario
 from iopermit.translate.frontend.load import load_design
 from iopermit.translate.frontend.source import DesignError
-from iopermit.translate.frontend.trial import ImportTimeoutError
 from iopermit.translate.translation import translate
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ MISTAKES: Final = [
     ("class", 'id = "\\x1b[31m"', "id of Mistaken is no printable text"),
     ("class", "options = None", "options of Mistaken is no dictionary"),
     ("class", "options = {5: 'five'}", "options of Mistaken is no dictionary"),
-    ("class", "Cpu = None", "this design is not understood"),
+    ("class", "Cpu = None", "Cpu of Mistaken is no iopermit.system.machine_state.Cpu"),
     ("top", "import os; os._exit(0)", "importing the file ends the process"),
     ("top", "raise BaseException('no')", "importing the file fails: BaseException: no"),
     ("top", "raise KeyboardInterrupt", "importing the file fails: KeyboardInterrupt"),

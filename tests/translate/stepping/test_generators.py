@@ -285,6 +285,6 @@ def state(system: System) -> object:
     return (
         [t.mode for t in system.threads],
         [(t.grants.ports.tobytes(), t.grants.iopl, t.result) for t in system.threads],
-        system.tss_view(processor).image.tobytes(),  # type: ignore[union-attr]  # an array
+        processor.tss_view(system.design).image.tobytes(),  # type: ignore[union-attr]  # an array
         [pool.used for pool in system.pools.values()],
     )

@@ -47,6 +47,10 @@ class Scope:
     """What the names of its local variables begin with."""
 
 
+_LARGEST: Final = (1 << 31) - 1
+"""The largest number that a column of states can hold."""
+
+
 class Constants:
     """Finds out what is constant: numbers, and what the design's class and module define."""
 
@@ -69,7 +73,8 @@ class Constants:
             return _constant(int(found), "bool")
         if isinstance(found, enum.Enum):
             return _constant(int(found.value), "enum")
-        return _constant(found, "int") if isinstance(found, int) else None
+        fits = isinstance(found, int) and abs(found) <= _LARGEST
+        return _constant(found, "int") if fits else None  # type: ignore[arg-type]  # it is an int
 
     def _python(self, node: ast.expr) -> object:
         """Return the Python object that a constant expression names, or _MISSING."""

@@ -148,7 +148,7 @@ class Expressions(Constants):
 
     def check_alive(self, b: Batch, r: Rows, record: str, slot: Numbers, text: str) -> None:
         """Crash where a slot is not in use."""
-        in_use = self.layout.columns.get((record, "in_use"))
+        in_use = self.layout.in_use(record)
         if in_use is not None:
             b.refuse(b.load(in_use, slot, r) == 0, r, f"use after free: {text} was freed")
         elif record == "task":

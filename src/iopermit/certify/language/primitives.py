@@ -38,7 +38,7 @@ class Primitives(BulkSteps):
     ) -> None:
         """Take a slot for a fresh object, or NULL."""
         record = ast.unparse(cls).rpartition(".")[2]
-        in_use = self.layout.columns.get((record, "in_use"))
+        in_use = self.layout.in_use(record)
         if in_use is None:
             raise self.unacceptable(node, f"{record} is no heap class")
         slots, layout = self.layout.counts[record], self.layout
@@ -59,7 +59,7 @@ class Primitives(BulkSteps):
     def free(self, node: ast.stmt, held: ast.expr, at: Point, then: Point) -> None:
         """Give an object's slot back."""
         value, text, layout = self.expressions.value(held), ast.unparse(held), self.layout
-        if (value.target, "in_use") not in layout.columns:
+        if layout.in_use(value.target) is None:
             raise self.unacceptable(node, f"{text} is no heap object")
 
         def do(b: Batch) -> None:

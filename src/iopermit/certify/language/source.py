@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from iopermit.certify.errors import UnacceptableError
 from iopermit.designs import UnknownDesignError, find
+from iopermit.designs.trial import failure_of, kept
 from iopermit.system.design import Design
 from iopermit.system.options import with_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from importlib.abc import Loader
+    from types import ModuleType
 
 _EFFECTS = frozenset(
     {"allocate", "free", "next_sequence", "copy_from", "fill", "change", "extent"}
@@ -120,7 +123,7 @@ def _from_file(file: Path, class_name: str) -> type[Design]:
         sys.modules[module_name] = module
         sys.path.insert(0, str(file.resolve().parent))
         try:
-            spec.loader.exec_module(module)
+            _execute(spec.loader, module, file)
         except Exception as error:
             del sys.modules[module_name]
             raise UnacceptableError(f"{file} cannot be imported: {error!r}") from error
@@ -130,3 +133,13 @@ def _from_file(file: Path, class_name: str) -> type[Design]:
     if not (inspect.isclass(found) and issubclass(found, Design)):
         raise UnacceptableError(f"{file} has no design {class_name}")
     return found
+
+
+def _execute(loader: Loader, module: ModuleType, file: Path) -> None:
+    """Execute a file, in a child process first: what it does to this one is undone."""
+    failure = failure_of(lambda: loader.exec_module(module), str(file), None)
+    if failure is not None:
+        raise UnacceptableError(f"{file} cannot be imported: {failure.message}")
+    with kept():
+        loader.exec_module(module)
+    module.__file__ = str(file)

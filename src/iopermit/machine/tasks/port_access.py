@@ -42,7 +42,7 @@ class PortAccess:
             iopl=self._system.design.iopl_in_force(processor.record, thread.record),
             vm86=False,
             protected=True,
-            tss=self._system.tss_view(processor),
+            tss=processor.tss_view(self._system.design),
         )
 
     def read(self, task: UserTask, port: int, width: int) -> int:

@@ -181,7 +181,7 @@ class Scheduler:
         """Let the processor have the TSS that the design, or its hypervisor, gives it."""
         machine = self.machine
         processor = machine.system.processors[cpu]
-        view = machine.system.tss_view(processor)
+        view = processor.tss_view(machine.system.design)
         if view.image is not processor.memory.image:
             processor.memory.image[:] = view.image
         machine.backend.set_task_register(cpu, view.limit)

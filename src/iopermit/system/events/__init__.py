@@ -11,6 +11,7 @@ from iopermit.system.events.event import (
     askable_events,
     event_named,
     events_of,
+    operation_of,
     plain_events,
     register,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "askable_events",
     "event_named",
     "events_of",
+    "operation_of",
     "plain_events",
     "register",
 ]

@@ -199,3 +199,15 @@ def events_of(who: Who, events: Collection[Event], has_hook: Callable[[str], boo
             together.setdefault(event.operation.name, []).append(event)
     rows = itertools.chain.from_iterable(together.values())
     return [event for event in rows if who in event.who and event.is_in(events, has_hook)]
+
+
+def operation_of(name: str, choice: Choice, ports_of: PortsOf) -> tuple[Operation, Values]:
+    """Return what an event of a schedule does, and what its arguments mean to that.
+
+    Raises:
+        ValueError: there is no event of that name, or it does nothing by itself.
+    """
+    event = EVENTS.get(name)
+    if event is None or event.operation is None:
+        raise ValueError(f"there is no event {name!r}")
+    return event.operation, event.values(choice, ports_of)

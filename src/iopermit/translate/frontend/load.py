@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeGuard
 
 from iopermit.designs import designs, find
+from iopermit.designs.trial import failure_of, kept
 from iopermit.system.design import Design
 from iopermit.system.events.hooks import HOOKS, Hook
 from iopermit.system.layout_check import layout_fault
-from iopermit.system.machine_state import TssLayout
+from iopermit.system.machine_state import Cpu, Task, Tss, TssLayout
 from iopermit.system.options import with_options
+from iopermit.system.records import Globals
 from iopermit.system.site import Site
 from iopermit.translate.frontend import source
 from iopermit.translate.frontend.input_file import read_input
@@ -30,7 +32,6 @@ from iopermit.translate.frontend.source import (
     is_overridden,
     not_in_the_language,
 )
-from iopermit.translate.frontend.trial import failure_of, kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -79,7 +80,8 @@ def _file_and_class(text: str) -> tuple[str | None, str]:
     if colon and (file.endswith(".py") or os.path.isfile(file)):  # noqa: PTH113 - as below
         return file, name
     # A name that no file can have, as one that is too long, is simply not there.
-    looks_like_file = text.endswith(".py") or "/" in text or os.path.exists(text)  # noqa: PTH110
+    there = os.path.exists(text)  # noqa: PTH110 - a Path of such a name raises an exception
+    looks_like_file = text.endswith(".py") or "/" in text or there
     return (text, "") if looks_like_file else (None, "")
 
 
@@ -243,6 +245,14 @@ def _check_class_data(design: type[Design], site: Site) -> None:
     if not isinstance(options, dict) or not all(isinstance(name, str) for name in options):
         message = f"options of {design.__name__} is no dictionary with names as keys"
         raise DesignLoadError(site, message, 'write: options = {"name": "what it changes"}')
+    for base in (Task, Cpu, Tss, Globals):
+        record: object = getattr(design, base.__name__)
+        if not (inspect.isclass(record) and issubclass(record, base)):
+            message = (
+                f"{base.__name__} of {design.__name__} is no {base.__module__}.{base.__name__}"
+            )
+            remedy = f"write: class {base.__name__}({base.__module__}.{base.__name__}):"
+            raise DesignLoadError(site, message, remedy)
 
 
 def _check_complete(design: type[Design], site: Site) -> None:

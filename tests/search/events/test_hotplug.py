@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from iopermit.system.design import Design
 
-FILE: Final = Path(__file__).parents[1] / "support" / "designs" / "hotplug.py"
+FILE: Final = Path(__file__).parents[2] / "support" / "designs" / "hotplug.py"
 FEW: Final = frozenset({Event.IOPERM, Event.CPU_OFFLINE})
 MOVING: Final = Scenario(2, 2, 1, FEW | {Event.MIGRATE})
 BOUND: Final = Scenario(2, 2, 1, FEW)

@@ -13,7 +13,7 @@ from iopermit.system.events import Event
 from iopermit.system.scenario import Scenario
 from iopermit.translate.frontend.load import load_design
 
-DESIGNS: Final = Path(__file__).parents[1] / "support" / "designs" / "levels.py"
+DESIGNS: Final = Path(__file__).parents[2] / "support" / "designs" / "levels.py"
 HIGHEST: Final = Scenario(1, 1, 1, frozenset({Event.IOPL, Event.DROP_PRIVILEGE}))
 EVERY: Final = Scenario(1, 1, 1, HIGHEST.events | {Event.IOPL_LEVELS})
 

@@ -16,7 +16,7 @@ from iopermit.system.scenario import Scenario
 from iopermit.translate.analyses.reductions import NO_REDUCTIONS, Reductions
 from iopermit.translate.frontend.load import load_design
 
-DESIGNS: Final = Path(__file__).parents[1] / "support" / "designs" / "privileges.py"
+DESIGNS: Final = Path(__file__).parents[2] / "support" / "designs" / "privileges.py"
 CALLS: Final = frozenset({Event.IOPERM, Event.IOPL})
 DROPPED: Final = Scenario(1, 2, 1, CALLS | {Event.DROP_PRIVILEGE})
 WRONG: Final = ("ForEverybody", "LevelForEverybody")

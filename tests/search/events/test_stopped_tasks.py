@@ -18,7 +18,7 @@ from iopermit.system.scenario import Scenario
 from iopermit.translate.analyses.reductions import NO_REDUCTIONS, REDUCTIONS, Reductions
 from iopermit.translate.frontend.load import load_design
 
-DESIGNS: Final = Path(__file__).parents[1] / "support" / "designs" / "readers.py"
+DESIGNS: Final = Path(__file__).parents[2] / "support" / "designs" / "readers.py"
 READ: Final = frozenset({Event.IOPERM, Event.READ_MAP, Event.PREEMPT})
 FAMILY: Final = frozenset({Event.IOPERM, Event.FORK, Event.EXIT, Event.READ_MAP})
 EARLY: Final = frozenset({Event.IOPERM, Event.EXIT, Event.FORK_FAILS_EARLY})

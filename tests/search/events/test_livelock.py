@@ -25,6 +25,7 @@ from iopermit.search.counterexample import confirmation
 from iopermit.search.problem import Problem, Settings
 from iopermit.search.replay import replay
 from iopermit.system.events import Event
+from iopermit.system.events.recorded import ALL_EVENTS
 from iopermit.system.scenario import Scenario
 from iopermit.translate.analyses.reductions import NO_REDUCTIONS, REDUCTIONS, Reductions
 from iopermit.translate.frontend.load import load_design
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from iopermit.engine.verdict import Verdict
     from iopermit.system.design import Design
 
-DESIGNS: Final = Path(__file__).parents[1] / "support" / "designs" / "livelocks.py"
+DESIGNS: Final = Path(__file__).parents[2] / "support" / "designs" / "livelocks.py"
 FEW: Final = frozenset({Event.IOPERM})
 ONE: Final = Scenario(1, 1, 1, FEW | {Event.ALLOCATION_FAILS})
 LONGS: Final = Scenario(1, 1, 2, FEW)
@@ -210,7 +211,7 @@ def test_a_row_that_full_size_lacks_is_an_internal_error(monkeypatch: pytest.Mon
 @pytest.mark.parametrize("name", [*FOR_EVER, *HOLD, "GivesUp", "Disturbed"])
 def test_both_readings_count_alike(name: str) -> None:
     """In 1,500 random steps the model and the design's own Python have the same counts."""
-    walk = Lockstep(design(name), Scenario(2, 3, 2)).walk(1500, random.Random(name))
+    walk = Lockstep(design(name), Scenario(2, 3, 2, ALL_EVENTS)).walk(1500, random.Random(name))
     assert walk.events["fault"] > 5
 
 
