@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from iopermit.engine.errors import ReplayError
+from iopermit.engine.errors import ReplayError, UnrepeatedError
 from iopermit.engine.trace import Replay
 from iopermit.engine.verdict import SearchStatistics, Verdict
 from iopermit.search.counterexample.livelock import continued
@@ -63,6 +63,9 @@ def _executed(
             if result.violation is not None and result.violation.livelock:
                 result = Replay(*continued(design, scenario, actions, concretion))
         except HeapExhaustedError:
+            continue
+        except UnrepeatedError as error:
+            problem = f"the schedule no longer shows: {message}: {error}"
             continue
         except ReplayError as error:
             problem = str(error)
