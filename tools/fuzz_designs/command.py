@@ -94,9 +94,9 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.seed is None:
         arguments.seed = secrets.randbelow(1 << 32)
-    print(f"seed {arguments.seed}", flush=True)
     if arguments.show is not None:
         case = generate(arguments.seed, arguments.show)
-        print(f"{case.source}\n# {case.command}")
+        print(f"{case.source}\n# {case.command}; seed {arguments.seed}")
         return 0
+    print(f"seed {arguments.seed}", flush=True)
     return run(arguments)

@@ -63,7 +63,7 @@ def test_all_agree_about_a_design_that_holds_and_one_that_leaks(
     outcome = Judge(case(leaks=leaks), 0, ["spin", "obligations"]).judge()
     assert (outcome.verdict, outcome.findings) == (verdict, [])
     asked = {"all", "all but symmetry", "symmetry", "merging", "dead", "hidden", "threads"}
-    others = {"replay"} if leaks else {"certificate", "obligations"}
+    others = {"replay", "every"} if leaks else {"certificate", "obligations"}
     assert asked | {"walk", "spin"} | others == set(outcome.checks)
 
 

@@ -17,8 +17,10 @@ from iopermit.certify.errors import UnacceptableError
 from iopermit.engine.certificate import write_certificate
 from iopermit.engine.errors import ReplayError, UnrepeatedError
 from iopermit.search.certificate import header_of
+from iopermit.search.compilation import translated
 from iopermit.search.counterexample.confirmation import confirm
 from iopermit.search.counterexample.counterexamples import counterexample
+from iopermit.search.refinement import searched
 from iopermit.translate.analyses.reductions import COUNTERS, SYMMETRY
 from iopermit.translate.obligations.discharge import discharge
 from iopermit.translate.promela.export import export
@@ -84,6 +86,20 @@ def replay(searches: Searches, plain: Made, _rng: random.Random) -> str | None:
     return "; ".join(problems) if found else None
 
 
+def every_violation(searches: Searches, plain: Made, _rng: random.Random) -> str | None:
+    """Search for every violation with all reductions: the kinds are those that there are."""
+    if not plain.exhausted or not plain.kinds:
+        return None
+    problem = searches.source.problem
+    settings = replace(problem.settings, reductions=ALL, every=True, exhaustive=False)
+    control = problem.control.again()
+    result = searched(translated(replace(problem, settings=settings, control=control))).result
+    if not result.exhausted:
+        return None
+    found = frozenset(result.violations)
+    return "" if found == plain.kinds else f"{sorted(found)} of {sorted(plain.kinds)}"
+
+
 def ask_spin(searches: Searches, plain: Made, _rng: random.Random) -> str | None:
     """Let Spin search the exported model: states, transitions and verdict must be the same."""
     if not plain.exhausted or plain.result.states > _SPIN_STATES:
@@ -128,6 +144,7 @@ def undischarged(searches: Searches, plain: Made, _rng: random.Random) -> str | 
 CHECKS: Final = (
     Check("walk", walk),
     Check("replay", replay),
+    Check("every", every_violation),
     Check("certificate", certified),
     Check("spin", ask_spin, slow=True),
     Check("obligations", undischarged, slow=True),

@@ -7,11 +7,11 @@ from typing import Any, Literal
 
 Kind = Literal[
     "verdict", "kinds", "reached", "states", "threads",
-    "walk", "replay", "certificate", "spin", "obligations", "internal",
+    "walk", "replay", "every", "certificate", "spin", "obligations", "internal",
 ]  # fmt: skip
 """What disagrees: the verdicts, the kinds of violations, the steps that were executed, the states
-that were visited, one thread and two; the two readings, the replay at full size, the
-certificate, Spin; obligations that are not discharged; or a traceback."""
+that were visited, one thread and two; the two readings, the replay at full size, the search
+for every violation, the certificate, Spin; obligations that are not discharged; a traceback."""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,10 @@ from iopermit.translate.model.nodes import (
     DEAD,
     FIRST_STEP,
     NEVER,
+    NO_ROOM,
     TASK,
+    USER,
+    Check,
     Clear,
     Const,
     Expr,
@@ -44,6 +47,11 @@ if TYPE_CHECKING:
     from iopermit.translate.model.accesses import Access
     from iopermit.translate.model.model import Allocation, Model, Step
     from iopermit.translate.model.nodes import Field, RecordName, Stmt
+
+
+def may_run_user_code_after(step: Step) -> bool:
+    """Return whether a CPU may execute user code in the state after a step."""
+    return step.ends_switch or USER in targets(step.body)
 
 
 class Merging:
@@ -98,7 +106,7 @@ class Merging:
     # Internals.
 
     def _condition(self, step: Step) -> Expr:
-        if self._is_boundary(step):
+        if self._is_boundary(step) or self._hides_others(step):
             return NEVER
         conditions = self._of_accesses(step)
         if step.allocation is not None:
@@ -169,6 +177,25 @@ class Merging:
         return DEAD in after or any(
             self.model.steps[t].preemption_off for t in after if t >= FIRST_STEP
         )
+
+    def _hides_others(self, step: Step) -> bool:
+        """Return whether a violation in the step could hide others, where every one is wanted.
+
+        A violating state is not continued. So what could come in between before a step that
+        violates is searched only if the step is not done early. A step that fails before it
+        changes anything, and one that violates in user mode, are taken back (native/early.py).
+        """
+        if self.model.blame is None:
+            return False
+        if step.allocation is not None and may_run_user_code_after(step):
+            return True
+        stored = False
+        for statement in statements(step.body):
+            if stored and isinstance(statement, Check) and statement.verdict != NO_ROOM:
+                return True
+            stored |= isinstance(statement, Store | Clear)
+        bad = self.model.kernel.bad
+        return any(isinstance(s, Store) and s.field == bad for s in statements(step.body))
 
     def _access(self, step: Step, access: Access) -> Expr:
         """Return when nobody else can come between with regard to one access."""

@@ -44,7 +44,7 @@ def constant_value(design: type[Design], scope: Scope, node: ast.expr) -> Value 
         return constant(node.value)
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         operand = constant_value(design, scope, node.operand)
-        if operand is not None and isinstance(operand.expr, Const):
+        if operand is not None and isinstance(operand.expr, Const) and operand.type.kind == "int":
             return Value(operand.expr, Type("result", 0, operand.expr.value))
         return None
     root = node

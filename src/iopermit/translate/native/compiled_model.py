@@ -90,12 +90,12 @@ class NativeModel:
         self.unpack, self.pack = conversions.unpack, conversions.pack
         self.canonical = emit_canonical(self.module, model, packing, found)
         self._stored_canonical()
+        self._check_specification()
         steps = StepFunction(
             self.module, model, packing, self.merging, self.late, self.hidden, assumed
         )
         self.step, self.coverage = steps.function, steps.coverage
         self._finish()
-        self._check_specification()
         emit_engine(self.module, self._expand(), packing.stored_words)
 
     def _stored_canonical(self) -> None:

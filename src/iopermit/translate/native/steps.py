@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from llvmlite import ir as llvm
 
 from iopermit.translate.analyses.assumptions import Reclaimed
+from iopermit.translate.analyses.merging import may_run_user_code_after
 from iopermit.translate.model.builder import dangling, slot_of
 from iopermit.translate.model.nodes import (
     CPU,
     TASK,
+    USER,
     VERDICTS,
     Clear,
     Const,
@@ -33,6 +35,7 @@ from iopermit.translate.native.codegen.llvm_types import (
     number,
 )
 from iopermit.translate.native.codegen.statements import StatementCode
+from iopermit.translate.native.early import EarlySteps
 from iopermit.translate.native.shared.coverage import CoverageLayout
 
 if TYPE_CHECKING:
@@ -74,7 +77,10 @@ class StepFunction:
         hidden: HiddenCode | None,
         assumed: tuple[Assumption, ...],
     ) -> None:
-        """Emit it; without ``merging`` a step ends where the next one begins."""
+        """Emit it; without ``merging`` a step ends where the next one begins.
+
+        Where every violation is wanted, it calls the ``check_working`` of the module.
+        """
         self.module, self.model, self.packing = module, model, packing
         self.merging, self.late, self.hidden, self.assumed = merging, late, hidden, assumed
         self.coverage = CoverageLayout.of(model, len(assumed))
@@ -102,6 +108,8 @@ class StepFunction:
         code.contexts["task"] = task_of(code)
         ends = self._ends()
         watch_hidden(code, self.hidden, touched)
+        wanted = self.merging is not None and self.model.blame is not None
+        self._early = self._early_steps(code) if wanted else None
         own = code.value(Load(self.model.kernel.cpu_pc, CPU))
         switching = builder.icmp_unsigned("!=", own, number(0))
         task_pc = code.value(Load(self.model.kernel.task_pc, TASK))
@@ -112,6 +120,8 @@ class StepFunction:
         }
         self._merged = dict(self._blocks)
         for pc, step in self.model.steps.items():
+            if self._early is not None and may_run_user_code_after(step):
+                self._merged[pc] = self._early.keep(self._blocks[pc])
             if step.allocation is not None:
                 self._merged[pc] = self._merged_allocation(
                     code, pc, step.allocation, (picked, outcome, chosen), ends
@@ -125,6 +135,10 @@ class StepFunction:
             builder.position_at_end(self._blocks[pc])
             code.contexts["choice"] = builder.load(picked, typ=I64) if step.choices > 1 else choice
             self._one_step(code, step, covered, ends[0])
+
+    def _early_steps(self, code: StatementCode) -> EarlySteps:
+        check = self.module.get_global("check_working")
+        return EarlySteps(code, self.packing.words, check)
 
     def _ends(self) -> tuple[LlvmValue, LlvmValue]:
         """Return the blocks that return 1 and 0."""
@@ -184,8 +198,12 @@ class StepFunction:
 
         def fail(verdict: int) -> LlvmValue:
             crashed = self._failed(code, step, verdict, done)
-            crashed.add_incoming(number(step.pc), builder.block)
-            return crashed.parent
+            if self._early is None:
+                crashed.add_incoming(number(step.pc), builder.block)
+                return crashed.parent
+            block = self._early.unless_early(crashed.parent, done)
+            crashed.add_incoming(number(step.pc), block)
+            return block
 
         def goto(target: int) -> None:
             if self.late is not None and self.late.chosen_between(step.pc, target):
@@ -285,11 +303,18 @@ class StepFunction:
             or condition == Const(0)
             or self._backward(step.pc, target)
         ):
-            builder.branch(done)
-        elif condition == Const(1):
+            if self._early is not None and (target == USER or step.ends_switch):
+                self._early.judge(done)
+            else:
+                builder.branch(done)
+            return
+        met = code.truth(condition)
+        if self._early is not None:
+            self._early.begin()
+        if condition == Const(1):
             builder.branch(self._merged[target])
         else:
-            builder.cbranch(code.truth(condition), self._merged[target], done)
+            builder.cbranch(met, self._merged[target], done)
 
     def _backward(self, pc: int, target: int) -> bool:
         """Return whether merging would close a cycle of merged steps."""
