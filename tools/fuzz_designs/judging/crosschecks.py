@@ -117,6 +117,8 @@ def certified(searches: Searches, plain: Made, rng: random.Random) -> str | None
     scenario, problem = searches.scenario, searches.source.problem
     if plain.verdict != "holds" or not scenario.garbage or plain.result.states > _CERTIFIED_STATES:
         return None
+    if searches.model.exact_longs > scenario.longs + 1:
+        return None  # it names more longs than there are: no such design holds
     numbered = searches.has_effect(COUNTERS.name)
     name = COUNTERS.name if numbered else rng.choice(["none", SYMMETRY.name])
     made = searches.made.get(name, plain)
