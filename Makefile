@@ -5,7 +5,7 @@ VENV = .venv
 JOBS = 2
 
 .POSIX:
-.PHONY: help demo test coverage lint lint-github bench fuzz fuzz-designs certificates docs lock hooks clean install install-dev
+.PHONY: help demo test coverage lint lint-github bench fuzz fuzz-designs certificates obligations docs lock hooks clean install install-dev
 
 help:
 	@echo 'make demo      check the design linux-v2-06, which leaks ports'
@@ -17,6 +17,7 @@ help:
 	@echo 'make fuzz-designs  let every checker judge N=150 random designs of a SEED'
 	@echo 'make fuzz      try INPUTS=300 random inputs of each kind of a SEED'
 	@echo 'make certificates  certify the designs that hold, and record it for make docs'
+	@echo 'make obligations   let z3 discharge what reductions rest on for every design, and record it'
 	@echo 'make docs      regenerate the generated parts of the documentation'
 	@echo 'make lock      pin the newest versions of the development tools'
 	@echo 'make clean     remove all that make and the tools produced'
@@ -72,6 +73,9 @@ fuzz: install-dev
 
 certificates: install-dev
 	$(VENV)/bin/python -m tools.certificates
+
+obligations: install-dev
+	$(VENV)/bin/python -m tools.obligations
 
 docs: install-dev
 	$(VENV)/bin/python tools/generate_docs.py
