@@ -24,10 +24,11 @@ def list_designs(
 ) -> ExitCode:
     """List the designs: id, family, what it is, where it comes from, and its options."""
     from iopermit.designs import designs  # imports numpy
-    from iopermit.report.json import to_text
 
     known = designs().values()
     if as_json:
+        from iopermit.report.json import to_text
+
         entries = [_entry(design) for design in known]
         print_result(to_text({"schema": SCHEMA, "designs": entries}))
     else:
