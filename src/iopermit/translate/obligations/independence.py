@@ -16,7 +16,7 @@ import z3
 from iopermit.translate.model.nodes import VERDICT, Store
 from iopermit.translate.obligations.execution import Context, Execution, SymbolicState, Variables
 from iopermit.translate.obligations.forgotten import Ends
-from iopermit.translate.obligations.premises import premises, premises_about_threads
+from iopermit.translate.obligations.premises import all_premises
 from iopermit.translate.obligations.transitions import holds, named, outcomes, transitions
 from iopermit.translate.obligations.values import (
     BITS,
@@ -67,7 +67,7 @@ class Independence:
         self.model, self.forgotten = model, forgotten
         self.asked = 0
         """How many obligations the solver was asked."""
-        self._premises = [p.holds for p in (*premises(model), *premises_about_threads(model))]
+        self._premises = [p.holds for p in all_premises(model)]
 
     def failures(self) -> Iterator[str]:
         """Yield each obligation that fails."""

@@ -9,7 +9,7 @@ import z3
 from iopermit.translate.model.evaluation import Evaluation
 from iopermit.translate.model.initial_state import initial_values
 from iopermit.translate.obligations.execution import Execution, SymbolicState, Variables
-from iopermit.translate.obligations.premises import premises, premises_about_threads
+from iopermit.translate.obligations.premises import all_premises
 from iopermit.translate.obligations.transitions import (
     SymbolicTransition,
     holds,
@@ -23,13 +23,12 @@ if TYPE_CHECKING:
 
     from iopermit.system.scenario import Scenario
     from iopermit.translate.model.model import Model
-    from iopermit.translate.obligations.premises import Premise
 
 
 def broken_premises(model: Model, scenario: Scenario) -> Iterator[str]:
     """Yield each premise that does not hold at first, or that some step or event breaks."""
     start = Evaluation(model.fields, initial_values(scenario, model), {"cpu": 0, "task": 0})
-    for premise in _all(model):
+    for premise in all_premises(model):
         if not start.value(premise.holds):
             yield f"{premise.name}: not so in the initial state"
     # CPU 0 and task 0 stand for all.
@@ -43,7 +42,7 @@ def _broken(model: Model, transition: SymbolicTransition) -> list[str]:
     start = SymbolicState(Variables(transition.fixed))
     possible = holds(on, transition.guard, start)
     ends = [o for o in outcomes(on, transition, start) if not o.failed]
-    known = _all(model)
+    known = all_premises(model)
     solver = z3.Solver()
     solver.add(possible, *(holds(on, p.holds, start) for p in known))
     found = []
@@ -59,7 +58,3 @@ def _broken(model: Model, transition: SymbolicTransition) -> list[str]:
                 found.append(premise.name)
             solver.pop()
     return found
-
-
-def _all(model: Model) -> list[Premise]:
-    return [*premises(model), *premises_about_threads(model)]

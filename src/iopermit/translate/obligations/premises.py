@@ -64,6 +64,11 @@ def premises(model: Model) -> list[Premise]:
     ]
 
 
+def all_premises(model: Model) -> list[Premise]:
+    """Return the premises for a model, those about kernel threads included."""
+    return [*premises(model), *premises_about_threads(model)]
+
+
 def premises_about_threads(model: Model) -> list[Premise]:
     """Return those about kernel threads, on which only what is dead in them rests."""
     return [

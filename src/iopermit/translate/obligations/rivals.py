@@ -22,7 +22,7 @@ from iopermit.translate.model.nodes import (
     Stmt,
 )
 from iopermit.translate.obligations.execution import Context
-from iopermit.translate.obligations.transitions import named
+from iopermit.translate.obligations.transitions import named, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -132,12 +132,12 @@ class Rivals:
                 held = self._held(step, 1)
                 if model.tasks == 1 or held is None:
                     continue
-                fixed = {**held, **self._running(cpu, step.pc)}
+                fixed = {**held, **running(model, context, step.pc)}
             name = step.site.short if step.site is not None else step.label
             yield Rival(name, context, step.body, fixed, step, step.guard)
         for pc, rules in ((USER, model.user_rules), (KERNEL_THREAD, model.thread_rules)):
             for rule in rules if model.tasks > 1 else ():
-                fixed = self._running(cpu, pc)
+                fixed = running(model, context, pc)
                 yield Rival(named(rule), context, rule.body, fixed, None, rule.guard)
         yield from self._switch_rules(cpu)
 
@@ -157,16 +157,6 @@ class Rivals:
         here: dict[Place, int] = {(variable, task): last + 1 for variable in held}
         (pc,) = set(held.values())
         return {**here, (kernel.task_pc, last): pc}
-
-    def _running(self, cpu: int, pc: int) -> dict[Place, int]:
-        """Return where task 1 is when it runs on a CPU."""
-        kernel = self.kernel
-        return {
-            (kernel.current, cpu): 2,
-            (kernel.task_pc, 1): pc,
-            (kernel.cpu_pc, cpu): 0,
-            (kernel.following, cpu): 0,
-        }
 
     def _switch_rules(self, cpu: int) -> Iterator[Rival]:
         fixed = {(self.kernel.cpu_pc, cpu): 0, (self.kernel.following, cpu): 0}

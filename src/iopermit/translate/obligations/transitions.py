@@ -48,13 +48,13 @@ def transitions(model: Model, cpu: int = 0, task: int = 0) -> Iterator[SymbolicT
     for step in model.steps.values():
         name = step.site.short if step.site is not None else step.label
         switches = step.context == "cpu"
-        fixed = {(kernel.cpu_pc, cpu): step.pc} if switches else _running(model, context, step.pc)
+        fixed = {(kernel.cpu_pc, cpu): step.pc} if switches else running(model, context, step.pc)
         yield SymbolicTransition(
             name, context, step.guard, step.body, fixed, step.pc, switches, step
         )
     for pc, rules in ((USER, model.user_rules), (KERNEL_THREAD, model.thread_rules)):
         for rule in rules:
-            fixed = _running(model, context, pc)
+            fixed = running(model, context, pc)
             yield SymbolicTransition(
                 named(rule), context, rule.guard, rule.body, fixed, pc, rule=rule
             )
@@ -90,7 +90,8 @@ def holds(on: Execution, expr: Expr, state: SymbolicState) -> Truth:
     return truth(on.value(expr, state))
 
 
-def _running(model: Model, context: Context, pc: int) -> dict[Place, int]:
+def running(model: Model, context: Context, pc: int) -> dict[Place, int]:
+    """Return where the task of a context is when it runs on its CPU."""
     kernel = model.kernel
     return {
         (kernel.current, context.cpu): context.task + 1,
