@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+from typing import Final
 
 from iopermit.cli.exit_codes import ExitCode, ProgramStatus
 from iopermit.cli.output import complain
@@ -10,6 +12,10 @@ from iopermit.cli.process.signals import ending_signals, ignore_signals
 from iopermit.cli.process.streams import prepare_standard_streams
 
 __all__ = ["ExitCode", "main"]
+
+_YOUNG_OBJECTS: Final = 10_000
+"""Objects that are made between two looks for cycles among them. What a translation makes lives
+till its end; at Python's own 700, looking for garbage there is a twentieth of a short check."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -20,6 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
     """
     words = sys.argv[1:] if arguments is None else arguments
     prepare_standard_streams()
+    if arguments is None:
+        gc.set_threshold(_YOUNG_OBJECTS)
     with ending_signals(for_good=arguments is None):
         try:
             status = _run(words)

@@ -55,12 +55,12 @@ def unassigned(model: Model) -> Unassigned | None:
         reach(rule.starts, frozenset(s.field for s in rule.body if isinstance(s, Store)))
     while waiting:
         pc = waiting.pop()
-        flow = _Flow()
+        flow = _Flow(reads=False)
         flow.follow(model.steps[pc].body, before[pc])
         for target, assigned in flow.ends:
             reach(target, assigned)
     for pc in sorted(before):
-        flow = _Flow()
+        flow = _Flow(reads=True)
         flow.follow(model.steps[pc].body, before[pc])
         if flow.early:
             return Unassigned(model.steps[pc], flow.early[0])
@@ -70,7 +70,9 @@ def unassigned(model: Model) -> Unassigned | None:
 class _Flow:
     """Follows the statements of a step with the variables that have a value."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, reads: bool) -> None:
+        self.reads = reads
+        """Whether to look at what is read; not before it is known what is assigned."""
         self.ends: list[tuple[int, Assigned]] = []
         """Where the step can go on to, and what has a value there."""
         self.early: list[Field] = []
@@ -92,13 +94,14 @@ class _Flow:
                     assigned = frozenset.intersection(*goes_on)
                 case Store(field, index, value):
                     self._read(assigned, index, value)
-                    assigned |= {field} if field.local else frozenset()
+                    if field.local:
+                        assigned |= {field}
                 case Let(_, value) | Check(value, _, _) | Clear(_, value):
                     self._read(assigned, value)
         return assigned
 
     def _read(self, assigned: Assigned, *values: Expr) -> None:
-        for value in values:
+        for value in values if self.reads else ():
             self.early += [
                 part.field
                 for part in subexpressions(value)

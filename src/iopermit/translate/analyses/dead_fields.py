@@ -22,7 +22,7 @@ from iopermit.translate.model.nodes import (
     Load,
     Store,
 )
-from iopermit.translate.model.walk import expressions, subexpressions
+from iopermit.translate.model.walk import expressions, subexpressions, targets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -69,14 +69,22 @@ class DeadFields:
         live[STOPPED] = live[USER]
         live[FREE] = NONE
         flow = _FieldFlow(self, live, kernel_thread=kernel_thread)
-        changed = True
+        following = {pc: targets(step.body) for pc, step in self.model.steps.items()}
+        order = sorted(following, reverse=True)
+        changed = {*live, *order}
         while changed:
-            before = dict(live)
-            live[KERNEL_THREAD] = flow.kernel_thread()
-            live[EMBRYO] = live[KERNEL_THREAD] if kernel_thread else self.fields
-            for pc in sorted(self.model.steps, reverse=True):
-                live[pc] = flow.before(self.model.steps[pc].body)
-            changed = live != before
+            stale, changed = changed, set()
+            thread = flow.kernel_thread()
+            found = {KERNEL_THREAD: thread, EMBRYO: thread if kernel_thread else self.fields}
+            changed |= {pc for pc, fields in found.items() if live.get(pc) != fields}
+            live |= found
+            for pc in order:
+                if following[pc].isdisjoint(stale) and following[pc].isdisjoint(changed):
+                    continue
+                fields = flow.before(self.model.steps[pc].body)
+                if fields != live[pc]:
+                    live[pc] = fields
+                    changed.add(pc)
         return live
 
 

@@ -95,11 +95,11 @@ def _with_zeroes(
             dead = sorted(touched - live[statement.target], key=lambda f: f.name)
             result += [Store(f, context, Const(0)) for f in dead]
         if isinstance(statement, If):
-            then, otherwise = (
-                _with_zeroes(b, touched, live, context)
-                for b in (statement.then, statement.otherwise)
+            branches = (
+                _with_zeroes(branch, touched, live, context)
+                for branch in (statement.then, statement.otherwise)
             )
-            result.append(replace(statement, then=then, otherwise=otherwise))
+            result.append(If(statement.condition, *branches))
         else:
             result.append(statement)
     return tuple(result)
@@ -110,10 +110,10 @@ def _without_unread(body: tuple[Stmt, ...], used: frozenset[Field]) -> tuple[Stm
     result: list[Stmt] = []
     for statement in body:
         if isinstance(statement, If):
-            then, otherwise = (
-                _without_unread(b, used) for b in (statement.then, statement.otherwise)
+            branches = (
+                _without_unread(branch, used) for branch in (statement.then, statement.otherwise)
             )
-            result.append(replace(statement, then=then, otherwise=otherwise))
+            result.append(If(statement.condition, *branches))
         elif not (
             isinstance(statement, Store) and statement.field.local and statement.field not in used
         ):

@@ -45,6 +45,9 @@ class Events:
         self.builder = builder
         self._entries: dict[str, Label | None] = {}
         self._lowered: dict[str, OperationLowering] = {}
+        events, has_hook = builder.scenario.events, builder.has_hook
+        self._possible = {who: events_of(who, events, has_hook) for who in Who}
+        """What each kind of task, and nobody's CPU, can do in the scenario."""
 
     def add(self) -> None:
         """Add the way back to user mode, and every event."""
@@ -53,11 +56,8 @@ class Events:
             (Who.USER, self.builder.user_rules, self.builder.return_label),
             (Who.KERNEL_THREAD, self.builder.thread_rules, KERNEL_THREAD),
         ):
-            for event in self._possible(who):
+            for event in self._possible[who]:
                 rules.extend(self._rules(event, back))
-
-    def _possible(self, who: Who) -> list[Event]:
-        return events_of(who, self.builder.scenario.events, self.builder.has_hook)
 
     def _return_path(self) -> Label:
         if not self.builder.has_hook(RETURN_TO_USER.name):
@@ -92,7 +92,7 @@ class Events:
         operation = event.operation
         assert operation is not None
         if operation.name not in self._lowered:
-            doing = [e for who in Who for e in self._possible(who) if e.operation == operation]
+            doing = [e for who in Who for e in self._possible[who] if e.operation == operation]
             fixed = {name for e in doing for name in e.fixed}
             never = {name for name in fixed if not any(e.fixed.get(name, True) for e in doing)}
             lowered = OperationLowering(self.builder, operation, never)

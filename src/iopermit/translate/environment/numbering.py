@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from iopermit.translate.model.nodes import FIRST_STEP, Const, Expr, StepNumber, Stmt
-from iopermit.translate.model.walk import map_expression, map_expressions, map_gotos
+from iopermit.translate.model.walk import expressions, map_expression, map_expressions, map_gotos
 
 if TYPE_CHECKING:
     from iopermit.translate.frontend.step_builder import Label, StepBuilder
@@ -38,7 +38,10 @@ class Numbering:
         return replace(rule, guard=guard, body=self._numbered(rule.body), starts=starts)
 
     def _numbered(self, body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
-        return map_expressions(map_gotos(body, self.numbers), self._number)
+        numbered = map_gotos(body, self.numbers)
+        if not any(isinstance(part, StepNumber) for part in expressions(body)):
+            return numbered
+        return map_expressions(numbered, self._number)
 
     def _number(self, part: Expr) -> Expr:
         if isinstance(part, StepNumber):

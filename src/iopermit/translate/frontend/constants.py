@@ -27,13 +27,12 @@ class Scope:
 
 def constant_truth(design: type[Design], node: ast.expr) -> bool | None:
     """Return the truth of a test on constants of the design, or None if it is not constant."""
-    names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
-    calls = any(isinstance(n, ast.Call) for n in ast.walk(node))
-    own = [
-        n for n in ast.walk(node) if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)
-    ]
-    if calls or not names <= {"self"} or any(n.attr == "globals" for n in own):
-        return None
+    for part in ast.walk(node):
+        match part:
+            case ast.Call() | ast.Attribute(ast.Name(), "globals"):
+                return None
+            case ast.Name(name) if name != "self":
+                return None
     code = compile(ast.Expression(node), "<test>", "eval")
     return bool(eval(code, {}, {"self": design}))  # noqa: S307 - constants of the design
 
@@ -47,23 +46,29 @@ def constant_value(design: type[Design], scope: Scope, node: ast.expr) -> Value 
         if operand is not None and isinstance(operand.expr, Const) and operand.type.kind == "int":
             return Value(operand.expr, Type("result", 0, operand.expr.value))
         return None
+    attributes: list[str] = []
     root = node
     while isinstance(root, ast.Attribute):
+        attributes.append(root.attr)
         root = root.value
     if not isinstance(root, ast.Name) or root.id in scope.names or root.id in scope.locals:
         return None
-    return _evaluate(design, scope, node, root.id)
+    return _evaluate(design, scope, root.id, attributes[::-1])
 
 
-def _evaluate(design: type[Design], scope: Scope, node: ast.expr, root: str) -> Value | None:
-    """Evaluate a constant of the design's class or module."""
+def _evaluate(
+    design: type[Design], scope: Scope, root: str, attributes: list[str]
+) -> Value | None:
+    """Evaluate a constant of the design's class or module, such as ``IoMapBase.VALID.value``."""
     module = vars(sys.modules[getattr(design, scope.method.name).__module__])
     if root != "self" and root not in module:
         return None
-    if ast.unparse(node).startswith("self.globals"):
+    if root == "self" and attributes[:1] == ["globals"]:
         return None
+    result = design if root == "self" else module[root]
     try:
-        result = eval(ast.unparse(node), module, {"self": design})  # noqa: S307 - the design's own constant
+        for attribute in attributes:
+            result = getattr(result, attribute)
     except AttributeError:
         return None
     return constant(result)

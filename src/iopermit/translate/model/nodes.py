@@ -38,6 +38,10 @@ class Field:
     declared: bool = False
     """Whether the design declares it (so that fork's structure copy copies it)."""
 
+    def __hash__(self) -> int:
+        """Hash the name alone, which no other field of the record has: fields are in many sets."""
+        return hash((self.record, self.name))
+
 
 BLAME = "blame"
 """The field of a CPU that remembers the last statement that wrote what it consults (blame.py)."""

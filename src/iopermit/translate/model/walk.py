@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from iopermit.translate.model.nodes import (
@@ -37,29 +36,28 @@ def expressions(body: tuple[Stmt, ...]) -> Iterator[Expr]:
     """Yield every expression and subexpression of a body."""
     for statement in statements(body):
         match statement:
-            case Let(_, value):
-                yield from subexpressions(value)
             case Store(_, index, value):
                 yield from subexpressions(index)
                 yield from subexpressions(value)
-            case Check(value, _) | If(value):
+            case Let(_, value) | Check(value, _) | If(value) | Clear(_, value):
                 yield from subexpressions(value)
-            case Clear(_, index):
-                yield from subexpressions(index)
 
 
 def subexpressions(value: Expr) -> Iterator[Expr]:
-    """Yield an expression and all its parts."""
-    yield value
-    match value:
-        case Load(_, index):
-            yield from subexpressions(index)
-        case Binary(_, left, right):
-            yield from subexpressions(left)
-            yield from subexpressions(right)
-        case Select(condition, yes, no):
-            for part in (condition, yes, no):
-                yield from subexpressions(part)
+    """Yield an expression and all its parts, the whole before its parts.
+
+    Every analysis asks it of every expression, so it does without recursion.
+    """
+    waiting = [value]
+    while waiting:
+        value = waiting.pop()
+        yield value
+        if isinstance(value, Load):
+            waiting.append(value.index)
+        elif isinstance(value, Binary):
+            waiting += (value.right, value.left)
+        elif isinstance(value, Select):
+            waiting += (value.no, value.yes, value.condition)
 
 
 def map_gotos(body: tuple[Stmt, ...], change: dict[int, int]) -> tuple[Stmt, ...]:
@@ -69,14 +67,9 @@ def map_gotos(body: tuple[Stmt, ...], change: dict[int, int]) -> tuple[Stmt, ...
         match statement:
             case Goto(target):
                 result.append(Goto(change.get(target, target)))
-            case If(_, then, otherwise):
-                result.append(
-                    replace(
-                        statement,
-                        then=map_gotos(then, change),
-                        otherwise=map_gotos(otherwise, change),
-                    )
-                )
+            case If(condition, then, otherwise):
+                branches = (map_gotos(branch, change) for branch in (then, otherwise))
+                result.append(If(condition, *branches))
             case _:
                 result.append(statement)
     return tuple(result)

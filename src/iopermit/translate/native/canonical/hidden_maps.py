@@ -46,7 +46,7 @@ class HiddenCode:
 
     def _array(self, name: str, size: int) -> llvm.GlobalVariable:
         array = llvm.GlobalVariable(self.module, llvm.ArrayType(I8, size), name)
-        array.initializer = llvm.Constant(llvm.ArrayType(I8, size), bytearray(size))
+        array.initializer = llvm.Constant(llvm.ArrayType(I8, size), None)  # zeroes
         return array
 
     def _code(self, builder: llvm.IRBuilder, state: LlvmValue) -> StatementCode:
