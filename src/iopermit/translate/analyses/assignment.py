@@ -17,11 +17,10 @@ from iopermit.translate.model.nodes import (
     Goto,
     If,
     Let,
-    Load,
     Stmt,
     Store,
 )
-from iopermit.translate.model.walk import subexpressions
+from iopermit.translate.model.walk import loads_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -103,7 +102,7 @@ class _Flow:
     def _read(self, assigned: Assigned, *values: Expr) -> None:
         for value in values if self.reads else ():
             self.early += [
-                part.field
-                for part in subexpressions(value)
-                if isinstance(part, Load) and part.field.local and part.field not in assigned
+                load.field
+                for load in loads_of(value)
+                if load.field.local and load.field not in assigned
             ]

@@ -22,7 +22,7 @@ from iopermit.translate.model.nodes import (
     Load,
     Store,
 )
-from iopermit.translate.model.walk import expressions, subexpressions, targets
+from iopermit.translate.model.walk import loads, loads_of, targets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -102,7 +102,7 @@ class _FieldFlow:
         found = NONE
         for rule in self.analysis.model.thread_rules:
             found |= self._read([s for s in rule.body if not self._is_copy(s)])
-            found |= self._loads(subexpressions(rule.guard)) | self.live.get(rule.starts, NONE)
+            found |= self._loads(loads_of(rule.guard)) | self.live.get(rule.starts, NONE)
         return found
 
     def before(self, body: tuple[Stmt, ...]) -> Fields:
@@ -141,35 +141,33 @@ class _FieldFlow:
         key = id(statement)
         if key not in self._read_by:
             parts = (
-                subexpressions(statement.condition)
+                loads_of(statement.condition)
                 if isinstance(statement, If)
-                else expressions((statement,))
+                else loads((statement,))
             )
             self._read_by[key] = self._loads(parts)
         return self._read_by[key]
 
     def _read(self, body: list[Stmt]) -> Fields:
-        return self._loads(expressions(tuple(body)))
+        return self._loads(loads(tuple(body)))
 
-    def _loads(self, parts: Iterable[object]) -> Fields:
-        return frozenset(p.field for p in parts if isinstance(p, Load)) & self.analysis.fields
+    def _loads(self, parts: Iterable[Load]) -> Fields:
+        return frozenset(load.field for load in parts) & self.analysis.fields
 
 
 def _read_by_others(model: Model) -> Fields:
     """Return the fields that a context switch reads, or a task reads of another task."""
     found = set()
     for step in model.steps.values():
-        for part in expressions(step.body):
-            own = isinstance(part, Load) and (part.index == TASK or _is_current(model, part))
-            if isinstance(part, Load) and (step.context == "cpu" or not own):
-                found.add(part.field)
+        for load in loads(step.body):
+            own = load.index == TASK or _is_current(model, load)
+            if step.context == "cpu" or not own:
+                found.add(load.field)
     for rule in model.switch_rules:
-        parts = [*subexpressions(rule.guard), *expressions(rule.body)]
-        found |= {part.field for part in parts if isinstance(part, Load)}
+        found |= {load.field for load in (*loads_of(rule.guard), *loads(rule.body))}
     return frozenset(found)
 
 
 def _is_current(model: Model, load: Load) -> bool:
     """Return whether a task's field is read through its own CPU's ``current``."""
-    pointers = [p for p in subexpressions(load.index) if isinstance(p, Load)]
-    return pointers == [Load(model.kernel.current, CPU)]
+    return loads_of(load.index) == [Load(model.kernel.current, CPU)]

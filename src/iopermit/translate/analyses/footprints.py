@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from iopermit.translate.model.accesses import Access, accesses, reads
 from iopermit.translate.model.builder import slot_of
 from iopermit.translate.model.nodes import CPU, TASK, Clear, Const, Expr, Load
-from iopermit.translate.model.walk import statements, subexpressions
+from iopermit.translate.model.walk import loads_of, statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,8 +90,7 @@ class Footprints:
 
     def _is_held(self, slot: Expr) -> bool:
         """Return whether a slot is that of the child which the task forks, or which it stopped."""
-        loads = [e for e in subexpressions(slot) if isinstance(e, Load)]
-        return loads in [[Load(held, TASK)] for held in self.model.kernel.held]
+        return loads_of(slot) in [[Load(held, TASK)] for held in self.model.kernel.held]
 
     def own_tasks(self, step: Step) -> list[Expr]:
         """Return the tasks whose records nothing but the step's own context touches.
@@ -147,9 +146,7 @@ class Footprints:
         for rule in (*model.user_rules, *model.thread_rules):
             yield from accesses(rule.body)
             yield from (
-                Access(e.field, e.index, write=False)
-                for e in subexpressions(rule.guard)
-                if isinstance(e, Load)
+                Access(load.field, load.index, write=False) for load in loads_of(rule.guard)
             )
         # The guards of switch rules look at the pc of tasks and at what CPUs run, which says
         # nothing about their data.

@@ -16,7 +16,7 @@ from iopermit.translate.analyses.footprints import Footprints
 from iopermit.translate.model.accesses import accesses
 from iopermit.translate.model.builder import differ, either, equal, every, negate
 from iopermit.translate.model.nodes import CPU, Const, Expr, Field, Load
-from iopermit.translate.model.walk import subexpressions
+from iopermit.translate.model.walk import loads_of, subexpressions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +60,7 @@ class HiddenMaps:
 
         Only these are tried with every hidden map.
         """
-        looked_at = [e for e in subexpressions(self.model.map_is_valid) if isinstance(e, Load)]
+        looked_at = loads_of(self.model.map_is_valid)
         foreign = Footprints(self.model).foreign
         return all(
             load.field.record in ("cpu", "tss") and load.index == CPU and load.field not in foreign

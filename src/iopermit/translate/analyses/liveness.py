@@ -11,12 +11,11 @@ from iopermit.translate.model.nodes import (
     Field,
     Goto,
     If,
-    Load,
     StepParameter,
     Stmt,
     Store,
 )
-from iopermit.translate.model.walk import expressions, statements, targets
+from iopermit.translate.model.walk import loads, statements, targets
 
 if TYPE_CHECKING:
     from iopermit.translate.model.model import Model, Rule
@@ -76,7 +75,7 @@ def _is_local(store: Store) -> bool:
 
 
 def _read(body: tuple[Stmt, ...]) -> frozenset[Field]:
-    return frozenset(e.field for e in expressions(body) if isinstance(e, Load) and e.field.local)
+    return frozenset(load.field for load in loads(body) if load.field.local)
 
 
 def _stored(body: tuple[Stmt, ...]) -> frozenset[Field]:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from iopermit.translate.model.nodes import Clear, Expr, Field, Load, Stmt, Store
-from iopermit.translate.model.walk import expressions, statements
+from iopermit.translate.model.nodes import Clear, Expr, Field, Stmt, Store
+from iopermit.translate.model.walk import loads, statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@dataclass(frozen=True)
-class Access:
+class Access(NamedTuple):
     """One field that a step touches."""
 
     field: Field
@@ -23,9 +21,8 @@ class Access:
 
 def reads(body: tuple[Stmt, ...]) -> Iterator[Access]:
     """Yield every read of a field in a body."""
-    for expr in expressions(body):
-        if isinstance(expr, Load):
-            yield Access(expr.field, expr.index, write=False)
+    for load in loads(body):
+        yield Access(load.field, load.index, write=False)
 
 
 def accesses(body: tuple[Stmt, ...]) -> Iterator[Access]:

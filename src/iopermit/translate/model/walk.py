@@ -60,6 +60,39 @@ def subexpressions(value: Expr) -> Iterator[Expr]:
             waiting += (value.no, value.yes, value.condition)
 
 
+def loads(body: tuple[Stmt, ...]) -> list[Load]:
+    """Return every load of a body, in the order of `expressions`."""
+    found: list[Load] = []
+    for statement in statements(body):
+        match statement:
+            case Store(_, index, value):
+                _collect_loads(index, found)
+                _collect_loads(value, found)
+            case Let(_, value) | Check(value, _) | If(value) | Clear(_, value):
+                _collect_loads(value, found)
+    return found
+
+
+def loads_of(value: Expr) -> list[Load]:
+    """Return every load of an expression, in the order of `subexpressions`."""
+    found: list[Load] = []
+    _collect_loads(value, found)
+    return found
+
+
+def _collect_loads(value: Expr, found: list[Load]) -> None:
+    if isinstance(value, Load):
+        found.append(value)
+        _collect_loads(value.index, found)
+    elif isinstance(value, Binary):
+        _collect_loads(value.left, found)
+        _collect_loads(value.right, found)
+    elif isinstance(value, Select):
+        _collect_loads(value.condition, found)
+        _collect_loads(value.yes, found)
+        _collect_loads(value.no, found)
+
+
 def map_gotos(body: tuple[Stmt, ...], change: dict[int, int]) -> tuple[Stmt, ...]:
     """Return the body with the targets of all gotos renumbered."""
     result: list[Stmt] = []
