@@ -37,10 +37,9 @@ from iopermit.translate.model.nodes import (
     Load,
     Select,
     Store,
-    Temp,
     Unshared,
 )
-from iopermit.translate.model.walk import statements, subexpressions, targets
+from iopermit.translate.model.walk import known_before, statements, targets
 
 if TYPE_CHECKING:
     from iopermit.translate.analyses.assumptions import Assumption
@@ -251,7 +250,7 @@ class Merging:
             for s in step.body
             if isinstance(s, Store) and s.field == access.field and s.index == access.slot
         ]
-        if len(stores) != 1 or any(isinstance(e, Temp) for e in subexpressions(stores[0].value)):
+        if len(stores) != 1 or not known_before(stores[0].value):
             return NEVER
         return equal(Load(access.field, access.slot), stores[0].value)
 
@@ -260,7 +259,7 @@ class Merging:
         record, undisturbed = access.field.record, self._undisturbed(step)
         if not (undisturbed or self._apart_from_switching(access)):
             return NEVER
-        if any(isinstance(e, Temp) for e in subexpressions(access.slot)):
+        if not known_before(access.slot):
             return NEVER
         if access.field in self.assumed and not access.write:
             return ALWAYS

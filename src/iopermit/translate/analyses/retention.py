@@ -24,10 +24,9 @@ from iopermit.translate.model.nodes import (
     Load,
     Stmt,
     Store,
-    Temp,
     Unshared,
 )
-from iopermit.translate.model.walk import subexpressions, targets
+from iopermit.translate.model.walk import known_before, targets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -84,7 +83,7 @@ class Retention:
         kept: list[Expr] = []
         for drop in drops:
             old = drop.pointer
-            if any(isinstance(e, Temp) for e in subexpressions(old)):
+            if not known_before(old):
                 return NEVER
             others = [equal(other, old) for other in own]
             alone = Unshared(target, old, owners)
@@ -117,15 +116,10 @@ class Retention:
                         if field.kind == "ref" and field.target == target:
                             yield _Drop(Load(field, index), when)
                 case If(condition, then, otherwise):
-                    plain = unchanged and _is_plain(condition)
+                    plain = unchanged and known_before(condition)
                     for branch, taken in (
                         (then, differ(condition, 0)),
                         (otherwise, negate(condition)),
                     ):
                         inner = every(when, taken) if plain else when
                         yield from self._overwritten(branch, target, inner)
-
-
-def _is_plain(condition: Expr) -> bool:
-    """Return whether a condition can be evaluated before the step: it uses nothing computed."""
-    return not any(isinstance(e, Temp) for e in subexpressions(condition))

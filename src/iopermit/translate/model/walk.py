@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from iopermit.translate.model.nodes import (
+    CHOICE,
     Binary,
     Check,
     Clear,
@@ -16,6 +17,7 @@ from iopermit.translate.model.nodes import (
     Select,
     Stmt,
     Store,
+    Temp,
     Unshared,
 )
 
@@ -58,6 +60,14 @@ def subexpressions(value: Expr) -> Iterator[Expr]:
             waiting += (value.right, value.left)
         elif isinstance(value, Select):
             waiting += (value.no, value.yes, value.condition)
+
+
+def known_before(value: Expr) -> bool:
+    """Return whether an expression can be evaluated in the state before its step.
+
+    It uses nothing that the step computes, and not the outcome that is chosen for it.
+    """
+    return not any(isinstance(e, Temp) or e == CHOICE for e in subexpressions(value))
 
 
 def loads(body: tuple[Stmt, ...]) -> list[Load]:

@@ -115,6 +115,7 @@ class StepFunction:
         task_pc = code.value(Load(self.model.kernel.task_pc, TASK))
         dispatch = builder.switch(builder.select(switching, own, task_pc), ends[1])
         self._failures: dict[tuple[str, int], LlvmValue] = {}
+        self._entries: dict[int, LlvmValue] = {}
         self._blocks = {
             pc: self.function.append_basic_block(f"step{pc}") for pc in self.model.steps
         }
@@ -308,13 +309,23 @@ class StepFunction:
             else:
                 builder.branch(done)
             return
-        met = code.truth(condition)
-        if self._early is not None:
-            self._early.begin()
-        if condition == Const(1):
-            builder.branch(self._merged[target])
-        else:
-            builder.cbranch(met, self._merged[target], done)
+        builder.branch(self._entry(code, target, condition, done))
+
+    def _entry(
+        self, code: StatementCode, target: int, condition: Expr, done: LlvmValue
+    ) -> LlvmValue:
+        """Return a block that goes on with a step if it may be merged, whichever one is before it.
+
+        Such a condition is about the state alone (`known_before`).
+        """
+        if target not in self._entries:
+            builder, block = code.builder, self.function.append_basic_block(f"enter{target}")
+            self._entries[target] = block
+            with builder.goto_block(block):
+                if self._early is not None:
+                    self._early.begin()
+                code.jump(condition, self._merged[target], done)
+        return self._entries[target]
 
     def _backward(self, pc: int, target: int) -> bool:
         """Return whether merging would close a cycle of merged steps."""

@@ -145,6 +145,25 @@ class ExpressionCode(FieldCode):
                 return self.builder.or_(self.truth(left), self.truth(right))
         return self.builder.icmp_unsigned("!=", self.value(expr), number(0))
 
+    def jump(self, expr: Expr, yes: LlvmValue, no: LlvmValue) -> None:
+        """Go on at one of two blocks, by a condition.
+
+        Parts that look through all records are evaluated only where they decide.
+        """
+        match expr:
+            case Binary("or", left, right) if _is_costly(expr):
+                other = self.builder.append_basic_block("or")
+                self.jump(left, yes, other)
+                self.builder.position_at_end(other)
+                self.jump(right, yes, no)
+            case Binary("and", left, right) if _is_costly(expr) and _is_truth(expr):
+                other = self.builder.append_basic_block("and")
+                self.jump(left, other, no)
+                self.builder.position_at_end(other)
+                self.jump(right, yes, no)
+            case _:
+                self.builder.cbranch(self.truth(expr), yes, no)
+
     def temp(self, name: str) -> LlvmValue:
         """Return the stack slot of a temporary."""
         if name not in self._temps:
@@ -165,8 +184,22 @@ def _is_truth(expr: Expr) -> bool:
             return value in (0, 1)
         case Load(declared, _):
             return declared.width == 1
+        case Unshared():
+            return True
         case _:
             return False
+
+
+def _is_costly(expr: Expr) -> bool:
+    """Return whether an expression looks through all records of a kind."""
+    match expr:
+        case Mask() | Unshared():
+            return True
+        case Binary(_, left, right):
+            return _is_costly(left) or _is_costly(right)
+        case Select(condition, yes, no):
+            return any(map(_is_costly, (condition, yes, no)))
+    return False
 
 
 def emit_unshared(module: llvm.Module, model: Model, packing: Packing, record: RecordName) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from llvmlite import ir as llvm
@@ -23,8 +24,9 @@ LABELS = I32.as_pointer()
 VOID = llvm.VoidType()
 
 
+@functools.lru_cache(maxsize=4096)
 def number(value: int) -> llvm.Constant:
-    """Return a 64-bit constant."""
+    """Return a 64-bit constant; one that is used again keeps its text."""
     return llvm.Constant(I64, value)
 
 
