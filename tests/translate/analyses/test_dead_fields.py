@@ -23,6 +23,7 @@ from iopermit.translate.model.nodes import (
     KERNEL_THREAD,
     TASK,
     USER,
+    Check,
     Const,
     Field,
     Goto,
@@ -90,6 +91,12 @@ def test_loops_are_followed_to_their_end() -> None:
     assert not any(dead(model, at(pc)) for pc in range(3))
 
 
+def test_a_step_that_leads_nowhere_reads_all_the_same() -> None:
+    """A step that can only crash is followed like any other."""
+    model = small_model([step(0, to=at(1)), step(1, Check(own(FLAG), "crash"))])
+    assert not dead(model, at(0))
+
+
 def test_what_a_switch_reads_is_always_alive() -> None:
     """A context switch can come at any time, so what it reads of tasks is never dead."""
     following = slot_of(Load(KERNEL.following, CPU))
@@ -134,6 +141,15 @@ def test_kernel_threads_keep_only_what_their_events_read() -> None:
     assert dead(kernel_thread(), KERNEL_THREAD, thread=True)
     assert not dead(kernel_thread(READ), KERNEL_THREAD, thread=True)
     assert not dead(kernel_thread(READ), at(1), thread=True)
+
+
+def test_what_a_later_event_of_a_kernel_thread_reads_is_alive_before_it() -> None:
+    """A read that is found last, behind several steps, counts for those that lead there."""
+    steps = [step(0, to=KERNEL_THREAD), step(1, to=at(2)), step(2, to=at(3)), step(3, READ)]
+    model = small_model([*steps, step(4, to=at(0))])
+    model.thread_rules = [rule("exit", starts=1)]
+    assert not dead(model, at(4), thread=True)
+    assert not dead(model, KERNEL_THREAD, thread=True)
 
 
 def test_handing_a_field_on_does_not_keep_it_alive() -> None:

@@ -19,6 +19,7 @@ from iopermit.translate.model.builder import differ, either, equal, every, negat
 from iopermit.translate.model.model import Model
 from iopermit.translate.model.nodes import (
     ALWAYS,
+    CHOICE,
     NEVER,
     TASK,
     USER,
@@ -115,6 +116,20 @@ def test_a_condition_that_the_step_computes_is_not_used() -> None:
     computed = Temp("t")
     assert dropping(Let(computed, own(FLAG)), If(computed, (DROP,))) == always
     assert dropping(Store(FLAG, TASK, Const(1)), If(own(FLAG), (DROP,))) == always
+
+
+def test_the_outcome_of_an_allocation_is_not_known_before_it() -> None:
+    """Each outcome may drop another pointer: what any of them drops must be kept."""
+    pointers = MAP, POINTER
+    fails, succeeds = (Store(pointer, TASK, Const(0)) for pointer in pointers)
+    model = run((), (If(equal(CHOICE, 2), (fails,), (succeeds,)),))
+    model.live = {at(1): frozenset({POINTER})}
+    condition = retention(model).condition(model.steps[at(1)])
+    kept = (
+        either(equal(own(pointer), 0), Unshared(HEAP, own(pointer), (TASK,)))
+        for pointer in pointers
+    )
+    assert condition == every(*kept)
 
 
 def test_a_pointer_found_by_a_computed_slot_is_never_dropped() -> None:

@@ -70,21 +70,19 @@ class DeadFields:
         live[FREE] = NONE
         flow = _FieldFlow(self, live, kernel_thread=kernel_thread)
         following = {pc: targets(step.body) for pc, step in self.model.steps.items()}
-        order = sorted(following, reverse=True)
-        changed = {*live, *order}
-        while changed:
-            stale, changed = changed, set()
-            thread = flow.kernel_thread()
-            found = {KERNEL_THREAD: thread, EMBRYO: thread if kernel_thread else self.fields}
-            changed |= {pc for pc, fields in found.items() if live.get(pc) != fields}
-            live |= found
-            for pc in order:
-                if following[pc].isdisjoint(stale) and following[pc].isdisjoint(changed):
-                    continue
+        waiting = order = sorted(following, reverse=True)
+        while waiting:
+            changed = set()
+            for pc in waiting:
                 fields = flow.before(self.model.steps[pc].body)
                 if fields != live[pc]:
                     live[pc] = fields
                     changed.add(pc)
+            thread = flow.kernel_thread()
+            found = {KERNEL_THREAD: thread, EMBRYO: thread if kernel_thread else self.fields}
+            changed |= {pc for pc, fields in found.items() if live.get(pc) != fields}
+            live |= found
+            waiting = [pc for pc in order if following[pc] & changed]
         return live
 
 
@@ -141,9 +139,7 @@ class _FieldFlow:
         key = id(statement)
         if key not in self._read_by:
             parts = (
-                loads_of(statement.condition)
-                if isinstance(statement, If)
-                else loads((statement,))
+                loads_of(statement.condition) if isinstance(statement, If) else loads((statement,))
             )
             self._read_by[key] = self._loads(parts)
         return self._read_by[key]

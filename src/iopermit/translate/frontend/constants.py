@@ -56,9 +56,7 @@ def constant_value(design: type[Design], scope: Scope, node: ast.expr) -> Value 
     return _evaluate(design, scope, root.id, attributes[::-1])
 
 
-def _evaluate(
-    design: type[Design], scope: Scope, root: str, attributes: list[str]
-) -> Value | None:
+def _evaluate(design: type[Design], scope: Scope, root: str, attributes: list[str]) -> Value | None:
     """Evaluate a constant of the design's class or module, such as ``IoMapBase.VALID.value``."""
     module = vars(sys.modules[getattr(design, scope.method.name).__module__])
     if root != "self" and root not in module:

@@ -34,7 +34,7 @@ from iopermit.translate.model.nodes import (
     Select,
     Unshared,
 )
-from iopermit.translate.native.codegen.llvm_types import LlvmValue
+from iopermit.translate.native.codegen.llvm_types import I64, LlvmValue, number
 from iopermit.translate.native.codegen.statements import StatementCode
 from iopermit.translate.native.packing import Packing
 
@@ -64,6 +64,40 @@ def truth(expr: Expr, values: Values) -> bool:
         PACKING, lambda code: code.builder.zext(code.truth(expr), code.value(CPU).type), values
     )
     return bool(wide[0])
+
+
+def taken(expr: Expr, values: Values) -> tuple[bool, set[str]]:
+    """Return where a jump goes, and the names of the fields whose reading was executed."""
+    read: dict[Field, LlvmValue] = {}
+
+    def emit(code: StatementCode) -> LlvmValue:
+        builder = code.builder
+
+        def note(field: Field) -> None:
+            if field not in read:
+                with builder.goto_entry_block():
+                    read[field] = builder.alloca(I64)
+                    builder.store(number(0), read[field])
+            builder.store(number(1), read[field])
+
+        code.on_access = note
+        yes, no, end = (builder.append_basic_block(name) for name in ("yes", "no", "end"))
+        code.jump(expr, yes, no)
+        for block in (yes, no):
+            builder.position_at_end(block)
+            builder.branch(end)
+        builder.position_at_end(end)
+        result = builder.phi(I64)
+        result.add_incoming(number(1), yes)
+        result.add_incoming(number(0), no)
+        bits = result
+        for place, cell in enumerate(read.values(), 1):
+            bits = builder.or_(bits, builder.shl(builder.load(cell), number(place)))
+        return bits
+
+    bits, _ = run(PACKING, emit, values)
+    executed = {field.name for place, field in enumerate(read, 1) if bits >> place & 1}
+    return bool(bits & 1), executed
 
 
 @pytest.mark.parametrize("op", OPERATIONS)
@@ -168,6 +202,33 @@ def test_an_object_is_unshared_where_only_its_owners_refer_to_it(seed: int) -> N
         }
         expr = Unshared(HEAP, Const(wanted), tuple(map(Const, owners)))
         assert value(expr, values) == (wanted not in others)
+
+
+ALONE = Unshared(HEAP, own(MAP), (TASK,))
+"""Something that looks through all records."""
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_jump_goes_where_the_condition_says(seed: int) -> None:
+    """Evaluated in parts or as a whole, a condition decides the same."""
+    values = state(seed)
+    parts = (ALONE, Binary("eq", own(FLAG), Const(1)), own(LEVEL), Mask("free", HEAP), TRUE)
+    for one, op, two, other, three in itertools.product(
+        parts, ("and", "or"), parts, ("and", "or"), parts
+    ):
+        expr = Binary(other, Binary(op, one, two), three)
+        assert taken(expr, values)[0] is bool(value(expr, values)), expr
+
+
+@pytest.mark.parametrize("flag", [0, 1])
+def test_a_jump_looks_through_all_records_only_where_that_decides(flag: int) -> None:
+    """The second part of a condition is left out where the first one is enough."""
+    values = state()
+    values["task", "flag"][0] = flag
+    first = Binary("eq", own(FLAG), Const(1))
+    for op, enough in (("or", 1), ("and", 0)):
+        _, read = taken(Binary(op, first, ALONE), values)
+        assert ("map" in read) is (flag != enough)
 
 
 def test_readings_are_noted() -> None:
