@@ -18,10 +18,14 @@ ROOT: Final = Path(__file__).resolve().parent.parent.parent
 FOLDER: Final = ROOT / ".fuzz-designs"
 """Where the ledger and the designs about which checkers disagree are; git ignores it."""
 
-_JUDGED: Final = ("src/iopermit", "tools/fuzz_designs")
+_JUDGING: Final = ("arch", "cache", "certify", "designs", "engine", "search", "system", "translate")
+"""The packages of iopermit that generate and judge; a test sees that judging imports no other."""
+
+JUDGED: Final = ("tools/fuzz_designs", *(f"src/iopermit/{package}" for package in _JUDGING))
+"""The folders on which an outcome rests."""
 
 
-def version(folders: Iterable[str] = _JUDGED) -> str:
+def version(folders: Iterable[str] = JUDGED) -> str:
     """Return a digest of the code that generates and judges: results of other code do not count."""
     files = sorted(file for folder in folders for file in (ROOT / folder).rglob("*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]

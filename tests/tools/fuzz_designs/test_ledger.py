@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import subprocess
+import sys
+from pathlib import Path
 
 from tools.fuzz_designs.judging.outcome import Finding, Outcome
-from tools.fuzz_designs.ledger import Ledger, summary, totals, version
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from tools.fuzz_designs.ledger import JUDGED, ROOT, Ledger, summary, totals, version
 
 OUTCOME = Outcome(1, "somewhere", "holds", checks=["all"])
 FOUND = Outcome(2, "elsewhere", "violated", findings=[Finding("verdict", "all", "no")])
@@ -55,3 +54,20 @@ def test_the_version_is_that_of_the_code() -> None:
     """The same code has the same digest each time."""
     assert version() == version()
     assert len(version()) == 12
+
+
+def test_judging_rests_on_the_code_that_the_version_is_of() -> None:
+    """Every package of iopermit that judging a design imports counts for the version."""
+    code = (
+        "import sys\n"
+        "from tools.fuzz_designs.command import generate\n"
+        "from tools.fuzz_designs.judging.judge import Judge\n"
+        "for index in (1, 3):\n"
+        "    Judge(generate(7, index), index).judge()\n"
+        "print(*{name.split('.')[1] for name in sys.modules if name.startswith('iopermit.')})\n"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    counted = {Path(folder).name for folder in JUDGED}
+    # The support of the tests knows how builds of kernels are confined, which judges nothing.
+    assert set(done.stdout.split()) - {"kernel"} <= counted
