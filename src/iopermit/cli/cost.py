@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -55,18 +56,18 @@ def cost(
         return ExitCode.HOLDS
     if sandbox:
         raise BadInputError("--sandbox needs --kernel TREE")
-    from iopermit.designs import designs as known  # imports numpy
+    from iopermit.cli.executable import executable_design, executing  # imports the translation
+    from iopermit.designs import designs as known
     from iopermit.report.cost import cost_json, cost_text
     from iopermit.report.json import to_text
     from iopermit.system.running.cost import costs_of
-    from iopermit.translate.frontend.load import load_design
 
     if plot is not None:
         check_writable(plot)
-    loaded = [load_design(name) for name in designs or known()]
+    loaded = [executable_design(name) for name in designs or known()]
     costs = {}
     for design in loaded:
-        with concerning(lambda design=design: about_design(design)):  # type: ignore[misc]  # as its default
+        with concerning(functools.partial(about_design, design)), executing(design):
             costs[design.id] = costs_of(design)
     print_result(to_text(cost_json(costs)) if as_json else cost_text(costs))
     if plot is not None:

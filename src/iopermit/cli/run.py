@@ -103,6 +103,7 @@ def run(  # noqa: PLR0913 - one argument for each option
         if file is not None:
             check_writable(file)
 
+    from iopermit.cli.executable import executable_design, executing
     from iopermit.machine.emulator import Command, Outputs
     from iopermit.machine.errors import MachineError
     from iopermit.machine.program.elf import ExecError  # takes its time
@@ -112,9 +113,8 @@ def run(  # noqa: PLR0913 - one argument for each option
         SMALLEST_MEMORY,
         Options,
     )
-    from iopermit.translate.frontend.load import load_design
 
-    chosen = load_design(design)
+    chosen = executable_design(design)
     size = scenario.memory_size(memory) or MEMORY
     if not SMALLEST_MEMORY <= size <= MEMORY:
         raise BadInputError(f"--memory {memory}: choose from 8M to 1G")
@@ -138,7 +138,8 @@ def run(  # noqa: PLR0913 - one argument for each option
                 messages=diagnostics,
             )
             path = program if root != Path("/") and "/" in program else _find(program, root)
-            result = run_program(Command(path, [program, *(arguments or [])]), machine, outputs)
+            with executing(chosen):
+                result = run_program(Command(path, [program, *(arguments or [])]), machine, outputs)
     except (ExecError, MachineError, ValueError) as error:
         raise BadInputError(str(error)) from error
     if json_file is not None:
