@@ -162,6 +162,34 @@ class ReusedAddress(Denying):
                     self.free(taken)
 
 
+class GuardedUse(Denying):
+    """A task looks into its table only if it has one."""
+
+    id = "guarded-use"
+
+    class Task(machine_state.Task):
+        """A task with a table of its own."""
+
+        table: Ref[Table] = NULL
+
+    def ioperm(self, cpu: Cpu, task: Task, ports: PortRange, turn_on: bool) -> int:
+        """Make a table, or free it."""
+        with cpu.preemption_disabled():
+            old = task.table
+            if old is NULL:
+                task.table = self.allocate(Table)
+            else:
+                task.table = NULL
+                self.free(old)
+        return -EPERM
+
+    def execve(self, cpu: Cpu, task: Task) -> None:
+        """Look into the table, if there is one."""
+        with cpu.preemption_disabled():
+            if task.table is NULL or task.table.ready:
+                cpu.tss.io_map_base = IoMapBase.INVALID
+
+
 class MarkedIdleTask(Denying):
     """A system call marks the task that ran before, which may be the idle task."""
 

@@ -47,6 +47,23 @@ def test_a_write_on_one_branch_does_not_end_it() -> None:
     assert alive(model) == [True, True]
 
 
+def test_a_write_on_both_branches_ends_it() -> None:
+    """An allocation assigns its variable whether it succeeds or fails."""
+    both = If(own(LEVEL), (WRITE,), (ZERO,))
+    model = small_model([step(0, both, to=at(1)), step(1, READ, to=USER)])
+    assert alive(model) == [False, True]
+
+
+def test_a_write_behind_a_way_out_does_not_end_it() -> None:
+    """Where the step may go on elsewhere before the write, the value is read there."""
+    leaves = If(own(LEVEL), (Goto(at(1)),))
+    model = small_model([step(0, leaves, WRITE, to=USER), step(1, READ, to=USER)])
+    assert alive(model) == [True, True]
+    early = If(own(LEVEL), (WRITE, Goto(at(1))), (WRITE,))
+    model = small_model([step(0, early, to=USER), step(1, READ, to=USER)])
+    assert alive(model) == [False, True]
+
+
 def test_a_loop_keeps_what_its_next_turn_reads() -> None:
     """A variable that a loop reads at its start is alive to its end."""
     again = If(own(LEVEL), (Goto(at(0)),), (Goto(USER),))

@@ -25,7 +25,7 @@ from tests.support.translate.small_models import (
 
 from iopermit.translate.analyses.assumptions import Assumption, Reclaimed
 from iopermit.translate.analyses.merging import Merging
-from iopermit.translate.model.builder import binary, differ, equal, every, slot_of
+from iopermit.translate.model.builder import binary, differ, either, equal, every, slot_of
 from iopermit.translate.model.model import Allocation, Model, Step
 from iopermit.translate.model.nodes import (
     ALWAYS,
@@ -72,7 +72,13 @@ def switching(*body: Stmt, pc: int = 1) -> Step:
 
 def unshared(*more: Expr) -> Expr:
     """Return whether nobody but the task, and others, refers to the object that it refers to."""
-    return Unshared(HEAP, binary("add", HELD, Const(1)), (TASK, *more))
+    return private(HELD, *more)
+
+
+def private(slot: Expr, *more: Expr) -> Expr:
+    """Return whether there is no object in a slot, or nobody but the task and others has it."""
+    reference = binary("add", slot, Const(1))
+    return either(equal(reference, 0), Unshared(HEAP, reference, (TASK, *more)))
 
 
 # Rule 1: preemption or interrupts off.
@@ -195,7 +201,7 @@ def test_pointers_that_switching_keeps_make_objects_shared() -> None:
     keeps = switching(Store(MAP, FOLLOWING, Load(MAP, PREVIOUS)))
     object_ = slot_of(own(POINTER))
     touches = Store(COUNT, object_, Const(1))
-    alone = Unshared(HEAP, binary("add", object_, Const(1)), (TASK,))
+    alone = private(object_)
     assert condition(one(touches, off=False, others=(keeps,))) == NEVER
     assert condition(one(touches, off=True, others=(keeps,))) == alone
     assert condition(one(touches, off=False)) == alone

@@ -33,6 +33,7 @@ CASES: Final = [
     ("shared_objects.py:ShortLivedPointer", SHARED),
     ("shared_objects.py:EarlyPublication", SHARED),
     ("shared_objects.py:ReusedAddress", SHARED),
+    ("shared_objects.py:GuardedUse", SHARED),
     ("consulted.py:OneBaseForAll", SHARED),
     ("readers.py:OwnTables", READ),
     ("hotplug.py:Resets", HOTPLUG),
@@ -58,6 +59,14 @@ def failures(model: Model) -> list[str]:
 def test_obligations_are_discharged(name: str, scenario: Scenario) -> None:
     """Every merged step of designs full of interference commutes with its rivals."""
     assert failures(model_of(name, scenario)) == []
+
+
+def test_a_pointer_that_is_not_followed_hides_nothing() -> None:
+    """A step that looks into an object only if there is one commutes, with no assumption at all."""
+    model = model_of("shared_objects.py:GuardedUse", SHARED)
+    commutes = commuting.Commuting(Merging(model))
+    assert list(map(str, commutes.failures())) == []
+    assert commutes.asked > 0
 
 
 @pytest.mark.parametrize(("name", "scenario"), [*CASES[:3], *CASES[-4:]])

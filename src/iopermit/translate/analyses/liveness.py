@@ -66,8 +66,23 @@ class _VariableFlow(NamedTuple):
     @classmethod
     def of(cls, pc: int, body: tuple[Stmt, ...]) -> _VariableFlow:
         """Look at the body of a step."""
-        certain = frozenset(s.field for s in body if isinstance(s, Store) and _is_local(s))
-        return cls(pc, targets(body), certain, _read(body))
+        return cls(pc, targets(body), _certain(body), _read(body))
+
+
+def _certain(body: tuple[Stmt, ...]) -> frozenset[Field]:
+    """Return the local variables that are written on every way through a body."""
+    found: set[Field] = set()
+    for statement in body:
+        match statement:
+            case Store() if _is_local(statement):
+                found.add(statement.field)
+            case If(_, then, otherwise):
+                found |= _certain(then) & _certain(otherwise)
+                if targets((statement,)):
+                    break  # what comes behind it is not on every way
+            case Goto():
+                break
+    return frozenset(found)
 
 
 def _is_local(store: Store) -> bool:

@@ -19,7 +19,7 @@ from iopermit.translate.analyses.cycles import back_edges
 from iopermit.translate.analyses.footprints import OWNED, Footprints
 from iopermit.translate.analyses.retention import Retention
 from iopermit.translate.model.accesses import accesses
-from iopermit.translate.model.builder import binary, dangling, differ, equal, every, slot_of
+from iopermit.translate.model.builder import binary, dangling, differ, either, equal, every, slot_of
 from iopermit.translate.model.nodes import (
     ALWAYS,
     CHOICE,
@@ -267,7 +267,10 @@ class Merging:
             return NEVER
         if not undisturbed and record in self.footprints.switch_publishes:
             return NEVER
-        return self.unshared(step, record, access.slot)
+        return either(
+            equal(binary("add", access.slot, Const(1)), 0),
+            self.unshared(step, record, access.slot),
+        )
 
 
 def _ends_row(statement: Stmt, refusals: Field) -> bool:

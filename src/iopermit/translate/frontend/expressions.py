@@ -182,14 +182,27 @@ class Expressions:
 
     def _short_circuit(self, node: ast.BoolOp) -> Value:
         result = self.temp()
-        self.out.append(Let(result, self._truth(node.values[0], self._value(node.values[0]))))
+        self.out.append(Let(result, self._joined(node.values[0])))
         go_on = result if isinstance(node.op, ast.And) else negate(result)
         for operand in node.values[1:]:
             outer, self.out = self.out, []
-            value = self._truth(operand, self._value(operand))
+            value = self._joined(operand)
             inner, self.out = self.out, outer
             self.out.append(If(go_on, (*inner, Let(result, value))))
         return Value(result, BOOL)
+
+    def _joined(self, node: ast.expr) -> Expr:
+        """Lower a part of `and` or `or`: Python gives back a part, whatever it is."""
+        value = self._value(node)
+        if value.type.kind != "bool":
+            text = ast.unparse(node)
+            null = value.type.kind == "ref"
+            raise self.scope.method.error(
+                node,
+                "`and` and `or` join truth values",
+                f"{text} is not NULL" if null else f"({text}) != 0",
+            )
+        return value.expr
 
     def _compare(self, node: ast.Compare) -> Value:
         left, right = self._value(node.left), self._value(node.comparators[0])

@@ -107,7 +107,7 @@ class Commuting:
         own = Shape(self.model).of(step, self.merging.condition(step.pc))
         shape = Shape(self.model)
         theirs = rival.name if rival.step is None else shape.of(rival.step)
-        key = own, theirs, placement.context, placement.where, rival.context
+        key = own, theirs, placement.context, placement.where, placement.dead, rival.context
         if key not in self._known:
             self._known[key] = self._solved(step, placement, rival)
         return self._known[key]
@@ -170,7 +170,8 @@ class _Pair:
     def __init__(self, merging: Merging, step: Step, placement: Placement, rival: Rival) -> None:
         self.merging, self.model, self.step, self.rival = merging, merging.model, step, rival
         self.placement = placement
-        self.start = SymbolicState(Variables({**placement.fixed, **rival.fixed}))
+        dead = dict.fromkeys(placement.dead, 0)
+        self.start = SymbolicState(Variables({**dead, **placement.fixed, **rival.fixed}))
         self.mine, self.theirs = (
             Execution(self.model, context) for context in (placement.context, rival.context)
         )

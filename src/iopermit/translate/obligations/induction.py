@@ -8,6 +8,7 @@ import z3
 
 from iopermit.translate.model.evaluation import Evaluation
 from iopermit.translate.model.initial_state import initial_values
+from iopermit.translate.obligations.dead_variables import not_zeroed
 from iopermit.translate.obligations.execution import Execution, SymbolicState, Variables
 from iopermit.translate.obligations.premises import all_premises
 from iopermit.translate.obligations.transitions import (
@@ -31,6 +32,7 @@ def broken_premises(model: Model, scenario: Scenario) -> Iterator[str]:
     for premise in all_premises(model):
         if not start.value(premise.holds):
             yield f"{premise.name}: not so in the initial state"
+    yield from not_zeroed(model)
     # CPU 0 and task 0 stand for all.
     for each in transitions(model):
         yield from (f"{broken}: broken by {each.name}" for broken in _broken(model, each))

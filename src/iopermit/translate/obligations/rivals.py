@@ -21,6 +21,7 @@ from iopermit.translate.model.nodes import (
     Load,
     Stmt,
 )
+from iopermit.translate.obligations.dead_variables import dead_pointers
 from iopermit.translate.obligations.execution import Context
 from iopermit.translate.obligations.transitions import named, running
 
@@ -40,6 +41,8 @@ class Placement:
     """Values that follow from it."""
     where: Expr = ALWAYS
     """What else follows from it."""
+    dead: frozenset[Place] = frozenset()
+    """Variables that are zero, where the step may be merged only if nothing dangles."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +73,11 @@ class Rivals:
     def of(self, step: Step) -> Iterator[tuple[Placement, Sequence[Rival]]]:
         """Yield the places where a step that may be merged can be, with its rivals there."""
         kernel, nowhere = self.kernel, self.model.counts["cpu"]
+        pointers = dead_pointers(self.model, step) if step.allocation is not None else ()
+        dead = frozenset((pointer, 0) for pointer in pointers)
         if step.context == "cpu":
-            yield Placement(Context(0, 0, "own"), {(kernel.cpu_pc, 0): step.pc}), self._elsewhere
+            switching = {(kernel.cpu_pc, 0): step.pc}
+            yield Placement(Context(0, 0, "own"), switching, dead=dead), self._elsewhere
             return
         held = self._held(step, 0)
         if held is None:
@@ -83,7 +89,7 @@ class Rivals:
             (kernel.cpu_pc, 0): 0,
             (kernel.following, 0): 0,
         }
-        here = Placement(Context(0, 0, "own"), running)
+        here = Placement(Context(0, 0, "own"), running, dead=dead)
         yield here, self._elsewhere
         if step.preemption_off or not self.model.preemption:
             return
@@ -93,7 +99,8 @@ class Rivals:
             (kernel.task_pc, 0): step.pc,
             (kernel.current, nowhere): 1,
         }
-        yield Placement(Context(nowhere, 0, "own"), away, self._not_running()), self._meanwhile
+        where = self._not_running()
+        yield Placement(Context(nowhere, 0, "own"), away, where, dead), self._meanwhile
 
     @functools.cached_property
     def _elsewhere(self) -> list[Rival]:

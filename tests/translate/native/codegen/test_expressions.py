@@ -204,6 +204,7 @@ def test_an_object_is_unshared_where_only_its_owners_refer_to_it(seed: int) -> N
         assert value(expr, values) == (wanted not in others)
 
 
+JOINS: tuple[Operator, Operator] = ("and", "or")
 ALONE = Unshared(HEAP, own(MAP), (TASK,))
 """Something that looks through all records."""
 
@@ -212,10 +213,14 @@ ALONE = Unshared(HEAP, own(MAP), (TASK,))
 def test_a_jump_goes_where_the_condition_says(seed: int) -> None:
     """Evaluated in parts or as a whole, a condition decides the same."""
     values = state(seed)
-    parts = (ALONE, Binary("eq", own(FLAG), Const(1)), own(LEVEL), Mask("free", HEAP), TRUE)
-    for one, op, two, other, three in itertools.product(
-        parts, ("and", "or"), parts, ("and", "or"), parts
-    ):
+    parts: tuple[Expr, ...] = (
+        ALONE,
+        Binary("eq", own(FLAG), Const(1)),
+        own(LEVEL),
+        Mask("free", HEAP),
+        TRUE,
+    )
+    for one, op, two, other, three in itertools.product(parts, JOINS, parts, JOINS, parts):
         expr = Binary(other, Binary(op, one, two), three)
         assert taken(expr, values)[0] is bool(value(expr, values)), expr
 
@@ -226,7 +231,7 @@ def test_a_jump_looks_through_all_records_only_where_that_decides(flag: int) -> 
     values = state()
     values["task", "flag"][0] = flag
     first = Binary("eq", own(FLAG), Const(1))
-    for op, enough in (("or", 1), ("and", 0)):
+    for op, enough in zip(JOINS, (0, 1), strict=True):
         _, read = taken(Binary(op, first, ALONE), values)
         assert ("map" in read) is (flag != enough)
 
