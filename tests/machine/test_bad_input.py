@@ -156,3 +156,10 @@ def test_wrong_options(arguments: tuple[str, ...], word: str) -> None:
     assert ran.status == BAD_INPUT
     assert word in ran.errors
     assert "Traceback" not in ran.errors
+
+
+@pytest.mark.parametrize("link", ["/proc/self/exe", "/proc/thread-self/exe", "/proc/self/fd/0"])
+def test_an_interpreter_that_is_the_program_itself(tmp_path: Path, link: str) -> None:
+    """Before the first process there is no /proc/self: a script cannot name it as interpreter."""
+    script = executable(tmp_path, "script", f"#!{link}\n".encode())
+    refused(script, "needs the interpreter", link, "No such file")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import importlib
 import os
 import secrets
 import time
@@ -21,6 +20,7 @@ from tools.fuzz_designs.ledger import ROOT, Ledger, version
 from tools.fuzz_designs.pool import outcomes
 from tools.fuzz_inputs.attempt import Attempt, fault_of, tried
 from tools.fuzz_inputs.entries import ENTRIES
+from tools.fuzz_inputs.warming import warm
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,15 +30,8 @@ FOLDER: Final = ROOT / ".fuzz-inputs"
 PORTION: Final = 20
 """Inputs that are noted together: a line of the ledger."""
 _FOLDERS: Final = ("src/iopermit", "tools/fuzz_inputs")
-_WARM: Final = (
-    "iopermit.cli.check",
-    "iopermit.cli.replay",
-    "iopermit.cli.run",
-    "iopermit.report.text",
-    "iopermit.search.check",
-    "iopermit.search.replay",
-)
-"""What verbs import only when they need it: once here, and not in every attempt."""
+_COLD: Final = frozenset({"streams"})
+"""Entries whose attempts are about the start of the command, too."""
 
 
 class FaultError(Exception):
@@ -51,8 +44,7 @@ class FaultError(Exception):
 
 def judged(index: int, *, entry: str, number: int) -> Outcome:
     """Return what became of one portion of the inputs of a seed."""
-    for name in _WARM:
-        importlib.import_module(name)
+    warm(whole=entry not in _COLD)
     outcome, statuses, begun = Outcome(index, entry, "tried"), Counter[int](), time.monotonic()
 
     @seed(hash((number, index)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import gzip
 import os
@@ -148,8 +149,9 @@ class SelfLink(LinkNode):
         return FileStatus(stat.S_IFLNK | 0o777, id(self) & 0xFFFF_FFFF, DEVICE)
 
     def target(self, viewer: Viewer) -> str:
-        """Return the path of the viewer's own."""
-        assert isinstance(viewer, UserTask)
+        """Return the path of the viewer's own. Raises KernelError if he is no process yet."""
+        if not isinstance(viewer, UserTask):
+            raise KernelError(errno.ENOENT)
         return self._form.format(pid=viewer.process.pid, tid=viewer.tid)
 
 
