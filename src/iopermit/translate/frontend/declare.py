@@ -65,6 +65,8 @@ class _Sizes:
     counter_values: int
 
 
+_OF_EVERY_CLASS: Final = frozenset({"__dict__", "__weakref__"})
+"""Attributes of a class that Python makes, and that are descriptors."""
 _MOST_NUMBER = (1 << 15) - 1
 """The largest number that a field may hold: what is larger is no bound for a search."""
 
@@ -188,7 +190,24 @@ def _check_inherited(record: type[Record], base: type[Record]) -> None:
             )
 
 
+def _refuse_code(cls: type[Record]) -> None:
+    """Refuse a record with anything but fields: executed, it could be more than the model knows."""
+    for each in cls.__mro__:
+        if each is object or each.__module__.startswith("iopermit."):
+            continue
+        for name, value in vars(each).items():
+            if name not in _OF_EVERY_CLASS and not inspect.isclass(value) and _is_code(value):
+                message = f"{each.__name__} has {name}, which is no field"
+                raise DesignError(class_site(each), message, "fields only: name: Type = default")
+
+
+def _is_code(value: object) -> bool:
+    """Return whether an attribute of a class is more than a value: a method, a property."""
+    return any(hasattr(type(value), way) for way in ("__get__", "__set__", "__delete__"))
+
+
 def _declarations(cls: type[Record]) -> tuple[FieldDeclaration, ...]:
+    _refuse_code(cls)
     try:
         return declared_fields(cls)
     except (DeclarationError, NameError) as error:

@@ -54,6 +54,10 @@ class DesignLoadError(DesignError):
         return "\n".join([*lines, f"  remedy: {self.remedy}"])
 
 
+_PRIMITIVES: Final = ("allocate", "free", "next_sequence", "refcount_dec_and_test")
+"""Methods of every design that are operations of the language."""
+
+
 def load_design(
     text: str, options: Sequence[str] = (), *, seconds: float | None = None
 ) -> type[Design]:
@@ -272,10 +276,25 @@ def _check_complete(design: type[Design], site: Site) -> None:
     for hook in sorted(HOOKS.values(), key=lambda hook: not hook.required):
         if is_overridden(design, hook.name):
             _check_hook(design, hook, site)
+    _refuse_overrides(design)
     for name in design.options:
         if not isinstance(getattr(design, name, None), bool):
             message = f"option {name!r} of {design.__name__} is no boolean attribute of the class"
             raise DesignLoadError(site, message, f"add: {name}: ClassVar[bool] = False")
+
+
+def _refuse_overrides(design: type[Design]) -> None:
+    """Refuse a design that gives what the language means a meaning of its own, in Python only."""
+    for each in design.__mro__:
+        if each is object or each.__module__.startswith("iopermit."):
+            continue
+        for name, value in vars(each).items():
+            special = name.startswith("__") and inspect.isroutine(value)
+            if special or name in _PRIMITIVES:
+                message = f"{each.__name__} has its own {name}()"
+                raise DesignLoadError(
+                    class_site(each), message, "another name; the language has it"
+                )
 
 
 def _check_hook(design: type[Design], hook: Hook, site: Site) -> None:

@@ -156,13 +156,29 @@ def _functions(file: str) -> dict[str, ast.FunctionDef]:
 
 
 def find_method(design: type[Design], name: str) -> Method | None:
-    """Return the method that ``design`` has under ``name``, or None if it has none."""
+    """Return the method that ``design`` has under ``name``, or None if it has none.
+
+    Raises DesignError if Python would execute something else than what is written there.
+    """
     function = inspect.getattr_static(design, name, None)
     if not inspect.isfunction(function):
         return None
     file = function.__code__.co_filename
     node = _functions(file).get(function.__qualname__)
-    return Method(name, node, file) if node is not None else None
+    if node is None:
+        return None
+    method = Method(name, node, file)
+    if node.decorator_list:
+        text = ast.unparse(node.decorator_list[0])
+        raise method.error(node.decorator_list[0], f"the language has no @{text}", "a plain method")
+    if function.__code__.co_firstlineno != node.lineno:
+        # Another function under this name, as a wrapper that functools.wraps() made.
+        return None
+    if [argument.arg for argument in node.args.args[:1]] != ["self"]:
+        parameters = ", ".join(["self", *method.parameters])
+        message = f"the first parameter of {name}() is not self"
+        raise method.error(node, message, f"def {name}({parameters})")
+    return method
 
 
 def is_overridden(design: type[Design], name: str) -> bool:
