@@ -8,10 +8,11 @@ on where it stopped. Exit status 1: an obligation is not discharged.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,12 +21,15 @@ from iopermit.engine.certificate import source_digest
 from iopermit.system.events import event_named
 from iopermit.system.scenario import Scenario
 from iopermit.translate.analyses.assumptions import assumptions
+from iopermit.translate.analyses.merging import Merging
 from iopermit.translate.analyses.reductions import Reductions
 from iopermit.translate.obligations.discharge import discharge
 from iopermit.translate.translation import translate
 
 if TYPE_CHECKING:
     from iopermit.system.design import Design
+    from iopermit.translate.analyses.assumptions import Assumption
+    from iopermit.translate.model.model import Model
 
 RECORDS: Final = Path(__file__).resolve().parent.parent / "docs" / "data" / "obligations.json"
 BOUNDS: Final = (2, 3, 1)
@@ -36,6 +40,8 @@ EVENTS: Final = (
     "read-map", "vm-exit",
 )  # fmt: skip
 
+SCENARIO: Final = Scenario(*BOUNDS, frozenset(map(event_named, EVENTS)))
+
 
 @dataclass(frozen=True)
 class Record:
@@ -44,6 +50,8 @@ class Record:
     design: str
     source: str
     """Digest of the design's text."""
+    subject: str
+    """Digest of what was asked about: the model, and when its steps are merged."""
     asked: dict[str, int]
     """How many obligations it was asked, for the premises and each reduction that applies."""
     apart: int
@@ -60,19 +68,53 @@ def read() -> dict[str, Record]:
     return {each["design"]: Record(**each) for each in every}
 
 
+def subject(model: Model, assumed: tuple[Assumption, ...]) -> str:
+    """Return a digest of a model and of the conditions under which its steps are merged."""
+    merging = Merging(model, frozenset(assumed))
+    conditions = {pc: merging.condition(pc) for pc in model.steps}
+    what = [(each.name, _in_order(getattr(model, each.name))) for each in fields(model)]
+    return hashlib.sha256(repr((what, conditions)).encode()).hexdigest()[:16]
+
+
+def _in_order(value: object) -> object:
+    """Return an attribute of a model with its sets in one order."""
+    match value:
+        case frozenset():
+            return sorted(map(repr, value))
+        case dict():
+            return {key: _in_order(each) for key, each in value.items()}
+        case list():
+            return [_in_order(each) for each in value]
+    return value
+
+
+def model_of(design: type[Design]) -> Model:
+    """Return the model that is asked about."""
+    return translate(design, SCENARIO)
+
+
 def discharged(name: str, design: type[Design]) -> Record:
     """Let the solver discharge what all reductions rest on, with every assumption made."""
-    scenario = Scenario(*BOUNDS, frozenset(map(event_named, EVENTS)))
-    model = translate(design, scenario)
+    model = model_of(design)
+    assumed = tuple(assumptions(model))
     started = time.monotonic()
-    parts = list(discharge(model, scenario, Reductions(), tuple(assumptions(model))))
+    parts = list(discharge(model, SCENARIO, Reductions(), assumed))
     return Record(
         name,
         source_digest(design),
+        subject(model, assumed),
         {part.what: part.asked for part in parts},
         sum(part.apart for part in parts),
         [f"{part.what}: {failure}" for part in parts for failure in part.failures],
         round(time.monotonic() - started, 1),
+    )
+
+
+def is_fresh(record: Record, design: type[Design]) -> bool:
+    """Return whether a record is about a design, and the merging of its steps, as they are."""
+    model = model_of(design)
+    return record.source == source_digest(design) and record.subject == subject(
+        model, tuple(assumptions(model))
     )
 
 
@@ -91,8 +133,7 @@ def main() -> int:
     arguments = parser.parse_args()
     records = read()
     for name, design in designs().items():
-        known = records.get(name)
-        fresh = known is not None and known.source == source_digest(design)
+        fresh = name in records and is_fresh(records[name], design)
         if name not in arguments.designs and (arguments.designs or fresh):
             continue
         record = discharged(name, design)
