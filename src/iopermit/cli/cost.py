@@ -56,7 +56,7 @@ def cost(
         return ExitCode.HOLDS
     if sandbox:
         raise BadInputError("--sandbox needs --kernel TREE")
-    from iopermit.cli.executable import executable_design, executing  # imports the translation
+    from iopermit.engine.executable import executable_design, executing  # imports the translation
     from iopermit.designs import designs as known
     from iopermit.report.cost import cost_json, cost_text
     from iopermit.report.json import to_text

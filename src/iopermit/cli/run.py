@@ -103,7 +103,7 @@ def run(  # noqa: PLR0913 - one argument for each option
         if file is not None:
             check_writable(file)
 
-    from iopermit.cli.executable import executable_design, executing
+    from iopermit.engine.executable import executable_design, executing
     from iopermit.machine.emulator import Command, Outputs
     from iopermit.machine.errors import MachineError
     from iopermit.machine.program.elf import ExecError  # takes its time

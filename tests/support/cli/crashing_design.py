@@ -12,4 +12,4 @@ class Crashing(Linux616):
 
     def exit(self, cpu: Cpu, task: Task) -> None:  # noqa: ARG002 - the hook has it
         """Fail."""
-        assert task.privileged is None, "a task ends"
+        assert not task.privileged, "a task ends"

@@ -24,6 +24,7 @@ from iopermit.translate.model.nodes import (
 from iopermit.translate.obligations.elsewhere import depends_on_cpu
 from iopermit.translate.obligations.execution import (
     Execution,
+    Facts,
     SymbolicOutcome,
     SymbolicState,
     Variables,
@@ -75,7 +76,7 @@ class Commuting:
         self._rivals = Rivals(self.model)
         self._known: dict[Hashable, str] = {}
         self._touched: dict[Rival, _Touched] = {}
-        self._premises = [p.holds for p in premises(self.model)]
+        self._premises = Facts(self.model, [p.holds for p in premises(self.model)])
 
     def failures(self) -> Iterator[Undischarged]:
         """Yield the obligations that fail, one for each step and rival."""
@@ -98,7 +99,8 @@ class Commuting:
         """Return whether a step, where its task is not running, looks at the CPU that it gets."""
         away = placement.context.cpu == self.model.counts["cpu"]
         condition = self.merging.condition(step.pc)
-        return away and depends_on_cpu(self.model, step, placement, condition, self._premises)
+        known = self._premises.expressions
+        return away and depends_on_cpu(self.model, step, placement, condition, known)
 
     def _failure(self, step: Step, placement: Placement, rival: Rival) -> str:
         """Return what fails, or nothing; ask once for all pairs that differ in names only."""
@@ -180,10 +182,11 @@ class _Pair:
         self.first = self._of_step(self.mine, self.start)
         self.other = self._of_rival(self.theirs, self.start)
 
-    def given(self, known: list[Expr]) -> list[Truth]:
+    def given(self, known: Facts) -> list[Truth]:
         """Return what is assumed: the premises, the condition, and that the rival can come."""
         at = self.start
-        facts = [self._true(self.mine, fact, at) for fact in (*known, self.placement.where)]
+        where = self._true(self.mine, self.placement.where, at)
+        facts = [*known.where(at.variables.fixed), where]
         slots = [
             z3.ULE(context.context.parameter("choice"), step.choices - 1)
             for context, step in ((self.mine, self.step), (self.theirs, self.rival.step))

@@ -337,6 +337,22 @@ class Execution:
         return conjunction(*apart)
 
 
+class Facts:
+    """Expressions that are true in every state, as terms that are made once for all states."""
+
+    def __init__(self, model: Model, expressions: list[Expr]) -> None:
+        """Make the terms; the expressions name every slot that they mean."""
+        self.expressions = expressions
+        self._variables = Variables({})
+        on, state = Execution(model, Context(0, 0, "any")), SymbolicState(self._variables)
+        self._terms = [truth(on.value(each, state)) for each in expressions]
+
+    def where(self, fixed: Mapping[Place, int]) -> list[Truth]:
+        """Return the facts for states in which some places have known values."""
+        known = [alike(_term(*place)[0], value) for place, value in fixed.items()]
+        return [*self._terms, *self._variables.ranges, *known]
+
+
 def _ends(statement: If) -> bool:
     """Return whether a branch of a conditional ends the step, or can fail."""
     return any(
