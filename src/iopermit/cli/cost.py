@@ -56,8 +56,8 @@ def cost(
         return ExitCode.HOLDS
     if sandbox:
         raise BadInputError("--sandbox needs --kernel TREE")
-    from iopermit.engine.executable import executable_design, executing  # imports the translation
     from iopermit.designs import designs as known
+    from iopermit.engine.executable import executable_design, executing  # imports the translation
     from iopermit.report.cost import cost_json, cost_text
     from iopermit.report.json import to_text
     from iopermit.system.running.cost import costs_of

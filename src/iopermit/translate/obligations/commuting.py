@@ -24,14 +24,15 @@ from iopermit.translate.model.nodes import (
 from iopermit.translate.obligations.elsewhere import depends_on_cpu
 from iopermit.translate.obligations.execution import (
     Execution,
-    Facts,
     SymbolicOutcome,
     SymbolicState,
     Variables,
 )
+from iopermit.translate.obligations.facts import Facts
 from iopermit.translate.obligations.premises import premises
 from iopermit.translate.obligations.rivals import Rivals
 from iopermit.translate.obligations.shapes import Shape
+from iopermit.translate.obligations.solving import first_possible
 from iopermit.translate.obligations.transitions import any_free_slot
 from iopermit.translate.obligations.values import (
     Truth,
@@ -122,10 +123,7 @@ class Commuting:
             return ""
         solver = z3.Solver()
         solver.add(*pair.given(self._premises))
-        for what, formula in claims:
-            if solver.check(formula) != z3.unsat:
-                return what
-        return ""
+        return first_possible(solver, claims)
 
     def _footprint_of_step(self, step: Step, placement: Placement) -> _Touched:
         on = Execution(self.model, placement.context)

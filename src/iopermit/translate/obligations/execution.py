@@ -53,7 +53,7 @@ Place = tuple[Field, int]
 
 
 @functools.cache
-def _term(declared: Field, slot: int) -> tuple[Value, tuple[Truth, ...]]:
+def term(declared: Field, slot: int) -> tuple[Value, tuple[Truth, ...]]:
     """Return the term of a place, and that it is within the range of its field."""
     term = z3.BitVec(f"{declared.record}[{slot}].{declared.name}", BITS)
     ranges = [z3.ULT(term, 1 << declared.width)]
@@ -73,7 +73,7 @@ class Variables:
     @property
     def ranges(self) -> list[Truth]:
         """That every term used so far is within the range of its field."""
-        return [fact for place in self._used for fact in _term(*place)[1]]
+        return [fact for place in self._used for fact in term(*place)[1]]
 
     def __getitem__(self, place: Place) -> Value:
         """Return the value of a place."""
@@ -81,7 +81,7 @@ class Variables:
         if known is not None:
             return known
         self._used[place] = None
-        return _term(*place)[0]
+        return term(*place)[0]
 
 
 @dataclass(frozen=True)
@@ -335,22 +335,6 @@ class Execution:
             other = negation(alike(state[declared, slot], reference))
             apart.append(disjunction(other, *mine))
         return conjunction(*apart)
-
-
-class Facts:
-    """Expressions that are true in every state, as terms that are made once for all states."""
-
-    def __init__(self, model: Model, expressions: list[Expr]) -> None:
-        """Make the terms; the expressions name every slot that they mean."""
-        self.expressions = expressions
-        self._variables = Variables({})
-        on, state = Execution(model, Context(0, 0, "any")), SymbolicState(self._variables)
-        self._terms = [truth(on.value(each, state)) for each in expressions]
-
-    def where(self, fixed: Mapping[Place, int]) -> list[Truth]:
-        """Return the facts for states in which some places have known values."""
-        known = [alike(_term(*place)[0], value) for place, value in fixed.items()]
-        return [*self._terms, *self._variables.ranges, *known]
 
 
 def _ends(statement: If) -> bool:

@@ -11,6 +11,7 @@ from iopermit.translate.model.initial_state import initial_values
 from iopermit.translate.obligations.dead_variables import not_zeroed
 from iopermit.translate.obligations.execution import Execution, SymbolicState, Variables
 from iopermit.translate.obligations.premises import all_premises
+from iopermit.translate.obligations.solving import first_possible
 from iopermit.translate.obligations.transitions import (
     SymbolicTransition,
     holds,
@@ -47,16 +48,15 @@ def _broken(model: Model, transition: SymbolicTransition) -> list[str]:
     known = all_premises(model)
     solver = z3.Solver()
     solver.add(possible, *(holds(on, p.holds, start) for p in known))
+    claims = [
+        (premise.name, conjunction(outcome.when, negation(holds(on, premise.holds, outcome.state))))
+        for outcome in ends
+        for premise in known
+    ]
+    claims = [(name, wrong) for name, wrong in claims if wrong is not False]
+    solver.add(*start.variables.ranges)
     found = []
-    for outcome in ends:
-        for premise in known:
-            kept = holds(on, premise.holds, outcome.state)
-            wrong = conjunction(outcome.when, negation(kept))
-            if wrong is False:
-                continue
-            solver.push()
-            solver.add(*start.variables.ranges, wrong)
-            if solver.check() != z3.unsat:
-                found.append(premise.name)
-            solver.pop()
+    while claims and (broken := first_possible(solver, claims)):
+        found.append(broken)
+        claims = [(name, wrong) for name, wrong in claims if name != broken]
     return found

@@ -23,6 +23,7 @@ from iopermit.translate.obligations.execution import (
     SymbolicState,
     Variables,
 )
+from iopermit.translate.obligations.solving import first_possible
 from iopermit.translate.obligations.transitions import (
     any_free_slot,
     holds,
@@ -232,10 +233,7 @@ class Renamings:
         self.asked += 1
         solver = z3.Solver()
         solver.add(*facts)
-        for what, formula in left:
-            if solver.check(formula) != z3.unsat:
-                return what or found
-        return ""
+        return first_possible(solver, [(what or found, formula) for what, formula in left])
 
 
 def _images(
