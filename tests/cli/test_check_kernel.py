@@ -178,6 +178,17 @@ def test_options_that_need_a_kernel(capsys: pytest.CaptureFixture[str]) -> None:
         assert "need --kernel TREE" in ran.err
 
 
+def test_taking_back_needs_a_patch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """--reverse by itself is refused, with a tree and without."""
+    for words, wanted in (
+        (("--kernel", tmp_path), "--reverse needs --patch FILE"),
+        (("linux-6.16",), "need --kernel TREE"),
+    ):
+        ran = run(capsys, "check", *words, "--reverse")
+        assert (ran.status, ran.out) == (2, "")
+        assert wanted in ran.err
+
+
 def test_a_choice_that_there_is_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """--sandbox takes three words; another one is refused with these."""
     for verb in (("check",), ("cost",)):

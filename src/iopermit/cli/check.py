@@ -60,6 +60,9 @@ def check_design(  # noqa: PLR0913 - one parameter per option
         list[Path] | None,
         typer.Option(metavar="FILE", help="Apply this patch or mail to it. Repeatable."),
     ] = None,
+    reverse: Annotated[
+        bool, typer.Option("--reverse", help="Take the patches back instead, the last one first.")
+    ] = False,
     keep_build: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Leave the kernel's build there.")
     ] = None,
@@ -128,14 +131,16 @@ def check_design(  # noqa: PLR0913 - one parameter per option
             raise BadInputError(
                 "--kernel takes no DESIGN, --all, --option, --certificate or --obligations"
             )
-        wanted = (events, without, cpus, tasks, longs, max_states, timeout, quiet, sandbox)
+        if reverse and not patch:
+            raise BadInputError("--reverse needs --patch FILE")
+        wanted = (events, without, cpus, tasks, longs, max_states, timeout, quiet, sandbox, reverse)
         verdict = check_kernel(TreeRequest(kernel, tuple(patch or ()), keep_build, *wanted))
         deliver(verdict, output)
         return exit_code(verdict.verdict)
     if design is None:
         raise BadInputError("give a DESIGN (see `iopermit list`), or --kernel TREE")
-    if patch or keep_build or sandbox:
-        raise BadInputError("--patch, --keep-build and --sandbox need --kernel TREE")
+    if patch or reverse or keep_build or sandbox:
+        raise BadInputError("--patch, --reverse, --keep-build and --sandbox need --kernel TREE")
 
     from iopermit.translate.frontend.load import load_design  # imports every design
 

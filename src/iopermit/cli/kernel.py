@@ -49,6 +49,7 @@ class TreeRequest:
     timeout: float | None = None
     quiet: bool = False
     sandbox: str | None = None
+    reverse: bool = False
 
 
 def scenarios(request: TreeRequest) -> list[Scenario]:
@@ -91,6 +92,7 @@ def check_kernel(request: TreeRequest) -> Verdict:
     tree = load_tree(
         request.tree,
         request.patches,
+        reverse=request.reverse,
         keep=request.keep_build,
         progress=say,
         warn=complain,
@@ -133,6 +135,8 @@ def replay_kernel(saved: dict[str, Any], file: Path, sandbox: str | None = None)
         tree = load_tree(
             Path(kernel["tree"]),
             [Path(patch) for patch in kernel["patches"]],
+            # Files of before this was saved have no such member.
+            reverse=kernel.get("reverse") is True,
             warn=complain,
             sandbox=sandbox_choice(sandbox),
         )

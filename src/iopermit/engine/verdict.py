@@ -121,6 +121,8 @@ class KernelSubject:
     """Where replay lets other code come in between."""
     sandboxed: bool = False
     """Whether the build, which executes what is in the tree, was kept from everything else."""
+    reverse: bool = False
+    """Whether the patches were taken back instead of applied."""
 
 
 @dataclass(frozen=True)

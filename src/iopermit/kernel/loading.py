@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from iopermit.engine.verdict import KernelSubject
@@ -36,6 +36,7 @@ class LoadedTree:
         lines: the line tables of the subsystem's objects.
         patches: the patches, as absolute paths.
         suspects: file and number of the lines that patches changed.
+        reverse: whether the patches were taken back.
     """
 
     built: BuiltTree
@@ -43,6 +44,7 @@ class LoadedTree:
     lines: Lines
     patches: tuple[Path, ...]
     suspects: frozenset[tuple[str, int]]
+    reverse: bool = False
 
     @property
     def name(self) -> str:
@@ -60,6 +62,7 @@ class LoadedTree:
             self.built.compiler,
             digest.hexdigest(),
             sandboxed=self.built.sandboxed,
+            reverse=self.reverse,
         )
 
 
@@ -67,6 +70,7 @@ def load_tree(
     tree: Path,
     patches: Sequence[Path] = (),
     *,
+    reverse: bool = False,
     keep: Path | None = None,
     progress: Callable[[str], None] | None = None,
     warn: Callable[[str], None] | None = None,
@@ -77,8 +81,16 @@ def load_tree(
     Raises:
         KernelTreeError: the tree, a patch or the build cannot be used; the message says why.
     """
-    built = build(tree, patches, keep=keep, progress=progress, warn=warn, sandbox=sandbox)
-    return load_built(built, patches)
+    built = build(
+        tree,
+        patches,
+        reverse=reverse,
+        keep=keep,
+        progress=progress,
+        warn=warn,
+        sandbox=sandbox,
+    )
+    return replace(load_built(built, patches), reverse=reverse)
 
 
 def link_objects(built: BuiltTree) -> Image:

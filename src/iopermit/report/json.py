@@ -116,6 +116,7 @@ def kernel_json(kernel: KernelSubject) -> Object:
     return {
         "tree": kernel.tree,
         "patches": list(kernel.patches),
+        "reverse": kernel.reverse,
         "version": kernel.version,
         "compiler": kernel.compiler,
         "sandboxed": kernel.sandboxed,

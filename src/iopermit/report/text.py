@@ -204,7 +204,8 @@ def _obligations(found: Obligations) -> str:
 
 def _kernel(kernel: KernelSubject) -> Iterator[Line]:
     """Yield which tree it is about, and within which bounds."""
-    patched = f", {words.count(len(kernel.patches), 'patch')}" if kernel.patches else ""
+    how = " taken back" if kernel.reverse else ""
+    patched = f", {words.count(len(kernel.patches), 'patch')}{how}" if kernel.patches else ""
     yield from _labelled("tree", f"{kernel.tree} (Linux {kernel.version}{patched})")
     for bound in kernel.bounds:
         yield from _labelled("bound", bound)

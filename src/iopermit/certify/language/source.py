@@ -70,13 +70,24 @@ def _has_effect(expression: ast.expr) -> bool:
 
 
 def find_method(design: type[Design], name: str) -> Method | None:
-    """Return the method of that name, or None if the design has none of its own."""
+    """Return the method of that name, or None if the design has none.
+
+    Raises:
+        UnacceptableError: Python would execute something else than what is written there.
+    """
     function = inspect.getattr_static(design, name, None)
-    if not inspect.isfunction(function):
+    if function is None:
         return None
+    if not inspect.isfunction(function):
+        raise UnacceptableError(f"{design.__name__}.{name} is no plain method")
     file = function.__code__.co_filename
     node = _functions(file).get(function.__qualname__)
-    return None if node is None else Method(name, node, file, function.__globals__)
+    if node is None or node.decorator_list or function.__code__.co_firstlineno != node.lineno:
+        raise UnacceptableError(f"{file}: {name}() is not written out as Python executes it")
+    method = Method(name, node, file, function.__globals__)
+    if [argument.arg for argument in node.args.args[:1]] != ["self"]:
+        raise method.unacceptable(node, f"{name}() without self")
+    return method
 
 
 def has_hook(design: type[Design], name: str) -> bool:

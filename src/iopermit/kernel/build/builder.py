@@ -70,10 +70,11 @@ class BuiltTree:
     sandboxed: bool
 
 
-def build(
+def build(  # noqa: PLR0913 - one parameter per option
     tree: Path,
     patches: Sequence[Path] = (),
     *,
+    reverse: bool = False,
     cache: Path | None = None,
     keep: Path | None = None,
     progress: Progress | None = None,
@@ -85,6 +86,7 @@ def build(
     Args:
         tree: The top directory of an unpacked kernel source tree. It is never written to.
         patches: Files with unified diffs, also as mails, to be applied in order.
+        reverse: Whether the patches are taken back instead, the last one first.
         cache: Where builds are kept; by default the user's cache.
         keep: An empty directory in which the whole build is to be left, also if it fails.
         progress: Told what is being done, in a few words.
@@ -97,7 +99,7 @@ def build(
     """
     where = cache
     try:
-        plan = plan_build(tree, patches)
+        plan = plan_build(tree, patches, reverse=reverse)
         store = open_cache(cache)
         where = store.root
         order = _Order(plan, store, keep, sandbox, progress or _say_nothing, warn or _say_nothing)

@@ -80,8 +80,8 @@ class BuildPlan:
         return f"{self.source.tree} (Linux {self.version}{patched})"
 
 
-def plan_build(tree: Path, patches: Sequence[Path]) -> BuildPlan:
-    """Return what is to be built of a tree with patches.
+def plan_build(tree: Path, patches: Sequence[Path], *, reverse: bool = False) -> BuildPlan:
+    """Return what is to be built of a tree with patches, or without those that it has.
 
     Raises:
         KernelTreeError: The tree or a patch cannot be used, or no compiler is there.
@@ -89,7 +89,7 @@ def plan_build(tree: Path, patches: Sequence[Path]) -> BuildPlan:
     """
     unpatched = Source(tree.absolute())
     require_checkable(unpatched)
-    source = apply_patches(unpatched, patches)
+    source = apply_patches(unpatched, patches, reverse=reverse)
     version = require_checkable(source)
     toolchain = find_toolchain()
     features = detect(source)

@@ -7,7 +7,7 @@ understand would check code with half of a patch. Every line is looked at once.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from iopermit.kernel.build.patches.foreign import refuse_foreign
@@ -51,6 +51,18 @@ class FileDiff:
     renamed: bool = False
     old_mode: bytes | None = None
     new_mode: bytes | None = None
+
+    @property
+    def undone(self) -> FileDiff:
+        """What takes this change of a file back; not of a copy, which leaves no trace."""
+        return replace(
+            self,
+            old=self.new,
+            new=self.old,
+            hunks=tuple(hunk.undone for hunk in self.hunks),
+            old_mode=self.new_mode,
+            new_mode=self.old_mode,
+        )
 
 
 def read_file_diffs(text: DiffText) -> list[FileDiff]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from iopermit.kernel.build.patches.names import shown
@@ -44,6 +44,17 @@ class DiffHunk:
     new: tuple[bytes, ...]
     leading: int
     trailing: int
+
+    @property
+    def undone(self) -> DiffHunk:
+        """The hunk that takes this one back."""
+        return replace(
+            self,
+            old_start=self.new_start,
+            new_start=self.old_start,
+            old=self.new,
+            new=self.old,
+        )
 
 
 def read_hunk(text: DiffText, at: int) -> tuple[DiffHunk, int]:

@@ -37,24 +37,29 @@ _MODES: Final = {b"100644": False, b"100755": True}
 """The modes of files, and whether they can be executed."""
 
 
-def apply_patches(source: Source, patches: Sequence[Path]) -> Source:
+def apply_patches(source: Source, patches: Sequence[Path], *, reverse: bool = False) -> Source:
     """Return the source with the patches of all files applied, in order.
+
+    Args:
+        source: The tree.
+        patches: The files.
+        reverse: Whether the patches are taken back instead, the last one first.
 
     Raises:
         KernelTreeError: A file has no diff, is damaged, or does not apply.
     """
-    for patch in patches:
-        for text in read_diffs(patch):
-            source = _apply_text(source, text)
+    texts = [text for patch in patches for text in read_diffs(patch)]
+    for text in reversed(texts) if reverse else texts:
+        source = _apply_text(source, text, reverse=reverse)
     return source
 
 
-def _apply_text(source: Source, text: DiffText) -> Source:
+def _apply_text(source: Source, text: DiffText, *, reverse: bool) -> Source:
     earlier: set[str] = set()
     files = read_file_diffs(text)
     if not files:
         raise text.error(1, "no header of a file (`--- a/FILE` and `+++ b/FILE`) can be read")
-    for file in files:
+    for file in _undone(files, text) if reverse else files:
         try:
             paths = paths_of(file, source.has)
         except BadNameError as error:
@@ -62,9 +67,19 @@ def _apply_text(source: Source, text: DiffText) -> Source:
         if all(map(is_never_compiled, paths.all)):
             source = replace(source, skipped=(*source.skipped, *paths.all))
         else:
-            source = _FileChange(source, file, paths, text, frozenset(earlier)).apply()
+            change = _FileChange(source, file, paths, text, frozenset(earlier), undone=reverse)
+            source = change.apply()
             earlier.update(paths.all)
     return source
+
+
+def _undone(files: Sequence[FileDiff], text: DiffText) -> list[FileDiff]:
+    """Return what takes the changes of a patch back, the last one first."""
+    for file in files:
+        if file.copied:
+            message = "a copy cannot be taken back; make the patch with `git diff --no-renames`"
+            raise text.error(file.line, message)
+    return [file.undone for file in reversed(files)]
 
 
 def is_never_compiled(path: str) -> bool:
@@ -89,6 +104,8 @@ class _FileChange:
     text: DiffText
     earlier: frozenset[str] = field(default_factory=frozenset)
     """What the same patch has changed already."""
+    undone: bool = False
+    """Whether the patch is taken back."""
 
     def apply(self) -> Source:
         """Return the source with this file changed."""
@@ -142,17 +159,21 @@ class _FileChange:
     def _patched(self, before: bytes, path: str) -> bytes:
         """Return the file with all hunks applied."""
         try:
-            return with_hunks(before, self.file.hunks)
+            return with_hunks(before, self.file.hunks, undone=self.undone)
         except MisfitError as error:
             hunk = self.file.hunks[error.number - 1]
             raise self.text.error(
                 hunk.line,
-                f"the patch does not apply: {path}, hunk {error.number} of {len(self.file.hunks)} "
+                f"{self._does_not} {path}, hunk {error.number} of {len(self.file.hunks)} "
                 f"({hunk.title}){error}",
             ) from error
 
     def _misfit(self, what: str) -> Exception:
-        return self._refused(f"the patch does not apply: {what}")
+        return self._refused(f"{self._does_not} {what}")
+
+    @property
+    def _does_not(self) -> str:
+        return f"the patch {'cannot be taken back' if self.undone else 'does not apply'}:"
 
     def _refused(self, what: str) -> Exception:
         return self.text.error(self.file.line, what)

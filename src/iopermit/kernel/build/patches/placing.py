@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _MOST_SEARCHED: Final = 1 << 30
 """Bytes of a file that are searched for moved hunks, all of them together."""
+_APPLIED: Final = "its new lines are there already: it seems to be applied"
 _COMPARED: Final = 2_000_000
 """Pairs of lines that are compared to say which line stands in the way."""
 
@@ -33,18 +34,24 @@ class MisfitError(Exception):
         super().__init__(why)
 
 
-def with_hunks(before: bytes, hunks: Sequence[DiffHunk]) -> bytes:
+def with_hunks(before: bytes, hunks: Sequence[DiffHunk], *, undone: bool = False) -> bytes:
     """Return the bytes of a file with all hunks applied.
+
+    Args:
+        before: The file.
+        hunks: What is to be changed.
+        undone: Whether they take a patch back; messages say so.
 
     Raises:
         MisfitError: One does not fit, or fits several places.
     """
-    return _Placing(before).apply(hunks)
+    done = "its old lines are there: it seems not to be applied" if undone else _APPLIED
+    return _Placing(before, done).apply(hunks)
 
 
 class _Placing:
-    def __init__(self, before: bytes) -> None:
-        self._text = before
+    def __init__(self, before: bytes, done: str) -> None:
+        self._text, self._done_already = before, done
         self._lines = _lines(before)
         self._starts = [0, *accumulate(map(len, self._lines))]
         self._done = self._drift = self._searched = 0
@@ -130,7 +137,7 @@ class _Placing:
         """Say which line stands in the way, where the hunk would nearly fit."""
         new = b"".join(hunk.new)
         if new and (self._text.startswith(new) or b"\n" + new in self._text):
-            return "\n  its new lines are there already: it seems to be applied"
+            return f"\n  {self._done_already}"
         place = self._nearest(hunk.old, stated)
         for offset, expected in enumerate(hunk.old):
             number = place + offset
