@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import resource
@@ -23,6 +24,9 @@ SECONDS: Final = 300
 
 MEMORY: Final = 6 << 30
 """Bytes of address space of a worker; most of what a search reserves it never touches."""
+
+_YOUNG_OBJECTS: Final = 50_000
+"""Objects that a worker makes between two looks for garbage among them."""
 
 _LIFE: Final = 150
 """Designs after which a worker is replaced: machine code and syntax trees are never given back."""
@@ -118,6 +122,9 @@ def _end(worker: _Worker) -> None:
 def _serve(work: Callable[[int], Outcome], connection: Connection) -> None:
     """Do what comes through the connection until it is closed."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    # Nearly all that a model is made of lives until it is printed: looking for garbage there at
+    # every 700 objects takes an eighth of the time.
+    gc.set_threshold(_YOUNG_OBJECTS, 20, 50)
     with tempfile.TemporaryDirectory() as cache:
         # What is compiled serves once; the user's own cache is not for it.
         os.environ["XDG_CACHE_HOME"] = cache
