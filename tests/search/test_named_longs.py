@@ -13,7 +13,8 @@ from iopermit.system.scenario import Scenario
 from iopermit.translate.frontend.load import load_design
 
 FILE: Final = Path(__file__).parents[1] / "support" / "designs" / "named_longs.py"
-DESIGN: Final = load_design(str(FILE))
+DESIGN: Final = load_design(f"{FILE}:TwoLongs")
+COMPARED: Final = load_design(f"{FILE}:ComparedLongs")
 EVENTS: Final = frozenset({Event.IOPERM})
 
 
@@ -50,3 +51,12 @@ def test_where_nobody_chose_the_longs_the_design_does_not_hold(
     verdict = check(DESIGN)
     assert (verdict.verdict, verdict.longs_needed) == ("undetermined", 3)
     assert warning(verdict) == ""
+
+
+def test_a_number_of_longs_that_is_compared_counts_as_named() -> None:
+    """With one long, two of them are never there; with three the loss is found at full size."""
+    verdict = check(COMPARED, Scenario(1, 1, 1, EVENTS))
+    assert (verdict.verdict, verdict.longs_needed) == ("undetermined", 3)
+    verdict = check(COMPARED, Scenario(1, 1, 3, EVENTS))
+    assert verdict.violation is not None
+    assert (verdict.violation.kind, verdict.search.confirmed_full_size) == ("loss", True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from iopermit.system import machine_state, records
 from iopermit.system.bitmap import PortRange
 from iopermit.system.design import EPERM, Design, Own
 from iopermit.system.machine_state import IoMapBase, TssLayout
-from iopermit.system.records import NULL, HeapObject, Longs, Ref, Sequence
+from iopermit.system.records import NULL, HeapObject, Range, Ref, Sequence
 
 
 class Record(HeapObject):
@@ -29,7 +29,7 @@ class Booting(Design):
         """What all CPUs share."""
 
         last: Ref[machine_state.Cpu] = NULL
-        up: Longs = 0
+        up: Annotated[int, Range(0, 1)] = 0
 
     class Cpu(machine_state.Cpu):
         """A CPU."""

@@ -54,3 +54,34 @@ class TwoLongs(Design):
             cpu.tss.io_map_base = IoMapBase.VALID
         else:
             cpu.tss.io_map_base = IoMapBase.INVALID
+
+
+class ComparedLongs(TwoLongs):
+    """A map that ends with its second long is not copied: the task has no port."""
+
+    id = "compared-longs"
+
+    def ioperm(self, cpu: Cpu, task: TwoLongs.Task, ports: PortRange, turn_on: bool) -> int:
+        """Change the task's map, and copy it, unless it ends with its second long."""
+        if not ports.is_valid():
+            return -EINVAL
+        if turn_on and not task.privileged:
+            return -EPERM
+        with cpu.preemption_disabled():
+            if not task.has_map:
+                task.map.fill()
+                task.has_map = True
+            task.map.change(ports, turn_on)
+            longs = task.map.extent()
+            if longs != 2:
+                cpu.tss.bitmap.copy_from(task.map)
+            cpu.tss.io_map_base = IoMapBase.VALID
+        return 0
+
+    def switch_to(self, cpu: Cpu, previous: TwoLongs.Task, following: TwoLongs.Task) -> None:
+        """Give the CPU the map of the following task."""
+        if following.has_map:
+            cpu.tss.bitmap.copy_from(following.map)
+            cpu.tss.io_map_base = IoMapBase.VALID
+        else:
+            cpu.tss.io_map_base = IoMapBase.INVALID

@@ -46,14 +46,14 @@ if TYPE_CHECKING:
     from iopermit.translate.model.model import Step
 
 DESIGN = '''
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from iopermit.designs.linux.base import LAYOUT_5_4
 from iopermit.system import machine_state
 from iopermit.system.bitmap import Bitmap, PortRange
 from iopermit.system.design import EINVAL, ENOMEM, Design
 from iopermit.system.machine_state import IoMapBase, TssLayout
-from iopermit.system.records import NULL, Globals, HeapObject, Longs, Ref, Refcount, Sequence
+from iopermit.system.records import NULL, Globals, HeapObject, Longs, Range, Ref, Refcount, Sequence
 
 
 class Map(HeapObject):
@@ -75,6 +75,7 @@ class Small(Design):
 
         map: Ref[Map] = NULL
         longs: Longs = 0
+        count: Annotated[int, Range(0, 2)] = 0
         seen: Sequence = 0
         ready: bool = False
         own: Bitmap
@@ -94,7 +95,7 @@ class Small(Design):
         pass
 
     def is_ready(self, task) -> bool:
-        return task.ready and task.longs > 0
+        return task.ready and task.count > 0
 
     def mark(self, task) -> int:
         task.ready = True

@@ -20,7 +20,7 @@ CALLS = {
     ),
     "a method of one expression is no step": (
         "task.ready = self.is_ready(task)",
-        ["0: t1 = task.ready; if t1 {t1 = (0 lt task.longs)}; task.ready = t1; -> end"],
+        ["0: t1 = task.ready; if t1 {t1 = (0 lt task.count)}; task.ready = t1; -> end"],
     ),
 }
 

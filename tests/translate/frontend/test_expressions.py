@@ -9,10 +9,10 @@ from iopermit.system.machine_state import IoMapBase
 
 VALUES = {
     "True": "1",
-    "task.longs > 1": "(1 lt task.longs)",
-    "task.longs >= 1": "(1 le task.longs)",
-    "task.longs < 1": "(task.longs lt 1)",
-    "task.longs != 1": "(task.longs ne 1)",
+    "task.count > 1": "(1 lt task.count)",
+    "task.count >= 1": "(1 le task.count)",
+    "task.count < 1": "(task.count lt 1)",
+    "task.count != 1": "(task.count ne 1)",
     "not task.ready": "(task.ready eq 0)",
     "task.map is NULL": "(task.map eq 0)",
     "task.map is not NULL": "(task.map ne 0)",
@@ -41,24 +41,24 @@ PARTS = {
         "t1 = task.ready; if (t1 eq 0) {t1 = task.privileged}; task.ready = t1",
     ),
     "a choice": (
-        "task.longs = 1 if task.ready else task.longs",
-        "if task.ready {t1 = 1} else {t1 = task.longs}; task.longs = t1",
+        "task.count = 1 if task.ready else task.count",
+        "if task.ready {t1 = 1} else {t1 = task.count}; task.count = t1",
     ),
     "max": (
-        "task.longs = max(task.longs, 1)",
-        "if (1 le task.longs) {t1 = task.longs} else {t1 = 1}; task.longs = t1",
+        "task.count = max(task.count, 1)",
+        "if (1 le task.count) {t1 = task.count} else {t1 = 1}; task.count = t1",
     ),
     "min": (
-        "task.longs = min(task.longs, 1)",
-        "if (task.longs le 1) {t1 = task.longs} else {t1 = 1}; task.longs = t1",
+        "task.count = min(task.count, 1)",
+        "if (task.count le 1) {t1 = task.count} else {t1 = 1}; task.count = t1",
     ),
     "a difference that may be negative": (
-        "task.longs = 2 - task.longs",
-        "task.longs = (2 sub task.longs)",
+        "task.count = 2 - task.count",
+        "task.count = (2 sub task.count)",
     ),
     "a difference that is negative for some values": (
-        "task.longs = task.longs - 1",
-        "check (task.longs lt 1) 'task.longs - 1 is negative'; task.longs = (task.longs sub 1)",
+        "task.count = task.count - 1",
+        "check (task.count lt 1) 'task.count - 1 is negative'; task.count = (task.count sub 1)",
     ),
 }
 

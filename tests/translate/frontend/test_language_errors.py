@@ -13,14 +13,14 @@ from iopermit.translate.translation import translate
 
 DESIGN = '''
 import enum
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from iopermit.designs.linux.base import LAYOUT_5_4
 from iopermit.system import machine_state
 from iopermit.system.bitmap import Bitmap, PortRange
 from iopermit.system.design import EINVAL, Design
 from iopermit.system.machine_state import IoMapBase, TssLayout
-from iopermit.system.records import NULL, HeapObject, Longs, Ref, Refcount, Sequence
+from iopermit.system.records import NULL, HeapObject, Range, Ref, Refcount, Sequence
 
 
 class Map(HeapObject):
@@ -45,7 +45,7 @@ class Small(Design):
         """A task."""
 
         map: Ref[Map] = NULL
-        longs: Longs = 0
+        count: Annotated[int, Range(0, 2)] = 0
         seen: Sequence = 0
         ready: bool = False
 
@@ -83,17 +83,17 @@ class Small(Design):
 REFUSED = {
     "a comprehension": ("x = [i for i in range(3)]", "no list comprehension", "["),
     "a lambda": ("x = lambda: 1", "lambda", "lambda"),
-    "a product": ("x = task.longs * 2", "no operator Mult", "task.longs * 2"),
-    "an index": ("x = task.longs[0]", "no indexing", "task.longs[0]"),
+    "a product": ("x = task.count * 2", "no operator Mult", "task.count * 2"),
+    "an index": ("x = task.count[0]", "no indexing", "task.count[0]"),
     "a chain of comparisons": (
-        "task.ready = 0 < task.longs < 2",
+        "task.ready = 0 < task.count < 2",
         "no chained comparison",
-        "0 < task.longs < 2",
+        "0 < task.count < 2",
     ),
     "a string": ("x = 'text'", "no Constant", "'text'"),
     "an exception": ("raise ValueError", "no statement of this kind (Raise)", "raise"),
     "a try": ("try:\n    pass\nfinally:\n    pass", "no statement of this kind (Try)", "try"),
-    "a deletion": ("del task.longs", "no statement of this kind (Delete)", "del"),
+    "a deletion": ("del task.count", "no statement of this kind (Delete)", "del"),
     "an import": ("import os", "no statement of this kind (Import)", "import"),
     "an unpacking": ("x, y = 1, 2", "no tuple", "1, 2"),
     "a second shared access": (
@@ -106,20 +106,20 @@ REFUSED = {
         "'privileged' is no field of the design's own",
         "task.privileged",
     ),
-    "a pointer in a number": ("task.longs = task.map", "a ref is assigned", "task.longs"),
+    "a pointer in a number": ("task.count = task.map", "a ref is assigned", "task.count"),
     "a variable of two types": ("x = 1\nx = task.map", "gets values of different types", "x"),
     "a sum of pointers": ("x = task.map + 1", "only numbers are added", "task.map + 1"),
     "recursion": ("x = self.again(task)", "again() calls itself", "self.again(task)"),
     "too few arguments": ("x = self.one()", "one() takes (number)", "self.one()"),
     "a variable assigned on one way only": (
-        "if task.ready:\n    x = 1\ntask.longs = x",
+        "if task.ready:\n    x = 1\ntask.count = x",
         "the variable 'x' may have no value here",
-        "task.longs = x",
+        "task.count = x",
     ),
     "a variable assigned in a loop that may not turn": (
-        "while task.ready:\n    x = 1\n    task.ready = False\ntask.longs = x",
+        "while task.ready:\n    x = 1\n    task.ready = False\ntask.count = x",
         "the variable 'x' may have no value here",
-        "task.longs = x",
+        "task.count = x",
     ),
     "a call that may return nothing": (
         "x = self.sometimes(task)\nif x < 0:\n    return x",
@@ -140,12 +140,12 @@ REFUSED = {
     "an assigned parameter": ("task = NULL", "the parameter 'task' is assigned", "task"),
     "pointers compared with ==": ("x = task.map == NULL", "pointers are compared with ==", "task"),
     "numbers compared with is": (
-        "x = task.longs is task.longs",
+        "x = task.count is task.count",
         "`is` compares pointers only",
         "task",
     ),
     "the order of counters": ("x = task.seen < 3", "the order of sequence numbers", "task.seen"),
-    "a number and a truth value": ("x = task.longs == task.ready", "are compared", "task.longs"),
+    "a number and a truth value": ("x = task.count == task.ready", "are compared", "task.count"),
     "an unknown field": ("x = task.nothing", "task has no field 'nothing'", "task.nothing"),
     "an unknown method": ("x = self.nothing(task)", "no method nothing()", "self.nothing"),
     "an unknown name": ("x = nothing", "'nothing' has no value here", "nothing"),
@@ -169,12 +169,12 @@ REFUSED = {
     ),
     "another with": ("with open('f'):\n    pass", "an unknown `with`", "with"),
     "a computed argument": (
-        "x = self.one(task.longs + 1)",
+        "x = self.one(task.count + 1)",
         "an argument that is computed in the call",
-        "task.longs + 1",
+        "task.count + 1",
     ),
     "the variable of a loop behind it": (
-        "for i in range(2):\n    pass\ntask.longs = i",
+        "for i in range(2):\n    pass\ntask.count = i",
         "'i', the variable of a loop, is used outside of it",
         "i",
     ),
@@ -209,9 +209,9 @@ REFUSED = {
         "x = -EINVAL",
     ),
     "an error number in a field": (
-        "x = -EINVAL\ntask.longs = x",
-        "a result is assigned to the int field 'longs'",
-        "task.longs",
+        "x = -EINVAL\ntask.count = x",
+        "a result is assigned to the int field 'count'",
+        "task.count",
     ),
     "an error number without its sign": (
         "x = -EINVAL\nif x == EINVAL:\n    pass",
@@ -233,10 +233,10 @@ REFUSED = {
         "a bool is assigned to the counter field 'seen'",
         "task.seen = False",
     ),
-    "a result in a field": ("task.longs = self.one(1)", "assigned to a field", "task.longs"),
+    "a result in a field": ("task.count = self.one(1)", "assigned to a field", "task.count"),
     "a class not on the heap": ("x = self.allocate(Loose)", "no heap class", "self.allocate"),
-    "a number freed": ("self.free(task.longs)", "is no heap object", "self.free"),
-    "a number as bitmap": ("cpu.tss.bitmap.copy_from(task.longs, 1)", "is no bitmap", "task.longs"),
+    "a number freed": ("self.free(task.count)", "is no heap object", "self.free"),
+    "a number as bitmap": ("cpu.tss.bitmap.copy_from(task.count, 1)", "is no bitmap", "task.count"),
     "a pointer as truth value": ("if task.map:\n    pass", "this is no truth value", "task.map"),
     "an unknown function": ("print(task)", "an unknown operation print()", "print"),
     "super": ("super().ioperm(cpu, task, ports, turn_on)", "unknown operation super()", "super"),

@@ -63,10 +63,6 @@ CRASHES: Final = {
         if error < 0:
             assert not task.privileged, "reached"
 """,
-    "more longs than a bitmap has": """
-        extent = task.map.extent()
-        cpu.tss.bitmap.fill(extent + extent)
-""",
 }
 HOLDS: Final = {
     "a count that grows for long ends where it is bounded": """

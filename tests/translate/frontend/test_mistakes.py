@@ -41,6 +41,7 @@ class Mistaken(Design):
 
     class Task(machine_state.Task):
         number: Longs = 0
+        count: Annotated[int, Range(0, 9)] = 0
         flag: bool = False
         thing: Ref[Thing] = NULL
         map: Bitmap
@@ -63,10 +64,10 @@ class Mistaken(Design):
 '''
 
 MISTAKES: Final = [
-    ("ioperm", "if turn_on:\n            x = 1\n        task.number = x", "'x' may have no value"),
+    ("ioperm", "if turn_on:\n            x = 1\n        task.count = x", "'x' may have no value"),
     (
         "ioperm",
-        "while turn_on:\n            x = 1\n        task.number = x",
+        "while turn_on:\n            x = 1\n        task.count = x",
         "'x' may have no value",
     ),
     ("ioperm", "if turn_on:\n            return -NULL", "has no UnaryOp"),
@@ -76,8 +77,14 @@ MISTAKES: Final = [
     ("ioperm", "if turn_on:\n            return", "may return no value"),
     ("ioperm", "task.map.fill(1, 2)", "fill() with 2 arguments"),
     ("ioperm", "task.map.copy_from()", "copy_from() with 0 arguments"),
-    ("ioperm", "task.map.fill(min(task.number, 16))", "a number of longs (16)"),
-    ("ioperm", "task.map.fill(max(task.number, 7) - 1)", "a number of longs (7)"),
+    ("ioperm", "task.map.fill(task.number - 1)", "arithmetic with a number of longs"),
+    ("ioperm", "task.number += 1", "arithmetic with a number of longs"),
+    ("ioperm", "x = task.count\n        task.number = x", "x is no number of longs"),
+    ("ioperm", "task.map.fill(task.count)", "task.count is no number of longs"),
+    ("ioperm", "task.flag = task.number == task.count", "task.count is no number of longs"),
+    ("ioperm", "task.count = task.number", "a number of longs is assigned to 'count'"),
+    ("ioperm", "for i in range(task.number):\n            task.flag = True", "a loop over a n"),
+    ("ioperm", "task.flag = cpu.tss.io_map_base > IoMapBase.VALID", "have no order"),
     ("ioperm", "if turn_on and task.number:\n            task.flag = True", "join truth values"),
     ("ioperm", "task.flag = -EPERM or turn_on", "join truth values"),
     ("ioperm", "task.flag = turn_on or task.thing", "join truth values"),

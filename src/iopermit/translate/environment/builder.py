@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from iopermit.system.events import EVENTS, Event
 from iopermit.system.events.hooks import GENERAL_PROTECTION
 from iopermit.system.events.operations import IOPERM, Effect
-from iopermit.translate.frontend.declare import Declarations, declare, refuse_reserved_names
+from iopermit.translate.frontend.declare import declare, refuse_reserved_names
 from iopermit.translate.frontend.source import find_method, is_overridden
 from iopermit.translate.frontend.statements import Lowering
 from iopermit.translate.frontend.step_builder import Label, StepBuilder
@@ -85,13 +86,7 @@ class EnvironmentBuilder:
         refuse_reserved_names(
             design, declared, [*dict.fromkeys((*own, self.home)), Field("cpu", BLAME, 1)]
         )
-        self.declared = Declarations(
-            declared.counts,
-            [*declared.fields, *own],
-            declared.heap,
-            declared.counter_values,
-            declared.defaults,
-        )
+        self.declared = replace(declared, fields=[*declared.fields, *own])
         self.steps = StepBuilder(design, self.declared, scenario)
         self.steps.types = types
         self.lowering = Lowering(self.steps)

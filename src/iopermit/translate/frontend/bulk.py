@@ -6,7 +6,6 @@ import ast
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from iopermit.translate.frontend.constants import constant_value
 from iopermit.translate.frontend.types import Type, Value
 from iopermit.translate.model.builder import binary, const, differ, negate
 from iopermit.translate.model.nodes import Check, Const, Expr, Goto, If, Load, Stmt, Store
@@ -69,13 +68,8 @@ class BulkOperations:
             return Value(Const(every), Type("int", every, every))
         if len(arguments) != 1:
             raise self.steps.error(call, "too many arguments")
-        value = self.steps.expressions.value(arguments[0])
-        if not isinstance(value.expr, Const):
-            self._no_real_longs(arguments[0])
-        if isinstance(value.expr, Const):  # a number of real longs: scenario longs cannot be fewer
-            self._note(value.expr.value)
-            few = min(value.expr.value, self.steps.scenario.longs)
-            return Value(Const(few), Type("int", few, few))
+        expressions = self.steps.expressions
+        value = expressions.counting(arguments[0], expressions.value(arguments[0]))
         most = self.steps.scenario.longs
         if value.type.high > most:
             beyond = binary("lt", Const(most), value.expr)
@@ -83,23 +77,6 @@ class BulkOperations:
             self.steps.expressions.out.append(Check(beyond, message))
             value = replace(value, type=replace(value.type, high=most))
         return value
-
-    def _no_real_longs(self, node: ast.expr) -> None:
-        """Refuse a number of real longs inside an expression: the few of a scenario stand for more.
-
-        Such a number alone is modelled (see `_note`), and so is one more or less than a variable.
-        """
-        scope = self.steps.expressions.scope
-        for part in ast.walk(node):
-            if isinstance(part, ast.expr):
-                known = constant_value(self.steps.design, scope, part)
-                number = known.expr.value if known and isinstance(known.expr, Const) else 0
-                if number > 1:
-                    raise self.steps.error(
-                        part,
-                        f"a number of longs ({number}) inside an expression",
-                        "the number alone, or a field or variable of type Longs",
-                    )
 
     def _note(self, real_longs: int) -> None:
         lowered = self.steps.lowered
@@ -201,7 +178,7 @@ class BulkOperations:
         every = steps.scenario.longs
         last = steps.variable(node, f"{self._prefix(node)}.last", Type("int", 0, every))
         keep.append(Store(last, steps.context, const(least)))
-        result = Value(Load(last, steps.context), Type("int", 0, every))
+        result = Value(Load(last, steps.context), Type("int", 0, every, longs=True))
 
         def long(index: Expr) -> list[Stmt]:
             found = Store(last, steps.context, binary("add", index, Const(1)))

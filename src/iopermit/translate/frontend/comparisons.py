@@ -53,6 +53,8 @@ def _check_comparable(method: Method, node: ast.Compare, left: Type, right: Type
     if identity and not pointers:
         raise method.error(node, "`is` compares pointers only", "== or !=")
     ordered = not isinstance(operator, ast.Eq | ast.NotEq | ast.Is | ast.IsNot)
+    if ordered and "enum" in (left.kind, right.kind):
+        raise method.error(node, "members of an enumeration have no order", "== or !=")
     if ordered and "counter" in (left.kind, right.kind):
         raise method.error(node, "the order of sequence numbers is compared", "== or !=")
     if "counter" in (left.kind, right.kind) and (left.kind, right.kind) != ("counter", "counter"):

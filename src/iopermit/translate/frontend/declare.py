@@ -53,6 +53,8 @@ class Declarations:
     """How many different counter values can be held at once."""
     defaults: dict[tuple[RecordName, str], int]
     """Default values that are not 0, as numbers."""
+    longs: frozenset[tuple[RecordName, str]] = frozenset()
+    """Fields that count longs of a map."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,8 @@ def declare(design: type[Design], scenario: Scenario) -> Declarations:
     fields = [field for r, cls, d in every if (field := _field(r, cls, d, context)) is not None]
     fields += [Field(name, "in_use", 1, "bool", high=1) for name in heap]
     defaults = {(r, d.name): number for r, _, d in every if (number := _number(d.default))}
-    return Declarations(counts, fields, heap, values, defaults)
+    longs = frozenset((r, d.name) for r, _, d in every if isinstance(d.marker, LongsUnit))
+    return Declarations(counts, fields, heap, values, defaults, longs)
 
 
 def refuse_reserved_names(

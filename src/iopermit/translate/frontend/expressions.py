@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from iopermit.translate.frontend.comparisons import COMPARISONS, comparison
@@ -34,16 +35,21 @@ from iopermit.translate.model.nodes import (
 if TYPE_CHECKING:
     from iopermit.system.design import Design
     from iopermit.translate.frontend.declare import Declarations
+    from iopermit.translate.model.nodes import Field
 
 
 class Expressions:
     """Lowers expressions of one design into statements of the step being built."""
 
-    def __init__(self, design: type[Design], declarations: Declarations) -> None:
-        """Prepare for ``design``."""
-        self.design = design
+    def __init__(self, design: type[Design], declarations: Declarations, most_longs: int) -> None:
+        """Prepare for ``design``, whose maps have ``most_longs`` longs in the scenario."""
+        self.design, self.most_longs = design, most_longs
         self.records = declarations
         self.fields = {(f.record, f.name): f for f in declarations.fields}
+        self.longs = set(declarations.longs)
+        """Fields and variables that count longs of a map."""
+        self.named_longs = 0
+        """The largest number of longs that an expression names."""
         self.out: list[Stmt] = []
         self.context: StepParameter = StepParameter("task")
         self.scope: Scope
@@ -106,7 +112,7 @@ class Expressions:
             return self.scope.names[node.id]
         if node.id in self.scope.locals:
             local = self.scope.locals[node.id]
-            return field_value(local, Load(local, self.context))
+            return self._read(local, Load(local, self.context))
         raise self.scope.method.error(
             node,
             f"{node.id!r} has no value here",
@@ -139,7 +145,35 @@ class Expressions:
         self.check_pointer(node.value, base)
         if base.type.target == "globals" or base.type.target in self.records.heap:
             self._shared.append(node)
-        return field_value(declared, Load(declared, base.pointed))
+        return self._read(declared, Load(declared, base.pointed))
+
+    def _read(self, field: Field, load: Expr) -> Value:
+        value = field_value(field, load)
+        longs = (field.record, field.name) in self.longs
+        return replace(value, type=replace(value.type, longs=True)) if longs else value
+
+    def counting(self, node: ast.expr, value: Value) -> Value:
+        """Return a number, which must count longs: a constant is that many real longs.
+
+        With fewer longs in the scenario it is all of them, and the verdict is left open.
+        """
+        if value.type.longs or (value.type.kind == "int" and not value.type.high):
+            return replace(value, type=replace(value.type, longs=True))
+        if value.type.kind == "int" and isinstance(value.expr, Const):
+            self.named_longs = max(self.named_longs, value.expr.value)
+            few = min(value.expr.value, self.most_longs)
+            return Value(Const(few), Type("int", few, few, longs=True))
+        raise self.scope.method.error(
+            node,
+            f"{ast.unparse(node)} is no number of longs",
+            "a field or variable of type Longs, what extent() gives, or a constant",
+        )
+
+    def _like(self, nodes: tuple[ast.expr, ast.expr], pair: tuple[Value, Value]) -> list[Value]:
+        """Return two numbers: where one counts longs, so must the other."""
+        longs = any(value.type.longs for value in pair)
+        both = zip(nodes, pair, strict=True)
+        return [self.counting(node, value) if longs else value for node, value in both]
 
     def check_no_this_cpu(self, node: ast.expr, value: Value) -> None:
         """Refuse ``cpu`` itself as a value of a task: it is whichever CPU the task is on by then.
@@ -208,6 +242,7 @@ class Expressions:
         left, right = self._value(node.left), self._value(node.comparators[0])
         for operand, value in ((node.left, left), (node.comparators[0], right)):
             self.check_no_this_cpu(operand, value)
+        left, right = self._like((node.left, node.comparators[0]), (left, right))
         return comparison(self.scope.method, node, left, right)
 
     def _sum(self, node: ast.BinOp) -> Value:
@@ -215,6 +250,12 @@ class Expressions:
         if {left.type.kind, right.type.kind} - {"int"}:
             raise self.scope.method.error(
                 node, "only numbers are added or subtracted", "a number on both sides"
+            )
+        if left.type.longs or right.type.longs:
+            raise self.scope.method.error(
+                node,
+                "arithmetic with a number of longs, of which a scenario has few for many",
+                "max(), min(), a comparison, or extent()",
             )
         if isinstance(node.op, ast.Sub) and left.type.low < right.type.high:
             self.out.append(
@@ -226,14 +267,18 @@ class Expressions:
         condition = self._truth(node.test, self._value(node.test))
         result = self.temp()
         outer = self.out
-        branches: list[tuple[Value, tuple[Stmt, ...]]] = []
+        lowered: list[tuple[Value, list[Stmt]]] = []
         for branch in (node.body, node.orelse):
             self.out = []
-            value = self._value(branch)
-            branches.append((value, (*self.out, Let(result, value.expr))))
+            lowered.append((self._value(branch), self.out))
         self.out = outer
-        self.out.append(If(condition, branches[0][1], branches[1][1]))
-        joined = branches[0][0].type.join(branches[1][0].type)
+        values = self._like((node.body, node.orelse), (lowered[0][0], lowered[1][0]))
+        then, otherwise = (
+            (*checks, Let(result, value.expr))
+            for (_, checks), value in zip(lowered, values, strict=True)
+        )
+        self.out.append(If(condition, then, otherwise))
+        joined = values[0].type.join(values[1].type)
         if joined is None:
             raise self.scope.method.error(node, "the two alternatives have different types")
         return Value(result, joined)
@@ -267,6 +312,8 @@ class Expressions:
             raise self.scope.method.error(
                 node, f"{which}() of something that is no number", f"{which}() of two numbers"
             )
+        left, right = self._like((node.args[0], node.args[1]), (left, right))
+        a, b = left.type, right.type
         result = self.temp()
         first = (
             binary("le", right.expr, left.expr)
@@ -275,7 +322,8 @@ class Expressions:
         )
         self.out.append(If(first, (Let(result, left.expr),), (Let(result, right.expr),)))
         pick: Any = max if which == "max" else min
-        return Value(result, Type("int", pick(a.low, b.low), pick(a.high, b.high)))
+        low, high = pick(a.low, b.low), pick(a.high, b.high)
+        return Value(result, Type("int", low, high, longs=a.longs))
 
     def _pure_call(self, node: ast.Call, name: str) -> Value:
         method = find_method(self.design, name)

@@ -55,6 +55,9 @@ class Loops:
         """Lower a loop over a range, whose turns are counted when it begins."""
         target, count = self._counted(node)
         value = self.steps.expressions.value(count)
+        if value.type.longs:
+            message = "a loop over a number of longs, of which a scenario has few for many"
+            raise self.steps.error(count, message, "copy_from(), fill(), change() or extent()")
         prefix = f"{self.steps.call.prefix}{target.id}@{node.lineno}"
         end = self.steps.variable(node, f"{prefix}.end", replace(value.type, low=0))
         index = self.steps.local(target, Type("int", 0, max(0, value.type.high - 1)))

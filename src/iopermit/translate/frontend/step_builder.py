@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from iopermit.system.machine_state import IoMapBase
 from iopermit.translate.frontend.expressions import Expressions
-from iopermit.translate.frontend.types import Type, Value, field_type
 from iopermit.translate.model.builder import (
     binary,
 )
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from iopermit.system.site import Site
     from iopermit.translate.frontend.constants import Scope
     from iopermit.translate.frontend.declare import Declarations
+    from iopermit.translate.frontend.types import Type, Value
 
 Label = int
 """Names a step until the steps are numbered."""
@@ -79,7 +79,7 @@ class StepBuilder:
     ) -> None:
         """Begin without any step."""
         self.design, self.scenario = design, scenario
-        self.expressions = Expressions(design, declarations)
+        self.expressions = Expressions(design, declarations, scenario.longs)
         self.lowered = Lowered()
         self.types: dict[tuple[str, str], Type] = {}
         self.arguments: set[tuple[str, str]] = set()
@@ -176,6 +176,9 @@ class StepBuilder:
         if not isinstance(read.expr, Load) or read.expr.field.local:
             raise self.error(target, "this cannot be assigned", "a field, or a local variable")
         assigned, slot = read.expr.field, read.expr.index
+        if read.type.longs:
+            text = given if isinstance(given, ast.expr) else target
+            value = self.expressions.counting(text, value)
         if assigned.record == "task" and assigned.name in _KEPT_BY_SYSTEM:
             raise self.error(
                 target,
@@ -184,7 +187,10 @@ class StepBuilder:
             )
         zero = (value.expr, value.type.kind) == (Const(0), "int")
         no_number = zero and assigned.kind == "counter"
-        mixed = field_type(assigned).join(value.type) is None and not no_number
+        mixed = read.type.join(value.type) is None and not no_number
+        if value.type.longs and not read.type.longs:
+            message = f"a number of longs is assigned to {assigned.name!r}, which is none"
+            raise self.error(node, message, f"{assigned.name}: Longs = 0")
         if mixed or assigned.kind == "bitmap":
             raise self.error(
                 node,
@@ -255,6 +261,8 @@ class StepBuilder:
         if known is not None and joined.high > known.high:
             joined = self._grown(node, visible, known, joined)
         self.types[key] = joined
+        if joined.longs:
+            self.expressions.longs.add(key)
         variable = joined.field(self.record, name)
         self.lowered.locals[key] = variable
         if visible:

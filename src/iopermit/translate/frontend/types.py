@@ -21,6 +21,8 @@ class Type:
     low: int = 0
     high: int = 1
     target: RecordName = ""
+    longs: bool = False
+    """Whether it counts longs of a map: a long of a scenario may stand for many real ones."""
 
     def join(self, other: Type) -> Type | None:
         """Return the smallest type that covers both, or None if they do not mix."""
@@ -33,7 +35,11 @@ class Type:
             return self if self.target else other
         if self.kind != other.kind or self.target != other.target:
             return None
-        return replace(self, low=min(self.low, other.low), high=max(self.high, other.high))
+        if self.longs != other.longs and (other if self.longs else self).high:
+            return None
+        longs = self.longs or other.longs
+        low, high = min(self.low, other.low), max(self.high, other.high)
+        return replace(self, low=low, high=high, longs=longs)
 
     def field(self, record: RecordName, name: str) -> Field:
         """Return a local variable of this type."""
