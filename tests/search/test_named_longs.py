@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from tests.support.designs.named_longs import TwoLongs
 
 from iopermit.engine.ladder import DESIGN_LADDER
 from iopermit.report.words import warning
@@ -11,6 +12,7 @@ from iopermit.search.check import check
 from iopermit.system.events import Event
 from iopermit.system.scenario import Scenario
 from iopermit.translate.frontend.load import load_design
+from iopermit.translate.translation import translate
 
 FILE: Final = Path(__file__).parents[1] / "support" / "designs" / "named_longs.py"
 DESIGN: Final = load_design(f"{FILE}:TwoLongs")
@@ -60,3 +62,44 @@ def test_a_number_of_longs_that_is_compared_counts_as_named() -> None:
     verdict = check(COMPARED, Scenario(1, 1, 3, EVENTS))
     assert verdict.violation is not None
     assert (verdict.violation.kind, verdict.search.confirmed_full_size) == ("loss", True)
+
+
+@pytest.mark.parametrize(
+    ("hook", "statement"),
+    [
+        ("bring_up", "cpu.tss.bitmap.fill(2)"),
+        ("exec_", "task.map.copy_from(cpu.tss.bitmap, 2)"),
+        ("exec_", "longs = task.map.extent(at_least=2)"),
+        ("exec_", "task.longs = 2"),
+        ("exec_", "task.has_map = task.longs < 2"),
+        ("exec_", "task.has_map = 2 == task.longs"),
+        ("exec_", "task.longs = max(task.longs, 2)"),
+        ("exec_", "task.longs = task.longs if task.has_map else 2"),
+    ],
+)
+def test_every_place_that_names_longs_counts(tmp_path: Path, hook: str, statement: str) -> None:
+    """Wherever two longs are named, the model says that it takes three to be exact."""
+    parameters = "" if hook == "bring_up" else ", task: Task"
+    file = tmp_path / "names.py"
+    lines = [
+        "from iopermit.system.machine_state import Cpu",
+        "from iopermit.system.records import Longs",
+        f"from {TwoLongs.__module__} import TwoLongs",
+        "class Task(TwoLongs.Task):",
+        "    longs: Longs = 0",
+        "class Names(TwoLongs):",
+        "    id = 'names'",
+        "    Task = Task",
+        "    def ioperm(self, cpu, task, ports, turn_on) -> int:",
+        "        return -5",
+        "    def switch_to(self, cpu, previous, following) -> None:",
+        "        pass",
+        f"    def {hook.replace('exec_', 'execve')}(self, cpu: Cpu{parameters}) -> None:",
+        f"        {statement}",
+    ]
+    if hook != "bring_up":
+        lines += ["    def bring_up(self, cpu: Cpu) -> None:", "        pass"]
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    events = frozenset({Event.IOPERM, Event.EXEC})
+    model = translate(load_design(f"{file}:Names"), Scenario(1, 1, 1, events))
+    assert model.exact_longs == 3

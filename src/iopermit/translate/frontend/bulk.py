@@ -78,10 +78,6 @@ class BulkOperations:
             value = replace(value, type=replace(value.type, high=most))
         return value
 
-    def _note(self, real_longs: int) -> None:
-        lowered = self.steps.lowered
-        lowered.real_longs = max(lowered.real_longs, real_longs)
-
     def _pin(self, node: ast.AST, prefix: str, bitmap: Value) -> tuple[list[Stmt], Value]:
         """Keep the address of a bitmap over the steps of an operation, as a register would."""
         assert isinstance(bitmap.expr, Load)  # a bitmap is always a field
@@ -172,7 +168,7 @@ class BulkOperations:
         steps = self.steps
         assert isinstance(call.func, ast.Attribute)  # narrowed by the caller
         least = _least(call)
-        self._note(least)
+        steps.expressions.name_longs(least)
         bitmap = self._bitmap(call.func.value)
         keep, bitmap = self._pin(node, f"{self._prefix(node)}.of", bitmap)
         every = steps.scenario.longs

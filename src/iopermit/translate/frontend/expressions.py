@@ -49,7 +49,7 @@ class Expressions:
         self.longs = set(declarations.longs)
         """Fields and variables that count longs of a map."""
         self.named_longs = 0
-        """The largest number of longs that an expression names."""
+        """The largest number of real longs that the design names."""
         self.out: list[Stmt] = []
         self.context: StepParameter = StepParameter("task")
         self.scope: Scope
@@ -152,6 +152,10 @@ class Expressions:
         longs = (field.record, field.name) in self.longs
         return replace(value, type=replace(value.type, longs=True)) if longs else value
 
+    def name_longs(self, longs: int) -> None:
+        """Take note of a number of real longs that the design names."""
+        self.named_longs = max(self.named_longs, longs)
+
     def counting(self, node: ast.expr, value: Value) -> Value:
         """Return a number, which must count longs: a constant is that many real longs.
 
@@ -160,7 +164,7 @@ class Expressions:
         if value.type.longs or (value.type.kind == "int" and not value.type.high):
             return replace(value, type=replace(value.type, longs=True))
         if value.type.kind == "int" and isinstance(value.expr, Const):
-            self.named_longs = max(self.named_longs, value.expr.value)
+            self.name_longs(value.expr.value)
             few = min(value.expr.value, self.most_longs)
             return Value(Const(few), Type("int", few, few, longs=True))
         raise self.scope.method.error(

@@ -67,8 +67,6 @@ class Lowered:
 
     steps: dict[Label, Step] = field(default_factory=dict)
     locals: dict[tuple[str, str], Field] = field(default_factory=dict)
-    real_longs: int = 0
-    """The largest number of real longs that a hook names."""
 
 
 class StepBuilder:
