@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from iopermit.designs import designs, find
+from iopermit.engine.certificate import source_digest
+from iopermit.system.design import Design
 from iopermit.system.events import event_named
 
 tool = pytest.importorskip("tools.obligations", reason="needs z3")
@@ -52,3 +54,25 @@ def test_a_failing_obligation_is_recorded(monkeypatch: pytest.MonkeyPatch) -> No
         1,
         ["symmetry: tasks"],
     )
+
+
+def test_designs_with_one_model_are_asked_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is known of a model holds for another design that becomes the same one."""
+    asked: list[str] = []
+
+    def answered(name: str, design: type[Design]) -> object:
+        asked.append(name)
+        model = tool.model_of(design)
+        what = tool.subject(model, tuple(tool.assumptions(model)))
+        return tool.Record(name, source_digest(design), what, {"symmetry": 2}, 3, [], 0.5)
+
+    monkeypatch.setattr(tool, "RECORDS", tmp_path / "it.json")
+    monkeypatch.setattr(tool, "discharged", answered)
+    both = ["linux-5.7", "linux-5.8"]
+    monkeypatch.setattr("sys.argv", ["obligations", *both])
+    assert tool.main() == 0
+    assert asked == both[:1]
+    assert {name: record.design for name, record in tool.read().items()} == {n: n for n in both}
+    assert all(tool.is_fresh(record, find(name)) for name, record in tool.read().items())
