@@ -52,7 +52,7 @@ def brought_up(
         _run(steps.lowered.steps, (entry, end), Evaluation(fields, values, {"cpu": cpu}))
     # What is left in local variables is dead, and so 0 in the first state.
     declared_values = {(f.record, f.name): values[f.record, f.name] for f in declared.fields}
-    return declared_values, steps.expressions.named_longs
+    return declared_values, steps.expressions.longs.named
 
 
 def _lowered(

@@ -86,5 +86,5 @@ def _finish(builder: EnvironmentBuilder) -> Model:
     model.map_is_valid = equal(selected, IoMapBase.VALID.value)
     model.consulted = specification.consulted_fields()
     model.brought_up, longs = brought_up(builder.design, builder.scenario, declared)
-    model.exact_longs = max(builder.steps.expressions.named_longs, longs) + 1
+    model.exact_longs = max(builder.steps.expressions.longs.named, longs) + 1
     return model

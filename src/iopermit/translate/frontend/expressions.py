@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from iopermit.translate.frontend.comparisons import COMPARISONS, comparison
 from iopermit.translate.frontend.constants import Scope, constant_value
+from iopermit.translate.frontend.longs import LongsNumbers
 from iopermit.translate.frontend.source import find_method
 from iopermit.translate.frontend.types import (
     BOOL,
@@ -43,13 +43,10 @@ class Expressions:
 
     def __init__(self, design: type[Design], declarations: Declarations, most_longs: int) -> None:
         """Prepare for ``design``, whose maps have ``most_longs`` longs in the scenario."""
-        self.design, self.most_longs = design, most_longs
+        self.design = design
         self.records = declarations
         self.fields = {(f.record, f.name): f for f in declarations.fields}
-        self.longs = set(declarations.longs)
-        """Fields and variables that count longs of a map."""
-        self.named_longs = 0
-        """The largest number of real longs that the design names."""
+        self.longs = LongsNumbers(declarations.longs, most_longs)
         self.out: list[Stmt] = []
         self.context: StepParameter = StepParameter("task")
         self.scope: Scope
@@ -148,36 +145,14 @@ class Expressions:
         return self._read(declared, Load(declared, base.pointed))
 
     def _read(self, field: Field, load: Expr) -> Value:
-        value = field_value(field, load)
-        longs = (field.record, field.name) in self.longs
-        return replace(value, type=replace(value.type, longs=True)) if longs else value
-
-    def name_longs(self, longs: int) -> None:
-        """Take note of a number of real longs that the design names."""
-        self.named_longs = max(self.named_longs, longs)
+        return self.longs.marked(field, field_value(field, load))
 
     def counting(self, node: ast.expr, value: Value) -> Value:
-        """Return a number, which must count longs: a constant is that many real longs.
+        """Return a number that must count longs. Raises DesignError if it does not."""
+        return self.longs.counting(self.scope.method, node, value)
 
-        With fewer longs in the scenario it is all of them, and the verdict is left open.
-        """
-        if value.type.longs or (value.type.kind == "int" and not value.type.high):
-            return replace(value, type=replace(value.type, longs=True))
-        if value.type.kind == "int" and isinstance(value.expr, Const):
-            self.name_longs(value.expr.value)
-            few = min(value.expr.value, self.most_longs)
-            return Value(Const(few), Type("int", few, few, longs=True))
-        raise self.scope.method.error(
-            node,
-            f"{ast.unparse(node)} is no number of longs",
-            "a field or variable of type Longs, what extent() gives, or a constant",
-        )
-
-    def _like(self, nodes: tuple[ast.expr, ast.expr], pair: tuple[Value, Value]) -> list[Value]:
-        """Return two numbers: where one counts longs, so must the other."""
-        longs = any(value.type.longs for value in pair)
-        both = zip(nodes, pair, strict=True)
-        return [self.counting(node, value) if longs else value for node, value in both]
+    def _alike(self, nodes: tuple[ast.expr, ast.expr], pair: tuple[Value, Value]) -> list[Value]:
+        return self.longs.alike(self.scope.method, nodes, pair)
 
     def check_no_this_cpu(self, node: ast.expr, value: Value) -> None:
         """Refuse ``cpu`` itself as a value of a task: it is whichever CPU the task is on by then.
@@ -246,7 +221,7 @@ class Expressions:
         left, right = self._value(node.left), self._value(node.comparators[0])
         for operand, value in ((node.left, left), (node.comparators[0], right)):
             self.check_no_this_cpu(operand, value)
-        left, right = self._like((node.left, node.comparators[0]), (left, right))
+        left, right = self._alike((node.left, node.comparators[0]), (left, right))
         return comparison(self.scope.method, node, left, right)
 
     def _sum(self, node: ast.BinOp) -> Value:
@@ -276,7 +251,7 @@ class Expressions:
             self.out = []
             lowered.append((self._value(branch), self.out))
         self.out = outer
-        values = self._like((node.body, node.orelse), (lowered[0][0], lowered[1][0]))
+        values = self._alike((node.body, node.orelse), (lowered[0][0], lowered[1][0]))
         then, otherwise = (
             (*checks, Let(result, value.expr))
             for (_, checks), value in zip(lowered, values, strict=True)
@@ -316,7 +291,7 @@ class Expressions:
             raise self.scope.method.error(
                 node, f"{which}() of something that is no number", f"{which}() of two numbers"
             )
-        left, right = self._like((node.args[0], node.args[1]), (left, right))
+        left, right = self._alike((node.args[0], node.args[1]), (left, right))
         a, b = left.type, right.type
         result = self.temp()
         first = (

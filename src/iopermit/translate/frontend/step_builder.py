@@ -260,7 +260,7 @@ class StepBuilder:
             joined = self._grown(node, visible, known, joined)
         self.types[key] = joined
         if joined.longs:
-            self.expressions.longs.add(key)
+            self.expressions.longs.fields.add(key)
         variable = joined.field(self.record, name)
         self.lowered.locals[key] = variable
         if visible:
