@@ -12,10 +12,11 @@ from typing import Final
 
 from hypothesis import strategies as st
 from tools.fuzz_inputs.attempt import Attempt
-from tools.fuzz_inputs.entries.changes import changed_bytes
+from tools.fuzz_inputs.entries.changes import changed_bytes, displace
 
 _CHECK: Final = ("check", "linux-060aa16f", "--cpus", "1", "--tasks", "1", "--longs", "1")
 _VIOLATED: Final = 1
+_TARGETS: Final = ("/dev/zero", "/etc/passwd", ".", "none", "/")
 _PLACES: Final = {"XDG_CACHE_HOME": "cache", "XDG_STATE_HOME": "state"}
 
 
@@ -34,7 +35,7 @@ def _genuine() -> dict[str, bytes]:
 @st.composite
 def caches(draw: st.DrawFn) -> Attempt:
     """Return a check, whose verdict is known, or a look at the cache, which is damaged."""
-    files, links, pipes = dict(_genuine()), dict[str, str](), []
+    files, links, pipes = dict(_genuine()), dict[str, str](), list[str]()
     for _ in range(draw(st.integers(1, 3))):
         path = draw(st.sampled_from(sorted(_genuine())))
         if path not in files:
@@ -44,14 +45,9 @@ def caches(draw: st.DrawFn) -> Attempt:
                 files[path] = changed_bytes(draw, files[path])
             case "swap":
                 files[path] = files[draw(st.sampled_from(sorted(files)))]
-            case "link":
+            case "link" | "pipe" | "gone" as how:
                 del files[path]
-                links[path] = draw(st.sampled_from(("/dev/zero", "/etc/passwd", ".", "none", "/")))
-            case "pipe":
-                del files[path]
-                pipes.append(path)
-            case "gone":
-                del files[path]
+                displace(draw, how, path, (links, pipes), _TARGETS)
             case "other":
                 files[f"{path}{draw(st.sampled_from(('x', '.o', '.part')))}"] = draw(st.binary())
     verb, statuses = draw(

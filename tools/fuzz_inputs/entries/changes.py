@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from hypothesis import strategies as st
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 WIDTHS: Final = (1, 2, 4, 8)
 """Bytes of a number."""
@@ -45,6 +48,21 @@ def changed_bytes(draw: st.DrawFn, data: bytes, *, most: int = 3) -> bytes:
             case "end":
                 del content[first:]
     return bytes(content)
+
+
+def displace(
+    draw: st.DrawFn,
+    how: str,
+    path: str,
+    odd: tuple[dict[str, str], list[str]],
+    targets: Sequence[str],
+) -> None:
+    """Put something else in place of a file: a link to one of the targets, a pipe, or nothing."""
+    links, pipes = odd
+    if how == "link":
+        links[path] = draw(st.sampled_from(targets))
+    elif how == "pipe":
+        pipes.append(path)
 
 
 @st.composite

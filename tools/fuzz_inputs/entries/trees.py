@@ -6,7 +6,7 @@ from typing import Final
 
 from hypothesis import strategies as st
 from tools.fuzz_inputs.attempt import Attempt
-from tools.fuzz_inputs.entries.changes import change_parts, changed_bytes
+from tools.fuzz_inputs.entries.changes import change_parts, changed_bytes, displace
 
 MADE: Final[dict[str, str]] = {
     "Makefile": "VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 7\nEXTRAVERSION =\nNAME = A Name\n",
@@ -37,7 +37,7 @@ def kernel_tree() -> dict[str, str]:
 @st.composite
 def trees(draw: st.DrawFn) -> Attempt:
     """Return the check of a tree that is odd in up to three places."""
-    texts, links, pipes = kernel_tree(), dict[str, str](), []
+    texts, links, pipes = kernel_tree(), dict[str, str](), list[str]()
     data: dict[str, bytes] = {}
     for _ in range(draw(st.integers(1, 3))):
         path = draw(st.sampled_from(sorted(kernel_tree())))
@@ -50,14 +50,9 @@ def trees(draw: st.DrawFn) -> Attempt:
                 texts[path] = "".join(lines)
             case "bytes":
                 data[path] = changed_bytes(draw, texts[path].encode())
-            case "link":
+            case "link" | "pipe" | "gone" as how:
                 del texts[path]
-                links[path] = draw(st.sampled_from(_TARGETS))
-            case "pipe":
-                del texts[path]
-                pipes.append(path)
-            case "gone":
-                del texts[path]
+                displace(draw, how, path, (links, pipes), _TARGETS)
             case "folder":
                 del texts[path]
                 texts[f"{path}/x"] = ""
