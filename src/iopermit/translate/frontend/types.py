@@ -103,8 +103,3 @@ def arithmetic(operator: str, left: Value, right: Value) -> Value:
         )
     bounds = Type("int", max(0, a.low - b.high), max(0, a.high - b.low))
     return Value(Binary("sub", left.expr, right.expr), bounds)
-
-
-def field_type(declared: Field) -> Type:
-    """Return the type of a declared field."""
-    return Type(declared.kind, declared.low, declared.high or 1, declared.target)

@@ -34,15 +34,21 @@ def statements(body: tuple[Stmt, ...]) -> Iterator[Stmt]:
             yield from statements(statement.otherwise)
 
 
-def expressions(body: tuple[Stmt, ...]) -> Iterator[Expr]:
-    """Yield every expression and subexpression of a body."""
+def _values(body: tuple[Stmt, ...]) -> Iterator[Expr]:
+    """Yield every expression of a body as a whole."""
     for statement in statements(body):
         match statement:
             case Store(_, index, value):
-                yield from subexpressions(index)
-                yield from subexpressions(value)
+                yield index
+                yield value
             case Let(_, value) | Check(value, _) | If(value) | Clear(_, value):
-                yield from subexpressions(value)
+                yield value
+
+
+def expressions(body: tuple[Stmt, ...]) -> Iterator[Expr]:
+    """Yield every expression and subexpression of a body."""
+    for value in _values(body):
+        yield from subexpressions(value)
 
 
 def subexpressions(value: Expr) -> Iterator[Expr]:
@@ -73,13 +79,8 @@ def known_before(value: Expr) -> bool:
 def loads(body: tuple[Stmt, ...]) -> list[Load]:
     """Return every load of a body, in the order of `expressions`."""
     found: list[Load] = []
-    for statement in statements(body):
-        match statement:
-            case Store(_, index, value):
-                _collect_loads(index, found)
-                _collect_loads(value, found)
-            case Let(_, value) | Check(value, _) | If(value) | Clear(_, value):
-                _collect_loads(value, found)
+    for value in _values(body):
+        _collect_loads(value, found)
     return found
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 from iopermit.translate.model.nodes import (
     FIRST_STEP,
-    Clear,
     Const,
     Expr,
     Field,
@@ -69,8 +68,6 @@ def _ways(
             case Store(field, slot, value) if field.local:
                 # Into the variable of another, only zero leaves it dead.
                 known[field] = value if slot == own else _other(value)
-            case Clear("task"):
-                pass
             case If(_, then, otherwise):
                 for branch in (then, otherwise):
                     yield from _ways((*branch, *body[index + 1 :]), known, own)
