@@ -71,6 +71,11 @@ class Step:
     """Whether it is the last step of a context switch, after which the next task runs."""
 
     @property
+    def place(self) -> str:
+        """Where the design has it, or what it is if it is the environment's, for messages."""
+        return self.label if self.site is None else self.site.short
+
+    @property
     def choices(self) -> int:
         """How many outcomes it may have: 1, or one per heap slot plus failure."""
         return 1 if self.allocation is None else self.allocation.slots + 1

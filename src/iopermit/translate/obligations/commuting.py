@@ -62,7 +62,7 @@ class Undischarged:
 
     def __str__(self) -> str:
         """Name the step, what fails, and the rival."""
-        place = self.step.site.short if self.step.site is not None else self.step.label
+        place = self.step.place
         return f"{place}: {self.what}; rival: {self.rival}"
 
 

@@ -38,7 +38,7 @@ def not_zeroed(model: Model) -> Iterator[str]:
             left = {field for field in before if field not in stored}
             left |= {field for field, value in stored.items() if value != _ZERO}
             if left - after:
-                yield f"{_NAME}: broken by {_name(step)}"
+                yield f"{_NAME}: broken by {step.place}"
     for rule in (*model.user_rules, *model.thread_rules, *model.switch_rules):
         if _leaves(rule, model):
             yield f"{_NAME}: broken by {rule.event}"
@@ -85,7 +85,3 @@ def _leaves(rule: Rule, model: Model) -> bool:
     wanted = model.live.get(rule.starts, frozenset())
     stores = [s for s in rule.body if isinstance(s, Store) and s.field.local]
     return any(s.value != _ZERO and s.field not in wanted for s in stores)
-
-
-def _name(step: Step) -> str:
-    return step.site.short if step.site is not None else step.label

@@ -140,7 +140,7 @@ class Rivals:
                 if model.tasks == 1 or held is None:
                     continue
                 fixed = {**held, **running(model, context, step.pc)}
-            name = step.site.short if step.site is not None else step.label
+            name = step.place
             yield Rival(name, context, step.body, fixed, step, step.guard)
         for pc, rules in ((USER, model.user_rules), (KERNEL_THREAD, model.thread_rules)):
             for rule in rules if model.tasks > 1 else ():

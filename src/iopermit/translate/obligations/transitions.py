@@ -46,7 +46,7 @@ def transitions(model: Model, cpu: int = 0, task: int = 0) -> Iterator[SymbolicT
     """Yield every step and event, on one CPU and of one task, by default the first ones."""
     kernel, context = model.kernel, Context(cpu, task, "own")
     for step in model.steps.values():
-        name = step.site.short if step.site is not None else step.label
+        name = step.place
         switches = step.context == "cpu"
         fixed = {(kernel.cpu_pc, cpu): step.pc} if switches else running(model, context, step.pc)
         yield SymbolicTransition(
