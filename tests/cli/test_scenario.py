@@ -42,7 +42,7 @@ def test_options_fix_a_scenario(
         ((None, "all", None, None, None), "no event is left"),
         ((None, None, 0, None, None), "1 to 4 CPUs, not 0"),
         ((None, None, None, 7, None), "1 to 6 tasks, not 7"),
-        ((None, None, None, None, 9), "1 to 8 longs, not 9"),
+        ((None, None, None, None, 33), "1 to 32 longs, not 33"),
     ],
 )
 def test_senseless_options_are_refused(

@@ -30,7 +30,7 @@ def test_readable_ranges_are_well_known_ports() -> None:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("longs", range(1, 9))
+@pytest.mark.parametrize("longs", range(1, 33))
 def test_every_long_has_ports_of_its_own(layout: TssLayout, longs: int) -> None:
     """For each number of longs, blocks ascend to the map's end and hold their ports."""
     for concretion in (exact(layout, longs), readable(layout, longs)):

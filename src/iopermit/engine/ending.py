@@ -6,8 +6,17 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from iopermit.system.scenario import MOST_LONGS
+
 if TYPE_CHECKING:
     from iopermit.system.site import Site
+
+
+def with_longs(longs: int) -> str:
+    """Return what to do about a scenario that has too few longs."""
+    if longs > MOST_LONGS:
+        return f"which takes {longs} longs, and a scenario has at most {MOST_LONGS}"
+    return f"search with --longs {longs}"
 
 
 @dataclass(frozen=True)
@@ -127,20 +136,27 @@ class TooFewLongs(Ending):
         """Why the search ended."""
         return (
             f"what was found with {self.size} is no violation at full size; "
-            f"search with --longs {self.longs}"
+            f"{with_longs(self.longs)}"
         )
 
 
 @dataclass(frozen=True)
 class NamedLongs(TooFewLongs):
-    """The design names more longs of a map than the scenario has: they stand for the whole map."""
+    """The design names more longs of a map than the scenario has: they stand for the whole map.
+
+    Attributes:
+        site: where it names them, if that is known.
+    """
+
+    site: Site | None = None
 
     @property
     def reason(self) -> str:
         """Why that nothing was found says nothing."""
+        place = f"{self.site.short}: " if self.site is not None else ""
         return (
-            f"the design names {self.longs - 1} longs, as many as the whole map of a scenario with "
-            f"{self.size}, and means fewer; search with --longs {self.longs}"
+            f"{place}the design names {self.longs - 1} longs, as many as the whole map of a "
+            f"scenario with {self.size}, and means fewer; {with_longs(self.longs)}"
         )
 
 

@@ -34,6 +34,19 @@ COMPARISON_LADDER: Final = DESIGN_LADDER[:-1]
 FULL_COMPARISON_LADDER: Final[tuple[Bounds, ...]] = (*COMPARISON_LADDER, (2, 3, 1), (2, 3, 2))
 """The same, up to the default scenario. The last ones have very many states."""
 
+MOST_OF_NAMED_LONGS: Final = 1_000_000
+"""How many states are searched, by default, of a scenario with as many longs as a design names."""
+
+
+def named_longs_scenarios(longs: int) -> Iterator[Scenario]:
+    """Yield the scenarios for a design that names a number of longs, which no other scenario has.
+
+    They are small, but have so many states that they are searched for a violation only.
+    """
+    for tasks in (1, 2):
+        yield Scenario(1, tasks, longs, plain_events())
+
+
 TREE_LADDER: Final[tuple[Bounds, ...]] = ((1, 2, 2), (2, 2, 1))
 """For a kernel tree, whose code is executed for each transition."""
 

@@ -95,6 +95,8 @@ class Uncovered:
     longs: int = 0
     """Longs from which on the number of longs that the design names is less than a whole map; 0
     if the scenario has so many."""
+    longs_site: Site | None = None
+    """Where the design names it."""
 
 
 @dataclass(frozen=True)

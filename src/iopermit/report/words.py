@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import iopermit
+from iopermit.engine.ending import with_longs
 from iopermit.engine.violation import task_name
 from iopermit.system.events import EVENTS, Event, all_events, askable_events, plain_events
 from iopermit.system.events.hooks import Kind
@@ -61,7 +62,7 @@ def warning(verdict: Verdict) -> str:
     if longs:
         return (
             f"WARNING: the design names a number of longs, {longs - 1}, which is the whole map "
-            f"of this scenario: search with --longs {longs} to tell them apart"
+            f"of this scenario: to tell them apart, {with_longs(longs)}"
         )
     return ""
 

@@ -8,17 +8,22 @@ from typing import TYPE_CHECKING, Final
 from iopermit.engine.control import Control
 from iopermit.engine.ending import UnrepeatedRefusals
 from iopermit.engine.facts import about_design, about_scenario, concerning
-from iopermit.engine.ladder import design_scenarios
+from iopermit.engine.ladder import (
+    MOST_OF_NAMED_LONGS,
+    design_scenarios,
+    named_longs_scenarios,
+)
 from iopermit.search.combination import different, with_smaller
 from iopermit.search.compilation import translated
 from iopermit.search.problem import Problem, Settings
 from iopermit.search.refinement import searched
 from iopermit.search.savings import savings
 from iopermit.search.verdict import of_all_longs, with_violations, without_violation
+from iopermit.system.scenario import MOST_LONGS
 from iopermit.translate.analyses.reductions import Reductions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from iopermit.engine.verdict import Verdict
     from iopermit.system.design import Design
@@ -51,10 +56,13 @@ def check(  # noqa: PLR0913 - the interface of the verb
     settings = Settings(reductions, threads, every)
     scenarios = [scenario] if scenario is not None else design_scenarios(every=every)
     with control.interruption:
-        problems = (Problem(design, each, settings, control.remaining()) for each in scenarios)
-        verdict = _checked(problems, every=every)
+
+        def problem_of(scenario: Scenario) -> Problem:
+            return Problem(design, scenario, settings, control.remaining())
+
+        verdict = _checked(map(problem_of, scenarios), every=every)
         if scenario is None:
-            verdict = of_all_longs(verdict)
+            verdict = _with_named_longs(problem_of, of_all_longs(verdict))
         if with_savings:
             problem = Problem(design, verdict.scenario, settings, control)
             search = replace(verdict.search, savings=tuple(savings(problem)))
@@ -83,6 +91,17 @@ def _checked(problems: Iterable[Problem], *, every: bool) -> Verdict:
         if limited or (last.verdict == "violated" and not every):
             break
     return different(verdicts) if every else with_smaller(verdicts)
+
+
+def _with_named_longs(problem_of: Callable[[Scenario], Problem], verdict: Verdict) -> Verdict:
+    """Return a violation that takes as many longs as the design names, or else the same verdict."""
+    if verdict.verdict != "undetermined" or not 0 < verdict.longs_needed <= MOST_LONGS:
+        return verdict
+    for scenario in named_longs_scenarios(verdict.longs_needed):
+        found = check_once(_at_most(MOST_OF_NAMED_LONGS, problem_of(scenario)))
+        if found.verdict == "violated":
+            return found
+    return verdict
 
 
 def check_once(problem: Problem) -> Verdict:
@@ -115,10 +134,16 @@ def _beyond_row(problem: Problem, verdict: Verdict) -> Verdict:
 
 def _beyond_garbage(problem: Problem) -> Problem:
     """Return the search for what else comes of garbage: schedules end at it, so others go on."""
+    problem = _at_most(MOST_BEYOND_GARBAGE, problem)
+    return replace(problem, scenario=replace(problem.scenario, garbage=False))
+
+
+def _at_most(states: int, problem: Problem) -> Problem:
+    """Return the same search, with a limit of states if it has none."""
     control = problem.control
     if control.limits.max_states is None:
-        control = replace(control, limits=replace(control.limits, max_states=MOST_BEYOND_GARBAGE))
-    return replace(problem, scenario=replace(problem.scenario, garbage=False), control=control)
+        control = replace(control, limits=replace(control.limits, max_states=states))
+    return replace(problem, control=control)
 
 
 def _has_garbage(verdict: Verdict) -> bool:

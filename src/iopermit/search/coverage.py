@@ -39,6 +39,7 @@ def uncovered(search: Searched) -> Uncovered:
         tuple(sorted(event.name for event in all_events() - scenario.events)),
         () if covered[layout.grant] else WITHOUT_GRANTS,
         0 if scenario.longs >= model.exact_longs else model.exact_longs,
+        model.longs_site,
     )
 
 

@@ -23,9 +23,10 @@ def without_violation(search: Searched) -> Verdict:
     A scenario of so many longs is a machine with such a map. Where the design names more of them
     there is no such machine, and what its code does to a part of the map was not seen.
     """
-    named, scenario = search.source.model.exact_longs - 1, search.source.problem.scenario
-    if search.result.exhausted and named > scenario.longs:
-        return _verdict("undetermined", search, NamedLongs(scenario.size, named + 1))
+    model, scenario = search.source.model, search.source.problem.scenario
+    if search.result.exhausted and model.exact_longs - 1 > scenario.longs:
+        ending = NamedLongs(scenario.size, model.exact_longs, model.longs_site)
+        return _verdict("undetermined", search, ending)
     value: VerdictValue = "holds" if search.result.exhausted else "undetermined"
     return _verdict(value, search, _ending(search))
 
@@ -37,7 +38,8 @@ def of_all_longs(verdict: Verdict) -> Verdict:
     """
     if verdict.verdict != "holds" or not verdict.uncovered.longs:
         return verdict
-    ending = NamedLongs(verdict.scenario.size, verdict.uncovered.longs)
+    missing = verdict.uncovered
+    ending = NamedLongs(verdict.scenario.size, missing.longs, missing.longs_site)
     return replace(verdict, verdict="undetermined", reason=ending.reason, ending=ending)
 
 

@@ -63,11 +63,14 @@ def readable(layout: TssLayout, longs: int) -> Concretion:
 
     The blocks of longs end behind the long of each port. A schedule of the search need not
     lead to the same verdict here: ports of a block other than the chosen one can be left over
-    when the whole map was granted and only the chosen port is revoked.
+    when the whole map was granted and only the chosen port is revoked. Where there are more longs
+    than known ports, the first ports of the lowest longs without one stand for the others.
     """
     bits, last = layout.long_bits, layout.map_ports - 1
-    known = _FULL_MAP if layout.map_ports == PORTS else _ISA_MAP
-    ports = (*known[: longs - 1], last)
+    known = (_FULL_MAP if layout.map_ports == PORTS else _ISA_MAP)[: longs - 1]
+    taken = {port // bits for port in (*known, last)}
+    free = (first * bits for first in range(last // bits) if first not in taken)
+    ports = (*sorted((*known, *itertools.islice(free, longs - 1 - len(known)))), last)
     real = layout.map_ports // bits
     geometry = layout.geometry((0, *(port // bits + 1 for port in ports[:-1]), real))
     return Concretion(geometry, tuple(PortRange(port, 1) for port in ports))

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from iopermit.system.events import Event, all_events
+
+MOST_LONGS: Final = 32
+"""How many longs a scenario can have. So many can be searched for a violation, not to the end: they
+are for designs that name a number of longs.
+"""
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,8 @@ class Scenario:
     def __post_init__(self) -> None:
         """Refuse bounds that make no sense."""
         cpus, tasks = self._most
-        limits = (("CPUs", self.cpus, cpus), ("tasks", self.tasks, tasks), ("longs", self.longs, 8))
+        longs = ("longs", self.longs, MOST_LONGS)
+        limits = (("CPUs", self.cpus, cpus), ("tasks", self.tasks, tasks), longs)
         for name, value, most in limits:
             if not 1 <= value <= most:
                 message = f"the scenario needs 1 to {most} {name}, not {value}"

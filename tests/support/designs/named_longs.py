@@ -85,3 +85,45 @@ class ComparedLongs(TwoLongs):
             cpu.tss.io_map_base = IoMapBase.VALID
         else:
             cpu.tss.io_map_base = IoMapBase.INVALID
+
+
+class RightLongs(TwoLongs):
+    """The whole map is copied, in one way if it ends before its third long, or else in another."""
+
+    id = "right-longs"
+
+    def ioperm(self, cpu: Cpu, task: TwoLongs.Task, ports: PortRange, turn_on: bool) -> int:
+        """Change the task's map, then all of the CPU's copy."""
+        if not ports.is_valid():
+            return -EINVAL
+        if turn_on and not task.privileged:
+            return -EPERM
+        with cpu.preemption_disabled():
+            if not task.has_map:
+                task.map.fill()
+                task.has_map = True
+            task.map.change(ports, turn_on)
+            longs = task.map.extent()
+            if longs <= 2:
+                cpu.tss.bitmap.fill()
+            cpu.tss.bitmap.copy_from(task.map)
+            cpu.tss.io_map_base = IoMapBase.VALID
+        return 0
+
+    def switch_to(self, cpu: Cpu, previous: TwoLongs.Task, following: TwoLongs.Task) -> None:
+        """Give the CPU the map of the following task."""
+        if following.has_map:
+            cpu.tss.bitmap.copy_from(following.map)
+            cpu.tss.io_map_base = IoMapBase.VALID
+        else:
+            cpu.tss.io_map_base = IoMapBase.INVALID
+
+
+class IsaLongs(RightLongs):
+    """The same for a kernel whose map ends with the ISA ports, as that of Linux 2.4."""
+
+    id = "isa-longs"
+    layout: ClassVar[TssLayout] = TssLayout(
+        long_bits=64, bases={IoMapBase.VALID: 0x68, IoMapBase.INVALID: 0x8000}, limit=0x68 + 128,
+        map_ports=1024,
+    )  # fmt: skip

@@ -87,6 +87,7 @@ CHANGES: dict[str, Callable[[Model], object]] = {
     "return_pc": lambda _: DEAD,
     "preemptible_end": lambda _: 7,
     "exact_longs": lambda _: 2,
+    "longs_site": lambda _: Site("other.py", 1, 0, "", ""),
 }
 
 

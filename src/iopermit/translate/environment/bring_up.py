@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from iopermit.system.events.hooks import BRING_UP
+from iopermit.translate.frontend.longs import NumberOfLongs
 from iopermit.translate.frontend.source import DesignError, find_method, is_overridden
 from iopermit.translate.frontend.statements import Lowering
 from iopermit.translate.frontend.step_builder import Label, StepBuilder
@@ -25,7 +26,7 @@ _MOST_STEPS: Final = 100_000
 
 def brought_up(
     design: type[Design], scenario: Scenario, declared: Declarations
-) -> tuple[Values, int]:
+) -> tuple[Values, NumberOfLongs]:
     """Return the values of all declared fields after every CPU has been brought up in turn.
 
     Each runs its idle task meanwhile. An allocation gets the lowest free slot. Also return the
@@ -43,7 +44,7 @@ def brought_up(
         values["task", "pc"] = [1] * declared.counts["task"]
     method = find_method(design, BRING_UP.name)
     if method is None or not is_overridden(design, BRING_UP.name):
-        return values, 0
+        return values, NumberOfLongs()
     steps, entry, end = _lowered(design, scenario, declared)
     fields = [*declared.fields, *steps.lowered.locals.values()]
     for field in steps.lowered.locals.values():

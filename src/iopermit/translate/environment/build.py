@@ -86,5 +86,6 @@ def _finish(builder: EnvironmentBuilder) -> Model:
     model.map_is_valid = equal(selected, IoMapBase.VALID.value)
     model.consulted = specification.consulted_fields()
     model.brought_up, longs = brought_up(builder.design, builder.scenario, declared)
-    model.exact_longs = max(builder.steps.expressions.longs.named, longs) + 1
+    named = max(builder.steps.expressions.longs.named, longs, key=lambda each: each.longs)
+    model.exact_longs, model.longs_site = named.longs + 1, named.site
     return model

@@ -168,7 +168,7 @@ class BulkOperations:
         steps = self.steps
         assert isinstance(call.func, ast.Attribute)  # narrowed by the caller
         least = _least(call)
-        steps.expressions.longs.name(least)
+        steps.expressions.longs.name(least, steps.call.scope.method.site(call))
         bitmap = self._bitmap(call.func.value)
         keep, bitmap = self._pin(node, f"{self._prefix(node)}.of", bitmap)
         every = steps.scenario.longs

@@ -85,8 +85,16 @@ def heap_slots(scenario: Scenario) -> int:
 def declare(design: type[Design], scenario: Scenario) -> Declarations:
     """Return the records of ``design``.
 
-    Raises DesignError for a field or a class that the state of a design cannot have.
+    Raises DesignError for a field or a class that the state of a design cannot have, and for a
+    scenario with more longs than a map has.
     """
+    real = design.layout.map_ports // design.layout.long_bits
+    if scenario.longs > real:
+        raise DesignError(
+            class_site(design),
+            f"a map has {real} longs, fewer than the {scenario.longs} of the scenario",
+            f"--longs {real}",
+        )
     records: dict[RecordName, type[Record]] = {
         "task": design.Task,
         "cpu": design.Cpu,

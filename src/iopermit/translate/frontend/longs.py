@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from iopermit.translate.frontend.types import Type, Value
 from iopermit.translate.model.nodes import Const
@@ -12,8 +12,16 @@ from iopermit.translate.model.nodes import Const
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from iopermit.system.site import Site
     from iopermit.translate.frontend.source import Method
     from iopermit.translate.model.nodes import Field, RecordName
+
+
+class NumberOfLongs(NamedTuple):
+    """A number of real longs that a design names, and where; 0 if it names none."""
+
+    longs: int = 0
+    site: Site | None = None
 
 
 class LongsNumbers:
@@ -24,7 +32,7 @@ class LongsNumbers:
         self.fields = set(fields)
         """Fields and variables that count longs."""
         self.most = most
-        self.named = 0
+        self.named = NumberOfLongs()
         """The largest number of real longs that the design names."""
 
     def marked(self, field: Field, value: Value) -> Value:
@@ -33,9 +41,10 @@ class LongsNumbers:
             return value
         return replace(value, type=replace(value.type, longs=True))
 
-    def name(self, longs: int) -> None:
-        """Take note of a number of real longs that the design names."""
-        self.named = max(self.named, longs)
+    def name(self, longs: int, site: Site) -> None:
+        """Take note of a number of real longs that the design names, and of the place."""
+        if longs > self.named.longs:
+            self.named = NumberOfLongs(longs, site)
 
     def counting(self, method: Method, node: ast.expr, value: Value) -> Value:
         """Return a number, which must count longs: a constant is that many real longs.
@@ -45,7 +54,7 @@ class LongsNumbers:
         if value.type.longs or (value.type.kind == "int" and not value.type.high):
             return replace(value, type=replace(value.type, longs=True))
         if value.type.kind == "int" and isinstance(value.expr, Const):
-            self.name(value.expr.value)
+            self.name(value.expr.value, method.site(node))
             few = min(value.expr.value, self.most)
             return Value(Const(few), Type("int", few, few, longs=True))
         raise method.error(

@@ -182,6 +182,8 @@ class Model:
     """Steps below this one can be preempted; at the others preemption or interrupts are off."""
     exact_longs: int = 1
     """Longs from which on the model is exact: more than any number of real ones in the design."""
+    longs_site: Site | None = None
+    """Where the design names the largest number of real longs."""
 
     @property
     def allocations_can_fail(self) -> bool:

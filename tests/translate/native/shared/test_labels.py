@@ -15,7 +15,9 @@ from iopermit.translate.native.shared.labels import (
 
 LABELS = [
     TransitionLabel(cpu, kind, number)
-    for cpu, kind, number in itertools.product((0, 1, 3), TransitionKind, (0, 1, 255))
+    for cpu, kind, number in itertools.product(
+        (0, 1, 3), TransitionKind, (0, 1, RULES_OF_A_KIND - 1)
+    )
 ]
 
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from iopermit.translate.model.model import Model, Rule
 
 CPU_SHIFT: Final = 16
-_KIND_SHIFT: Final = 8
+_KIND_SHIFT: Final = 12
 RULES_OF_A_KIND: Final = 1 << _KIND_SHIFT
 """How many rules of one kind, and outcomes of a step, a label can tell apart."""
 
