@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.cli.command import run, start
-from tests.support.kernel.faults import FAULTS, REPAIR, unified_diff
+from tests.support.kernel.faults import FAULTS, HARMLESS, REPAIR, unified_diff
 from tests.support.kernel.made_trees import make_tree
 from tests.support.kernel.trees import require_tree, unchanged
 from tests.support.requirements import require_sandbox, shared_cache
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 BOUNDS = ("--events", "ioperm,exit", "--cpus", "1", "--tasks", "2", "--longs", "1")
 FAULT = FAULTS["switch-out"]
+NEW = ("--fail-on", "introduced")
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def test_a_patch_in_a_mail_is_judged(
     with unchanged(tree):
         ran = run(capsys, "check", "--kernel", tree, "--patch", patch, *BOUNDS)
     assert ran.status == 1
-    assert ran.out.startswith(f"BUG: port leak in {tree.name}: task ")
+    assert ran.out.startswith(f"BUG: port leak in {tree.name}, introduced by this patch: task ")
 
 
 def test_patches_are_applied_in_order(
@@ -84,6 +85,40 @@ def test_patches_are_applied_in_order(
     )
     ran = run(capsys, "check", "--kernel", tree, "--patch", fault, "--patch", repair, *BOUNDS)
     assert (ran.status, ran.out.split(":")[0]) == (0, "HOLDS")
+    assert ", and without these patches" in " ".join(ran.out.split())
+
+
+PREEMPTED = ("--events", "ioperm,preempt", "--cpus", "1", "--tasks", "2", "--longs", "1")
+
+
+def test_a_leak_that_was_there_is_not_the_patch(
+    tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A harmless patch has status 1, or 0 if only what it brings counts; a planted leak has 1."""
+    harmless, fault = tmp_path / "harmless.patch", tmp_path / "fault.patch"
+    harmless.write_text(unified_diff(tree, HARMLESS["renamed"]))
+    fault.write_text(unified_diff(tree, FAULT))
+    check = ("check", "--kernel", tree, *PREEMPTED, "--json", "--patch")
+    found = []
+    for patch, *more in ((harmless,), (harmless, *NEW), (fault, *NEW)):
+        ran = run(capsys, *check, patch, *more)
+        kernel = json.loads(ran.out)["kernel"]["without_patches"]
+        found.append((ran.status, kernel["origin"], kernel["every"]))
+    assert found == [
+        (1, "already there", False),
+        (0, "already there", True),
+        (1, "introduced", True),
+    ]
+
+
+def test_what_counts_is_refused_where_it_means_nothing(
+    tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """--fail-on needs a patch, and is one of two words."""
+    ran = run(capsys, "check", "--kernel", tree, *NEW)
+    assert (ran.status, ran.err) == (2, "iopermit: error: --fail-on needs --patch FILE\n")
+    ran = run(capsys, "check", "--kernel", tree, "--fail-on", "leak")
+    assert (ran.status, "choose from violated, introduced" in ran.err) == (2, True)
 
 
 def test_a_patch_that_does_not_apply(

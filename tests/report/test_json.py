@@ -9,15 +9,23 @@ from typing import Any
 import jsonschema
 import pytest
 from tests.support.report.schedules import review_story
-from tests.support.report.verdicts import CRASH, GARBAGE, HOLDS, UNDETERMINED
+from tests.support.report.verdicts import (
+    CRASH,
+    GARBAGE,
+    HOLDS,
+    LEAK_OF_A_TREE,
+    UNDETERMINED,
+    patched,
+)
 
 from iopermit.designs import designs
-from iopermit.engine.verdict import Verdict
+from iopermit.engine.verdict import FaultOrigin, Verdict
 from iopermit.report.json import design_name, place, schema, to_text, verdict_json
 from iopermit.system.site import Site
 from iopermit.translate.frontend.load import load_design
 
-EVERY = [review_story(), HOLDS, UNDETERMINED, CRASH, GARBAGE]
+PATCHED = patched(LEAK_OF_A_TREE, FaultOrigin.ALREADY_THERE)
+EVERY = [review_story(), HOLDS, UNDETERMINED, CRASH, GARBAGE, PATCHED]
 
 
 def problems(value: Any) -> list[str]:  # noqa: ANN401 - any JSON

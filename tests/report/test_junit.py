@@ -4,9 +4,15 @@ from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 from tests.support.report.schedules import review_story
-from tests.support.report.verdicts import CRASH, HOLDS, UNDETERMINED
+from tests.support.report.verdicts import (
+    CRASH,
+    HOLDS,
+    LEAK_OF_A_TREE,
+    UNDETERMINED,
+    patched,
+)
 
-from iopermit.engine.verdict import Verdict
+from iopermit.engine.verdict import FaultOrigin, Verdict
 from iopermit.report.junit import junit_xml
 
 
@@ -66,3 +72,12 @@ def test_forbidden_characters_are_escaped() -> None:
         case.get("classname")
         == "a\\u001b[31m\\u009b\\u0000\\ud800\\ufffe Gr\u00fc\u00dfe \U0001f600"
     )
+
+
+def test_a_fault_that_does_not_count_passes_with_its_headline() -> None:
+    """Where only what a patch brings counts, what was there is no failure, and is not hidden."""
+    verdict = patched(LEAK_OF_A_TREE, FaultOrigin.ALREADY_THERE, only_new=True)
+    found = suite(verdict)
+    assert counts(found) == ("1", "0", "0")
+    assert "already there without this patch" in ET.tostring(found, "unicode")
+    assert counts(suite(patched(LEAK_OF_A_TREE, FaultOrigin.ALREADY_THERE))) == ("1", "1", "0")

@@ -5,8 +5,16 @@ from pathlib import Path
 
 import pytest
 from tests.support.report.schedules import review_story
-from tests.support.report.verdicts import CRASH, GARBAGE, HOLDS, UNDETERMINED
+from tests.support.report.verdicts import (
+    CRASH,
+    GARBAGE,
+    HOLDS,
+    LEAK_OF_A_TREE,
+    UNDETERMINED,
+    patched,
+)
 
+from iopermit.engine.verdict import FaultOrigin
 from iopermit.report.sarif import sarif_log
 
 
@@ -72,3 +80,18 @@ def test_files_below_the_working_directory_are_relative(
     assert artifact() == {"uri": f"file://{tmp_path}/my%20design.py"}
     monkeypatch.chdir(tmp_path)
     assert artifact() == {"uri": "my%20design.py", "uriBaseId": "%SRCROOT%"}
+
+
+@pytest.mark.parametrize(
+    ("origin", "state"),
+    [
+        (FaultOrigin.INTRODUCED, "new"),
+        (FaultOrigin.DIFFERENT, "new"),
+        (FaultOrigin.ALREADY_THERE, "unchanged"),
+        (FaultOrigin.OPEN, None),
+    ],
+)
+def test_a_code_host_is_told_what_a_patch_brings(origin: FaultOrigin, state: str | None) -> None:
+    """The state of a result against the tree without the patch is SARIF's baselineState."""
+    (run,) = sarif_log(patched(LEAK_OF_A_TREE, origin))["runs"]
+    assert run["results"][0].get("baselineState") == state

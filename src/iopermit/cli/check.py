@@ -13,7 +13,7 @@ from iopermit.cli import scenario as bounds
 from iopermit.cli.certify import write_certificate
 from iopermit.cli.errors import BadInputError
 from iopermit.cli.exit_codes import ExitCode, exit_code
-from iopermit.cli.kernel import SandboxOption, TreeRequest, check_kernel
+from iopermit.cli.kernel import SandboxOption, TreeRequest, check_kernel, status_of
 from iopermit.cli.output import OutputError, check_writable, print_result, write_file
 from iopermit.cli.progress import shown
 from iopermit.cli.reductions import with_reductions
@@ -63,6 +63,14 @@ def check_design(  # noqa: PLR0913 - one parameter per option
     reverse: Annotated[
         bool, typer.Option("--reverse", help="Take the patches back instead, the last one first.")
     ] = False,
+    fail_on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHAT",
+            help="With --patch, status 1 for: `violated` or `introduced` (only what it brings).",
+            show_default="violated",
+        ),
+    ] = None,
     keep_build: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Leave the kernel's build there.")
     ] = None,
@@ -134,13 +142,16 @@ def check_design(  # noqa: PLR0913 - one parameter per option
         if reverse and not patch:
             raise BadInputError("--reverse needs --patch FILE")
         wanted = (events, without, cpus, tasks, longs, max_states, timeout, quiet, sandbox, reverse)
-        verdict = check_kernel(TreeRequest(kernel, tuple(patch or ()), keep_build, *wanted))
+        request = TreeRequest(kernel, tuple(patch or ()), keep_build, *wanted, fail_on)
+        verdict = check_kernel(request)
         deliver(verdict, output)
-        return exit_code(verdict.verdict)
+        return status_of(verdict)
     if design is None:
         raise BadInputError("give a DESIGN (see `iopermit list`), or --kernel TREE")
-    if patch or reverse or keep_build or sandbox:
-        raise BadInputError("--patch, --reverse, --keep-build and --sandbox need --kernel TREE")
+    if patch or reverse or keep_build or sandbox or fail_on:
+        raise BadInputError(
+            "--patch, --reverse, --fail-on, --keep-build and --sandbox need --kernel TREE"
+        )
 
     from iopermit.translate.frontend.load import load_design  # imports every design
 

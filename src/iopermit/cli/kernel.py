@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -10,6 +11,7 @@ import typer
 
 from iopermit.cli import scenario as bounds
 from iopermit.cli.errors import BadInputError
+from iopermit.cli.exit_codes import ExitCode, exit_code
 from iopermit.cli.output import complain
 from iopermit.cli.progress import shown
 from iopermit.engine.errors import ReplayError
@@ -30,6 +32,7 @@ SandboxOption = Annotated[
         show_default="auto",
     ),
 ]
+_FAIL_ON: Final = ("violated", "introduced")
 _CHOICES: Final[tuple[SandboxChoice, ...]] = ("auto", "on", "off")
 
 
@@ -50,6 +53,7 @@ class TreeRequest:
     quiet: bool = False
     sandbox: str | None = None
     reverse: bool = False
+    fail_on: str | None = None
 
 
 def scenarios(request: TreeRequest) -> list[Scenario]:
@@ -86,21 +90,55 @@ def check_kernel(request: TreeRequest) -> Verdict:
     from iopermit.engine.limits import Limits
     from iopermit.kernel.check import check_tree  # imports the emulator
     from iopermit.kernel.loading import load_tree
+    from iopermit.kernel.origin import PatchedTree
 
-    wanted = scenarios(request)
+    wanted, only_new = scenarios(request), is_about_patches(request)
     say = None if request.quiet else complain
-    tree = load_tree(
-        request.tree,
-        request.patches,
-        reverse=request.reverse,
-        keep=request.keep_build,
-        progress=say,
-        warn=complain,
-        sandbox=sandbox_choice(request.sandbox),
+    load = functools.partial(
+        load_tree, request.tree, progress=say, sandbox=sandbox_choice(request.sandbox)
     )
+    tree = load(request.patches, reverse=request.reverse, keep=request.keep_build, warn=complain)
+    if request.patches and say is not None:
+        say("the same without the patches, to tell what they bring")
+    plain = load() if request.patches else None
     with shown(quiet=request.quiet) as progress:
-        limits = Limits(request.max_states, timeout=request.timeout)
-        return check_tree(tree, wanted, control=Control(limits, progress))
+        control = Control(Limits(request.max_states, timeout=request.timeout), progress)
+        if plain is None:
+            return check_tree(tree, wanted, control=control)
+        return PatchedTree(tree, plain, wanted, control).judged(only_new=only_new)
+
+
+def is_about_patches(request: TreeRequest) -> bool:
+    """Return whether the exit status is to tell what the patches brought.
+
+    Raises:
+        BadInputError: there are no patches, or `--fail-on` says something else.
+    """
+    if request.fail_on is None:
+        return False
+    if request.fail_on not in _FAIL_ON:
+        raise BadInputError(f"--fail-on {request.fail_on}: choose from {', '.join(_FAIL_ON)}")
+    if not request.patches:
+        raise BadInputError("--fail-on needs --patch FILE")
+    return request.fail_on == _FAIL_ON[1]
+
+
+def status_of(verdict: Verdict) -> ExitCode:
+    """Return the exit status for a verdict about a tree.
+
+    Where it is to tell what patches brought, a fault that is there without them is none, if all
+    faults were compared; else it is not known whether they brought another one.
+    """
+    from iopermit.engine.verdict import FaultOrigin  # only now needed
+
+    kernel, status = verdict.kernel, exit_code(verdict.verdict)
+    without = None if kernel is None else kernel.without
+    if without is None or not without.only_new or status is not ExitCode.VIOLATED:
+        return status
+    if without.excuses:
+        return ExitCode.HOLDS
+    is_new = without.origin in (FaultOrigin.INTRODUCED, FaultOrigin.DIFFERENT)
+    return ExitCode.VIOLATED if is_new else ExitCode.UNDETERMINED
 
 
 def sandbox_choice(given: str | None) -> SandboxChoice:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from iopermit.engine.ending import Ending
-    from iopermit.engine.trace import TraceStep, Violation
+    from iopermit.engine.trace import TraceStep, Violation, ViolationKind
     from iopermit.system.scenario import Scenario
     from iopermit.system.site import Site
 
@@ -99,6 +100,43 @@ class Uncovered:
     """Where the design names it."""
 
 
+class FaultOrigin(enum.StrEnum):
+    """Whether patches brought the fault of a tree. The value is its name in JSON."""
+
+    NO_FAULT = "no fault"
+    """The tree holds with the patches and without them."""
+    INTRODUCED = "introduced"
+    """Without the patches it holds, or every fault that it has is another one."""
+    ALREADY_THERE = "already there"
+    """The same fault is there without the patches."""
+    DIFFERENT = "different"
+    """The nearest fault without the patches is another one."""
+    REPAIRED = "repaired"
+    """Only without the patches there is a fault."""
+    OPEN = "undetermined"
+    """A limit was reached with the patches or without them."""
+
+
+@dataclass(frozen=True)
+class WithoutPatches:
+    """What a tree is like without its patches; with them, if they are taken back."""
+
+    origin: FaultOrigin
+    verdict: VerdictValue
+    kind: ViolationKind | None = None
+    message: str = ""
+    """What its shortest violation is, or why there is no verdict."""
+    every: bool = False
+    """Whether all faults of both were compared, not only the nearest."""
+    only_new: bool = False
+    """Whether the exit status tells what the patches brought, and not what the tree is like."""
+
+    @property
+    def excuses(self) -> bool:
+        """Whether the fault that is reported does not count, as it is there without them."""
+        return self.only_new and self.every and self.origin is FaultOrigin.ALREADY_THERE
+
+
 @dataclass(frozen=True)
 class KernelSubject:
     """Which kernel code a verdict is about, where it is about a tree and no design."""
@@ -125,6 +163,8 @@ class KernelSubject:
     """Whether the build, which executes what is in the tree, was kept from everything else."""
     reverse: bool = False
     """Whether the patches were taken back instead of applied."""
+    without: WithoutPatches | None = None
+    """What the tree is like without the patches, if there are any."""
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ What comes before, from patches to a linked image, is `iopermit.kernel.loading`.
 from __future__ import annotations
 
 import functools
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from iopermit.engine.control import Control
 from iopermit.engine.errors import ReplayError
@@ -17,6 +17,7 @@ from iopermit.engine.verdict import SearchStatistics, Verdict
 from iopermit.kernel.conformance.tree_rules import conformance_of
 from iopermit.kernel.execution.scheduling_points import SchedulingPoints
 from iopermit.kernel.search.counterexample import Scheduled, TreeCounterexample, counterexample_of
+from iopermit.kernel.search.faults import TreeFault, FaultsOfTree
 from iopermit.kernel.search.parallel import started
 from iopermit.kernel.search.replay import ScheduleReplayer
 from iopermit.kernel.search.tree_search import TreeSearch
@@ -41,6 +42,28 @@ Executed = set[tuple[int, int]]
 """Address and size of the basic blocks that were executed."""
 
 
+class Examined(NamedTuple):
+    """The verdict about a tree, and the faults that were met; the last may have ended a search."""
+
+    verdict: Verdict
+    faults: frozenset[TreeFault]
+
+
+class _Searched(NamedTuple):
+    verdict: Verdict
+    executed: Executed
+    faults: frozenset[TreeFault]
+
+
+@dataclass(frozen=True)
+class Passed:
+    """After which faults a search goes on."""
+
+    known: frozenset[TreeFault] = frozenset()
+    every: bool = False
+    """Whether after any."""
+
+
 def check_tree(
     tree: LoadedTree,
     scenarios: Sequence[Scenario],
@@ -53,40 +76,77 @@ def check_tree(
         KernelTreeError: the tree's code needs something that is not there.
         ReplayError: the violation does not show when its schedule is executed again.
     """
-    control = control or Control()
+    return examine_tree(tree, scenarios, Passed(), control or Control()).verdict
+
+
+def examine_tree(
+    tree: LoadedTree, scenarios: Sequence[Scenario], passed: Passed, control: Control
+) -> Examined:
+    """Return the verdict about a tree, and all faults that were met; see `check_tree`.
+
+    Args:
+        tree: the tree.
+        scenarios: what to search.
+        passed: faults after which the search goes on; those that are passed only are no violation.
+        control: where the search gives up.
+    """
     conformance = conformance_of(
         tree.image, tree.lines, (*tree.built.objects, *tree.built.callers), tree.suspects
     )
-    rules = conformance.replay
+    met = _broken_rules(conformance.replay)
+    rules = None if met <= passed.known else conformance.replay
+    doubt = conformance.doubt or _what_is_hidden(met)
     if rules is not None and conformance.is_final:
-        return verdict_of_rules(tree, scenarios[0], rules)
+        return Examined(verdict_of_rules(tree, scenarios[0], rules), met)
     quiet = replace(control, progress=None)
     first, *others = scenarios
-    waiting = [functools.partial(_check_once, tree, scenario, quiet) for scenario in others]
+    search = functools.partial(_check_once, tree, passed)
+    waiting = [functools.partial(search, scenario, quiet) for scenario in others]
     with control.interruption, started(waiting, control.interruption) as results:
-        verdict, executed = _check_once(tree, first, control)
+        verdict, executed, faults = search(first, control)
         exhausted: list[Verdict] = []
         for result in results:
             if verdict.verdict != "holds":
                 break
             exhausted.append(verdict)
-            verdict, more = result()
+            verdict, more, others_met = result()
             executed |= more
+            faults |= others_met
     if rules is not None and verdict.verdict != "violated":
-        return verdict_of_rules(tree, scenarios[0], rules)
+        return Examined(verdict_of_rules(tree, scenarios[0], rules), met | faults)
     executed |= conformance.executed
-    verdict = with_coverage(with_doubts(verdict, tree, executed, conformance.doubt), tree, executed)
-    return exhausted_too(with_unchecked(verdict, conformance), exhausted)
+    verdict = with_coverage(with_doubts(verdict, tree, executed, doubt), tree, executed)
+    return Examined(exhausted_too(with_unchecked(verdict, conformance), exhausted), faults)
 
 
-def _check_once(tree: LoadedTree, scenario: Scenario, control: Control) -> tuple[Verdict, Executed]:
+def _broken_rules(rules: Replay | None) -> frozenset[TreeFault]:
+    """Return what single calls, or calls that are missing, show, as a fault."""
+    found = None if rules is None else rules.violation
+    if found is None:
+        return frozenset()
+    return frozenset({TreeFault(found.kind, (("", found.message),), frozenset())})
+
+
+def _what_is_hidden(met: frozenset[TreeFault]) -> str:
+    """Return why single calls are in doubt after a rule that is known to be broken."""
+    for fault in met:
+        return f"single calls end where the first rule is broken: {fault.where[0][1]}"
+    return ""
+
+
+def _check_once(
+    tree: LoadedTree, passed: Passed, scenario: Scenario, control: Control
+) -> _Searched:
     with concerning(lambda: _about_tree(tree) | about_scenario(scenario)):
-        search = TreeSearch(tree.image, scenario, control.about(scenario.size).remaining())
+        faults = FaultsOfTree(tree.lines, passed.known, every=passed.every)
+        given = control.about(scenario.size).remaining()
+        search = TreeSearch(tree.image, scenario, given, faults)
         search.run()
         counterexample = counterexample_of(search)
         replay = None if counterexample is None else _confirmed(tree, scenario, counterexample)
         verdict = verdict_of(tree, search, counterexample, replay)
-        return verdict, search.driver.kernel.executor.executed
+        executed = search.driver.kernel.executor.executed
+        return _Searched(verdict, executed, frozenset(faults.met))
 
 
 def _about_tree(tree: LoadedTree) -> Facts:
@@ -121,6 +181,22 @@ def _confirmed(tree: LoadedTree, scenario: Scenario, counterexample: TreeCounter
             )
             raise ReplayError(message)
         return replay
+
+
+def without_suspects(tree: LoadedTree, verdict: Verdict) -> Verdict:
+    """Return a violated verdict that blames no line because a patch changed it."""
+    tree, kernel = replace(tree, suspects=frozenset()), verdict.kernel
+    assert kernel is not None  # the verdict is about a tree
+    if kernel.schedule:
+        schedule = [Scheduled.from_saved(one) for one in kernel.schedule]
+        points = SchedulingPoints.from_saved(kernel.points)
+        replay = ScheduleReplayer(tree, verdict.scenario, points).run(schedule)
+    else:
+        objects = (*tree.built.objects, *tree.built.callers)
+        found = conformance_of(tree.image, tree.lines, objects).replay
+        assert found is not None  # it was found with the suspects
+        replay = found
+    return replace(verdict, violation=replay.violation, trace=replay.trace)
 
 
 def replay_tree(tree: LoadedTree, saved: Mapping[str, Any], scenario: Scenario) -> Verdict:

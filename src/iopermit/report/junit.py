@@ -51,7 +51,10 @@ def _case(verdict: Verdict) -> ET.Element:
         name += f": {verdict.violation.message}"
     seconds = f"{verdict.search.seconds:.3f}"
     case = ET.Element("testcase", classname=subject(verdict), name=name, time=seconds)
-    if verdict.violation is not None:
+    without = None if verdict.kernel is None else verdict.kernel.without
+    if without is not None and without.excuses:
+        ET.SubElement(case, "system-out").text = headline(verdict)
+    elif verdict.violation is not None:
         failure = ET.SubElement(case, "failure", type=verdict.violation.kind)
         failure.set("message", headline(verdict))
         failure.text = "\n".join(line.text for line in report(replace(verdict, also=())))

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 import iopermit
+from iopermit.engine.verdict import FaultOrigin
 from iopermit.report.words import KINDS, below_working_directory, headline, step_text, what_is_open
 
 if TYPE_CHECKING:
     from iopermit.engine.trace import TraceStep
-    from iopermit.engine.verdict import Verdict
+    from iopermit.engine.verdict import Verdict, WithoutPatches
     from iopermit.system.site import Site
 
 Object = dict[str, Any]
@@ -70,9 +71,21 @@ def _result(verdict: Verdict) -> Object:
         "message": {"text": headline(verdict)},
         "locations": [_location(violation.site, verdict.design_file)],
     }
+    if verdict.kernel is not None and verdict.kernel.without is not None:
+        result |= _baseline(verdict.kernel.without)
     if verdict.trace:
         result["codeFlows"] = [_code_flow(verdict)]
     return result
+
+
+def _baseline(without: WithoutPatches) -> Object:
+    """Return whether a result is there without the patches, too (`baselineState`)."""
+    match without.origin:
+        case FaultOrigin.INTRODUCED | FaultOrigin.DIFFERENT:
+            return {"baselineState": "new"}
+        case FaultOrigin.ALREADY_THERE:
+            return {"baselineState": "unchanged"}
+    return {}
 
 
 def _code_flow(verdict: Verdict) -> Object:

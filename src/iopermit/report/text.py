@@ -177,7 +177,9 @@ def _footer(verdict: Verdict) -> Iterator[Line]:
     if uncovered.statements:
         noun = "statement" if verdict.kernel is None else "line"
         number = words.count(len(uncovered.statements), noun)
-        text = f"{number}: {_places(uncovered.statements)}"
+        # Of a tree each is named: who signs for it has to know what was not executed.
+        most = _MOST_PLACES if verdict.kernel is None else len(uncovered.statements)
+        text = f"{number}: {_places(uncovered.statements, most)}"
         yield from _labelled("never executed", text)
 
 
@@ -207,6 +209,9 @@ def _kernel(kernel: KernelSubject) -> Iterator[Line]:
     how = " taken back" if kernel.reverse else ""
     patched = f", {words.count(len(kernel.patches), 'patch')}{how}" if kernel.patches else ""
     yield from _labelled("tree", f"{kernel.tree} (Linux {kernel.version}{patched})")
+    if kernel.without is not None:
+        label = "with the patches" if kernel.reverse else "without the patches"
+        yield from _labelled(label, words.without_patches(kernel))
     for bound in kernel.bounds:
         yield from _labelled("bound", bound)
     if kernel.lines:
@@ -214,14 +219,14 @@ def _kernel(kernel: KernelSubject) -> Iterator[Line]:
         yield from _labelled("coverage", text)
 
 
-def _places(sites: tuple[Site, ...]) -> str:
+def _places(sites: tuple[Site, ...], most: int) -> str:
     """Return lines by file, such as "designs/linux/v5_5.py:40, 43, 51; and 12 more"."""
     lines: dict[str, list[int]] = {}
-    for site in sites[:_MOST_PLACES]:
+    for site in sites[:most]:
         file = words.place(site).rpartition(":")[0]
         lines.setdefault(file, []).append(site.line)
     parts = [f"{file}:{', '.join(map(str, sorted(set(n))))}" for file, n in lines.items()]
-    more = len(sites) - _MOST_PLACES
+    more = len(sites) - most
     return "; ".join(parts) + (f"; and {more} more" if more > 0 else "")
 
 

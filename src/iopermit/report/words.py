@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 import iopermit
 from iopermit.engine.ending import with_longs
+from iopermit.engine.verdict import FaultOrigin
 from iopermit.engine.violation import task_name
 from iopermit.system.events import EVENTS, Event, all_events, askable_events, plain_events
 from iopermit.system.events.hooks import Kind
 
 if TYPE_CHECKING:
     from iopermit.engine.trace import TraceStep
-    from iopermit.engine.verdict import SearchStatistics, Verdict
+    from iopermit.engine.verdict import KernelSubject, SearchStatistics, Verdict
     from iopermit.system.scenario import Scenario
     from iopermit.system.site import Site
 
@@ -35,10 +36,42 @@ def headline(verdict: Verdict) -> str:
     where = f"{subject(verdict)} under {events(verdict.scenario)} ({bounds(verdict.scenario)})"
     if verdict.violation is not None:
         kind = KINDS[verdict.violation.kind]
-        return f"BUG: {kind} in {subject(verdict)}: {verdict.violation.message}"
+        where = f"{subject(verdict)}{_origin(verdict.kernel)}"
+        return f"BUG: {kind} in {where}: {verdict.violation.message}"
     if verdict.verdict == "holds":
-        return f"HOLDS: {where}"
+        return f"HOLDS: {where}{_origin(verdict.kernel)}"
     return f"UNDETERMINED: {where}: {verdict.reason}"
+
+
+def _origin(kernel: KernelSubject | None) -> str:
+    """Return where the fault of a tree with patches comes from, as a part of a headline."""
+    if kernel is None or kernel.without is None:
+        return ""
+    patch = "this patch" if len(kernel.patches) == 1 else "these patches"
+    by = f"taking {patch} back" if kernel.reverse else patch
+    without = f"with {patch}" if kernel.reverse else f"without {patch}"
+    return {
+        FaultOrigin.NO_FAULT: f", and {without}",
+        FaultOrigin.INTRODUCED: f", introduced by {by}",
+        FaultOrigin.ALREADY_THERE: f", already there {without}",
+        FaultOrigin.DIFFERENT: f", another fault than {without}",
+        FaultOrigin.REPAIRED: f", repaired by {by}",
+        FaultOrigin.OPEN: "",
+    }[kernel.without.origin]
+
+
+def without_patches(kernel: KernelSubject) -> str:
+    """Return what a tree is like without its patches, and how far that was looked into."""
+    without = kernel.without
+    assert without is not None  # the caller looks
+    found = {"holds": "holds", "undetermined": f"undetermined: {without.message}"}.get(
+        without.verdict, ""
+    )
+    if without.kind is not None:
+        found = f"{KINDS[without.kind]}: {without.message}"
+    if without.every:
+        return found
+    return f"{found} (the nearest faults were compared; --fail-on introduced compares all)"
 
 
 def what_is_open(verdict: Verdict) -> str:

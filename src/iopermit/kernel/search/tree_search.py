@@ -25,15 +25,16 @@ from iopermit.kernel.search.transition_cache import TransitionCache
 from iopermit.kernel.search.visited import Packed, VisitedSet
 from iopermit.kernel.state.canonical import Canonical
 from iopermit.system.events import Event
+from iopermit.system.specification import Finding
 
 if TYPE_CHECKING:
     from iopermit.kernel.cpu.crashes import Crash
     from iopermit.kernel.image.linker import Image
+    from iopermit.kernel.search.faults import FaultsOfTree, Wrong
     from iopermit.kernel.search.view import View
     from iopermit.kernel.state.state import State
     from iopermit.system.execution import Action
     from iopermit.system.scenario import Scenario
-    from iopermit.system.specification import Finding
 
 _LOOK_AT_CLOCK: Final = 256
 """States between two looks at the clock."""
@@ -64,12 +65,25 @@ class TreeSearchResult(SearchResult):
 class TreeSearch:
     """Searches the states of one scenario."""
 
-    def __init__(self, image: Image, scenario: Scenario, control: Control | None = None) -> None:
-        """Bring up two machines with a tree's code; `control` says where the search gives up."""
+    def __init__(
+        self,
+        image: Image,
+        scenario: Scenario,
+        control: Control | None = None,
+        faults: FaultsOfTree | None = None,
+    ) -> None:
+        """Bring up two machines with a tree's code.
+
+        Args:
+            image: the code.
+            scenario: what to search.
+            control: where the search gives up.
+            faults: those that end no search, and takes note of what is met; by default none does.
+        """
         driver, self.initial = bring_up(image, scenario)
         other, _ = bring_up(image, scenario)
         self.driver, self.scenario = driver, scenario
-        self.control = control or Control()
+        self.control, self.faults = control or Control(), faults
         self.rules = Rules(driver.kernel, scenario)
         self.canonical = Canonical(symmetric_cpus=scenario.has(Event.MIGRATE))
         self._checked = CheckedDriver(driver, other, self.canonical)
@@ -197,26 +211,41 @@ class TreeSearch:
             for successor in self.cache.successors(state, move, views):
                 result.transitions += 1
                 if successor.state is None:
-                    self._report(name, [move.action], None, successor.crash)
+                    crash = successor.crash
+                    assert crash is not None  # else there is a state
+                    if self._is_passed(name, state, crash, move.action):
+                        continue
                     return False
                 target = canonical(successor.state)
                 packed = add(target, name, move)
                 if packed is None:
                     continue
                 result.states += 1
-                following.append((target, packed))
                 wrong = finding(target)
-                if wrong is not None:
-                    self._report(packed, [], wrong, None)
+                if wrong is None:
+                    following.append((target, packed))
+                elif not self._is_passed(packed, target, wrong):
                     return False
         return True
 
-    def _report(
-        self, name: Packed, last: list[Action], finding: Finding | None, crash: Crash | None
-    ) -> None:
+    def _is_passed(self, name: Packed, state: State, wrong: Wrong, *last: Action) -> bool:
+        """Report a violation; return whether the search goes on with other schedules.
+
+        Args:
+            name: the state that violates, or the last one before a crash.
+            state: the same.
+            wrong: what is wrong in the state, or the crash.
+            last: the action that crashes.
+        """
         way = self._visited.path(name)
         actions = [*(move.action for _, move in way), *last]
+        if self.faults is not None and self.faults.is_passed(
+            self.faults.fault(wrong, self.driver.kernel, state, actions)
+        ):
+            return True
+        finding, crash = (wrong, None) if isinstance(wrong, Finding) else (None, wrong)
         self.result.found = ViolationPath(self._follow(way), actions, finding, crash)
+        return False
 
     def _follow(self, way: list[tuple[Packed, Move]]) -> list[State]:
         """Return the states of a way from the initial one on."""

@@ -1,0 +1,126 @@
+"""Tells what patches bring: a tree is judged with them and without them, and faults are compared.
+
+Every Linux from 5.5 on has a fault, which is nobody's patch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from iopermit.engine.verdict import FaultOrigin, WithoutPatches
+from iopermit.kernel.check import Examined, Passed, examine_tree, without_suspects
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from iopermit.engine.control import Control
+    from iopermit.engine.verdict import Verdict
+    from iopermit.kernel.loading import LoadedTree
+    from iopermit.system.scenario import Scenario
+
+
+@dataclass(frozen=True)
+class PatchedTree:
+    """A tree with patches, and the same without them.
+
+    Attributes:
+        patched: the tree with the patches.
+        plain: the tree without them.
+        scenarios: what to search.
+        control: where a search gives up; each has the whole time.
+    """
+
+    patched: LoadedTree
+    plain: LoadedTree
+    scenarios: Sequence[Scenario]
+    control: Control
+
+    def judged(self, *, only_new: bool = False) -> Verdict:
+        """Return the verdict about the tree with the patches, and what they bring.
+
+        Args:
+            only_new: look for every fault without the patches, and for further ones with them;
+                else the nearest fault of each is compared.
+
+        Raises:
+            KernelTreeError: the tree's code needs something that is not there.
+            ReplayError: a violation does not show when its schedule is executed again.
+        """
+        with self.control.interruption:
+            if not only_new:
+                patched = self._examined(self.patched, Passed())
+                plain = self._examined(self.plain, Passed())
+                return self._stated(patched.verdict, plain.verdict, _origin(patched, plain))
+            plain = self._examined(self.plain, Passed())
+            verdict = self._beyond(plain)
+        kernel = verdict.kernel
+        assert kernel is not None  # the verdict is about a tree
+        assert kernel.without is not None  # stated
+        return replace(
+            verdict, kernel=replace(kernel, without=replace(kernel.without, only_new=True))
+        )
+
+    def _beyond(self, plain: Examined) -> Verdict:
+        """Return the verdict after a search for faults that the plain tree does not have."""
+        if plain.verdict.verdict != "violated":
+            patched = self._examined(self.patched, Passed())
+            return self._stated(patched.verdict, plain.verdict, _origin(patched, plain))
+        every = self._examined(self.plain, Passed(every=True))
+        is_whole = every.verdict.verdict == "holds"
+        found = self._examined(self.patched, Passed(plain.faults | every.faults))
+        if found.verdict.verdict == "violated":
+            origin = FaultOrigin.INTRODUCED if is_whole else FaultOrigin.OPEN
+            return self._stated(found.verdict, plain.verdict, origin, every=is_whole)
+        if found.verdict.verdict == "holds" and not found.faults:
+            return self._stated(found.verdict, plain.verdict, FaultOrigin.REPAIRED, every=is_whole)
+        # What is there already is a fault of the tree all the same: the nearest one is reported.
+        nearest = self._examined(self.patched, Passed())
+        origin = _origin(nearest, every)
+        return self._stated(
+            nearest.verdict, plain.verdict, origin, every=found.verdict.verdict == "holds"
+        )
+
+    def _examined(self, tree: LoadedTree, passed: Passed) -> Examined:
+        return examine_tree(tree, self.scenarios, passed, self.control.again())
+
+    def _stated(
+        self, patched: Verdict, plain: Verdict, origin: FaultOrigin, *, every: bool = False
+    ) -> Verdict:
+        """Return the verdict with what the tree is like without the patches."""
+        if origin is FaultOrigin.ALREADY_THERE:
+            patched = without_suspects(self.patched, patched)
+        kernel, found = patched.kernel, plain.violation
+        assert kernel is not None  # the verdict is about a tree
+        without = WithoutPatches(
+            origin,
+            plain.verdict,
+            None if found is None else found.kind,
+            plain.reason if found is None else found.message,
+            every=every or plain.verdict == "holds",
+        )
+        return replace(patched, kernel=replace(kernel, without=without))
+
+
+def _origin(patched: Examined, plain: Examined) -> FaultOrigin:
+    """Return where the nearest fault with the patches comes from."""
+    match patched.verdict.verdict, plain.verdict.verdict:
+        case ("violated", "holds") if not plain.faults:
+            return FaultOrigin.INTRODUCED
+        case ("holds", "holds"):
+            return FaultOrigin.NO_FAULT
+        case ("holds", "violated"):
+            return FaultOrigin.REPAIRED
+        case ("violated", _) if _is_explained(patched, plain):
+            return FaultOrigin.ALREADY_THERE
+        case ("violated", "violated"):
+            return FaultOrigin.DIFFERENT
+    return FaultOrigin.OPEN
+
+
+def _is_explained(patched: Examined, plain: Examined) -> bool:
+    return any(
+        one.explains(other) or other.explains(one)
+        for one in plain.faults
+        for other in patched.faults
+    )
