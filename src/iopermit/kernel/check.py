@@ -17,7 +17,7 @@ from iopermit.engine.verdict import SearchStatistics, Verdict
 from iopermit.kernel.conformance.tree_rules import conformance_of
 from iopermit.kernel.execution.scheduling_points import SchedulingPoints
 from iopermit.kernel.search.counterexample import Scheduled, TreeCounterexample, counterexample_of
-from iopermit.kernel.search.faults import TreeFault, FaultsOfTree
+from iopermit.kernel.search.faults import FaultsOfTree, TreeFault
 from iopermit.kernel.search.parallel import started
 from iopermit.kernel.search.replay import ScheduleReplayer
 from iopermit.kernel.search.tree_search import TreeSearch
