@@ -208,7 +208,7 @@ def _texts(verdict: Verdict, output: Output) -> Iterator[tuple[Path | None, str]
     """Yield what to write, and where; None is standard output."""
     from iopermit.report.json import to_text, verdict_json  # only now needed
 
-    as_json = to_text(verdict_json(verdict))
+    as_json = to_text(verdict_json(verdict)) if output.as_json or output.save else ""
     if output.as_json:
         yield None, as_json
     else:

@@ -56,7 +56,9 @@ class TreeFault:
 class FaultsOfTree:
     """The faults that a search meets; those that are known end a schedule, and no search."""
 
-    def __init__(self, lines: Lines, known: Collection[TreeFault] = (), *, every: bool = False) -> None:
+    def __init__(
+        self, lines: Lines, known: Collection[TreeFault] = (), *, every: bool = False
+    ) -> None:
         """Prepare a search.
 
         Args:
