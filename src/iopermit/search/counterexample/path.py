@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 from typing import TYPE_CHECKING, Final
 
 from iopermit.engine.errors import ScheduleError
@@ -50,6 +51,8 @@ class _PathFollower:
         self, path: list[frozenset[bytes]], reduced: NativeFunctions, plain: NativeFunctions
     ) -> None:
         self.path, self.reduced, self.plain = path, reduced, plain
+        last = array.array("Q", next(iter(path[-1])))
+        self.violation = reduced.check(last)[0]
         self.seen: set[tuple[int, bytes]] = set()
 
     def follow(self, initial: Words) -> tuple[list[AtomicTransition], str]:
@@ -85,9 +88,21 @@ class _PathFollower:
             return
         self.seen.add(key)
         target = self.path[position + 1]
-        labels = [n for n, s in self.reduced.successors(state) if s.tobytes() in target]
+        is_last = position + 2 == len(self.path)
+        labels = [
+            label
+            for label, successor in self.reduced.successors(state)
+            if successor.tobytes() in target or (is_last and self._violates(successor))
+        ]
         for label in dict.fromkeys(labels):
             yield from _micro_steps(state, label, target, self.reduced, self.plain)
+
+    def _violates(self, state: Words) -> bool:
+        """Return whether a state shows what the path ends with.
+
+        An object that nothing refers to has no canonical name: it stays where it was allocated.
+        """
+        return self.violation != "none" and self.reduced.check(state)[0] == self.violation
 
 
 def _micro_steps(
@@ -97,17 +112,24 @@ def _micro_steps(
     reduced: NativeFunctions,
     plain: NativeFunctions,
 ) -> Iterator[MicroSteps]:
-    """Yield the sequences of single steps that a merged transition may be."""
+    """Yield the sequences of single steps that a merged transition may be, one to each state.
+
+    A loop that changes nothing comes to the same states again and again.
+    """
     cpu = TransitionLabel.decode(label).cpu
     model = plain.compiled.model
     found = plain.successors(state)
     first = [(other, s) for other, s in found if _may_be(model, other, label)]
     stack = [[(transition(model, plain, state, name), s)] for name, s in reversed(first)]
+    met: set[bytes] = set()
     for _ in range(_MOST_STEPS):
         if not stack:
             return
         steps = stack.pop()
         last = steps[-1][1]
+        if last.tobytes() in met:
+            continue
+        met.add(last.tobytes())
         if reduced.canonical(last).tobytes() in target or plain.check(last)[0] != "none":
             yield steps
             continue

@@ -60,11 +60,9 @@ class Footprints:
             [*(a.field for a in switching if a.write), *self._ended_by_switches()]
         )
         self.switch_publishes = frozenset(
-            a.field.target
-            for a in switching
-            if a.write and a.field.kind == "ref" and not a.field.local
+            a.field.target for a in switching if a.write and a.field.kind == "ref"
         )
-        """Classes of objects to which switching stores a pointer that outlives the switch."""
+        """Classes of objects to which switching stores a pointer, if only till its end."""
 
     def _ended_by_switches(self) -> Iterator[Field]:
         """Yield what the beginning of a switch writes of the task that it leaves.

@@ -26,15 +26,33 @@ class Scope:
 
 
 def constant_truth(design: type[Design], node: ast.expr) -> bool | None:
-    """Return the truth of a test on constants of the design, or None if it is not constant."""
+    """Return the truth of a test on constants of the design, or None if it is not constant.
+
+    Methods, texts and other objects of Python have a truth as well, but none of the language.
+    """
+    inner = {part.value for part in ast.walk(node) if isinstance(part, ast.Attribute)}
     for part in ast.walk(node):
         match part:
             case ast.Call() | ast.Attribute(ast.Name(), "globals"):
                 return None
-            case ast.Name(name) if name != "self":
+            case ast.Constant(value) if constant(value) is None:
                 return None
+            case ast.Name(name) if name != "self" or part not in inner:
+                return None
+    chains = [part for part in ast.walk(node) if isinstance(part, ast.Attribute)]
+    if any(_named(design, part) is None for part in chains if part not in inner):
+        return None
     code = compile(ast.Expression(node), "<test>", "eval")
     return bool(eval(code, {}, {"self": design}))  # noqa: S307 - constants of the design
+
+
+def _named(design: type[Design], node: ast.Attribute) -> Value | None:
+    """Return the constant that attributes of the design name, or None if there is none."""
+    code = compile(ast.Expression(node), "<name>", "eval")
+    try:
+        return constant(eval(code, {}, {"self": design}))  # noqa: S307 - names of the design
+    except AttributeError:
+        return None
 
 
 def constant_value(design: type[Design], scope: Scope, node: ast.expr) -> Value | None:
