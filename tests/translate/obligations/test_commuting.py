@@ -22,6 +22,7 @@ induction = pytest.importorskip("iopermit.translate.obligations.induction", reas
 
 DESIGNS: Final = Path(__file__).parents[2] / "support" / "designs"
 PREEMPTED: Final = Scenario(1, 2, 1, frozenset({Event.IOPERM, Event.EXIT, Event.PREEMPT}))
+FORKED: Final = Scenario(1, 2, 1, frozenset({Event.FORK, Event.PREEMPT, Event.MIGRATE}))
 ROWS: Final = Scenario(1, 2, 1, frozenset({Event.IOPERM, Event.PREEMPT}))
 SHARED: Final = Scenario(2, 2, 1, frozenset({Event.IOPERM, Event.EXEC, Event.MIGRATE}))
 READ: Final = Scenario(1, 3, 1, frozenset({Event.IOPERM, Event.PREEMPT, Event.READ_MAP}))
@@ -38,6 +39,7 @@ CASES: Final = [
     ("readers.py:OwnTables", READ),
     ("hotplug.py:Resets", HOTPLUG),
     ("hotplug.py:AllocatesOnce", HOMEBOUND),
+    ("followed.py:LoadsAtSwitch", FORKED),
     ("livelocks.py:LoadsOnTheWay", ROWS),
     ("livelocks.py:Spoils", ROWS),
     ("livelocks.py:Repairs", ROWS),
@@ -135,6 +137,17 @@ def _nothing_exposed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Merging, "_condition", condition)
 
 
+def _switches_hold_nothing(patch: pytest.MonkeyPatch) -> None:
+    """Forget the pointers that a switch holds till its end."""
+    original = Merging._condition
+
+    def condition(self: Merging, step: object) -> Expr:
+        self.footprints.switch_publishes = frozenset()
+        return original(self, step)  # type: ignore[arg-type]  # a step
+
+    patch.setattr(Merging, "_condition", condition)
+
+
 def _rows_of_waiting_tasks(patch: pytest.MonkeyPatch) -> None:
     """Forget that a task which no CPU runs is in no row of refusals."""
     patch.setattr(premises, "_rows", lambda _: ALWAYS)
@@ -149,6 +162,7 @@ FAULTS: Final[list[tuple[str, Scenario, Callable[[pytest.MonkeyPatch], None]]]] 
     ("shared_objects.py:ReusedAddress", SHARED, _nobody_watches),
     ("shared_objects.py:ReusedAddress", SHARED, _condition_never_asks("_access")),
     ("consulted.py:OneBaseForAll", SHARED, _condition_never_asks("_access")),
+    ("followed.py:LoadsAtSwitch", FORKED, _switches_hold_nothing),
     ("livelocks.py:Repairs", ROWS, _rows_of_waiting_tasks),
 ]
 
