@@ -30,11 +30,13 @@ from iopermit.kernel.verdict import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from iopermit.engine.facts import Facts
     from iopermit.engine.trace import Replay
+    from iopermit.kernel.conformance.tree_rules import Conformance
     from iopermit.kernel.loading import LoadedTree
+    from iopermit.system.events import Event
     from iopermit.system.scenario import Scenario
 
 Executed = set[tuple[int, int]]
@@ -54,9 +56,7 @@ def check_tree(
         ReplayError: the violation does not show when its schedule is executed again.
     """
     control = control or Control()
-    conformance = conformance_of(
-        tree.image, tree.lines, (*tree.built.objects, *tree.built.callers), tree.suspects
-    )
+    conformance = _conformance(tree, frozenset().union(*(one.events for one in scenarios)))
     rules = conformance.replay
     if rules is not None and conformance.is_final:
         return verdict_of_rules(tree, scenarios[0], rules)
@@ -77,6 +77,11 @@ def check_tree(
     executed |= conformance.executed
     verdict = with_coverage(with_doubts(verdict, tree, executed, conformance.doubt), tree, executed)
     return exhausted_too(with_unchecked(verdict, conformance), exhausted)
+
+
+def _conformance(tree: LoadedTree, events: Collection[Event]) -> Conformance:
+    objects = (*tree.built.objects, *tree.built.callers)
+    return conformance_of(tree.image, tree.lines, objects, tree.suspects, events)
 
 
 def _check_once(tree: LoadedTree, scenario: Scenario, control: Control) -> tuple[Verdict, Executed]:
@@ -167,8 +172,7 @@ def _rules_again(tree: LoadedTree, saved: Mapping[str, Any], scenario: Scenario)
         ReplayError: the same rule is no longer broken.
     """
     wanted = saved["violation"]["message"]
-    objects = (*tree.built.objects, *tree.built.callers)
-    replay = conformance_of(tree.image, tree.lines, objects, tree.suspects).replay
+    replay = _conformance(tree, scenario.events).replay
     if replay is None or replay.violation is None or replay.violation.message != wanted:
         raise ReplayError(f"the calls no longer show: {wanted}")
     return verdict_of_rules(tree, scenario, replay)

@@ -173,16 +173,18 @@ class Bench:
         """Return whether a thread flag is TIF_IO_BITMAP."""
         return bit == self.cpu.kernel.layout["TIF_IO_BITMAP"]
 
-    def require_no_objects(self) -> None:
-        """Require that everything was freed.
+    def require_no_garbage(self) -> None:
+        """Require that everything was freed which no task refers to any more.
 
         Raises:
             BrokenRule: something is still allocated.
         """
-        if self.cpu.heap.used:
-            raise BrokenRule(
-                "garbage", "a map stays allocated after the last task that used it has ended"
-            )
+        alive = [slot for slot, task in enumerate(self.tasks) if task is not None]
+        for used in self.cpu.heap.used:
+            if not any(self.cpu.refers_to(slot, used) for slot in alive):
+                raise BrokenRule(
+                    "garbage", "a map stays allocated after the last task that used it has ended"
+                )
 
     # Execution.
 
