@@ -6,6 +6,7 @@ import functools
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support.kernel.faults import Edit, unified_diff
 from tests.support.kernel.trees import NEWER, build_cache, require_tree, vanilla_tree
 
 from iopermit.kernel.build.builder import build
@@ -20,6 +21,8 @@ from iopermit.system.scenario import Scenario
 from iopermit.translate.frontend.load import load_design
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from iopermit.engine.trace import Violation
 
 DEBIAN = ("5.10", *NEWER)
@@ -41,6 +44,32 @@ KERNEL_THREADS = Scenario(
     1, 2, 1, frozenset({Event.IOPERM, Event.EXIT, Event.IO_THREAD, Event.FORK_FAILS})
 )
 PLAIN = Scenario(1, 2, 1, frozenset({Event.IOPERM, Event.IOPL, Event.FORK, Event.EXIT}))
+
+FORGOTTEN = (
+    (
+        "5.4",
+        Edit(
+            "leave the map of a new CPU as it is",
+            "arch/x86/kernel/cpu/common.c",
+            r"t->io_bitmap\[i\] = ~0UL;",
+            "barrier();",
+            "cpu_init",
+        ),
+        "leak",
+    ),
+    (
+        "5.8",
+        Edit(
+            "do not update the map on the way to user mode",
+            "arch/x86/entry/common.c",
+            r"tss_update_io_bitmap\(\);",
+            "barrier();",
+            "__prepare_exit_to_usermode",
+        ),
+        "rule",
+    ),
+)
+"""A version, what is changed there, and what it shows."""
 
 
 @functools.cache
@@ -126,6 +155,19 @@ def test_every_call_that_has_to_be_made_is_looked_for(version: str) -> None:
     """What the tree does not execute here makes its calls, in whatever function it makes them."""
     built = loaded(version).built
     assert check_obligations((*built.objects, *built.callers)) == []
+
+
+@pytest.mark.parametrize(("version", "edit", "kind"), FORGOTTEN)
+def test_what_old_trees_do_in_other_functions_is_executed(
+    version: str, edit: Edit, kind: str, tmp_path: Path
+) -> None:
+    """A cpu_init() that forgets the map leaks; a way to user mode that does breaks a rule."""
+    tree, patch = vanilla_tree(version), tmp_path / "forgotten.patch"
+    patch.write_text(unified_diff(tree, edit))
+    edited = load_built(build(tree, [patch], cache=build_cache()), [patch])
+    found = check_tree(edited, [PLAIN]).violation
+    assert found is not None
+    assert found.kind == kind
 
 
 @pytest.mark.parametrize("version", DESIGNS)

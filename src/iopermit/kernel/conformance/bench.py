@@ -38,6 +38,14 @@ class Bench:
         self.cpu = SingleCpu(image)
         self.tasks: list[ReferenceTask | None] = [ReferenceTask() for _ in range(TASKS)]
         self.steps: list[str] = []
+
+    def begin(self) -> None:
+        """Let the first task return to user mode for the first time.
+
+        Raises:
+            BrokenRule: what it may use is wrong: the CPU was not brought up as it has to be.
+        """
+        self._say("begins, on a CPU that has come up")
         self.return_to_user()
 
     @property

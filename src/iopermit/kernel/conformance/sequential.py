@@ -66,6 +66,7 @@ def sequential_pass(
             continue
         bench = Bench(image)
         try:
+            bench.begin()
             script(bench)
         except BrokenRule:
             return PassResult(_explained(image, lines, suspects, script), executed)
@@ -105,6 +106,7 @@ def _explained(
 
     bench.cpu.before = before
     try:
+        bench.begin()
         script(bench)
     except BrokenRule as broken:
         return _replay(bench, broken, sites, suspects, seen, watch.now(0))
