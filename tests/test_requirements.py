@@ -4,6 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.support.kernel import trees
+from tests.support.kernel.made_trees import make_tree
 
 ABSENT = "iopermit-no-such-program"
 
@@ -29,3 +31,45 @@ def test_absent_program_fails_when_all_are_required(
     monkeypatch.setenv("IOPERMIT_REQUIRE_ALL", "1")
     with pytest.raises(pytest.fail.Exception, match=ABSENT):
         require(ABSENT)
+
+
+@pytest.mark.parametrize("required", ["0", "1"])
+def test_trees_of_kernel_org_are_never_required(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, required: str
+) -> None:
+    """Without a directory of trees, or the tree in it, a test skips and names the variable."""
+    monkeypatch.setenv("IOPERMIT_REQUIRE_ALL", required)
+    monkeypatch.setattr(trees, "require_tool", Path)
+    monkeypatch.delenv("IOPERMIT_KERNEL_TREES", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="IOPERMIT_KERNEL_TREES"):
+        trees.vanilla_tree("5.4")
+    make_tree(tmp_path / "some", (5, 40, 1))
+    monkeypatch.setenv("IOPERMIT_KERNEL_TREES", str(tmp_path))
+    with pytest.raises(pytest.skip.Exception, match=r"5\.4 in"):
+        trees.vanilla_tree("5.4")
+
+
+def test_a_tree_of_kernel_org_is_found_by_its_version(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The name of the directory does not matter, and what is no kernel is passed over."""
+    monkeypatch.setattr(trees, "require_tool", Path)
+    monkeypatch.setenv("IOPERMIT_KERNEL_TREES", str(tmp_path))
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/Makefile").write_text("all:\n")
+    wanted = make_tree(tmp_path / "b", (5, 4, 59))
+    assert trees.vanilla_tree("5.4") == wanted
+
+
+def test_kernels_of_suites_that_move_on_are_never_required(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Without its package a newer kernel skips; one of an old suite fails if all is required."""
+    monkeypatch.setenv("IOPERMIT_REQUIRE_ALL", "1")
+    monkeypatch.setenv("IOPERMIT_PACKAGES", str(tmp_path))
+    monkeypatch.setattr(trees, "require_tool", Path)
+    monkeypatch.setattr(trees, "_TARBALLS", tmp_path)
+    with pytest.raises(pytest.skip.Exception, match=f"linux-source-{trees.NEWER[0]}"):
+        trees.require_tree(trees.NEWER[0])
+    with pytest.raises(pytest.fail.Exception, match=r"linux-source-5\.10"):
+        trees.require_tree("5.10")

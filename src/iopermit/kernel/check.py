@@ -31,11 +31,13 @@ from iopermit.kernel.verdict import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from iopermit.engine.facts import Facts
     from iopermit.engine.trace import Replay
+    from iopermit.kernel.conformance.tree_rules import Conformance
     from iopermit.kernel.loading import LoadedTree
+    from iopermit.system.events import Event
     from iopermit.system.scenario import Scenario
 
 Executed = set[tuple[int, int]]
@@ -90,9 +92,7 @@ def examine_tree(
         passed: faults after which the search goes on; those that are passed only are no violation.
         control: where the search gives up.
     """
-    conformance = conformance_of(
-        tree.image, tree.lines, (*tree.built.objects, *tree.built.callers), tree.suspects
-    )
+    conformance = _conformance(tree, frozenset().union(*(one.events for one in scenarios)))
     met = _broken_rules(conformance.replay)
     rules = None if met <= passed.known else conformance.replay
     doubt = conformance.doubt or _what_is_hidden(met)
@@ -117,6 +117,11 @@ def examine_tree(
     executed |= conformance.executed
     verdict = with_coverage(with_doubts(verdict, tree, executed, doubt), tree, executed)
     return Examined(exhausted_too(with_unchecked(verdict, conformance), exhausted), faults)
+
+
+def _conformance(tree: LoadedTree, events: Collection[Event]) -> Conformance:
+    objects = (*tree.built.objects, *tree.built.callers)
+    return conformance_of(tree.image, tree.lines, objects, tree.suspects, events)
 
 
 def _broken_rules(rules: Replay | None) -> frozenset[TreeFault]:
@@ -192,8 +197,7 @@ def without_suspects(tree: LoadedTree, verdict: Verdict) -> Verdict:
         points = SchedulingPoints.from_saved(kernel.points)
         replay = ScheduleReplayer(tree, verdict.scenario, points).run(schedule)
     else:
-        objects = (*tree.built.objects, *tree.built.callers)
-        found = conformance_of(tree.image, tree.lines, objects).replay
+        found = _conformance(tree, verdict.scenario.events).replay
         assert found is not None  # it was found with the suspects
         replay = found
     return replace(verdict, violation=replay.violation, trace=replay.trace)
@@ -243,8 +247,7 @@ def _rules_again(tree: LoadedTree, saved: Mapping[str, Any], scenario: Scenario)
         ReplayError: the same rule is no longer broken.
     """
     wanted = saved["violation"]["message"]
-    objects = (*tree.built.objects, *tree.built.callers)
-    replay = conformance_of(tree.image, tree.lines, objects, tree.suspects).replay
+    replay = _conformance(tree, scenario.events).replay
     if replay is None or replay.violation is None or replay.violation.message != wanted:
         raise ReplayError(f"the calls no longer show: {wanted}")
     return verdict_of_rules(tree, scenario, replay)

@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 
 _COMPARED: Final = 4_000_000
 """Pairs of lines that are compared to find out which lines patches changed."""
-_WITH_LINES: Final = ("ioport.o", "process.o", "process_64.o", "iopermit_shim.o", "common.o")
+_WITH_LINES: Final = (
+    "ioport.o",
+    "process.o",
+    "process_64.o",
+    "iopermit_shim.o",
+    "iopermit_entry.o",
+)
 
 
 @dataclass(frozen=True)

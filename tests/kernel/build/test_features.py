@@ -32,6 +32,7 @@ def test_debian_trees(tree: Path) -> None:
     assert features.io_bitmap_struct
     assert features.tss_mapall
     assert features.arch_exit_to_user_mode_prepare
+    assert features.create_io_thread
     assert features.copy_thread_args
     assert features.x86_iopl_ioperm
     assert not features.thread_io_bitmap_ptr
@@ -60,6 +61,13 @@ def test_the_forms_of_copy_thread(tmp_path: Path) -> None:
     found = [detect(Source(tmp_path, source(task=text))) for text in (new, middle, old)]
     assert [features.copy_thread_args for features in found] == [True, False, False]
     assert [features.copy_thread_tls for features in found] == [False, False, True]
+
+
+def test_workers_of_io_uring(tmp_path: Path) -> None:
+    """Whether a task makes its workers itself is told by a declaration."""
+    text = b"struct task_struct *create_io_thread(int (*fn)(void *), void *arg, int node);"
+    assert detect(Source(tmp_path, source(task=text))).create_io_thread
+    assert not detect(Source(tmp_path, source(task=b"void exit_thread(void);"))).create_io_thread
 
 
 def test_comments_do_not_count(tmp_path: Path) -> None:

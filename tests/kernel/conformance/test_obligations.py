@@ -61,3 +61,62 @@ def test_what_is_not_there_is_named(require: Callable[[str], Path], tmp_path: Pa
     """An object without the caller cannot be checked, and that is said."""
     path = exit_object(require, tmp_path, "void elsewhere(void) { nothing(); }")
     assert "the end of a task" in check_obligations([path])
+
+
+def objects(
+    require: Callable[[str], Path], directory: Path, sources: dict[str, str]
+) -> tuple[Path, ...]:
+    """Return objects, compiled of C, by their paths below a tree."""
+    made = []
+    for path, source in sources.items():
+        target = directory / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        made.append(compiled(target.parent, source, target.stem, gcc=require("gcc")))
+    return tuple(made)
+
+
+UPDATE = "void native_tss_update_io_bitmap(void) { }"
+SYSTEM_CALL = "extern void native_tss_update_io_bitmap(void), nothing(void);\n"
+
+
+def test_a_call_is_looked_for_where_this_generation_makes_it(
+    require: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """Without the generic function do_syscall_64() has to update the map itself, inlined or not."""
+    sources = {
+        "arch/x86/kernel/process.o": UPDATE,
+        "kernel/entry/common.o": "void other(void) { }",
+        "arch/x86/entry/syscall_64.o": SYSTEM_CALL
+        + "void do_syscall_64(void) { native_tss_update_io_bitmap(); }",
+    }
+    assert "the exit to user mode" not in check_obligations(objects(require, tmp_path, sources))
+    sources["arch/x86/entry/syscall_64.o"] = SYSTEM_CALL + "void do_syscall_64(void) { nothing(); }"
+    with pytest.raises(BrokenRule, match=r"do_syscall_64\(\) does not call") as broken:
+        check_obligations(objects(require, tmp_path, sources))
+    assert broken.value.function == "do_syscall_64"
+
+
+def test_nothing_is_owed_where_there_is_nothing_to_call(
+    require: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """Where the switch does all the work, the exit to user mode need not do any."""
+    sources = {
+        "arch/x86/kernel/process.o": "void exit_thread(void) { }",
+        "arch/x86/entry/iopermit_entry.o": SYSTEM_CALL + "void do_syscall_64(void) { nothing(); }",
+    }
+    unchecked = check_obligations(objects(require, tmp_path, sources))
+    assert not any("exit" in what and "user mode" in what for what in unchecked)
+
+
+def test_what_the_shim_executes_is_not_looked_at(
+    require: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """A cpu_init() that is executed as a whole may set the map up in whatever way it likes."""
+    name, head = "arch/x86/kernel/cpu/iopermit_cpu.o", "extern void set_up(void);\n"
+    body = "void cpu_init(void) { set_up(); }\n"
+    executed = head + body + "void iopermit_bring_up(int cpu) { cpu_init(); }"
+    made = objects(require, tmp_path, {name: executed})
+    assert "the set-up of a CPU" not in check_obligations(made)
+    made = objects(require, tmp_path, {name: head + body + "void iopermit_bring_up(int c) { }"})
+    with pytest.raises(BrokenRule, match=r"cpu_init\(\) does not call tss_setup_io_bitmap"):
+        check_obligations(made)

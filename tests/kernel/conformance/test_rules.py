@@ -17,6 +17,7 @@ from iopermit.kernel.conformance.sequential import sequential_pass
 from iopermit.kernel.conformance.tree_rules import Conformance, conformance_of
 from iopermit.kernel.loading import load_built
 from iopermit.report.json import verdict_json
+from iopermit.system.events import Event
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,6 +72,16 @@ def test_a_broken_rule_is_the_verdict_and_can_be_shown_again(tmp_path: Path) -> 
     assert replay_tree(tree, saved, SMALL).violation == found.violation
     with pytest.raises(ReplayError, match="no longer show"):
         replay_tree(loaded("6.12", "repair"), saved, SMALL)
+
+
+def test_what_was_not_asked_for_breaks_no_rule() -> None:
+    """A fork that fails shows a fault of forks only, if somebody asks about failing forks."""
+    tree = loaded("6.12", "exit-current")
+    objects = (*tree.built.objects, *tree.built.callers)
+    asked = conformance_of(tree.image, tree.lines, objects, events={Event.FORK_FAILS})
+    others = conformance_of(tree.image, tree.lines, objects, events={Event.IOPERM, Event.FORK})
+    assert asked.replay is not None
+    assert others.replay is None
 
 
 def test_the_pass_executes_what_a_small_search_does_not() -> None:

@@ -1,4 +1,4 @@
-"""Host functions: the allocator, and kernel code that calls what nobody defines."""
+"""Host functions: the allocator, what crashes, and what a task may."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 from tests.support.kernel.compiling import compiled
 
 from iopermit.kernel.cpu.emulator import Emulator
-from iopermit.kernel.errors import KernelTreeError
+from iopermit.kernel.execution.boot import make_caches
 from iopermit.kernel.execution.classifier import Actor, HeapUse
 from iopermit.kernel.execution.executor import Executor, TransitionEnd
-from iopermit.kernel.execution.host import DATA, FUNCTIONS
+from iopermit.kernel.execution.host import DATA, FUNCTIONS, cache_size
 from iopermit.kernel.execution.host_services import FAILS, HeapExhausted
 from iopermit.kernel.image import memory_map as at
 from iopermit.kernel.image.layout import Layout
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 SAMPLE = """
 typedef unsigned long u64;
 #define CONSTANT(name, value) const u64 iopermit_##name = value
+CONSTANT(KMALLOC_SHIFT_HIGH, 13);
 CONSTANT(sizeof_task, 256); CONSTANT(offsetof_task_thread_info_flags, 0);
 CONSTANT(stack_pt_regs, 0x3f58); CONSTANT(sizeof_pt_regs, 168); CONSTANT(THREAD_SIZE, 0x4000);
 CONSTANT(offsetof_tss_x86_tss, 0); CONSTANT(offsetof_tss_bitmap, 104);
@@ -33,9 +34,8 @@ CONSTANT(sizeof_tss_bitmap, 8192); CONSTANT(KERNEL_TSS_LIMIT, 8296); CONSTANT(GD
 __attribute__((section(".data..percpu"))) char cpu_tss_rw[8400];
 __attribute__((section(".data..percpu"))) u64 gdt_page[16];
 extern void *kmalloc_large(u64, unsigned), *kmemdup(void *, u64, unsigned);
-extern void kfree(void *), refcount_warn_saturate(void *, int), nobody(void);
+extern void kfree(void *), refcount_warn_saturate(void *, int);
 extern int capable(int);
-extern long absent;
 u64 *allocate(void) { return kmalloc_large(64, 0); }
 u64 *zeroed(void) { return kmalloc_large(64, 0x100); }
 u64 twice(void) { u64 *p = allocate(); kfree(p); kfree(p); return 0; }
@@ -47,8 +47,9 @@ u64 copied(void) { u64 *p = allocate(); *p = 77; u64 *q = kmemdup(p, 64, 0); ret
 u64 warns(void) { refcount_warn_saturate(0, 3); return 0; }
 u64 bug(void) { __builtin_trap(); }
 u64 asks(void) { return capable(17); }
-u64 calls(void) { nobody(); return 0; }
-u64 reads(void) { return absent; }
+u64 *kmalloc_caches[2][14];
+extern void *kmem_cache_alloc(void *, unsigned);
+u64 *from_a_cache(void) { return kmem_cache_alloc(kmalloc_caches[1][13], 0); }
 """
 
 
@@ -77,6 +78,17 @@ def test_an_allocation_gives_the_first_free_slot_with_poison(image: Image) -> No
     assert executor.services.read(at.HEAP, 64) == b"\x6b" * 64
     ending, executor = run(image, "zeroed")
     assert executor.services.read(ending.result, 64) == bytes(64)
+
+
+def test_an_allocation_from_a_cache_is_as_large_as_its_objects(image: Image) -> None:
+    """Trees that do not say how much they want name one of kmalloc's caches, by kind and index."""
+    memory = GuestMemory(Emulator(image), Layout(image), 1, 1, 2)
+    make_caches(memory)
+    executor = Executor(memory, preempt=False, failures=False, header=16)
+    executor.accesses.heap = HeapUse({})
+    executor.call(image.address("from_a_cache"), [], memory.registers_of(0), interrupts=True)
+    assert executor.accesses.heap.used == {0: 8192}
+    assert [cache_size(index) for index in (1, 2, 3, 7, 13)] == [96, 192, 8, 128, 8192]
 
 
 def test_an_allocation_can_fail(image: Image) -> None:
@@ -119,15 +131,6 @@ def test_capable_asks_the_task(image: Image) -> None:
     """capable() is true for a task with CAP_SYS_RAWIO only."""
     assert run(image, "asks")[0].result == 1
     assert run(image, "asks", privileged=False)[0].result == 0
-
-
-@pytest.mark.parametrize(("function", "symbol"), [("calls", "nobody"), ("reads", "absent")])
-def test_an_undefined_symbol_is_named_when_it_is_reached(
-    image: Image, function: str, symbol: str
-) -> None:
-    """The error names the symbol and the function that wants it."""
-    with pytest.raises(KernelTreeError, match=rf"{function}\(\) in sample.o needs {symbol}"):
-        run(image, function)
 
 
 def test_a_heap_that_is_too_small_is_no_verdict(image: Image) -> None:

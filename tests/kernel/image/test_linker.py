@@ -23,6 +23,7 @@ extern long variable;
 static long counter = 7;
 long *pointer = &counter;
 __attribute__((section(".data..percpu"))) long mine = 5;
+__attribute__((section(".data..percpu..first"))) long at_gs_base = 6;
 int first(int a) { return host(a) + elsewhere(a); }
 long second(void) { return ++counter + variable; }
 """
@@ -56,6 +57,12 @@ def test_per_cpu_variables_have_a_template(image: Image) -> None:
     """A per-CPU variable's initial value is in the template of every CPU's area."""
     offset = image.symbols["mine"] - image.per_cpu_link
     assert struct.unpack_from("<Q", image.per_cpu, offset)[0] == 5
+
+
+def test_what_is_first_of_a_cpu_is_at_its_gs_base(image: Image) -> None:
+    """GS_BASE is set to that address, so that it is linked to 0; it takes no memory."""
+    assert image.symbols["at_gs_base"] == 0
+    assert (6).to_bytes(8, "little") not in image.per_cpu
 
 
 def test_undefined_symbols_get_unmapped_addresses(image: Image) -> None:

@@ -48,7 +48,8 @@ class Edit:
 REPAIR = Edit(
     "clear the flag after preempt_disable()",
     IOPORT,
-    r"(clear_tsk_thread_flag\(tsk, TIF_IO_BITMAP\);)(\s*/\*[^*]*\*/)?\s*(preempt_disable\(\);)",
+    r"(clear_(?:tsk_)?thread_flag\((?:tsk, )?TIF_IO_BITMAP\);)(\s*/\*[^*]*\*/)?\s*"
+    r"(preempt_disable\(\);)",
     r"\3\n\t\t\1\2",
     "task_update_io_bitmap",
 )

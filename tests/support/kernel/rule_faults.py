@@ -200,6 +200,14 @@ RULE_FAULTS: Final = {
         "rule",
         "tss_setup_io_bitmap",
     ),
+    "open-at-first": _fault(
+        COMMON,
+        r"(tss->x86_tss\.io_bitmap_base = )IO_BITMAP_OFFSET_INVALID;",
+        r"\1IO_BITMAP_OFFSET_VALID_ALL;",
+        "tss_setup_io_bitmap",
+        "leak",
+        "which it was not granted",
+    ),
     "no-exit-thread": _fault(
         EXIT,
         r"exit_thread\(tsk\);",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -11,14 +12,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+from tests.support.machine.packages import PACKAGES, find_package, take_out
 from tests.support.requirements import require_tool, shared_cache, skip_or_fail
+
+from iopermit.kernel.build.source import Source
+from iopermit.kernel.build.tree import version_of
+from iopermit.kernel.errors import KernelTreeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 VERSIONS = ("6.1", "6.12")
+"""Debian's kernels that the tests are about."""
+NEWER = ("7.2", "7.3")
+"""Debian's kernels of suites that move on: tests skip without them, whatever is required."""
 _TARBALLS = Path("/usr/src")
 _TOOLS = ("gcc", "make", "flex", "bison", "bc", "tar", "xz")
+_VANILLA = "IOPERMIT_KERNEL_TREES"
+"""Names a directory with unpacked trees of kernel.org; tests skip without, whatever is required."""
 _PARTS = (
     *("Makefile", "Kbuild", "arch/x86", "include", "init", "kernel", "lib", "mm", "scripts"),
     *("tools/include", "tools/scripts", "tools/build", "tools/arch/x86", "tools/objtool"),
@@ -33,21 +45,46 @@ def build_cache() -> Path:
 def require_tree(version: str) -> Path:
     """Return Debian's kernel tree of a version, or skip the running test, saying what is missing.
 
-    With IOPERMIT_REQUIRE_ALL=1 in the environment the test fails instead.
+    It is made of an installed package, or of one that was only downloaded. Without any the test
+    fails with IOPERMIT_REQUIRE_ALL=1 in the environment, unless the version is one of NEWER.
     """
     for tool in _TOOLS:
         require_tool(tool)
-    tarball = _TARBALLS / f"linux-source-{version}.tar.xz"
-    if not tarball.exists():
-        skip_or_fail(f"needs {tarball}, of Debian's package linux-source-{version}")
-    state = tarball.stat()
-    tree = shared_cache() / f"linux-source-{version}-{state.st_size}-{state.st_mtime_ns}"
+    name = f"linux-source-{version}"
+    installed = _TARBALLS / f"{name}.tar.xz"
+    package = None if installed.exists() else find_package(name)
+    source = package or installed
+    if not source.exists():
+        missing = f"needs {installed}, of Debian's package {name}, or the package ({PACKAGES})"
+        if version in NEWER:
+            pytest.skip(missing)
+        skip_or_fail(missing)
+    state = source.stat()
+    tree = shared_cache() / f"{name}-{state.st_size}-{state.st_mtime_ns}"
     tree.parent.mkdir(parents=True, exist_ok=True)
     with tree.with_name(f"{tree.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not tree.is_dir():
-            _unpack(tarball, f"linux-source-{version}", tree)
+            _unpack(source, name, tree)
     return tree
+
+
+def vanilla_tree(version: str) -> Path:
+    """Return a tree of kernel.org whose version begins so, or skip the running test.
+
+    It is looked for in the directory that $IOPERMIT_KERNEL_TREES names, by the versions that the
+    trees' Makefiles state.
+    """
+    for tool in _TOOLS:
+        require_tool(tool)
+    folder = os.environ.get(_VANILLA)
+    if not folder:
+        pytest.skip(f"needs a tree of Linux {version}: {_VANILLA} names no directory with trees")
+    for makefile in sorted(Path(folder).glob("*/Makefile")):
+        with contextlib.suppress(KernelTreeError):
+            if f"{version_of(Source(makefile.parent))}.".startswith(f"{version}."):
+                return makefile.parent
+    pytest.skip(f"needs a tree of Linux {version} in {folder}, which {_VANILLA} names")
 
 
 def _fingerprint(tree: Path) -> dict[str, tuple[int, int, int, str]]:
@@ -75,12 +112,19 @@ def unchanged(tree: Path) -> Iterator[None]:
     assert _fingerprint(tree) == before
 
 
-def _unpack(tarball: Path, top: str, tree: Path) -> None:
+def _unpack(source: Path, name: str, tree: Path) -> None:
+    """Unpack what is needed of a tarball, or of the tarball in a package."""
     partial = tree.with_name(f"{tree.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
-    names = ["*/Kconfig*", *(f"{top}/{part}" for part in _PARTS)]
+    tarball = source
+    if source.suffix == ".deb":
+        tarball = partial.with_suffix(".tar.xz")
+        take_out(source, f"usr/src/{name}.tar.xz", tarball)
+    names = ["*/Kconfig*", *(f"{name}/{part}" for part in _PARTS)]
     options = ["--strip-components=1", "--wildcards", "--use-compress-program=xz -T0"]
     command = ["tar", "-C", str(partial), *options, "-xf", str(tarball), *names]
     subprocess.run(command, check=True)
+    if tarball != source:
+        tarball.unlink()
     partial.rename(tree)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ from tests.support.requirements import skip_or_fail
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+PACKAGES = "$IOPERMIT_PACKAGES, or .packages"
+"""Where packages are looked for, in words."""
 _MAGIC = b"!<arch>\n"
 _HEADER = 60
 
@@ -23,11 +26,29 @@ def package(pattern: str) -> Path:
 
     Packages are looked for in $IOPERMIT_PACKAGES, by default `.packages` in the repository.
     """
-    folder = Path(os.environ.get("IOPERMIT_PACKAGES") or ROOT / ".packages")
-    found = sorted(folder.glob(f"{pattern}_*.deb"), key=lambda path: path.stat().st_mtime)
-    if not found:
-        skip_or_fail(f"needs the Debian package {pattern} in {folder} (apt-get download)")
-    return found[-1]
+    found = find_package(pattern)
+    if found is None:
+        skip_or_fail(f"needs the Debian package {pattern} in {_folder()} (apt-get download)")
+    return found
+
+
+def find_package(pattern: str) -> Path | None:
+    """Return the newest downloaded package that matches, if there is one."""
+    found = sorted(_folder().glob(f"{pattern}_*.deb"), key=lambda path: path.stat().st_mtime)
+    return found[-1] if found else None
+
+
+def _folder() -> Path:
+    return Path(os.environ.get("IOPERMIT_PACKAGES") or ROOT / ".packages")
+
+
+def take_out(path: Path, member: str, target: Path) -> None:
+    """Write one file of a package, by its path without `/` in front, to another place."""
+    with tarfile.open(fileobj=io.BytesIO(_data(path))) as archive:
+        content = archive.extractfile(f"./{member}")
+        assert content is not None, f"{path} has no {member}"
+        with target.open("wb") as stream:
+            shutil.copyfileobj(content, stream)
 
 
 def unpacked(*patterns: str, members: tuple[str, ...] = ("",)) -> Path:

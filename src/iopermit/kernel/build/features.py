@@ -24,9 +24,12 @@ class Features:
         thread_io_bitmap_ptr: The task owns its bitmap: `thread.io_bitmap_ptr` (before v5.5).
         tss_io_bitmap_struct: The TSS's map has a sequence number: `struct x86_io_bitmap` (v5.5).
         tss_mapall: The TSS holds a second map, for iopl(3) (v5.5).
-        tss_setup_io_bitmap: A CPU's map is set up in a function of its own.
+        tss_setup_io_bitmap: A CPU's map is set up in a function of its own (v5.5); else in
+            `cpu_init()`.
         arch_exit_to_user_mode_prepare: The generic exit path (v5.9); else
             `prepare_exit_to_usermode()`.
+        create_io_thread: Workers of io_uring are threads of the user's process (v5.12); else
+            kernel threads.
         copy_thread_args: `copy_thread(task, args)` (v5.19).
         copy_thread_tls: `copy_thread_tls()` (before v5.9).
         pcpu_hot: The current task is a field of `struct pcpu_hot` (v6.2 to v6.14).
@@ -43,6 +46,7 @@ class Features:
     tss_mapall: bool
     tss_setup_io_bitmap: bool
     arch_exit_to_user_mode_prepare: bool
+    create_io_thread: bool
     copy_thread_args: bool
     copy_thread_tls: bool
     pcpu_hot: bool
@@ -77,6 +81,7 @@ def detect(source: Source) -> Features:
         tss_mapall=_has_word("mapall", processor),
         tss_setup_io_bitmap=_has_word("tss_setup_io_bitmap", common),
         arch_exit_to_user_mode_prepare=_has_word("arch_exit_to_user_mode_prepare", entry),
+        create_io_thread=_has_word("create_io_thread", task),
         copy_thread_args=bool(
             re.search(r"\bcopy_thread\s*+\(\s*+struct task_struct\s*+\*\s*+\w*+\s*+,", task)
         ),

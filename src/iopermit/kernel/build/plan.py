@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 SHIM = "arch/x86/kernel/iopermit_shim.o"
 CPU_SHIM = "arch/x86/kernel/cpu/iopermit_cpu.o"
-_OLD_EXIT_PATH = "arch/x86/entry/common.o"
+ENTRY_SHIM = "arch/x86/entry/iopermit_entry.o"
+"""Only where the way back to user mode is no function of the generic entry code."""
 _SUBSYSTEM = (
     "arch/x86/kernel/ioport.o",
     "arch/x86/kernel/process.o",
@@ -39,7 +40,8 @@ _LIBRARY = (
     "arch/x86/lib/memmove_64.o",
     "mm/util.o",
 )
-CALLERS = ("kernel/exit.o", "kernel/fork.o", "kernel/entry/common.o")
+SYSTEM_CALL = "arch/x86/entry/syscall_64.o"
+CALLERS = ("kernel/exit.o", "kernel/fork.o", "kernel/entry/common.o", SYSTEM_CALL)
 """What calls the subsystem from elsewhere. It is not executed: its calls are looked for."""
 
 
@@ -93,28 +95,37 @@ def plan_build(tree: Path, patches: Sequence[Path], *, reverse: bool = False) ->
     version = require_checkable(source)
     toolchain = find_toolchain()
     features = detect(source)
-    exit_path = () if features.arch_exit_to_user_mode_prepare else (_OLD_EXIT_PATH,)
+    shims = shims_for(features)
     return BuildPlan(
         source,
         version,
         features,
         toolchain,
-        _additions(source, features),
-        required=(*_SUBSYSTEM, *exit_path, SHIM, CPU_SHIM),
+        _additions(source, features, shims),
+        required=(*_SUBSYSTEM, *shims),
         optional=tuple(p for p in (*_LIBRARY, *CALLERS) if _is_made_of_source(source, p)),
     )
 
 
 def _is_made_of_source(source: Source, path: str) -> bool:
     stem = path.removesuffix(".o")
+    if path == SYSTEM_CALL and "do_syscall_64" not in source.text(f"{stem}.c"):
+        # The table of system calls alone, before do_syscall_64() came into the same file.
+        return False
     return source.has(f"{stem}.c") or source.has(f"{stem}.S")
 
 
-def _additions(source: Source, features: Features) -> dict[str, bytes]:
+def shims_for(features: Features) -> tuple[str, ...]:
+    """Return the objects of the shim that a tree needs."""
+    own_entry = () if features.arch_exit_to_user_mode_prepare else (ENTRY_SHIM,)
+    return (*own_entry, SHIM, CPU_SHIM)
+
+
+def _additions(source: Source, features: Features, shims: Sequence[str]) -> dict[str, bytes]:
     """Return the shim's files, and the Makefiles with the lines that build them."""
     additions: dict[str, bytes] = {}
     shim = resources.files("iopermit.kernel.build") / "shim"
-    for path in (SHIM, CPU_SHIM):
+    for path in shims:
         directory, _, name = path.rpartition("/")
         text = f"{name.removesuffix('.o')}.c"
         additions[f"{directory}/{text}"] = (shim / text).read_bytes()

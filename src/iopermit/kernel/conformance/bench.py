@@ -38,6 +38,14 @@ class Bench:
         self.cpu = SingleCpu(image)
         self.tasks: list[ReferenceTask | None] = [ReferenceTask() for _ in range(TASKS)]
         self.steps: list[str] = []
+
+    def begin(self) -> None:
+        """Let the first task return to user mode for the first time.
+
+        Raises:
+            BrokenRule: what it may use is wrong: the CPU was not brought up as it has to be.
+        """
+        self._say("begins, on a CPU that has come up")
         self.return_to_user()
 
     @property
@@ -173,16 +181,18 @@ class Bench:
         """Return whether a thread flag is TIF_IO_BITMAP."""
         return bit == self.cpu.kernel.layout["TIF_IO_BITMAP"]
 
-    def require_no_objects(self) -> None:
-        """Require that everything was freed.
+    def require_no_garbage(self) -> None:
+        """Require that everything was freed which no task refers to any more.
 
         Raises:
             BrokenRule: something is still allocated.
         """
-        if self.cpu.heap.used:
-            raise BrokenRule(
-                "garbage", "a map stays allocated after the last task that used it has ended"
-            )
+        alive = [slot for slot, task in enumerate(self.tasks) if task is not None]
+        for used in self.cpu.heap.used:
+            if not any(self.cpu.refers_to(slot, used) for slot in alive):
+                raise BrokenRule(
+                    "garbage", "a map stays allocated after the last task that used it has ended"
+                )
 
     # Execution.
 

@@ -13,8 +13,12 @@ from iopermit.kernel.image.dwarf import inlined_into
 from iopermit.kernel.image.objects import ObjectFile, Symbol, read_object
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
+
+
+Place = tuple[str, str]
+"""An object's name, with its directory, and a function that it may define."""
 
 
 @dataclass(frozen=True)
@@ -23,36 +27,61 @@ class Obligation:
 
     Attributes:
         what: when that is.
-        object: the object's name, with its directory.
-        callers: functions, of which all that exist in the object have to make the call.
-        callees: what each has to call or to have inlined: one of these.
+        callers: functions that have to make the call, by generations of the kernel: the first place
+            that a tree has counts.
+        callees: what has to be called or to be inlined: one of these.
+        wanted: a function without which there is nothing to call.
+        executed: a function of the shim that, if it calls the second one, executes all of it.
     """
 
     what: str
-    object: str
-    callers: tuple[str, ...]
+    callers: tuple[Place, ...]
     callees: tuple[str, ...]
+    wanted: Place | None = None
+    executed: tuple[Place, str] | None = None
 
+
+_PROCESS: Final = "arch/x86/kernel/process_64.o"
+_ENTRY: Final = "kernel/entry/common.o"
+_OLD_ENTRY: Final = "arch/x86/entry/iopermit_entry.o"
+_SYSTEM_CALL: Final = "arch/x86/entry/syscall_64.o"
+_CPU: Final = "arch/x86/kernel/cpu/iopermit_cpu.o"
+_UPDATE: Final = ("native_tss_update_io_bitmap", "tss_update_io_bitmap")
+_UPDATED: Final = ("arch/x86/kernel/process.o", _UPDATE[0])
+"""Where the switch does all the work, there is no such function."""
 
 OBLIGATIONS: Final = (
-    Obligation(
-        "a context switch", "arch/x86/kernel/process_64.o", ("__switch_to",), ("__switch_to_xtra",)
-    ),
+    Obligation("a context switch", ((_PROCESS, "__switch_to"),), ("__switch_to_xtra",)),
     Obligation(
         "the exit to user mode",
-        "kernel/entry/common.o",
-        ("syscall_exit_to_user_mode", "irqentry_exit_to_user_mode"),
-        ("native_tss_update_io_bitmap", "tss_update_io_bitmap"),
+        (
+            (_ENTRY, "syscall_exit_to_user_mode"),
+            (_SYSTEM_CALL, "do_syscall_64"),
+            (_OLD_ENTRY, "do_syscall_64"),
+        ),
+        # The last one is a global function of old trees, and executed.
+        (*_UPDATE, "prepare_exit_to_usermode"),
+        wanted=_UPDATED,
+    ),
+    Obligation(
+        "the exit of an interrupt to user mode",
+        (
+            (_ENTRY, "irqentry_exit_to_user_mode"),
+            (_ENTRY, "irqentry_exit"),
+            (_OLD_ENTRY, "prepare_exit_to_usermode"),
+        ),
+        _UPDATE,
+        wanted=_UPDATED,
     ),
     Obligation(
         "the set-up of a CPU",
-        "arch/x86/kernel/cpu/iopermit_cpu.o",
-        ("cpu_init_exception_handling",),
+        ((_CPU, "cpu_init_exception_handling"), (_CPU, "cpu_init")),
         ("tss_setup_io_bitmap",),
+        executed=((_CPU, "iopermit_bring_up"), "cpu_init"),
     ),
-    Obligation("the end of a task", "kernel/exit.o", ("do_exit",), ("exit_thread",)),
-    Obligation("a fork", "kernel/fork.o", ("copy_process",), ("copy_thread", "copy_thread_tls")),
-    Obligation("a fork that fails", "kernel/fork.o", ("copy_process",), ("exit_thread",)),
+    Obligation("the end of a task", (("kernel/exit.o", "do_exit"),), ("exit_thread",)),
+    Obligation("a fork", (("kernel/fork.o", "copy_process"),), ("copy_thread", "copy_thread_tls")),
+    Obligation("a fork that fails", (("kernel/fork.o", "copy_process"),), ("exit_thread",)),
 )
 
 
@@ -63,29 +92,61 @@ def check_obligations(objects: Iterable[Path]) -> list[str]:
         BrokenRule: a call is missing.
         KernelTreeError: a file is no object.
     """
-    paths = list(objects)
-    unchecked = []
-    for obligation in OBLIGATIONS:
-        found = [path for path in paths if path.as_posix().endswith(obligation.object)]
-        if not found or not _checked(obligation, found[0]):
-            unchecked.append(obligation.what)
-    return unchecked
+    tree = _Objects(list(objects))
+    return [one.what for one in OBLIGATIONS if tree.owes(one) and not _checked(one, tree)]
 
 
-def _checked(obligation: Obligation, path: Path) -> bool:
-    """Check an obligation; return whether the object has any of its callers."""
-    code = _Code(read_object(path))
-    callers = [name for name in obligation.callers if name in code.functions]
-    for caller in callers:
-        reached = code.reached_from(caller) | inlined_into(path, caller)
-        if not reached & set(obligation.callees):
+def _checked(obligation: Obligation, tree: _Objects) -> bool:
+    """Check an obligation; return whether the tree has any of its callers."""
+    for place in obligation.callers:
+        if not tree.has(place):
+            continue
+        if not tree.reached_from(place) & set(obligation.callees):
             raise BrokenRule(
                 "rule",
-                f"{caller}() does not call {obligation.callees[0]}(), which {obligation.what} "
+                f"{place[1]}() does not call {obligation.callees[0]}(), which {obligation.what} "
                 "has to",
-                function=caller,
+                function=place[1],
             )
-    return bool(callers)
+        return True
+    return False
+
+
+class _Objects:
+    """The objects of a tree, each read when it is asked about."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = paths
+        self._read: dict[Path, _Code] = {}
+
+    def owes(self, obligation: Obligation) -> bool:
+        """Return whether there is anything to be called, by code that is not executed."""
+        if obligation.executed is not None:
+            place, called = obligation.executed
+            if self.has(place) and called in self.reached_from(place):
+                return False
+        # Without the object nobody knows.
+        wanted = obligation.wanted
+        return wanted is None or self._path(wanted) is None or self.has(wanted)
+
+    def has(self, place: Place) -> bool:
+        """Return whether an object defines a function."""
+        path = self._path(place)
+        return path is not None and place[1] in self._code(path).functions
+
+    def reached_from(self, place: Place) -> set[str]:
+        """Return the functions that a function calls, also by local ones, or has inlined."""
+        path = self._path(place)
+        assert path is not None  # it has the function
+        return self._code(path).reached_from(place[1]) | inlined_into(path, place[1])
+
+    def _path(self, place: Place) -> Path | None:
+        return next((p for p in self._paths if p.as_posix().endswith(place[0])), None)
+
+    def _code(self, path: Path) -> _Code:
+        if path not in self._read:
+            self._read[path] = _Code(read_object(path))
+        return self._read[path]
 
 
 class _Code:

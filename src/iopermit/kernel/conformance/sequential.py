@@ -14,11 +14,12 @@ from iopermit.kernel.execution.host_services import HeapExhausted
 from iopermit.kernel.search.tss_watch import TssWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection
 
     from iopermit.engine.trace import TssState
     from iopermit.kernel.image.lines import Lines
     from iopermit.kernel.image.linker import Image
+    from iopermit.system.events import Event
     from iopermit.system.site import Site
 
 Executed = set[tuple[int, int]]
@@ -45,24 +46,27 @@ def sequential_pass(
     image: Image,
     lines: Lines,
     suspects: frozenset[tuple[str, int]] = frozenset(),
-    scripts: Iterable[Callable[[Bench], None]] = SCRIPTS,
+    events: Collection[Event] | None = None,
 ) -> PassResult:
-    """Make the calls of all scripts, up to the first broken rule.
+    """Make the calls of the scripts, up to the first broken rule.
 
     Args:
         image: the tree's code.
         lines: its line tables.
         suspects: file and number of lines that a patch changed, to be blamed first.
-        scripts: what to call.
+        events: the events that are asked for; None: all, so that every script is run.
 
     Raises:
         KernelTreeError: the code needs something that is not there.
     """
     executed: Executed = set()
     doubt = ""
-    for script in scripts:
+    for script, needed in SCRIPTS.items():
+        if events is not None and not needed.issubset(events):
+            continue
         bench = Bench(image)
         try:
+            bench.begin()
             script(bench)
         except BrokenRule:
             return PassResult(_explained(image, lines, suspects, script), executed)
@@ -102,6 +106,7 @@ def _explained(
 
     bench.cpu.before = before
     try:
+        bench.begin()
         script(bench)
     except BrokenRule as broken:
         return _replay(bench, broken, sites, suspects, seen, watch.now(0))

@@ -165,6 +165,12 @@ class SingleCpu:
         place = self.memory.task(slot) + self._flags
         self.kernel.emulator.write(place, flags.to_bytes(8, "little"))
 
+    def refers_to(self, slot: int, used: int) -> bool:
+        """Return whether a task's structure has a pointer to a heap object."""
+        size = self.kernel.layout.task_size
+        pointer = (at.HEAP + used * at.HEAP_STRIDE).to_bytes(8, "little")
+        return pointer in self.kernel.emulator.read(self.memory.task(slot), size)
+
     def allowed(self) -> NDArray[np.bool_]:
         """Return for each port whether the current task may use it in user mode."""
         kernel = self.kernel

@@ -11,11 +11,12 @@ from iopermit.kernel.conformance.obligations import check_obligations
 from iopermit.kernel.conformance.sequential import sequential_pass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from pathlib import Path
 
     from iopermit.kernel.image.lines import Lines
     from iopermit.kernel.image.linker import Image
+    from iopermit.system.events import Event
 
 Executed = set[tuple[int, int]]
 
@@ -48,6 +49,7 @@ def conformance_of(
     lines: Lines,
     objects: Iterable[Path],
     suspects: frozenset[tuple[str, int]] = frozenset(),
+    events: Collection[Event] | None = None,
 ) -> Conformance:
     """Check a tree's single calls and obligations.
 
@@ -56,6 +58,7 @@ def conformance_of(
         lines: its line tables.
         objects: the objects that were built, executed or not.
         suspects: file and number of lines that a patch changed, to be blamed first.
+        events: the events that are asked for; None: all.
 
     Raises:
         KernelTreeError: the code needs something that is not there.
@@ -64,7 +67,7 @@ def conformance_of(
         unchecked = check_obligations(objects)
     except BrokenRule as broken:
         return Conformance(_missing_call(broken, lines, suspects), set(), ())
-    calls = sequential_pass(image, lines, suspects)
+    calls = sequential_pass(image, lines, suspects, events)
     return Conformance(calls.replay, calls.executed, tuple(unchecked), calls.doubt)
 
 

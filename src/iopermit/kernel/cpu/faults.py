@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from iopermit.kernel.cpu.crashes import Crash, CrashKind
-from iopermit.kernel.cpu.emulator import Emulator, Fault, FaultKind
-from iopermit.kernel.cpu.registers import RSP
-from iopermit.kernel.errors import KernelTreeError
+from iopermit.kernel.cpu.emulator import Fault, FaultKind
 from iopermit.kernel.image import memory_map as at
 
 if TYPE_CHECKING:
@@ -16,17 +14,14 @@ if TYPE_CHECKING:
 _NULL_PAGES = 16
 
 
-def crash_of(emulator: Emulator, fault: Fault, heap: int, used: Collection[int]) -> Crash:
+def crash_of(fault: Fault, heap: int, used: Collection[int]) -> Crash:
     """Return the crash that a fault is.
 
     Args:
-        emulator: the machine.
         fault: what happened.
         heap: how many heap slots there are.
         used: the slots in use.
 
-    Raises:
-        KernelTreeError: kernel code needs a symbol that nobody defines.
     """
     where = fault.instruction
     if fault.kind is FaultKind.UNDEFINED:
@@ -44,22 +39,5 @@ def crash_of(emulator: Emulator, fault: Fault, heap: int, used: Collection[int])
             return Crash(CrashKind.OUT_OF_BOUNDS, what, where)
         what = f"use after free: {fault.access} of a freed object"
         return Crash(CrashKind.USE_AFTER_FREE, what, where)
-    _raise_if_missing(emulator, address, where)
     what = f"{fault.access} of {address:#x}, where there is no memory"
     return Crash(CrashKind.NO_MEMORY, what, where)
-
-
-def _raise_if_missing(emulator: Emulator, address: int, where: int) -> None:
-    image = emulator.image
-    start = address - address % at.MISSING_STRIDE
-    if start not in image.missing:
-        return
-    if image.function_at(where) is None:
-        # It was called: the return address tells by whom.
-        where = int.from_bytes(emulator.read(emulator.register(RSP), 8), "little") - 1
-    function = image.function_at(where)
-    wanted = f"{function.name}() in {function.object.name}" if function else f"{where:#x}"
-    raise KernelTreeError(
-        f"{wanted} needs {image.missing[start]}, which neither the built objects nor iopermit "
-        "define; report it, with the kernel's version, so that it can be added"
-    )

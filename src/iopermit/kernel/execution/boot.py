@@ -10,6 +10,7 @@ from iopermit.kernel.errors import KernelTreeError
 from iopermit.kernel.execution.classifier import Actor, HeapUse
 from iopermit.kernel.execution.driver import Driver
 from iopermit.kernel.execution.executor import Executor, TransitionEnd
+from iopermit.kernel.execution.functions import BRING_UP
 from iopermit.kernel.execution.kernel import EmulatedKernel
 from iopermit.kernel.execution.scheduling_points import ObservedAccesses
 from iopermit.kernel.image import memory_map as at
@@ -84,9 +85,21 @@ def _set_globals(memory: GuestMemory) -> None:
         place = image.address("__per_cpu_offset") + 8 * cpu
         write(place, memory.gs_base(cpu).to_bytes(8, "little"))
     write(image.address("nr_cpu_ids"), memory.cpus.to_bytes(4, "little"))
+    make_caches(memory)
     memory.counter = sequence_counter(image)
     if memory.counter is not None:
         write(memory.counter, at.SEQUENCE.to_bytes(8, "little"))
+
+
+def make_caches(memory: GuestMemory) -> None:
+    """Fill the table of kmalloc's caches, by kind and index: its entries say what is allocated."""
+    image = memory.emulator.image
+    caches, row = image.symbols.get("kmalloc_caches"), memory.layout.get("KMALLOC_SHIFT_HIGH")
+    if caches is None or row is None:
+        return
+    for number in range(image.sizes["kmalloc_caches"] // 8):
+        cache = at.CACHES + at.CACHE_STRIDE * (number % (row + 1))
+        memory.emulator.write(caches + 8 * number, cache.to_bytes(8, "little"))
 
 
 def sequence_counter(image: Image) -> int | None:
@@ -111,7 +124,7 @@ def _bring_up_cpu(kernel: EmulatedKernel, cpu: int) -> CpuMeta:
     kernel.enter_cpu(cpu, CpuMeta(switching=False, limit=0, tr=(0, 0, 0)))
     _act_as(kernel, Actor(cpu, -1))
     ending = kernel.executor.call(
-        image.address("iopermit_bring_up"), [cpu], memory.registers_of(idle), interrupts=False
+        kernel.function(BRING_UP), [cpu], memory.registers_of(idle), interrupts=False
     )
     _check(kernel, ending, "brings up a CPU's TSS")
     write(base + layout.preempt_count, _NEED_RESCHED.to_bytes(4, "little"))

@@ -20,6 +20,7 @@ from iopermit.kernel.cpu.registers import (
 from iopermit.kernel.execution.classifier import Classifier, Point
 from iopermit.kernel.execution.host import ACCESSES, FREES, FUNCTIONS
 from iopermit.kernel.execution.host_services import HostServices
+from iopermit.kernel.execution.undefined import raise_if_undefined
 from iopermit.kernel.image import memory_map as at
 
 if TYPE_CHECKING:
@@ -167,7 +168,8 @@ class Executor:
     def _end(self, fault: Fault | None) -> TransitionEnd:
         ending = self._ending
         if ending.crash is None and fault is not None:
-            ending.crash = crash_of(self.emulator, fault, self.memory.heap, self.accesses.heap.used)
+            raise_if_undefined(self.emulator, fault)
+            ending.crash = crash_of(fault, self.memory.heap, self.accesses.heap.used)
         ending.foreign, ending.heap = self.accesses.foreign, self.accesses.touched_heap
         if ending.crash is None and ending.registers is None:
             ending.result = self.emulator.register(RAX)

@@ -46,6 +46,8 @@ FUNCTIONS: Final[Mapping[str, TreeFunction]] = {
 }
 """By the hook's name. `iopermit.kernel.execution.entry` knows with which arguments."""
 
+BRING_UP: Final = "iopermit_bring_up"
+"""What brings up a CPU, before anything else happens on it."""
 
 WITHOUT_FUNCTION: Final = frozenset({hooks.FORK_FAILED_EARLY.name})
 """Hooks for which no tree has anything to execute.

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from iopermit.kernel.cpu.crashes import CrashKind
+from iopermit.kernel.image import memory_map as at
 from iopermit.kernel.image.linker import HostData
 
 POISON: Final = 0x6B
@@ -18,6 +19,8 @@ POISON: Final = 0x6B
 _EPERM: Final = 1
 _ZEROED: Final = 0x100
 """__GFP_ZERO, the same bit in every supported tree."""
+_ODD_CACHES: Final = {1: 96, 2: 192}
+"""Sizes of kmalloc's caches that are no power of two, by index."""
 
 
 class HostInterface(Protocol):
@@ -37,6 +40,9 @@ class HostInterface(Protocol):
 
     def crash(self, kind: CrashKind, message: str) -> None:
         """End the run: the kernel would crash, or has noticed that its state is broken."""
+
+    def cpu_entry_area(self, cpu: int) -> int:
+        """Return where `struct cpu_entry_area` would begin for its TSS to be the CPU's own."""
 
     @property
     def locked_down(self) -> bool:
@@ -65,6 +71,16 @@ def _kmalloc(host: HostInterface, arguments: Sequence[int]) -> int:
 def _kmalloc_cache(host: HostInterface, arguments: Sequence[int]) -> int:
     """Allocate (cache, flags, size) as kmalloc does; the cache is not looked at."""
     return _kmalloc(host, (arguments[2], arguments[1]))
+
+
+def _kmem_cache_alloc(host: HostInterface, arguments: Sequence[int]) -> int:
+    """Allocate (cache, flags) an object as large as those of the cache, one of kmalloc's."""
+    return _kmalloc(host, (cache_size((arguments[0] - at.CACHES) // at.CACHE_STRIDE), arguments[1]))
+
+
+def cache_size(index: int) -> int:
+    """Return the size of the objects in kmalloc's cache of an index (`kmalloc_index()`)."""
+    return _ODD_CACHES.get(index, 1 << index)
 
 
 def _kmalloc_cache_node(host: HostInterface, arguments: Sequence[int]) -> int:
@@ -140,9 +156,9 @@ def _nothing(_: HostInterface, __: Sequence[int]) -> int:
     return 0
 
 
-def _entry_area(_: HostInterface, arguments: Sequence[int]) -> int:
-    """Return the address of a CPU's entry area, which is never mapped: the GDT stays direct."""
-    return 0x3700_0000 + 0x10_0000 * arguments[0]
+def _entry_area(host: HostInterface, arguments: Sequence[int]) -> int:
+    """Return the address of a CPU's entry area, of which there is nothing but the TSS."""
+    return host.cpu_entry_area(arguments[0])
 
 
 FREES: Final = frozenset({"kfree", "kvfree"})
@@ -186,12 +202,14 @@ FUNCTIONS: Final[dict[str, Implementation]] = {
         ),
         _kmalloc_cache,
     ),
+    "kmem_cache_alloc": _kmem_cache_alloc,
     **dict.fromkeys(("__kmalloc_cache_node_noprof", "kmalloc_node_trace"), _kmalloc_cache_node),
     **dict.fromkeys(("kmemdup", "kmemdup_noprof"), _kmemdup),
     **dict.fromkeys(("kfree", "kvfree"), _kfree),
     **dict.fromkeys(("capable", "ns_capable"), _capable),
     "security_locked_down": _locked_down,
     "refcount_warn_saturate": _refcount_warning,
+    "__SCT__WARN_trap": _warning,
     "__warn_printk": _warning,
     "warn_slowpath_fmt": _warning,
     "panic": _panic,
@@ -202,15 +220,25 @@ FUNCTIONS: Final[dict[str, Implementation]] = {
     "memcpy_and_pad": _memcpy,
     **dict.fromkeys(
         (
+            "___preempt_schedule",
+            "___preempt_schedule_notrace",
+            "__SCT__preempt_schedule",
+            "__SCT__preempt_schedule_notrace",
             "_printk",
             "add_taint",
             "debug_locks_off",
+            "enter_lazy_tlb",
             "flush_ptrace_hw_breakpoint",
             "fpregs_assert_state_consistent",
+            "fpu__clear",
+            "fpu__clear_all",
             "fpu__clear_user_states",
+            "fpu__copy",
             "fpu__drop",
+            "fpu__init_cpu",
             "fpu_clone",
             "fpu_flush_thread",
+            "initialize_tlbstate_and_flush",
             "local_touch_nmi",
             "preempt_schedule",
             "preempt_schedule_notrace",
@@ -218,7 +246,9 @@ FUNCTIONS: Final[dict[str, Implementation]] = {
             "preempt_schedule_thunk",
             "printk",
             "switch_fpu_return",
+            "switch_to_sld",
             "update_spec_ctrl_cond",
+            "x86_configure_nx",
             "_raw_spin_lock",
             "_raw_spin_unlock",
             "fire_user_return_notifiers",
@@ -265,6 +295,14 @@ DATA: Final[dict[str, HostData]] = {
     "cpu_buf_idle_clear": HostData(16),
     "mds_idle_clear": HostData(16),
     "cpu_feature_keys": HostData(64),
+    "mds_user_clear": HostData(16),
+    "kstack_offset": HostData(4, per_cpu=True),
+    "init_mm": HostData(0x1000),
+    "cea_exception_stacks": HostData(8, per_cpu=True),
+    "idt_descr": HostData(16),
+    "debug_idt_descr": HostData(16),
+    "entry_SYSCALL_64": HostData(16),
+    "ignore_sysret": HostData(16),
     "randomize_kstack_offset": HostData(16),
 }
 """Variables of the rest of the kernel, all zero but where the loader sets them: no optional CPU

@@ -115,6 +115,12 @@ class HostServices:
         address = int.from_bytes(self._emulator.read(self._emulator.register(RSP), 8), "little")
         self._crash(Crash(kind, message, address - 1))
 
+    def cpu_entry_area(self, cpu: int) -> int:
+        """Return where a CPU's entry area would begin for its TSS to be the CPU's own."""
+        layout = self._memory.layout
+        start = layout.tss - layout["offsetof_tss_x86_tss"] - layout["offsetof_cpu_entry_area_tss"]
+        return self._memory.gs_base(cpu) + start
+
     @property
     def privileged(self) -> bool:
         """Whether the task has CAP_SYS_RAWIO."""

@@ -126,7 +126,11 @@ class _Linker:
         fixed = [(o, s) for o, s in everything if not s.writable and not s.per_cpu]
         fixed.sort(key=lambda pair: not pair[1].executable)
         writable = [(o, s) for o, s in everything if s.writable and not s.per_cpu]
-        per_cpu = [(o, s) for o, s in everything if s.per_cpu]
+        per_cpu = [(o, s) for o, s in everything if s.per_cpu and not s.at_gs_base]
+        for owner, section in everything:
+            if section.at_gs_base:
+                # Only its address is used, for GS_BASE: it takes no memory.
+                image.placed.setdefault(owner.path, {})[section.index] = 0
         code = self._place(fixed, at.IMAGE)
         image.data_start = at.align(at.IMAGE + len(code)) + at.PAGE
         data = self._place(writable, image.data_start)

@@ -13,6 +13,9 @@ IMAGE: Final = 0x1000_0000
 HOST: Final = 0x3000_0000
 """One `ret` for each function that the host implements."""
 HOST_STRIDE: Final = 0x10
+CACHES: Final = 0x3600_0000
+"""Never mapped: addresses of the slab caches, which tell them apart."""
+CACHE_STRIDE: Final = 0x1_0000
 MISSING: Final = 0x3800_0000
 """Never mapped: addresses of undefined symbols that nobody defines."""
 MISSING_STRIDE: Final = 0x1_0000

@@ -72,6 +72,11 @@ class Section:
         """Whether every CPU has its own copy of the section."""
         return self.name.startswith(".data..percpu")
 
+    @property
+    def at_gs_base(self) -> bool:
+        """Whether it lies at address 0 of a CPU's area, as the kernel's linker script has it."""
+        return self.name == ".data..percpu..first"
+
 
 @dataclass(frozen=True)
 class Symbol:

@@ -12,11 +12,13 @@
 #include <linux/sched/task.h>
 #include <linux/sched/task_stack.h>
 #include <linux/preempt.h>
+#include <linux/slab.h>
 #include <linux/irqflags.h>
 #include <linux/percpu.h>
 #include <linux/syscalls.h>
 #include <linux/stddef.h>
 #include <asm/processor.h>
+#include <asm/cpu_entry_area.h>
 #include <asm/desc.h>
 #include <asm/switch_to.h>
 #include <asm/thread_info.h>
@@ -39,7 +41,9 @@
 /* --- events ------------------------------------------------------------------------------- */
 
 void iopermit_switch_to(struct task_struct *prev, struct task_struct *next);
+#ifdef IOPERMIT_HAS_ARCH_EXIT_TO_USER_MODE_PREPARE
 void iopermit_exit_to_user(struct pt_regs *regs);
+#endif
 void iopermit_vm_exit(void);
 void iopermit_refresh_tss_limit(void);
 int iopermit_fork(struct task_struct *child, void *stack, unsigned long clone_flags, int kind);
@@ -56,8 +60,8 @@ void iopermit_switch_to(struct task_struct *prev, struct task_struct *next)
 	switch_to_extra(prev, next);
 }
 
-/* The last work before user mode: interrupts off, the flags read again, then the tree's function. */
 #ifdef IOPERMIT_HAS_ARCH_EXIT_TO_USER_MODE_PREPARE
+/* The last work before user mode: interrupts off, the flags read again, then the tree's function. */
 void iopermit_exit_to_user(struct pt_regs *regs)
 {
 	local_irq_disable();
@@ -66,14 +70,6 @@ void iopermit_exit_to_user(struct pt_regs *regs)
 #else
 	arch_exit_to_user_mode_prepare(regs, READ_ONCE(current_thread_info()->flags));
 #endif
-}
-#else
-__visible void prepare_exit_to_usermode(struct pt_regs *regs);
-
-void iopermit_exit_to_user(struct pt_regs *regs)
-{
-	local_irq_disable();
-	prepare_exit_to_usermode(regs);
 }
 #endif
 
@@ -95,7 +91,8 @@ void iopermit_refresh_tss_limit(void)
 /*
  * fork()'s part: duplicate the task as dup_task_struct() does, set the flags as copy_process()
  * does, then the tree's own copy_thread(). `kind`: 0 a user thread, 1 a kernel thread, 2 a worker of
- * io_uring (a thread of a user task that never returns to user mode).
+ * io_uring (a thread of a user task that never returns to user mode). Without create_io_thread()
+ * such workers are kernel threads.
  */
 enum { IOPERMIT_USER_THREAD, IOPERMIT_KERNEL_THREAD, IOPERMIT_IO_WORKER };
 
@@ -132,6 +129,10 @@ int iopermit_fork(struct task_struct *child, void *stack, unsigned long clone_fl
 {
 	int result;
 
+#ifndef IOPERMIT_HAS_CREATE_IO_THREAD
+	if (kind == IOPERMIT_IO_WORKER)
+		kind = IOPERMIT_KERNEL_THREAD;
+#endif
 	result = arch_dup_task_struct(child, current);
 	if (result)
 		return result;
@@ -223,6 +224,9 @@ OFFSET(tss_bitmap, struct tss_struct, io_bitmap);
 SIZE(tss_bitmap, ((struct tss_struct *)0)->io_bitmap);
 #endif
 
+/* The same TSS is mapped there once more, read-only. */
+OFFSET(cpu_entry_area_tss, struct cpu_entry_area, tss);
+
 SIZE(pt_regs, struct pt_regs);
 OFFSET(pt_regs_ax, struct pt_regs, ax);
 OFFSET(pt_regs_di, struct pt_regs, di);
@@ -264,6 +268,8 @@ CONSTANT(KERNEL_DS, __KERNEL_DS);
 CONSTANT(USER_CS, __USER_CS);
 CONSTANT(USER_DS, __USER_DS);
 CONSTANT(PREEMPT_NEED_RESCHED, PREEMPT_NEED_RESCHED);
+/* How many caches for objects of a kind there are, but for the one of no size. */
+CONSTANT(KMALLOC_SHIFT_HIGH, KMALLOC_SHIFT_HIGH);
 /* What is not a field of pcpu_hot is a per-CPU variable of its own. */
 #ifdef IOPERMIT_HAS_PCPU_HOT
 OFFSET(pcpu_hot_current_task, struct pcpu_hot, current_task);
