@@ -83,9 +83,12 @@ def _explained(
     """Run a script again and watch the C lines of its last call."""
     bench = Bench(image)
     sites: list[Site] = []
+    changed: list[Site] = []
 
     def report(site: Site, _: bool, __: tuple[TssState, ...]) -> None:  # noqa: FBT001 - one of three of a callback
         sites.append(site)
+        if (site.file, site.line) in suspects:
+            changed.append(site)
 
     watch = TssWatch(bench.cpu.kernel, lines, report)
     bench.cpu.kernel.emulator.uc.ctl_flush_tb()
@@ -104,7 +107,9 @@ def _explained(
     try:
         script(bench)
     except BrokenRule as broken:
-        return _replay(bench, broken, sites, suspects, seen, watch.now(0))
+        watch.end(stopped=False)
+        blamed = changed or lines.without_code(suspects) or sites
+        return _replay(bench, broken, sites, blamed[-1:], seen, watch.now(0))
     message = "a script does not break again the rule that it broke"
     raise AssertionError(message)
 
@@ -113,11 +118,10 @@ def _replay(
     bench: Bench,
     broken: BrokenRule,
     sites: list[Site],
-    suspects: frozenset[tuple[str, int]],
+    blamed: list[Site],
     seen: list[tuple[int, TssState]],
     last: TssState,
 ) -> Replay:
-    blamed = [site for site in sites if (site.file, site.line) in suspects] or sites
     violation = Violation(
         broken.kind,
         broken.task,
@@ -127,7 +131,7 @@ def _replay(
         broken.granted,
         "",
         broken.message,
-        blamed[-1] if blamed else None,
+        blamed[0] if blamed else None,
     )
     steps: list[TraceStep] = []
     for position, (number, tss) in enumerate(seen):

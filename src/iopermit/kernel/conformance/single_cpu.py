@@ -165,8 +165,8 @@ class SingleCpu:
         place = self.memory.task(slot) + self._flags
         self.kernel.emulator.write(place, flags.to_bytes(8, "little"))
 
-    def allowed(self) -> NDArray[np.bool_]:
-        """Return for each port whether the current task may use it in user mode."""
+    def allowed(self, width: int = 1) -> NDArray[np.bool_]:
+        """Return for each port whether user code may access so many ports from there on."""
         kernel = self.kernel
         _, base, limit, _ = kernel.emulator.task_register()
         end = self.memory.gs_base(0) + kernel.emulator.image.per_cpu_link
@@ -177,7 +177,7 @@ class SingleCpu:
         flags = int.from_bytes(kernel.emulator.read(place, 8), "little")
         tss = arch.LoadedTss(arch.TssFormat.TSS64, image, limit)
         return arch.permitted_ports(
-            1, cpl=3, iopl=flags >> 12 & 3, vm86=False, protected=True, tss=tss
+            width, cpl=3, iopl=flags >> 12 & 3, vm86=False, protected=True, tss=tss
         )
 
     # What calls must not do.
