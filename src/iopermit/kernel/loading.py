@@ -130,24 +130,28 @@ def load_built(built: BuiltTree, patches: Sequence[Path] = ()) -> LoadedTree:
     placed = {p: places for p, places in image.placed.items() if p.name in _WITH_LINES}
     lines = Lines(placed, built.source.text)
     absolute = tuple(path.resolve() for path in patches)
-    return LoadedTree(built, image, lines, absolute, *_changed_lines(built))
+    return LoadedTree(built, image, lines, absolute, *changed_lines(built.source))
 
 
-def _changed_lines(built: BuiltTree) -> tuple[frozenset[Place], frozenset[Place]]:
+def changed_lines(source: Source) -> tuple[frozenset[Place], frozenset[Place]]:
     """Return the lines that patches changed or added, or before which they took some away.
 
     The second set has those of them where code was.
     """
     found: set[Place] = set()
     removed: set[Place] = set()
-    for path in built.source.changed:
-        before = Source(built.tree).text(path).splitlines()
-        after = built.source.text(path).splitlines()
+    for path in source.changed:
+        before = Source(source.tree).text(path).splitlines()
+        after = source.text(path).splitlines()
         for old, (first, end) in _parts(before, after):
-            changed = _statements(after, first, max(end, first + 1))
+            gone = any(_is_code(line) for line in old)
+            # Code that was taken away is looked for where the text goes on.
+            more = gone and not any(line.strip() for line in after[first:end])
+            last = _text(after, end) if more else max(first, end - 1)
+            changed = _statements(after, first, last + 1)
             places = {(path, number + 1) for number in changed}
             found |= places
-            if any(_is_code(line) for line in old):
+            if gone:
                 removed |= places
     return frozenset(found), frozenset(removed)
 
@@ -183,6 +187,11 @@ def _parts(
 def _common(pairs: Iterable[tuple[str, str]]) -> int:
     """Return how many pairs, before the first that is none, are of equal lines."""
     return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def _text(lines: list[str], first: int) -> int:
+    """Return the first line with text, from a line on."""
+    return next((n for n in range(first, len(lines)) if lines[n].strip()), first)
 
 
 def _statements(lines: list[str], first: int, end: int) -> range:

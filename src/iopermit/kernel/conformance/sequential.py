@@ -90,7 +90,7 @@ def _explained(
         if (site.file, site.line) in suspects:
             changed.append(site)
 
-    watch = TssWatch(bench.cpu.kernel, lines, report)
+    watch = TssWatch(bench.cpu.kernel, lines, report, suspects)
     bench.cpu.kernel.emulator.uc.ctl_flush_tb()
     seen: list[tuple[int, TssState]] = []
     begun = [0]

@@ -74,6 +74,14 @@ class Lines:
         innermost = max(calls, key=lambda one: one.depth)
         return self.place(innermost.file, innermost.line)
 
+    def calls(self, address: int, among: frozenset[tuple[str, int]]) -> list[Site]:
+        """Return which lines of `among` call a function that is inlined there, outermost first."""
+        if not among:
+            return []
+        inside = [one for one in self._inlined if one.start <= address < one.end]
+        inside.sort(key=lambda one: one.depth)
+        return [self.place(one.file, one.line) for one in inside if (one.file, one.line) in among]
+
     def has_code(self, file: str, line: int) -> bool:
         """Return whether some instruction belongs to a line."""
         if not self._with_code:

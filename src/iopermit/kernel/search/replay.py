@@ -70,7 +70,7 @@ class ScheduleReplayer:
         self.finding: Finding | None = None
         self.crash: Crash | None = None
         self.violation: Violation | None = None
-        self.watch = TssWatch(self.kernel, tree.lines, self._line)
+        self.watch = TssWatch(self.kernel, tree.lines, self._line, tree.suspects)
         self._last_writer: dict[int, Site] = {}
         self._preempted: Site | None = None
         self._suspect: Site | None = None

@@ -122,7 +122,7 @@ MAP_FAULTS: Final = {
         "do not set the flag for a new map",
         "loss",
         _KSYS,
-        (IOPORT, r"(t->io_bitmap = iobm;.*?)set_thread_flag\(TIF_IO_BITMAP\);", r"\1"),
+        (IOPORT, r"(t->io_bitmap = iobm;.*?)\n[ \t]*set_thread_flag\(TIF_IO_BITMAP\);", r"\1"),
     ),
     "flag-without-a-map": planted(
         "set the flag when ports are closed that were never open",
