@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.support.kernel.planted.corpus import CORPUS, is_always_checked
+from tests.support.kernel.planted.corpus import CORPUS
 from tests.support.kernel.planted.running import PlantedOutcome, complaint, outcome_of
 from tests.support.kernel.trees import VERSIONS
 
@@ -67,15 +67,9 @@ def save(records: dict[Key, PlantedRecord]) -> None:
 
 
 def every_key() -> Iterator[Key]:
-    """Yield every fault with the newest tree, then those that tests always check with the others.
-
-    Of these only the trees count in which a fault can be planted.
-    """
+    """Yield every fault with every tree that it can be planted in, the newest tree first."""
     for tree in reversed(VERSIONS):
-        for name, fault in CORPUS.items():
-            wanted = tree == VERSIONS[-1] or is_always_checked(name)
-            if wanted and tree in fault.versions:
-                yield tree, name
+        yield from ((tree, name) for name, fault in CORPUS.items() if tree in fault.versions)
 
 
 def digest(fault: PlantedFault) -> str:
@@ -97,14 +91,14 @@ def main() -> int:
     """Make what is missing."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("faults", nargs="*", help="names; what lacks a record if none")
-    parser.add_argument("--tree", choices=VERSIONS, help="in this tree only")
+    parser.add_argument("--tree", choices=VERSIONS, default=VERSIONS[-1], help="where")
     arguments = parser.parse_args()
     records, failed = read(), False
     for key in every_key():
         (tree, name), fault = key, CORPUS[key[1]]
         fresh = key in records and records[key].digest == digest(fault)
         asked = name in arguments.faults if arguments.faults else not fresh
-        if not asked or arguments.tree not in {None, tree}:
+        if not asked or arguments.tree != tree:
             continue
         try:
             outcome = outcome_of(fault, tree)

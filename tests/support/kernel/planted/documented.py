@@ -17,9 +17,6 @@ _KSYS: Final = "ksys_ioperm"
 _UPDATE: Final = "native_tss_update_io_bitmap"
 _PLAIN: Final = Scenario(1, 2, 2, frozenset({Event.IOPERM}))
 _VM_EXITS: Final = Scenario(1, 1, 1, frozenset({Event.IOPERM, Event.VM_EXIT}))
-_WORKERS: Final = Scenario(
-    1, 2, 1, frozenset({Event.IOPERM, Event.IO_THREAD, Event.FORK_FAILS, Event.EXIT})
-)
 _TSS: Final = (
     "preempt_disable();\n\t{ struct tss_struct *tss = this_cpu_ptr(&cpu_tss_rw);\n"
     "\tunsigned int end = %s;\n"
@@ -101,17 +98,9 @@ DOCUMENTED_FAULTS: Final = {
         source="B6",
     ),
     "exit-current": _existing(FAULTS["exit-current"], "garbage loss", "B9"),
-    "worker-keeps-the-flag": planted(
-        "leave the flag of the parent to kernel threads",
-        "crash",
-        f"copy_thread {_UPDATE}",
-        (PROCESS, r"clear_tsk_thread_flag\(p, TIF_IO_BITMAP\);", ""),
-        scenario=_WORKERS,
-        source="B10",
-    ),
     "failed-fork-clears-the-flag": planted(
         "clear the flag of current, whichever task exits",
-        "loss",
+        "garbage loss",
         "exit_thread",
         (
             PROCESS,

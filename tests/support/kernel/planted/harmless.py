@@ -10,7 +10,6 @@ from tests.support.kernel.planted.documented import DESC
 from tests.support.kernel.planted.fault import (
     HOLDS,
     PREEMPTED,
-    TASKS,
     TWO_CPUS,
     PlantedFault,
     planted,
@@ -20,21 +19,21 @@ from tests.support.kernel.rule_faults import ENTRY, PROCESS_H
 from iopermit.system.events import Event
 from iopermit.system.scenario import Scenario
 
+_FEW: Final = Scenario(1, 2, 1, frozenset({Event.IOPERM, Event.FORK, Event.EXIT}))
 _VM_EXITS: Final = Scenario(1, 2, 1, frozenset({Event.IOPERM, Event.VM_EXIT, Event.PREEMPT}))
+_PREEMPTED: Final = Scenario(1, 2, 1, PREEMPTED.events)
 _WORKERS: Final = Scenario(
     1, 2, 1, frozenset({Event.IOPERM, Event.IO_THREAD, Event.FORK_FAILS, Event.EXIT})
 )
 
 
-def _harmless(
-    what: str, *changes: tuple[str, str, str], scenario: Scenario = TASKS
-) -> PlantedFault:
+def _harmless(what: str, *changes: tuple[str, str, str], scenario: Scenario = _FEW) -> PlantedFault:
     return planted(what, HOLDS, "", *changes, scenario=scenario)
 
 
 HARMLESS_EDITS: Final = {
     **{
-        name: PlantedFault(edit.what, (edit,), frozenset({HOLDS}), scenario=TASKS)
+        name: PlantedFault(edit.what, (edit,), frozenset({HOLDS}), scenario=_FEW)
         for name, edit in HARMLESS.items()
     },
     "mark-never-falls": _harmless(
@@ -57,7 +56,7 @@ HARMLESS_EDITS: Final = {
             r"unlikely\(next_tif & _TIF_WORK_CTXSW_NEXT \|\|",
             "unlikely(1 || next_tif & _TIF_WORK_CTXSW_NEXT ||",
         ),
-        scenario=PREEMPTED,
+        scenario=_PREEMPTED,
     ),
     "limit-restored-late": _harmless(
         "note a VM exit only, and restore the limit on the way to user mode",
@@ -98,12 +97,12 @@ HARMLESS_EDITS: Final = {
             r"(t->io_bitmap = iobm;)(.*?)(set_thread_flag\(TIF_IO_BITMAP\);)",
             r"\3\2\1",
         ),
-        scenario=PREEMPTED,
+        scenario=_PREEMPTED,
     ),
     "number-by-inc": _harmless(
         "take the next number by another atomic instruction",
         (IOPORT, NEXT_NUMBER, "iobm->sequence = atomic64_inc_return(&io_bitmap_sequence);"),
-        scenario=PREEMPTED,
+        scenario=_PREEMPTED,
     ),
     "flag-of-a-cpu": _harmless(
         "note per CPU that a map was copied",
@@ -139,6 +138,11 @@ HARMLESS_EDITS: Final = {
             r"(if \(unlikely\(args->fn\)\) \{)(.*?return 0;)",
             r"\1\n\t\tif (test_thread_flag(TIF_IO_BITMAP))\n\t\t\tio_bitmap_share(p);\2",
         ),
+        scenario=_WORKERS,
+    ),
+    "worker-keeps-the-flag": _harmless(
+        "leave the flag of the parent to workers, which the end of a task clears (not so in B10)",
+        (PROCESS, r"clear_tsk_thread_flag\(p, TIF_IO_BITMAP\);", ""),
         scenario=_WORKERS,
     ),
 }

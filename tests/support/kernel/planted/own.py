@@ -291,7 +291,7 @@ SWITCH_FAULTS: Final = {
     "exit-path-for-some": replace(
         planted(
             "go the way to user mode to its end only if there was other work",
-            "undetermined",
+            "rule",
             "exit_to_user_mode_prepare",
             (
                 "include/linux/entry-common.h",
