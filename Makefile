@@ -5,7 +5,7 @@ VENV = .venv
 JOBS = 2
 
 .POSIX:
-.PHONY: help demo test coverage lint lint-github bench fuzz fuzz-designs certificates obligations docs lock hooks clean install install-dev
+.PHONY: help demo test coverage lint lint-github bench fuzz fuzz-designs certificates obligations planted-faults docs lock hooks clean install install-dev
 
 help:
 	@echo 'make demo      check the design linux-v2-06, which leaks ports'
@@ -18,6 +18,7 @@ help:
 	@echo 'make fuzz      try INPUTS=300 random inputs of each kind of a SEED'
 	@echo 'make certificates  certify the designs that hold, and record it for make docs'
 	@echo 'make obligations   let z3 discharge what reductions rest on for every design, and record it'
+	@echo 'make planted-faults  plant every fault of the corpus in the trees of Debian, and record it'
 	@echo 'make docs      regenerate the generated parts of the documentation'
 	@echo 'make lock      pin the newest versions of the development tools'
 	@echo 'make clean     remove all that make and the tools produced'
@@ -77,8 +78,14 @@ certificates: install-dev
 obligations: install-dev
 	$(VENV)/bin/python -m tools.obligations
 
+# Needs the kernel sources that .ci/run installs. Names: FAULTS="own-extent switch-out".
+FAULTS =
+planted-faults: install-dev
+	$(VENV)/bin/python -m tools.planted_faults $(FAULTS)
+
 docs: install-dev
 	$(VENV)/bin/python tools/generate_docs.py
+	$(VENV)/bin/python -m tools.generate_planted_faults
 	$(VENV)/bin/python tools/generate_syscalls.py
 	$(VENV)/bin/python tools/generate_events.py
 

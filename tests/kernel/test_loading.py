@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iopermit.kernel.loading import changed_parts
+from iopermit.kernel.build.source import Source
+from iopermit.kernel.loading import changed_lines, changed_parts
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LINES = st.lists(st.sampled_from("abc"), max_size=12)
 
@@ -39,3 +45,24 @@ def test_large_texts_take_no_time_out_of_proportion() -> None:
     parts = changed_parts(["a", *["}"] * 30_000, "b"], ["c", *["}", ""] * 30_000, "d"])
     assert parts == [(0, 60_002)]
     assert time.process_time() - begin < 20
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "places", "removed"),
+    [
+        ("f();\ng();\n\nh();\n", "f();\n\nh();\n", {2, 3}, True),
+        ("f();\ng();\n\nh();\n", "f();\n\n\nh();\n", {2, 3, 4}, True),
+        ("f();\nh();\n", "f();\n\nh();\n", {2}, False),
+        ("f();\n/* g */\nh();\n", "f();\nh();\n", {2}, False),
+        ("f();\nh();\n", "f();\nh(1,\n  2);\n", {2, 3}, True),
+    ],
+)
+def test_code_that_is_gone_is_where_the_text_goes_on(
+    tmp_path: Path, before: str, after: str, places: set[int], removed: bool
+) -> None:
+    """What is blamed for code that was taken away is the next line with text, blank or not."""
+    (tmp_path / "a.c").write_text(before)
+    source = Source(tmp_path, {"a.c": after.encode()})
+    found, gone = changed_lines(source)
+    assert {number for _, number in found} == places
+    assert gone == (found if removed else frozenset())

@@ -94,18 +94,24 @@ def with_doubts(
     """Return the verdict: undetermined with a doubt, or if nothing executed a changed line."""
     if verdict.verdict != "holds":
         return verdict
-    missed = tree.lines.never_executed(tree.suspects, executed)
-    elsewhere = sorted(path for path in tree.built.source.changed if f"{path[:-1]}o" in CALLERS)
-    if doubt:
-        why = doubt
-    elif missed:
-        functions = sorted({f"{site.function}()" for site in missed if site.function})
-        why = f"no execution reached what the patch changes in {', '.join(functions)}"
-    elif elsewhere:
-        why = f"{elsewhere[0]}, which the patch changes, is not executed"
-    else:
+    why = doubt or _not_reached(tree, executed)
+    if not why:
         return verdict
     return replace(verdict, verdict="undetermined", reason=why, ending=Doubt(why))
+
+
+def _not_reached(tree: LoadedTree, executed: Collection[tuple[int, int]]) -> str:
+    """Return that nothing executed what the patch changes, and in which functions."""
+    missed = {site.function for site in tree.never_executed(executed)}
+    # What is compiled to be looked at only: not a line of it is executed, with code or without.
+    files = {path for path in tree.built.source.changed if f"{path[:-1]}o" in CALLERS}
+    missed |= {tree.lines.function(*place) for place in tree.suspects if place[0] in files}
+    functions = ", ".join(f"{name}()" for name in sorted(missed - {""}))
+    if functions:
+        return f"no execution reached what the patch changes in {functions}"
+    if files:
+        return f"{min(files)}, which the patch changes, is not executed"
+    return ""
 
 
 def exhausted_too(verdict: Verdict, others: Iterable[Verdict]) -> Verdict:

@@ -1,4 +1,4 @@
-"""Single calls and obligations: the trees keep the rules, and each planted fault breaks one."""
+"""Single calls and obligations: the trees keep the rules, and planted faults break them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.kernel.checking import SMALL, loaded
-from tests.support.kernel.faults import REPAIR, unified_diff
-from tests.support.kernel.rule_faults import RULE_FAULTS
-from tests.support.kernel.trees import VERSIONS, build_cache, require_tree
+from tests.support.kernel.faults import unified_diff
+from tests.support.kernel.planted.corpus import CORPUS
+from tests.support.kernel.repaired import require_repaired_tree
+from tests.support.kernel.trees import VERSIONS, build_cache
 
 from iopermit.engine.errors import ReplayError
 from iopermit.kernel.build.builder import build
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
 
 
 def edited(directory: Path, name: str, version: str = "6.12") -> LoadedTree:
-    """Return the repaired tree with a fault, ready to be executed."""
-    tree, patch = require_tree(version), directory / "edit.patch"
-    patch.write_text(unified_diff(tree, REPAIR, *RULE_FAULTS[name].edits))
+    """Return the repaired tree with a planted fault, ready to be executed."""
+    tree, patch = require_repaired_tree(version), directory / "edit.patch"
+    patch.write_text(unified_diff(tree, *CORPUS[name].edits))
     return load_built(build(tree, [patch], cache=build_cache()), [patch])
 
 
@@ -47,16 +48,16 @@ def test_the_trees_keep_every_rule(version: str, name: str) -> None:
     assert found.unchecked == ()
 
 
-@pytest.mark.parametrize("name", RULE_FAULTS)
-def test_each_fault_breaks_a_rule(name: str, tmp_path: Path) -> None:
-    """The violation is of the right kind and says what is wrong, at a line of the changed file."""
-    fault = RULE_FAULTS[name]
-    replay = conformance(edited(tmp_path, name)).replay
+def test_an_access_of_two_bytes_needs_the_byte_behind_a_map(tmp_path: Path) -> None:
+    """With a byte of zeros there the last port may be used together with one that there is not."""
+    replay = conformance(edited(tmp_path, "no-terminator")).replay
     assert replay is not None
     assert replay.violation is not None
-    assert replay.violation.kind in fault.kinds
-    assert fault.says in replay.violation.message
+    assert replay.violation.kind == "leak"
+    assert "65535" in replay.violation.message
+    assert "by an access of 2 bytes" in replay.violation.message
     assert replay.violation.site is not None
+    assert replay.violation.site.function == "tss_setup_io_bitmap"
 
 
 def test_a_broken_rule_is_the_verdict_and_can_be_shown_again(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import pytest
 from tests.support.kernel.compiling import compiled
 
 from iopermit.kernel.cpu.liveness import Liveness
-from iopermit.kernel.cpu.registers import NAMES
+from iopermit.kernel.cpu.registers import NAMES, RFLAGS
+from iopermit.kernel.image import memory_map as at
 from iopermit.kernel.image.linker import Image, link
 
 if TYPE_CHECKING:
@@ -60,3 +61,11 @@ def test_everything_is_live_outside_functions(image: Image) -> None:
     """Where nothing is known every register is kept."""
     values = (0x1234, *range(2, len(NAMES) + 1))
     assert Liveness(image).clean(values) == values
+
+
+def test_a_function_of_the_host_reads_no_flags(image: Image) -> None:
+    """A context that stops in kfree() keeps its arguments and what its caller may read."""
+    live = Liveness(image).live(at.HOST)
+    assert live >> RDI & 1
+    assert live >> RBX & 1
+    assert not live >> RFLAGS & 1

@@ -17,7 +17,7 @@ from iopermit.kernel.execution.host_services import FAILS, HeapExhausted
 from iopermit.kernel.image import memory_map as at
 from iopermit.kernel.image.layout import Layout
 from iopermit.kernel.image.linker import Image, link
-from iopermit.kernel.state.guest_memory import GuestMemory
+from iopermit.kernel.state.guest_memory import BEHIND, GuestMemory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,6 +41,12 @@ u64 *zeroed(void) { return kmalloc_large(64, 0x100); }
 u64 twice(void) { u64 *p = allocate(); kfree(p); kfree(p); return 0; }
 u64 after(void) { u64 *p = allocate(); kfree(p); return *(volatile u64 *)p; }
 u64 beyond(void) { volatile char *p = (char *)allocate(); return p[0x1800]; }
+u64 behind(void)
+{
+	volatile u64 *p = allocate();
+	p[8] = 1; kfree((void *)p); p = allocate();
+	return p[8];
+}
 u64 null(void) { return *(volatile u64 *)8; }
 u64 middle(void) { char *p = (char *)allocate(); kfree(p + 8); return 0; }
 u64 copied(void) { u64 *p = allocate(); *p = 77; u64 *q = kmemdup(p, 64, 0); return q ? *q : 1; }
@@ -103,6 +109,11 @@ def test_a_copy_has_the_same_bytes(image: Image) -> None:
     ending, executor = run(image, "copied")
     assert ending.result == 77
     assert sorted(executor.accesses.heap.used) == [0, 1]
+
+
+def test_the_same_follows_on_every_object(image: Image) -> None:
+    """What was written behind an object is not read behind the next one in that place."""
+    assert run(image, "behind")[0].result == int.from_bytes(8 * BEHIND)
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
 from tests.support.kernel.faults import IOPORT, REPAIR, Edit, unified_diff
-from tests.support.kernel.hidden_faults import HIDDEN_FAULTS, ONE_CPU
+from tests.support.kernel.hidden_faults import HIDDEN_FAULTS
+from tests.support.kernel.planted.fault import PREEMPTED
 from tests.support.kernel.trees import build_cache, require_tree
 
 from iopermit.kernel.build.builder import build
@@ -27,22 +27,6 @@ def edited(directory: Path, *edits: Edit) -> LoadedTree:
     return load_built(build(tree, [patch], cache=build_cache()), [patch])
 
 
-@pytest.mark.parametrize("name", HIDDEN_FAULTS)
-def test_each_hidden_fault_is_found_or_refused(name: str, tmp_path: Path) -> None:
-    """The violation is of the right kind in the right function, or the reason of no verdict is."""
-    fault = HIDDEN_FAULTS[name]
-    found = check_tree(edited(tmp_path, *fault.edits), [fault.scenario])
-    if fault.kinds:
-        assert found.violation is not None, found.reason
-        assert found.violation.kind in fault.kinds
-        assert found.search.confirmed_full_size
-        functions = {step.source.function for step in found.trace or () if step.source is not None}
-        assert fault.function in functions
-    else:
-        assert (found.verdict, found.violation) == ("undetermined", None)
-        assert fault.reason in found.reason
-
-
 def test_a_search_refuses_pointers_that_are_taken_to_pieces(tmp_path: Path) -> None:
     """A part of an address in a variable is no name: the search says so instead of going on."""
     fault = HIDDEN_FAULTS["packed-pointer"]
@@ -60,7 +44,7 @@ def test_a_new_variable_is_followed_and_reported(tmp_path: Path) -> None:
         Edit("set it", IOPORT, r"(iobm = t->io_bitmap;)",
              r"WRITE_ONCE(was_called, 1);\n\t\1", "ksys_ioperm"),
     )  # fmt: skip
-    found = check_tree(edited(tmp_path, *edits), [ONE_CPU])
+    found = check_tree(edited(tmp_path, *edits), [PREEMPTED])
     assert found.verdict == "holds"
     assert found.kernel is not None
     assert any("was_called" in bound for bound in found.kernel.bounds)

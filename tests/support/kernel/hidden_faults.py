@@ -2,43 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Final
 
 from tests.support.kernel.faults import IOPORT, PROCESS, Edit
-
-from iopermit.system.events import Event
-from iopermit.system.scenario import Scenario
-
-ONE_CPU = Scenario(1, 2, 2, frozenset({Event.IOPERM, Event.PREEMPT}))
-TWO_CPUS = Scenario(2, 2, 1, frozenset({Event.IOPERM, Event.EXIT}))
+from tests.support.kernel.planted.fault import (
+    PREEMPTED,
+    TWO_CPUS,
+    UNDETERMINED,
+    PlantedFault,
+)
 
 NEXT_NUMBER = r"iobm->sequence = atomic64_add_return\(1, &io_bitmap_sequence\);"
 STALE_TEST = r"tss->io_bitmap\.prev_sequence != iobm->sequence"
 FIRST_FUNCTION = r"(static void tss_copy_io_bitmap\()"
 
 
-@dataclass(frozen=True)
-class HiddenFault:
-    """A fault, and what the check has to say.
-
-    Attributes:
-        edits: the fault.
-        scenario: where it shows.
-        kinds: the kinds of violation of which one has to be found; empty: the verdict has to be
-            undetermined, for a reason with the words in `reason`.
-        function: the C function that was edited.
-        reason: words of the reason.
-    """
-
-    edits: tuple[Edit, ...]
-    scenario: Scenario
-    kinds: frozenset[str]
-    function: str
-    reason: str = ""
-
-
-HIDDEN_FAULTS = {
-    "counter-read-add-store": HiddenFault(
+HIDDEN_FAULTS: Final[dict[str, PlantedFault]] = {
+    "counter-read-add-store": PlantedFault(
+        "take the next number without an atomic instruction",
         (
             Edit(
                 "take the next number without an atomic instruction",
@@ -49,11 +30,13 @@ HIDDEN_FAULTS = {
                 "ksys_ioperm",
             ),
         ),
-        ONE_CPU,
         frozenset({"leak", "loss"}),
-        "ksys_ioperm",
+        frozenset({"ksys_ioperm"}),
+        PREEMPTED,
+        source="unsound",
     ),
-    "counter-unless-newest": HiddenFault(
+    "counter-unless-newest": PlantedFault(
+        "keep the number if it is the newest",
         (
             Edit(
                 "keep the number if it is the newest",
@@ -64,11 +47,13 @@ HIDDEN_FAULTS = {
                 "ksys_ioperm",
             ),
         ),
-        ONE_CPU,
         frozenset({"leak", "loss"}),
-        "ksys_ioperm",
+        frozenset({"ksys_ioperm"}),
+        PREEMPTED,
+        source="unsound",
     ),
-    "global-map-pointer": HiddenFault(
+    "global-map-pointer": PlantedFault(
+        "copy only if another map was copied last, which a global pointer tells",
         (
             Edit(
                 "copy only if another map was copied last",
@@ -92,11 +77,13 @@ HIDDEN_FAULTS = {
                 "native_tss_update_io_bitmap",
             ),
         ),
-        ONE_CPU,
         frozenset({"leak", "loss"}),
-        "native_tss_update_io_bitmap",
+        frozenset({"native_tss_update_io_bitmap"}),
+        PREEMPTED,
+        source="unsound",
     ),
-    "exit-invalidates-every-cpu": HiddenFault(
+    "exit-invalidates-every-cpu": PlantedFault(
+        "invalidate the base of every CPU on exit",
         (
             Edit(
                 "invalidate the base of every CPU on exit",
@@ -108,11 +95,13 @@ HIDDEN_FAULTS = {
                 "io_bitmap_exit",
             ),
         ),
-        TWO_CPUS,
         frozenset({"loss"}),
-        "io_bitmap_exit",
+        frozenset({"io_bitmap_exit"}),
+        TWO_CPUS,
+        source="unsound",
     ),
-    "packed-pointer": HiddenFault(
+    "packed-pointer": PlantedFault(
+        "remember the address of the map without its lowest bits",
         (
             Edit(
                 "remember the address of the map without its lowest bits",
@@ -136,11 +125,13 @@ HIDDEN_FAULTS = {
                 "native_tss_update_io_bitmap",
             ),
         ),
-        ONE_CPU,
         frozenset({"leak", "loss"}),
-        "native_tss_update_io_bitmap",
+        frozenset({"native_tss_update_io_bitmap"}),
+        PREEMPTED,
+        source="unsound",
     ),
-    "time-stamp": HiddenFault(
+    "time-stamp": PlantedFault(
+        "copy now and then only, as the time stamp says",
         (
             Edit(
                 "copy now and then only",
@@ -150,9 +141,10 @@ HIDDEN_FAULTS = {
                 "native_tss_update_io_bitmap",
             ),
         ),
-        ONE_CPU,
-        frozenset(),
-        "native_tss_update_io_bitmap",
+        frozenset({UNDETERMINED}),
+        frozenset({"native_tss_update_io_bitmap"}),
+        PREEMPTED,
         "time stamp",
+        source="unsound",
     ),
 }

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
-from tests.support.kernel.faults import IOPORT, PROCESS, Edit
+from tests.support.kernel.faults import IOPORT, PROCESS
+from tests.support.kernel.planted.fault import PlantedFault, planted
 
 PROCESS_64 = "arch/x86/kernel/process_64.c"
 PROCESS_H = "arch/x86/kernel/process.h"
@@ -15,26 +15,11 @@ EXIT = "kernel/exit.c"
 FORK = "kernel/fork.c"
 
 
-@dataclass(frozen=True)
-class RuleFault:
-    """A fault, which kinds of violation show it, and words of one of the messages.
-
-    Attributes:
-        edits: the fault.
-        kinds: leak, loss, crash, garbage or rule: one of these is found.
-        says: words of the message; empty: any.
-    """
-
-    edits: tuple[Edit, ...]
-    kinds: frozenset[str]
-    says: str = ""
-
-
 def _fault(
-    path: str, pattern: str, replacement: str, function: str, kinds: str, says: str = ""
-) -> RuleFault:
-    edit = Edit(f"change {function}()", path, pattern, replacement, function)
-    return RuleFault((edit,), frozenset(kinds.split()), says)
+    what: str, path: str, pattern: str, replacement: str, function: str, kinds: str, says: str = ""
+) -> PlantedFault:
+    change = (path, pattern, replacement)
+    return planted(what, kinds, function, change, says=says, source="never asked")
 
 
 RANGE_TEST: Final = r"\(from \+ num <= from\) \|\| \(from \+ num > IO_BITMAP_BITS\)"
@@ -42,8 +27,9 @@ PRIVILEGE_TEST: Final = (
     r"if \(turn_on && \(!capable\(CAP_SYS_RAWIO\) \|\|"
     r"\s*security_locked_down\(LOCKDOWN_IOPORT\)\)\)"
 )
-RULE_FAULTS: Final = {
+RULE_FAULTS: Final[dict[str, PlantedFault]] = {
     "whole-long": _fault(
+        "open whole longs instead of single ports",
         IOPORT,
         r"bitmap_clear\(iobm->bitmap, from, num\);",
         r"bitmap_clear(iobm->bitmap, from & ~63UL, 64 + num);",
@@ -51,6 +37,7 @@ RULE_FAULTS: Final = {
         "leak crash rule",
     ),
     "one-port-short": _fault(
+        "close one port less than asked",
         IOPORT,
         r"bitmap_set\(iobm->bitmap, from, num\);",
         "bitmap_set(iobm->bitmap, from, num - 1);",
@@ -58,6 +45,7 @@ RULE_FAULTS: Final = {
         "leak",
     ),
     "range-in-32-bits": _fault(
+        "check the range in 32 bits",
         IOPORT,
         RANGE_TEST,
         "(u32)(from + num) <= (u32)from || (u32)(from + num) > IO_BITMAP_BITS",
@@ -65,6 +53,7 @@ RULE_FAULTS: Final = {
         "leak crash rule",
     ),
     "range-off-by-64": _fault(
+        "let a range end 64 ports too late",
         IOPORT,
         r"from \+ num > IO_BITMAP_BITS",
         "from + num > IO_BITMAP_BITS + 64",
@@ -72,6 +61,7 @@ RULE_FAULTS: Final = {
         "rule crash",
     ),
     "no-wrap-check": _fault(
+        "do not check whether the range wraps around",
         IOPORT,
         RANGE_TEST,
         "from + num > IO_BITMAP_BITS",
@@ -79,6 +69,7 @@ RULE_FAULTS: Final = {
         "rule crash leak",
     ),
     "turn-on-is-1": _fault(
+        "open only if `turn_on` is 1",
         IOPORT,
         r"if \(turn_on\)(\s*bitmap_clear)",
         r"if (turn_on == 1)\1",
@@ -86,6 +77,7 @@ RULE_FAULTS: Final = {
         "loss",
     ),
     "turn-on-is-positive": _fault(
+        "open only if `turn_on` is positive",
         IOPORT,
         r"if \(turn_on\)(\s*bitmap_clear)",
         r"if (turn_on > 0)\1",
@@ -93,6 +85,7 @@ RULE_FAULTS: Final = {
         "loss",
     ),
     "no-capable": _fault(
+        "open without CAP_SYS_RAWIO",
         IOPORT,
         PRIVILEGE_TEST,
         r"if (turn_on && security_locked_down(LOCKDOWN_IOPORT))",
@@ -101,6 +94,7 @@ RULE_FAULTS: Final = {
         "-EPERM",
     ),
     "no-lockdown": _fault(
+        "open on a kernel that is locked down",
         IOPORT,
         PRIVILEGE_TEST,
         r"if (turn_on && !capable(CAP_SYS_RAWIO))",
@@ -109,15 +103,17 @@ RULE_FAULTS: Final = {
         "-EPERM",
     ),
     "iopl-without-capable": _fault(
+        "raise the level without CAP_SYS_RAWIO",
         IOPORT,
         r"!capable\(CAP_SYS_RAWIO\) \|\|"
         r"(\s*security_locked_down\(LOCKDOWN_IOPORT\)\)\s*return -EPERM;\s*\})",
         r"\1",
-        "SYSCALL_DEFINE1(iopl",
+        "SYSCALL_DEFINE1(iopl)",
         "rule",
         "-EPERM",
     ),
     "iopl-2-allows": _fault(
+        "open every port at level 2, too",
         PROCESS,
         r"iopl_emul == 3",
         "iopl_emul >= 2",
@@ -125,13 +121,15 @@ RULE_FAULTS: Final = {
         "leak loss crash",
     ),
     "iopl-level-masked": _fault(
+        "mask the level instead of refusing it",
         IOPORT,
         r"if \(level > 3\)\s*return -EINVAL;",
         r"level &= 3;",
-        "SYSCALL_DEFINE1(iopl",
+        "SYSCALL_DEFINE1(iopl)",
         "rule",
     ),
     "wrong-error": _fault(
+        "return another error for an invalid range",
         IOPORT,
         r"(if \(\(from \+ num <= from\).*?)return -EINVAL;",
         r"\1return -EPERM;",
@@ -140,13 +138,15 @@ RULE_FAULTS: Final = {
         "-EINVAL",
     ),
     "exact-work": _fault(
+        "update the TSS only if no other work is pending",
         ENTRY,
         r"ti_work & _TIF_IO_BITMAP",
         "ti_work == _TIF_IO_BITMAP",
-        "arch_exit_to_user_mode_prepare",
+        "arch_exit_to_user_mode_prepare arch_exit_work",
         "loss leak",
     ),
     "switch-with-another-flag": _fault(
+        "leave the base valid if the task has another flag, too",
         PROCESS,
         r"if \(tifp & _TIF_IO_BITMAP\)",
         r"if ((tifp & _TIF_IO_BITMAP) && !(tifp & _TIF_SIGPENDING))",
@@ -154,6 +154,7 @@ RULE_FAULTS: Final = {
         "leak",
     ),
     "thread-without-reference": _fault(
+        "share the map of a thread without counting it",
         PROCESS,
         r"(TIF_IO_BITMAP\)\)\))(\s*io_bitmap_share\(p\);)",
         r"\1 {\2\n\t\tif ((clone_flags & CLONE_THREAD) && p->thread.io_bitmap)\n"
@@ -162,6 +163,7 @@ RULE_FAULTS: Final = {
         "crash loss leak",
     ),
     "plain-flag-store": _fault(
+        "clear the flag by a plain store",
         IOPORT,
         r"clear_tsk_thread_flag\(tsk, TIF_IO_BITMAP\);",
         "tsk->thread_info.flags = tsk->thread_info.flags & ~_TIF_IO_BITMAP; barrier();",
@@ -169,6 +171,7 @@ RULE_FAULTS: Final = {
         "rule",
     ),
     "allocation-size": _fault(
+        "allocate 8 bytes too few",
         IOPORT,
         r"kmalloc\(sizeof\(\*iobm\), GFP_KERNEL\)",
         "kmalloc(sizeof(*iobm) - 8, GFP_KERNEL)",
@@ -177,14 +180,16 @@ RULE_FAULTS: Final = {
         "",
     ),
     "no-exit-update": _fault(
+        "do not call the update on the way to user mode",
         ENTRY,
         r"tss_update_io_bitmap\(\);",
         ";",
-        "arch_exit_to_user_mode_prepare",
+        "arch_exit_to_user_mode_prepare arch_exit_work",
         "rule",
         "does not call",
     ),
     "no-switch-to-extra": _fault(
+        "do not call the function that invalidates the base",
         PROCESS_64,
         r"switch_to_extra\(prev_p, next_p\);",
         "",
@@ -193,6 +198,7 @@ RULE_FAULTS: Final = {
         "__switch_to_xtra",
     ),
     "no-tss-set-up": _fault(
+        "do not call the set-up of a CPU's TSS",
         COMMON,
         r"(tss_setup_ist\(tss\);\s*)tss_setup_io_bitmap\(tss\);",
         r"\1",
@@ -209,6 +215,7 @@ RULE_FAULTS: Final = {
         "which it was not granted",
     ),
     "no-exit-thread": _fault(
+        "do not call exit_thread() at the end of a task",
         EXIT,
         r"exit_thread\(tsk\);",
         "",
@@ -217,6 +224,7 @@ RULE_FAULTS: Final = {
         "exit_thread",
     ),
     "no-unwinding": _fault(
+        "do not call exit_thread() when a fork fails",
         FORK,
         r"(bad_fork_cleanup_thread:\s*)exit_thread\(p\);",
         r"\1",

@@ -204,7 +204,18 @@ class Bench:
         """
         regs = self.cpu.memory.registers_of(self.current)
         self.cpu.call(hooks.RETURN_TO_USER.name, [regs])
-        allowed, granted = self.cpu.allowed(), _bits(self.task.allowed)
+        granted = _bits(self.task.allowed)
+        for width in arch.WIDTHS:
+            # What begins at a port needs all ports that it covers; none lies behind the last one.
+            wanted = granted.copy()
+            for more in range(1, width):
+                wanted[:-more] &= granted[more:]
+                wanted[-more:] = False
+            self._compare_ports(self.cpu.allowed(width), wanted, width)
+
+    def _compare_ports(
+        self, allowed: NDArray[np.bool_], granted: NDArray[np.bool_], width: int
+    ) -> None:
         leaked, lost = allowed & ~granted, granted & ~allowed
         if not leaked.any() and not lost.any():
             return
@@ -212,6 +223,7 @@ class Bench:
         ports, name = tuple(arch.as_ranges(wrong)), task_name(self.current)
         what = "may use" if leaked.any() else "may not use"
         which = "which it was not granted" if leaked.any() else "which it was granted"
+        which += f", by an access of {width} bytes" if width > 1 else ""
         raise BrokenRule(
             "leak" if leaked.any() else "loss",
             f"task {name} {what} ports {arch.format_ranges(ports)}, {which}",

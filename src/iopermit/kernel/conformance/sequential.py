@@ -87,11 +87,14 @@ def _explained(
     """Run a script again and watch the C lines of its last call."""
     bench = Bench(image)
     sites: list[Site] = []
+    changed: list[Site] = []
 
     def report(site: Site, _: bool, __: tuple[TssState, ...]) -> None:  # noqa: FBT001 - one of three of a callback
         sites.append(site)
+        if (site.file, site.line) in suspects:
+            changed.append(site)
 
-    watch = TssWatch(bench.cpu.kernel, lines, report)
+    watch = TssWatch(bench.cpu.kernel, lines, report, suspects)
     bench.cpu.kernel.emulator.uc.ctl_flush_tb()
     seen: list[tuple[int, TssState]] = []
     begun = [0]
@@ -109,7 +112,9 @@ def _explained(
         bench.begin()
         script(bench)
     except BrokenRule as broken:
-        return _replay(bench, broken, sites, suspects, seen, watch.now(0))
+        watch.end(stopped=False)
+        blamed = changed or lines.without_code(suspects) or sites
+        return _replay(bench, broken, sites, blamed[-1:], seen, watch.now(0))
     message = "a script does not break again the rule that it broke"
     raise AssertionError(message)
 
@@ -118,11 +123,10 @@ def _replay(
     bench: Bench,
     broken: BrokenRule,
     sites: list[Site],
-    suspects: frozenset[tuple[str, int]],
+    blamed: list[Site],
     seen: list[tuple[int, TssState]],
     last: TssState,
 ) -> Replay:
-    blamed = [site for site in sites if (site.file, site.line) in suspects] or sites
     violation = Violation(
         broken.kind,
         broken.task,
@@ -132,7 +136,7 @@ def _replay(
         broken.granted,
         "",
         broken.message,
-        blamed[-1] if blamed else None,
+        blamed[0] if blamed else None,
     )
     steps: list[TraceStep] = []
     for position, (number, tss) in enumerate(seen):

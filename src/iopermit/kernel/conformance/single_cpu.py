@@ -14,6 +14,7 @@ from iopermit.kernel.execution.entry import set_preempt_count
 from iopermit.kernel.execution.functions import FUNCTIONS
 from iopermit.kernel.execution.host_services import FAILS
 from iopermit.kernel.image import memory_map as at
+from iopermit.kernel.state.guest_memory import BEHIND
 from iopermit.system.events import Event, all_events, hooks
 from iopermit.system.scenario import Scenario
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from iopermit.kernel.image.linker import Image
 
 TASKS: Final = 3
-_CANARY: Final = b"\x5c"
 _MOST_IMAGE: Final = 0x1_0000 + 0x100
 _LOW_LIMIT: Final = 0x67
 
@@ -52,7 +52,6 @@ class SingleCpu:
         self.heap = HeapUse({})
         self.current = 0
         self.before: Callable[[], None] = lambda: None
-        self._sizes: dict[int, int] = {}
         self._flags = self.kernel.layout.task_flags
         self._plain_store = 0
         """An instruction that stored the running thread's flags without a lock."""
@@ -171,8 +170,8 @@ class SingleCpu:
         pointer = (at.HEAP + used * at.HEAP_STRIDE).to_bytes(8, "little")
         return pointer in self.kernel.emulator.read(self.memory.task(slot), size)
 
-    def allowed(self) -> NDArray[np.bool_]:
-        """Return for each port whether the current task may use it in user mode."""
+    def allowed(self, width: int = 1) -> NDArray[np.bool_]:
+        """Return for each port whether user code may access so many ports from there on."""
         kernel = self.kernel
         _, base, limit, _ = kernel.emulator.task_register()
         end = self.memory.gs_base(0) + kernel.emulator.image.per_cpu_link
@@ -183,7 +182,7 @@ class SingleCpu:
         flags = int.from_bytes(kernel.emulator.read(place, 8), "little")
         tss = arch.LoadedTss(arch.TssFormat.TSS64, image, limit)
         return arch.permitted_ports(
-            1, cpl=3, iopl=flags >> 12 & 3, vm86=False, protected=True, tss=tss
+            width, cpl=3, iopl=flags >> 12 & 3, vm86=False, protected=True, tss=tss
         )
 
     # What calls must not do.
@@ -209,10 +208,6 @@ class SingleCpu:
         emulator = self.kernel.emulator
         for slot, size in self.heap.used.items():
             start = at.HEAP + slot * at.HEAP_STRIDE + size
-            room = at.align(start) - start
-            known = self._sizes.get(slot) == size
-            if emulator.read(start, room).strip(_CANARY if known else _CANARY + b"\0"):
+            if emulator.read(start, at.align(start) - start).strip(BEHIND):
                 message = f"the kernel writes behind the end of an object of {size} bytes"
                 raise BrokenRule("rule", message)
-            emulator.write(start, _CANARY * room)
-        self._sizes = dict(self.heap.used)

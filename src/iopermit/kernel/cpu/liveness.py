@@ -115,7 +115,8 @@ class Liveness:
         """Return the registers that may be read from an instruction on, as bits."""
         function = self._image.function_at(address)
         if function is None:
-            return _ALL
+            # The host's functions return to their callers, which expect no flags of a call.
+            return _UNKNOWN | _ALWAYS if at.HOST <= address < at.MISSING else _ALL
         if function.start not in self._stable:
             self._solve(function)
         return self._live.get(address, _ALL)

@@ -74,6 +74,14 @@ class Lines:
         innermost = max(calls, key=lambda one: one.depth)
         return self.place(innermost.file, innermost.line)
 
+    def calls(self, address: int, among: frozenset[tuple[str, int]]) -> list[Site]:
+        """Return which lines of `among` call a function that is inlined there, outermost first."""
+        if not among:
+            return []
+        inside = [one for one in self._inlined if one.start <= address < one.end]
+        inside.sort(key=lambda one: one.depth)
+        return [self.place(one.file, one.line) for one in inside if (one.file, one.line) in among]
+
     def has_code(self, file: str, line: int) -> bool:
         """Return whether some instruction belongs to a line."""
         if not self._with_code:
@@ -81,20 +89,33 @@ class Lines:
             self._with_code.update((call.file, call.line) for call in self._inlined)
         return (file, line) in self._with_code
 
-    def never_executed(
-        self, places: Iterable[tuple[str, int]], executed: Iterable[tuple[int, int]]
-    ) -> list[Site]:
-        """Return the lines that have code of which nothing was executed.
+    def without_code(self, places: Iterable[tuple[str, int]]) -> list[Site]:
+        """Return the lines that have no code, the first one last: code was taken away there."""
+        found = [place for place in places if not self.has_code(*place)]
+        sites = [self.place(*place) for place in sorted(found, reverse=True)]
+        return [site for site in sites if site.text]
+
+    def executed(
+        self, places: Iterable[tuple[str, int]], blocks: Iterable[tuple[int, int]]
+    ) -> set[tuple[str, int]]:
+        """Return the lines of which some code was executed.
 
         Args:
             places: files and numbers of lines.
-            executed: address and size of the basic blocks that were executed.
+            blocks: address and size of the basic blocks that were executed.
         """
-        wanted = {place for place in places if self.has_code(*place)}
-        blocks = _Blocks(executed)
+        wanted, hit = set(places), _Blocks(blocks).hit
         rows: list[Row | Inlined] = [*self._rows, *self._inlined]
-        done = {(r.file, r.line) for r in rows if (r.file, r.line) in wanted and blocks.hit(r)}
-        return [self.place(*place) for place in sorted(wanted - done)]
+        return {(r.file, r.line) for r in rows if (r.file, r.line) in wanted and hit(r)}
+
+    def with_code(self, function: str, file: str) -> set[tuple[str, int]]:
+        """Return the lines of a function that have code."""
+        self.has_code(file, 0)
+        return {
+            place
+            for place in self._with_code
+            if place[0] == file and self.function(*place) == function
+        }
 
     def place(self, file: str, line: int) -> Site:
         """Return a line with its text and function."""

@@ -35,7 +35,8 @@ HEAP_STRIDE: Final = 0x1_0000
 SEQUENCE: Final = 0x5E90_0000_0000_0000
 """First value of a 64-bit sequence counter: no other word has such a value, so that words that
 hold a sequence number can be told from others."""
-SEQUENCES: Final = 1 << 32
+SEQUENCES: Final = 1 << 48
+"""How many values are sequence numbers: their lower halves can be the same."""
 
 
 def align(value: int, alignment: int = PAGE) -> int:

@@ -70,7 +70,7 @@ class ScheduleReplayer:
         self.finding: Finding | None = None
         self.crash: Crash | None = None
         self.violation: Violation | None = None
-        self.watch = TssWatch(self.kernel, tree.lines, self._line)
+        self.watch = TssWatch(self.kernel, tree.lines, self._line, tree.suspects)
         self._last_writer: dict[int, Site] = {}
         self._preempted: Site | None = None
         self._suspect: Site | None = None
@@ -121,9 +121,8 @@ class ScheduleReplayer:
         if outcome.crash is not None:
             site = self._site
             self.crash = outcome.crash
-            self.violation = crash_of(
-                outcome.crash, self.kernel.emulator.image, slot, action.cpu, site
-            )
+            crashed = crash_of(outcome.crash, self.kernel.emulator.image, slot, action.cpu, site)
+            self.violation = replace(crashed, site=self._suspect or site)
         elif outcome.state is not None:
             self._ended(outcome)
             self.state = outcome.state
@@ -178,26 +177,17 @@ class ScheduleReplayer:
         ended = replace(self._now, environment=end, error=error)
         self._add(ended, self.watch.states(self.state))
 
-    def _first_suspect(self) -> Site | None:
-        """Return the first line that a patch changed so that it has no code: it removed some.
-
-        Changed lines that have code are blamed if they were executed, and only then.
-        """
-        without = [place for place in self.suspects if not self._has_code(*place)]
-        return self.lines.place(*min(without)) if without else None
-
-    def _has_code(self, file: str, line: int) -> bool:
-        return not self.lines.place(file, line).text or self.lines.has_code(file, line)
-
     def _check_specification(self) -> None:
         found = self.specification.finding(self.state)
         if found is None:
             return
         self.finding = found
+        # Changed lines that have code are blamed if they were executed, and only then.
+        removed = self.lines.without_code(self.suspects)
         blamed = (
             self._suspect
             or self._preempted
-            or self._first_suspect()
+            or (removed[-1] if removed else None)
             or (self._last_writer.get(found.cpu) if found.cpu is not None else None)
             or self._site
         )

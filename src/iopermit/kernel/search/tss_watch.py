@@ -27,14 +27,23 @@ _BASE = 102
 class TssWatch:
     """Tells of each line of a transition once, and again when it changes the TSS."""
 
-    def __init__(self, kernel: EmulatedKernel, lines: Lines, report: Report) -> None:
+    def __init__(
+        self,
+        kernel: EmulatedKernel,
+        lines: Lines,
+        report: Report,
+        changed: frozenset[tuple[str, int]] = frozenset(),
+    ) -> None:
         """Watch what `kernel` executes.
 
         Args:
             kernel: the machine; its code is watched from now on.
             lines: the line tables.
             report: gets each line, whether it changed the TSS, and the TSSs after it.
+            changed: file and number of lines that are told even if all their code is that of a
+                function that is inlined there.
         """
+        self._changed, self._calls = changed, dict[int, list[Site]]()
         self.kernel, self.lines, self._report = kernel, lines, report
         self._cpu = 0
         self._active = False
@@ -83,7 +92,17 @@ class TssWatch:
             self._instructions += 1
             return
         self._finish_line()
+        self._tell_calls(address)
         self._site, self._instructions = site, 1
+
+    def _tell_calls(self, address: int) -> None:
+        """Tell of the changed lines at which the function is inlined that an instruction is of."""
+        if address not in self._calls:
+            self._calls[address] = self.lines.calls(address, self._changed)
+        for call in self._calls[address]:
+            if call not in self._seen:
+                self._seen.add(call)
+                self._report(call, False, self._states)  # noqa: FBT003 - a callback of three
 
     def _finish_line(self) -> None:
         memory = self._read()

@@ -39,8 +39,8 @@ def name(kind: int, number: int) -> int:
 
 
 def kind_of(named: int) -> int:
-    """Return what kind of thing a name is for."""
-    return named // NAMES
+    """Return what kind of thing a name is for; sequence numbers are as many as one likes."""
+    return min(named // NAMES, SEQUENCE)
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,8 @@ def _target(word: int) -> tuple[int, int]:
 
 def address_of(named: int) -> int:
     """Return the address of a slot, or the value of a sequence number."""
-    kind, number = divmod(named, NAMES)
+    kind = kind_of(named)
+    number = named - kind * NAMES
     match kind:
         case 1:
             return at.TASK + number * at.TASK_STRIDE

@@ -32,6 +32,10 @@ _TAKEN_OUT: Final = (0x5EF7_7777_7777_7777).to_bytes(8, "little")
 """Stands in the global data where the counter is, which is a name and no content."""
 
 
+BEHIND: Final = b"\x5c"
+"""What follows on a heap object."""
+
+
 class GuestMemory:
     """The writable memory: CPU areas, tasks and their stacks, the heap, global data."""
 
@@ -98,12 +102,14 @@ class GuestMemory:
     def protect(self, slot: int, size: int) -> None:
         """Make a heap slot usable up to the page in which an object of `size` bytes ends.
 
-        With size 0 the slot is free: every access to it is a fault.
+        With size 0 the slot is free: every access to it is a fault. In that page the same follows
+        on every object: what lay there before is in no state.
         """
         address = at.HEAP + slot * at.HEAP_STRIDE
         self.emulator.protect(address, at.HEAP_STRIDE // 2, usable=False)
         if size:
             self.emulator.protect(address, size, usable=True)
+            self.emulator.write(address + size, BEHIND * (at.align(size) - size))
 
     # From a state into memory.
 
