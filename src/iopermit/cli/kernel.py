@@ -30,6 +30,8 @@ SandboxOption = Annotated[
         show_default="auto",
     ),
 ]
+_EVENTS: Final = 3
+"""Events in the reference mode, by default: enough for what is wrong with the trees of today."""
 _CHOICES: Final[tuple[SandboxChoice, ...]] = ("auto", "on", "off")
 
 
@@ -50,6 +52,13 @@ class TreeRequest:
     quiet: bool = False
     sandbox: str | None = None
     reverse: bool = False
+    every_access: bool = False
+    max_depth: int | None = None
+
+    @property
+    def reference(self) -> int | None:
+        """How many events can happen in the reference mode; None: it is not asked for."""
+        return (self.max_depth or _EVENTS) if self.every_access else None
 
 
 def scenarios(request: TreeRequest) -> list[Scenario]:
@@ -61,6 +70,8 @@ def scenarios(request: TreeRequest) -> list[Scenario]:
     from iopermit.engine.ladder import TREE_LADDER  # only now needed
 
     numbers = (request.cpus, request.tasks, request.longs)
+    if request.every_access and all(number is None for number in numbers):
+        return [_scenario(request, 1, 2, 1)]
     if all(number is None for number in numbers):
         return [_scenario(request, *each) for each in TREE_LADDER]
     cpus = 1 if request.cpus is None else request.cpus
@@ -87,6 +98,8 @@ def check_kernel(request: TreeRequest) -> Verdict:
     from iopermit.kernel.check import check_tree  # imports the emulator
     from iopermit.kernel.loading import load_tree
 
+    if request.max_depth and not request.every_access:
+        raise BadInputError("--max-depth needs --every-access")
     wanted = scenarios(request)
     say = None if request.quiet else complain
     tree = load_tree(
@@ -100,7 +113,8 @@ def check_kernel(request: TreeRequest) -> Verdict:
     )
     with shown(quiet=request.quiet) as progress:
         limits = Limits(request.max_states, timeout=request.timeout)
-        return check_tree(tree, wanted, control=Control(limits, progress))
+        control = Control(limits, progress)
+        return check_tree(tree, wanted, control=control, reference=request.reference)
 
 
 def sandbox_choice(given: str | None) -> SandboxChoice:

@@ -77,6 +77,19 @@ class TimeLimit(Ending):
 
 
 @dataclass(frozen=True)
+class DepthLimit(Ending):
+    """As many events as were allowed on the way to a state."""
+
+    events: int
+
+    @property
+    def reason(self) -> str:
+        """Why the search ended."""
+        events = "event" if self.events == 1 else "events"
+        return f"what more than {self.events} {events} lead to was not searched"
+
+
+@dataclass(frozen=True)
 class UndischargedObligation(Ending):
     """The solver does not show that a reduction is sound for the design.
 

@@ -18,6 +18,7 @@ from iopermit.kernel.conformance.tree_rules import conformance_of
 from iopermit.kernel.execution.scheduling_points import SchedulingPoints
 from iopermit.kernel.search.counterexample import Scheduled, TreeCounterexample, counterexample_of
 from iopermit.kernel.search.parallel import started
+from iopermit.kernel.search.reference import ReferenceSearch
 from iopermit.kernel.search.replay import ScheduleReplayer
 from iopermit.kernel.search.tree_search import TreeSearch
 from iopermit.kernel.verdict import (
@@ -46,8 +47,15 @@ def check_tree(
     scenarios: Sequence[Scenario],
     *,
     control: Control | None = None,
+    reference: int | None = None,
 ) -> Verdict:
     """Return the verdict about a tree: in the first scenario that does not hold, or the last.
+
+    Args:
+        tree: the tree.
+        scenarios: what to search.
+        control: says where searches give up.
+        reference: how many events can happen in the reference mode; None: the usual search.
 
     Raises:
         KernelTreeError: the tree's code needs something that is not there.
@@ -62,9 +70,10 @@ def check_tree(
         return verdict_of_rules(tree, scenarios[0], rules)
     quiet = replace(control, progress=None)
     first, *others = scenarios
-    waiting = [functools.partial(_check_once, tree, scenario, quiet) for scenario in others]
+    search = functools.partial(_check_once, tree, reference=reference)
+    waiting = [functools.partial(search, scenario, quiet) for scenario in others]
     with control.interruption, started(waiting, control.interruption) as results:
-        verdict, executed = _check_once(tree, first, control)
+        verdict, executed = search(first, control)
         exhausted: list[Verdict] = []
         for result in results:
             if verdict.verdict != "holds":
@@ -79,11 +88,20 @@ def check_tree(
     return exhausted_too(with_unchecked(verdict, conformance), exhausted)
 
 
-def _check_once(tree: LoadedTree, scenario: Scenario, control: Control) -> tuple[Verdict, Executed]:
+def _check_once(
+    tree: LoadedTree, scenario: Scenario, control: Control, reference: int | None
+) -> tuple[Verdict, Executed]:
     with concerning(lambda: _about_tree(tree) | about_scenario(scenario)):
-        search = TreeSearch(tree.image, scenario, control.about(scenario.size).remaining())
-        search.run()
-        counterexample = counterexample_of(search)
+        remaining = control.about(scenario.size).remaining()
+        search: TreeSearch | ReferenceSearch
+        if reference is None:
+            search = TreeSearch(tree.image, scenario, remaining)
+            search.run()
+            counterexample = counterexample_of(search)
+        else:
+            search = ReferenceSearch(tree.image, scenario, reference, remaining)
+            search.run()
+            counterexample = search.counterexample
         replay = None if counterexample is None else _confirmed(tree, scenario, counterexample)
         verdict = verdict_of(tree, search, counterexample, replay)
         return verdict, search.driver.kernel.executor.executed
