@@ -9,11 +9,18 @@ docs/kernel-trees.md ("The reference mode") says why both sets have to be equal.
 
 from __future__ import annotations
 
+import functools
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.support.kernel.faults import Edit
+from tests.support.kernel.faults import FAULTS, REPAIR, Edit, unified_diff
+from tests.support.kernel.hidden_faults import HIDDEN_FAULTS
+from tests.support.kernel.trees import build_cache, require_tree
 
 from iopermit import arch
+from iopermit.kernel.build.builder import build
+from iopermit.kernel.loading import LoadedTree, load_built
 from iopermit.kernel.search.reference import ReferenceSearch
 from iopermit.kernel.search.specification import SpecificationCheck
 from iopermit.kernel.search.tree_search import TreeSearch
@@ -30,6 +37,7 @@ if TYPE_CHECKING:
     from iopermit.kernel.image.linker import Image
     from iopermit.kernel.state.state import State
     from iopermit.system.scenario import Scenario
+    from iopermit.system.specification import Kind, Ranges
 
 _PORTS = 128
 SMALL_MAP = Edit(
@@ -45,18 +53,34 @@ _SMALL_RANGES = {
     2: {(0, 2): PortRange(0, _PORTS), (0, 1): PortRange(0, 64), (1, 2): PortRange(64, 64)},
 }
 Observation = tuple[object, ...]
+EDITS: dict[str, tuple[Edit, ...]] = {
+    "": (),
+    "repair": (REPAIR,),
+    **{name: (REPAIR, edit) for name, edit in FAULTS.items()},
+    **{name: (REPAIR, *fault.edits) for name, fault in HIDDEN_FAULTS.items()},
+}
+"""What is planted in a tree, by name."""
+
+
+@functools.cache
+def small(version: str, name: str) -> LoadedTree:
+    """Return Debian's tree of a version with small maps and an edit, ready to be executed."""
+    tree = require_tree(version)
+    with tempfile.TemporaryDirectory() as directory:
+        patch = Path(directory) / "edit.patch"
+        patch.write_text(unified_diff(tree, SMALL_MAP, *EDITS[name]))
+        return load_built(build(tree, [patch], cache=build_cache()), [patch])
 
 
 class Observer:
     """Collects observations."""
 
-    def __init__(self, search: ReferenceSearch | TreeSearch, *, small: bool) -> None:
-        """Observe the states of a search; `small`: of a tree whose maps have two longs."""
+    def __init__(self, search: ReferenceSearch | TreeSearch) -> None:
+        """Observe what is executed of a tree with small maps, and judge its ports only."""
         self._kernel, self._cpus = search.driver.kernel, search.scenario.cpus
         self._symmetric = search.scenario.has(Event.MIGRATE)
-        if small:
-            self._kernel.ports.update(_SMALL_RANGES[search.scenario.longs])
-            search.specification = _SmallSpecification(self._kernel)
+        self._kernel.ports.update(_SMALL_RANGES[search.scenario.longs])
+        search.specification = _SmallSpecification(self._kernel)
         self._specification = search.specification
         self._allowed: dict[tuple[int, int], tuple[tuple[int, int], ...]] = {}
         self.seen: set[Observation] = set()
@@ -105,7 +129,7 @@ class Observer:
 class _SmallSpecification(SpecificationCheck):
     """Judges the ports of the small map: what the processor reads behind it is no map.
 
-    iopl(3), which grants all ports, is a loss there.
+    iopl(3), which grants all ports, opens only those of the small map.
     """
 
     def allowed(self, state: State, cpu: int, iopl: int) -> NDArray[np.bool_]:
@@ -113,14 +137,30 @@ class _SmallSpecification(SpecificationCheck):
         ports[_PORTS:] = False
         return ports
 
+    def _compare(
+        self, state: State, cpu: int, grants: int, iopl: int
+    ) -> tuple[Kind, Ranges, Ranges, Ranges] | None:
+        found = super()._compare(state, cpu, grants, iopl)
+        return None if found is not None and found[1][0][0] >= _PORTS else found
+
+
+def _alone(state: State) -> State:
+    """Return a state without all tasks but the first: a fork needs a slot."""
+    first, *others = state.tasks
+    return state._replace(tasks=(first, *[None for _ in others]))
+
 
 class ObservedReference(ReferenceSearch):
     """The reference mode, which goes on beyond violations."""
 
-    def __init__(self, image: Image, scenario: Scenario, depth: int, *, small: bool = True) -> None:
-        """Search a tree's code."""
+    def __init__(
+        self, image: Image, scenario: Scenario, depth: int, *, alone: bool = False
+    ) -> None:
+        """Search a tree's code; `alone`: the first task begins, and the others' slots are free."""
         super().__init__(image, scenario, depth)
-        self.observer = Observer(self, small=small)
+        if alone:
+            self.initial = _alone(self.initial)
+        self.observer = Observer(self)
         self.observer.note(self.initial)
 
     def _is_wrong(self, outcome: Outcome) -> bool:
@@ -134,11 +174,17 @@ class ObservedReference(ReferenceSearch):
 class ObservedSearch(TreeSearch):
     """The usual search, level by level of events instead of transitions, beyond violations."""
 
-    def __init__(self, image: Image, scenario: Scenario, depth: int, *, small: bool = True) -> None:
-        """Search a tree's code."""
+    def __init__(
+        self, image: Image, scenario: Scenario, depth: int, *, alone: bool = False
+    ) -> None:
+        """Search a tree's code, as `ObservedReference` does."""
         super().__init__(image, scenario)
+        if alone:
+            self.initial = _alone(self.initial)
         self._depth = depth
-        self.observer = Observer(self, small=small)
+        self.is_complete = False
+        """Whether it came to its end; otherwise it met code that it refuses to search."""
+        self.observer = Observer(self)
         other = self._checked._other.kernel
         other.ports = self.driver.kernel.ports
 
@@ -168,4 +214,5 @@ class ObservedSearch(TreeSearch):
                     return False
             waiting = following
         self.result.states = len(reached)
+        self.is_complete = True
         return True
