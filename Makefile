@@ -5,7 +5,7 @@ VENV = .venv
 JOBS = 2
 
 .POSIX:
-.PHONY: help demo test coverage lint lint-github bench fuzz fuzz-designs certificates obligations planted-faults docs lock hooks clean install install-dev
+.PHONY: help demo test reference coverage lint lint-github bench fuzz fuzz-designs certificates obligations planted-faults docs lock hooks clean install install-dev
 
 help:
 	@echo 'make demo      check the design linux-v2-06, which leaks ports'
@@ -19,6 +19,7 @@ help:
 	@echo 'make certificates  certify the designs that hold, and record it for make docs'
 	@echo 'make obligations   let z3 discharge what reductions rest on for every design, and record it'
 	@echo 'make planted-faults  plant every fault of the corpus in the trees of Debian, and record it'
+	@echo 'make reference  compare the search of kernel trees with one without reductions: an hour'
 	@echo 'make docs      regenerate the generated parts of the documentation'
 	@echo 'make lock      pin the newest versions of the development tools'
 	@echo 'make clean     remove all that make and the tools produced'
@@ -82,6 +83,10 @@ obligations: install-dev
 FAULTS =
 planted-faults: install-dev
 	$(VENV)/bin/python -m tools.planted_faults $(FAULTS)
+# `make test` has a sample of it.
+reference: install-dev
+	IOPERMIT_REFERENCE=1 $(VENV)/bin/python -m pytest -n $(JOBS) -v \
+	tests/kernel/search/test_reference.py
 
 docs: install-dev
 	$(VENV)/bin/python tools/generate_docs.py

@@ -75,6 +75,14 @@ def check_design(  # noqa: PLR0913 - one parameter per option
         Path | None, typer.Option(metavar="DIR", help="Leave the kernel's build there.")
     ] = None,
     sandbox: SandboxOption = None,
+    every_access: Annotated[
+        bool,
+        typer.Option("--every-access", help="Search the kernel's code without any reduction."),
+    ] = False,
+    max_depth: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Let so many events happen then.", show_default="3"),
+    ] = None,
     events: bounds.Events = None,
     without: bounds.Without = None,
     cpus: bounds.Cpus = None,
@@ -142,15 +150,17 @@ def check_design(  # noqa: PLR0913 - one parameter per option
         if reverse and not patch:
             raise BadInputError("--reverse needs --patch FILE")
         wanted = (events, without, cpus, tasks, longs, max_states, timeout, quiet, sandbox, reverse)
-        request = TreeRequest(kernel, tuple(patch or ()), keep_build, *wanted, fail_on)
+        modes = (fail_on, every_access, max_depth)
+        request = TreeRequest(kernel, tuple(patch or ()), keep_build, *wanted, *modes)
         verdict = check_kernel(request)
         deliver(verdict, output)
         return status_of(verdict)
     if design is None:
         raise BadInputError("give a DESIGN (see `iopermit list`), or --kernel TREE")
-    if patch or reverse or keep_build or sandbox or fail_on:
+    if patch or reverse or keep_build or sandbox or fail_on or every_access or max_depth:
         raise BadInputError(
-            "--patch, --reverse, --fail-on, --keep-build and --sandbox need --kernel TREE"
+            "--patch, --reverse, --fail-on, --keep-build, --sandbox, --every-access and "
+            "--max-depth need --kernel TREE"
         )
 
     from iopermit.translate.frontend.load import load_design  # imports every design

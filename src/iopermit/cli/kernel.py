@@ -33,6 +33,8 @@ SandboxOption = Annotated[
     ),
 ]
 _FAIL_ON: Final = ("violated", "introduced")
+_EVENTS: Final = 3
+"""Events in the reference mode, by default: enough for what is wrong with the trees of today."""
 _CHOICES: Final[tuple[SandboxChoice, ...]] = ("auto", "on", "off")
 
 
@@ -54,6 +56,13 @@ class TreeRequest:
     sandbox: str | None = None
     reverse: bool = False
     fail_on: str | None = None
+    every_access: bool = False
+    max_depth: int | None = None
+
+    @property
+    def reference(self) -> int | None:
+        """How many events can happen in the reference mode; None: it is not asked for."""
+        return (self.max_depth or _EVENTS) if self.every_access else None
 
 
 def scenarios(request: TreeRequest) -> list[Scenario]:
@@ -65,6 +74,8 @@ def scenarios(request: TreeRequest) -> list[Scenario]:
     from iopermit.engine.ladder import TREE_LADDER  # only now needed
 
     numbers = (request.cpus, request.tasks, request.longs)
+    if request.every_access and all(number is None for number in numbers):
+        return [_scenario(request, 1, 2, 1)]
     if all(number is None for number in numbers):
         return [_scenario(request, *each) for each in TREE_LADDER]
     cpus = 1 if request.cpus is None else request.cpus
@@ -92,6 +103,8 @@ def check_kernel(request: TreeRequest) -> Verdict:
     from iopermit.kernel.loading import load_tree
     from iopermit.kernel.origin import PatchedTree
 
+    if request.max_depth and not request.every_access:
+        raise BadInputError("--max-depth needs --every-access")
     wanted, only_new = scenarios(request), is_about_patches(request)
     say = None if request.quiet else complain
     load = functools.partial(
@@ -104,7 +117,7 @@ def check_kernel(request: TreeRequest) -> Verdict:
     with shown(quiet=request.quiet) as progress:
         control = Control(Limits(request.max_states, timeout=request.timeout), progress)
         if plain is None:
-            return check_tree(tree, wanted, control=control)
+            return check_tree(tree, wanted, control=control, reference=request.reference)
         return PatchedTree(tree, plain, wanted, control).judged(only_new=only_new)
 
 
@@ -120,6 +133,8 @@ def is_about_patches(request: TreeRequest) -> bool:
         raise BadInputError(f"--fail-on {request.fail_on}: choose from {', '.join(_FAIL_ON)}")
     if not request.patches:
         raise BadInputError("--fail-on needs --patch FILE")
+    if request.every_access:
+        raise BadInputError("--fail-on and --every-access exclude one another")
     return request.fail_on == _FAIL_ON[1]
 
 

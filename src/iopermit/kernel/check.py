@@ -19,6 +19,7 @@ from iopermit.kernel.execution.scheduling_points import SchedulingPoints
 from iopermit.kernel.search.counterexample import Scheduled, TreeCounterexample, counterexample_of
 from iopermit.kernel.search.faults import FaultsOfTree, TreeFault
 from iopermit.kernel.search.parallel import started
+from iopermit.kernel.search.reference import ReferenceSearch
 from iopermit.kernel.search.replay import ScheduleReplayer
 from iopermit.kernel.search.tree_search import TreeSearch
 from iopermit.kernel.verdict import (
@@ -71,18 +72,29 @@ def check_tree(
     scenarios: Sequence[Scenario],
     *,
     control: Control | None = None,
+    reference: int | None = None,
 ) -> Verdict:
     """Return the verdict about a tree: in the first scenario that does not hold, or the last.
+
+    Args:
+        tree: the tree.
+        scenarios: what to search.
+        control: says where searches give up.
+        reference: how many events can happen in the reference mode; None: the usual search.
 
     Raises:
         KernelTreeError: the tree's code needs something that is not there.
         ReplayError: the violation does not show when its schedule is executed again.
     """
-    return examine_tree(tree, scenarios, Passed(), control or Control()).verdict
+    return examine_tree(tree, scenarios, Passed(), control or Control(), reference).verdict
 
 
 def examine_tree(
-    tree: LoadedTree, scenarios: Sequence[Scenario], passed: Passed, control: Control
+    tree: LoadedTree,
+    scenarios: Sequence[Scenario],
+    passed: Passed,
+    control: Control,
+    reference: int | None = None,
 ) -> Examined:
     """Return the verdict about a tree, and all faults that were met; see `check_tree`.
 
@@ -91,6 +103,7 @@ def examine_tree(
         scenarios: what to search.
         passed: faults after which the search goes on; those that are passed only are no violation.
         control: where the search gives up.
+        reference: how many events can happen in the reference mode, which passes none.
     """
     conformance = _conformance(tree, frozenset().union(*(one.events for one in scenarios)))
     met = _broken_rules(conformance.replay)
@@ -100,7 +113,7 @@ def examine_tree(
         return Examined(verdict_of_rules(tree, scenarios[0], rules), met)
     quiet = replace(control, progress=None)
     first, *others = scenarios
-    search = functools.partial(_check_once, tree, passed)
+    search = functools.partial(_check_once, tree, passed, reference)
     waiting = [functools.partial(search, scenario, quiet) for scenario in others]
     with control.interruption, started(waiting, control.interruption) as results:
         verdict, executed, faults = search(first, control)
@@ -140,14 +153,24 @@ def _what_is_hidden(met: frozenset[TreeFault]) -> str:
 
 
 def _check_once(
-    tree: LoadedTree, passed: Passed, scenario: Scenario, control: Control
+    tree: LoadedTree,
+    passed: Passed,
+    reference: int | None,
+    scenario: Scenario,
+    control: Control,
 ) -> _Searched:
     with concerning(lambda: _about_tree(tree) | about_scenario(scenario)):
         faults = FaultsOfTree(tree.lines, passed.known, every=passed.every)
-        given = control.about(scenario.size).remaining()
-        search = TreeSearch(tree.image, scenario, given, faults)
-        search.run()
-        counterexample = counterexample_of(search)
+        remaining = control.about(scenario.size).remaining()
+        search: TreeSearch | ReferenceSearch
+        if reference is None:
+            search = TreeSearch(tree.image, scenario, remaining, faults)
+            search.run()
+            counterexample = counterexample_of(search)
+        else:
+            search = ReferenceSearch(tree.image, scenario, reference, remaining)
+            search.run()
+            counterexample = search.counterexample
         replay = None if counterexample is None else _confirmed(tree, scenario, counterexample)
         verdict = verdict_of(tree, search, counterexample, replay)
         executed = search.driver.kernel.executor.executed

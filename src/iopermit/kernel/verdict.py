@@ -10,6 +10,7 @@ from iopermit.engine.ending import Doubt
 from iopermit.engine.verdict import SearchStatistics, Uncovered, Verdict
 from iopermit.kernel.build.patches.names import shown
 from iopermit.kernel.build.plan import CALLERS
+from iopermit.kernel.search.reference import ReferenceSearch
 from iopermit.system.events import askable_events
 
 if TYPE_CHECKING:
@@ -21,12 +22,14 @@ if TYPE_CHECKING:
     from iopermit.kernel.loading import LoadedTree
     from iopermit.kernel.search.counterexample import TreeCounterexample
     from iopermit.kernel.search.tree_search import TreeSearch
+
+    Search = TreeSearch | ReferenceSearch
     from iopermit.system.scenario import Scenario
 
 
 def verdict_of(
     tree: LoadedTree,
-    search: TreeSearch,
+    search: Search,
     counterexample: TreeCounterexample | None,
     replay: Replay | None,
 ) -> Verdict:
@@ -39,7 +42,6 @@ def verdict_of(
         schedule=tuple(one.saved() for one in schedule),
         points=search.driver.kernel.executor.accesses.points.saved(),
     )
-    possible = {move.action.event for move in search.rules.known_moves()}
     return Verdict(
         tree.name,
         scenario,
@@ -55,7 +57,7 @@ def verdict_of(
             exhausted=replay is None and result.ending is None,
             confirmed_full_size=replay is not None,
         ),
-        Uncovered((), _never(scenario, possible), _not_asked(scenario)),
+        Uncovered((), _never(scenario, search.possible), _not_asked(scenario)),
         design_file=tree.subject.tree,
         kernel=kernel,
         ending=result.ending,
@@ -159,7 +161,21 @@ def _not_asked(scenario: Scenario) -> tuple[str, ...]:
     return tuple(event.name for event in askable_events() if not scenario.has(event))
 
 
-def _stated_bounds(tree: LoadedTree, search: TreeSearch) -> tuple[str, ...]:
+def _interleaving(search: Search) -> str:
+    """Return where other code can come in between, and that it was the reference mode."""
+    if isinstance(search, ReferenceSearch):
+        return (
+            f"the reference mode: at most {search.depth} events; other code comes in between "
+            "before every access to memory, states that differ in anything are different; an "
+            "instruction is atomic"
+        )
+    return (
+        "an instruction is atomic; other code comes in between before accesses to memory that "
+        "another context may access"
+    )
+
+
+def _stated_bounds(tree: LoadedTree, search: Search) -> tuple[str, ...]:
     """Return what bounds the search besides the scenario, in words."""
     scenario, kernel = search.scenario, search.driver.kernel
     ranges = (kernel.ports[one] for one in scenario.ranges)
@@ -167,10 +183,7 @@ def _stated_bounds(tree: LoadedTree, search: TreeSearch) -> tuple[str, ...]:
     return (
         f"ioperm() ranges: {ports}, and an invalid one",
         f"{kernel.memory.heap} heap objects alive at once at most",
-        (
-            "an instruction is atomic; other code comes in between before accesses to memory that "
-            "another context may access"
-        ),
+        _interleaving(search),
         *(
             "not applied, since nothing that is checked is made of it: " + shown(os.fsencode(path))
             for path in sorted(set(tree.built.source.skipped))

@@ -9,6 +9,7 @@ from iopermit.kernel.cpu.registers import USER_FLAGS
 from iopermit.kernel.errors import KernelTreeError
 from iopermit.kernel.execution.classifier import Actor, HeapUse
 from iopermit.kernel.execution.driver import Driver
+from iopermit.kernel.execution.every_access import EveryAccessExecutor
 from iopermit.kernel.execution.executor import Executor, TransitionEnd
 from iopermit.kernel.execution.functions import BRING_UP
 from iopermit.kernel.execution.kernel import EmulatedKernel
@@ -30,15 +31,23 @@ _NEED_RESCHED: Final = 0x8000_0000
 """PREEMPT_NEED_RESCHED, inverted: set while nobody wants to preempt."""
 
 
-def bring_up(image: Image, scenario: Scenario) -> tuple[Driver, State]:
+def bring_up(
+    image: Image, scenario: Scenario, *, every_access: bool = False
+) -> tuple[Driver, State]:
     """Return a machine in which every CPU is up and the tasks of the scenario exist.
+
+    Args:
+        image: the tree's code.
+        scenario: how many CPUs and tasks there are, and which events.
+        every_access: whether transitions end before every access to memory.
 
     Raises:
         KernelTreeError: the tree lacks something, or its own code for bringing up a CPU crashes.
     """
     layout, emulator = Layout(image), Emulator(image)
     memory = GuestMemory(emulator, layout, scenario.cpus, scenario.tasks, 2 * scenario.tasks)
-    executor = Executor(
+    kind = EveryAccessExecutor if every_access else Executor
+    executor = kind(
         memory,
         preempt=scenario.has(Event.PREEMPT),
         failures=scenario.has(Event.ALLOCATION_FAILS),

@@ -195,26 +195,24 @@ class Executor:
             self._stop(preemptible=True)
 
     def _stop(self, *, preemptible: bool) -> None:
-        registers = self._liveness.clean(self.emulator.registers())
-        if self.junk:
-            # Junk that nothing has read or overwritten: what was dead before stays dead.
-            registers = tuple(0 if r == _JUNK + n else r for n, r in enumerate(registers))
-        self._ending.registers = registers
+        self._ending.registers = self._kept_registers()
         self._ending.preemptible = preemptible
         self.before_stop(self._ending)
         self.emulator.stop()
 
+    def _kept_registers(self) -> Registers:
+        """Return the registers that belong to the state of the context that stops."""
+        registers = self._liveness.clean(self.emulator.registers())
+        if self.junk:
+            # Junk that nothing has read or overwritten: what was dead before stays dead.
+            registers = tuple(0 if r == _JUNK + n else r for n, r in enumerate(registers))
+        return registers
+
     # Accesses.
 
     def _accessed(self, write: bool, address: int, size: int, value: int) -> None:  # noqa: FBT001 - Unicorn's
-        if write and self.guard is not None:
-            outside = self.guard(address)
-            if outside is not None and not outside.crash:
-                self.notices.add(outside.what)
-            elif outside is not None:
-                what = f"writes to {outside.what}, outside the subsystem's objects"
-                self._crash(Crash(CrashKind.OUTSIDE, what, self.emulator.register(RIP)))
-                return
+        if write and self._is_forbidden(address):
+            return
         local, shared = self.accesses.classify(address, size, value, write=write)
         if not local and not shared:
             return
@@ -233,6 +231,18 @@ class Executor:
             self.accesses.seen.interrupts = True
         if preemptible or (shared and self.memory.cpus > 1):
             self._stop(preemptible=preemptible)
+
+    def _is_forbidden(self, address: int) -> bool:
+        """Let the kernel crash by a write that destroys what belongs to others; or return False."""
+        outside = self.guard(address) if self.guard is not None else None
+        if outside is None:
+            return False
+        if not outside.crash:
+            self.notices.add(outside.what)
+            return False
+        what = f"writes to {outside.what}, outside the subsystem's objects"
+        self._crash(Crash(CrashKind.OUTSIDE, what, self.emulator.register(RIP)))
+        return True
 
     # The host.
 

@@ -125,6 +125,8 @@ class SchedulingPoints:
     """Whether freeing an object that others refer to is one."""
     looked_at: frozenset[int] = frozenset()
     """Words of a task that others look at: what these point to is shared."""
+    every_access: bool = False
+    """Whether every access to memory is one, and nothing else counts: the reference mode."""
 
     def without_maps(self, header: int) -> SchedulingPoints:
         """Return the points without those inside the maps of heap objects, but for the first word.
@@ -158,4 +160,5 @@ class SchedulingPoints:
             tss_bitmap=bool(saved["tss_bitmap"]),
             interrupts=bool(saved["interrupts"]),
             frees=bool(saved.get("frees")),
+            every_access=bool(saved.get("every_access")),
         )

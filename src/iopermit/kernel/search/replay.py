@@ -61,7 +61,7 @@ class ScheduleReplayer:
             points: the scheduling points of the search.
         """
         self.lines, self.scenario, self.suspects = tree.lines, scenario, tree.suspects
-        self.driver, self.state = bring_up(tree.image, scenario)
+        self.driver, self.state = bring_up(tree.image, scenario, every_access=points.every_access)
         self.kernel = self.driver.kernel
         self.kernel.executor.watch(points)
         self.rules = Rules(self.kernel, scenario)

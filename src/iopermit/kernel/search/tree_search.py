@@ -94,6 +94,11 @@ class TreeSearch:
         self._visited = VisitedSet()
         self._with_maps = False
 
+    @property
+    def possible(self) -> set[str]:
+        """The events that were possible in some state."""
+        return {move.action.event for move in self.rules.known_moves()}
+
     def run(self) -> TreeSearchResult:
         """Search until a violation, the end, or a limit."""
         collecting = gc.isenabled()

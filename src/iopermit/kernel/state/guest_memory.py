@@ -64,6 +64,8 @@ class GuestMemory:
         """What was written last to a component's place, without its stack, and for what."""
         self.junk = b""
         """The byte that was put below the stack pointer, if it was another one than 0."""
+        self.whole_stacks = False
+        """Whether what is below the stack pointer of a stopped context is part of a state too."""
         self.counter: int | None = None
         """Address of the counter of sequence numbers, if the tree has one."""
         for cpu in range(cpus):
@@ -284,6 +286,8 @@ class GuestMemory:
     def _stack(self, slot: int, registers: Registers) -> bytes:
         """Return the bytes of the stack that are in use."""
         top = self.stack(slot) + self.layout.stack_size
+        if self.whole_stacks:
+            return self.emulator.read(self.stack(slot), self.layout.stack_size)
         # Below RSP nothing lives: kernel code has no red zone.
         stack = self.emulator.read(registers[RSP], top - registers[RSP])
         if not self.junk:
