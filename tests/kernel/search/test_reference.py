@@ -27,6 +27,7 @@ from iopermit.kernel.search.reference import DepthLimit
 from iopermit.report.json import verdict_json
 from iopermit.system.events import Event
 from iopermit.system.events.recorded import ALL_EVENTS
+from iopermit.system.execution import Action, action
 from iopermit.system.scenario import Scenario
 
 PREEMPTED = Scenario(1, 2, 2, frozenset({Event.IOPERM, Event.PREEMPT}))
@@ -42,20 +43,26 @@ class Bound:
 
     scenario: Scenario
     depth: int
-    alone: bool = False
-    """Whether the first task begins alone, so that there is a slot for a child."""
+    first: tuple[Action, ...] | None = None
+    """What the first task does before, alone, so that there is a slot for a child."""
 
 
 CALLS = Bound(Scenario(1, 2, 2, ALL_EVENTS - {Event.PREEMPT}), 4)
 PREEMPTED_CALLS = Bound(PREEMPTED, 3)
 PREEMPTED_ANYWHERE = Bound(Scenario(1, 2, 1, ALL_EVENTS), 3)
-CHILDREN = Bound(Scenario(1, 2, 2, ALL_EVENTS - {Event.PREEMPT}), 5, alone=True)
-PREEMPTED_FORKS = Bound(Scenario(1, 2, 2, FORKS), 3, alone=True)
+CHILDREN = Bound(Scenario(1, 2, 2, ALL_EVENTS - {Event.PREEMPT}), 5, first=())
+PREEMPTED_FORKS = Bound(Scenario(1, 2, 2, FORKS), 3, first=())
 MIGRATION = Bound(
     Scenario(2, 1, 1, frozenset({Event.IOPERM, Event.EXIT, Event.MIGRATE, Event.PREEMPT})), 3
 )
 TWO_CPUS = Bound(Scenario(2, 2, 1, frozenset({Event.IOPERM, Event.EXIT})), 2)
 LONGER = Bound(Scenario(1, 2, 1, frozenset({Event.IOPERM, Event.PREEMPT})), 4)
+SHARED = Bound(
+    Scenario(1, 2, 2, frozenset({Event.IOPERM, Event.FORK, Event.PREEMPT})),
+    3,
+    first=(action(0, "ioperm", first=0, end=1, turn_on=1), action(0, "fork", child=1)),
+)
+PREEMPTED_TWICE = Bound(PREEMPTED, 4)
 ONE_CPU = (CALLS, PREEMPTED_CALLS, PREEMPTED_ANYWHERE, CHILDREN, PREEMPTED_FORKS)
 
 SAMPLE = [
@@ -75,6 +82,9 @@ EVERYTHING = [
     *itertools.product(VERSIONS, ("", "repair"), (*ONE_CPU, MIGRATION, TWO_CPUS)),
     *[(version, edit, bound) for edit, version in PLANTED.items() for bound in ONE_CPU],
     ("6.12", "repair", LONGER),
+    ("6.12", "repair", SHARED),
+    ("6.12", "written-back", SHARED),
+    ("6.12", "read-twice", PREEMPTED_TWICE),
     ("6.12", "counter-read-add-store", LONGER),
     ("6.12", "exit-invalidates-every-cpu", replace(TWO_CPUS, depth=3)),
 ]
@@ -86,9 +96,9 @@ COMPARED = EVERYTHING if os.environ.get("IOPERMIT_REFERENCE") else SAMPLE
 def test_both_searches_show_user_code_the_same(version: str, edit: str, bound: Bound) -> None:
     """After so many events at most user code can see the same, and what is wrong is the same."""
     tree = small(version, edit)
-    usual = ObservedSearch(tree.image, bound.scenario, bound.depth, alone=bound.alone)
+    usual = ObservedSearch(tree.image, bound.scenario, bound.depth, bound.first)
     usual.run()
-    reference = ObservedReference(tree.image, bound.scenario, bound.depth, alone=bound.alone)
+    reference = ObservedReference(tree.image, bound.scenario, bound.depth, bound.first)
     reference.run()
     assert isinstance(reference.result.ending, DepthLimit)
     if not usual.is_complete:
@@ -101,6 +111,18 @@ def test_both_searches_show_user_code_the_same(version: str, edit: str, bound: B
         # A crash comes before what others could still do: docs/kernel-trees.md.
         assert usual.observer.seen == reference.observer.seen
         assert usual.observer.kinds == reference.observer.kinds
+
+
+@pytest.mark.parametrize(
+    ("edit", "bound"), [("written-back", SHARED), ("read-twice", PREEMPTED_TWICE)]
+)
+def test_accesses_to_maps_that_leave_nothing_behind_are_scheduling_points(
+    edit: str, bound: Bound
+) -> None:
+    """What is written and written back, and what is only read, shows what comes in between."""
+    search = ObservedSearch(small("6.12", edit).image, bound.scenario, bound.depth, bound.first)
+    assert search.run().ending is None
+    assert search.observer.kinds == {"leak"}
 
 
 def test_a_search_without_scheduling_points_shows_user_code_less(

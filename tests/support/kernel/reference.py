@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.support.kernel.faults import FAULTS, REPAIR, Edit, unified_diff
+from tests.support.kernel.faults import FAULTS, IOPORT, REPAIR, Edit, unified_diff
 from tests.support.kernel.hidden_faults import HIDDEN_FAULTS
 from tests.support.kernel.trees import build_cache, require_tree
 
@@ -27,13 +27,17 @@ from iopermit.kernel.search.tree_search import TreeSearch
 from iopermit.kernel.state.state import TaskMode
 from iopermit.system.bitmap import PortRange
 from iopermit.system.events import Event
+from iopermit.system.execution import CONTINUE, Action
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from iopermit.arch.lazy import np
     from iopermit.kernel.cpu.crashes import Crash
     from iopermit.kernel.execution.driver import Outcome
+    from iopermit.kernel.execution.kernel import EmulatedKernel
     from iopermit.kernel.image.linker import Image
     from iopermit.kernel.state.state import State
     from iopermit.system.scenario import Scenario
@@ -53,10 +57,29 @@ _SMALL_RANGES = {
     2: {(0, 2): PortRange(0, _PORTS), (0, 1): PortRange(0, 64), (1, 2): PortRange(64, 64)},
 }
 Observation = tuple[object, ...]
+_MAP_IN_TSS = "this_cpu_read(cpu_tss_rw.io_bitmap.bitmap[0])"
+MAP_FAULTS = {
+    "written-back": Edit(
+        "open a long of a map that may be shared, and close it again",
+        IOPORT,
+        r"(if \(refcount_read\(&iobm->refcnt\) > 1\))",
+        r"{ unsigned long old = READ_ONCE(iobm->bitmap[1]);\n"
+        r"\t\tWRITE_ONCE(iobm->bitmap[1], 0);\n\t\tWRITE_ONCE(iobm->bitmap[1], old); }\n\t\1",
+        "ksys_ioperm",
+    ),
+    "read-twice": Edit(
+        "look at the map in the TSS twice, where other tasks can come in between",
+        IOPORT,
+        r"(iobm->sequence = atomic64_add_return)",
+        rf"if ({_MAP_IN_TSS} != {_MAP_IN_TSS})\n\t\tt->iopl_emul = 3;\n\t\1",
+        "ksys_ioperm",
+    ),
+}
+"""Faults that show only if accesses to maps are seen that leave nothing behind."""
 EDITS: dict[str, tuple[Edit, ...]] = {
     "": (),
     "repair": (REPAIR,),
-    **{name: (REPAIR, edit) for name, edit in FAULTS.items()},
+    **{name: (REPAIR, edit) for name, edit in {**FAULTS, **MAP_FAULTS}.items()},
     **{name: (REPAIR, *fault.edits) for name, fault in HIDDEN_FAULTS.items()},
 }
 """What is planted in a tree, by name."""
@@ -144,23 +167,37 @@ class _SmallSpecification(SpecificationCheck):
         return None if found is not None and found[1][0][0] >= _PORTS else found
 
 
-def _alone(state: State) -> State:
-    """Return a state without all tasks but the first: a fork needs a slot."""
-    first, *others = state.tasks
-    return state._replace(tasks=(first, *[None for _ in others]))
+def _begun(search: ReferenceSearch | TreeSearch, first: Sequence[Action]) -> State:
+    """Return the state after the first task did something, without any other task."""
+    driver, kernel = search.driver, search.driver.kernel
+    task, *others = search.initial.tasks
+    state = search.initial._replace(tasks=(task, *[None for _ in others]))
+    for action in first:
+        after = driver.execute(state, action)[0].state
+        while after is not None and not _is_in_user_mode(kernel, after):
+            after = driver.execute(after, Action(action.cpu, CONTINUE))[0].state
+        assert after is not None  # the kernel did not crash
+        state = after
+    return state
+
+
+def _is_in_user_mode(kernel: EmulatedKernel, state: State) -> bool:
+    task = state.tasks[0]
+    assert task is not None  # it does not exit
+    return kernel.task_meta(task).mode is TaskMode.USER
 
 
 class ObservedReference(ReferenceSearch):
     """The reference mode, which goes on beyond violations."""
 
     def __init__(
-        self, image: Image, scenario: Scenario, depth: int, *, alone: bool = False
+        self, image: Image, scenario: Scenario, depth: int, first: Sequence[Action] | None = None
     ) -> None:
-        """Search a tree's code; `alone`: the first task begins, and the others' slots are free."""
+        """Search a tree's code; with `first` the first task does that alone before, as a whole."""
         super().__init__(image, scenario, depth)
-        if alone:
-            self.initial = _alone(self.initial)
         self.observer = Observer(self)
+        if first is not None:
+            self.initial = _begun(self, first)
         self.observer.note(self.initial)
 
     def _is_wrong(self, outcome: Outcome) -> bool:
@@ -175,18 +212,18 @@ class ObservedSearch(TreeSearch):
     """The usual search, level by level of events instead of transitions, beyond violations."""
 
     def __init__(
-        self, image: Image, scenario: Scenario, depth: int, *, alone: bool = False
+        self, image: Image, scenario: Scenario, depth: int, first: Sequence[Action] | None = None
     ) -> None:
         """Search a tree's code, as `ObservedReference` does."""
         super().__init__(image, scenario)
-        if alone:
-            self.initial = _alone(self.initial)
         self._depth = depth
         self.is_complete = False
         """Whether it came to its end; otherwise it met code that it refuses to search."""
         self.observer = Observer(self)
         other = self._checked._other.kernel
         other.ports = self.driver.kernel.ports
+        if first is not None:
+            self.initial = _begun(self, first)
 
     def _search(self) -> bool:
         first = self.canonical(self.initial)

@@ -107,7 +107,12 @@ class Emulator:
         self.uc.hook_add(uc.UC_HOOK_CODE, called, None, at.HOST + 1, self._host_end)
 
     def on_access(
-        self, callback: Callable[[bool, int, int, int], None], ranges: Iterable[tuple[int, int]]
+        self,
+        callback: Callable[[bool, int, int, int], None],
+        ranges: Iterable[tuple[int, int]],
+        *,
+        reads: bool = True,
+        writes: bool = True,
     ) -> None:
         """Call `callback(write, address, size, value)` before each access to one of the ranges."""
 
@@ -115,11 +120,10 @@ class Emulator:
             if not self._stopped:
                 callback(kind == uc.UC_MEM_WRITE, address, size, value)
 
+        kinds = uc.UC_HOOK_MEM_READ * reads | uc.UC_HOOK_MEM_WRITE * writes
         for start, end in ranges:
             if start < end:
-                self.uc.hook_add(
-                    uc.UC_HOOK_MEM_READ | uc.UC_HOOK_MEM_WRITE, accessed, None, start, end - 1
-                )
+                self.uc.hook_add(kinds, accessed, None, start, end - 1)
 
     def on_new_block(self, callback: Callable[[int, int], None]) -> None:
         """Call `callback(address, size)` when a basic block is executed for the first time."""

@@ -148,6 +148,12 @@ class Classifier:
         self.seen.shared.update(range(0, header + 1, 8))
         return self.points.frees
 
+    def note_written(self, address: int, size: int) -> None:
+        """Note a write into a heap object, behind the words that are always watched."""
+        slot, offset = divmod(address - at.HEAP, at.HEAP_STRIDE)
+        if slot in self.heap.shared:
+            self.seen.shared.update({offset & ~7, (offset + size - 1) & ~7})
+
     def _publish(self, value: int) -> None:
         """Note that others can find a heap object from now on, if a stored value points to one."""
         if at.HEAP <= value < self._heap_end:

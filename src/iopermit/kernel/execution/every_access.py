@@ -38,6 +38,9 @@ class EveryAccessExecutor(Executor):
         """Stop before every access from now on, or before none."""
         self._stopping = points.every_access
 
+    def _watch_maps(self) -> None:
+        """Note nothing: points are known."""
+
     def call(
         self, function: int, arguments: Iterable[int], stack: int, *, interrupts: bool
     ) -> TransitionEnd:

@@ -92,6 +92,7 @@ class Executor:
         self._began_preemptible = False
         self.emulator.on_host_call(self._host_call)
         self.emulator.on_access(self._accessed, self._ranges())
+        self._watch_maps()
         self.emulator.on_new_block(lambda address, size: self.executed.add((address, size)))
 
     def watch(self, points: SchedulingPoints) -> None:
@@ -133,6 +134,27 @@ class Executor:
                 yield address, address + self.header
         start = self.emulator.image.data_start
         yield start, start + len(self.emulator.image.data)
+
+    def _watch_maps(self) -> None:
+        """Note accesses to maps that may make points there: watching all of them takes long.
+
+        A word that is written and written back looks as if nobody had written it.
+        """
+        maps = [self._tss_maps(cpu) for cpu in self._all_cpus()]
+        several = self.memory.cpus > 1
+        self.emulator.on_access(self._tss_map_accessed, maps, writes=several)
+        if self.header:
+            slots = (at.HEAP + n * at.HEAP_STRIDE for n in range(self.memory.heap))
+            behind = [(a + self.header, a + at.HEAP_STRIDE // 2) for a in slots]
+            self.emulator.on_access(self._map_written, behind, reads=False)
+
+    def _tss_map_accessed(self, write: bool, address: int, _: int, __: int) -> None:  # noqa: FBT001 - Unicorn's
+        own = self.memory.gs_base(self.accesses.actor.cpu) == address - address % at.PER_CPU_STRIDE
+        if not own or (not write and self.preempt and self.preemptible()):
+            self.accesses.seen.tss_bitmap = True
+
+    def _map_written(self, _: bool, address: int, size: int, __: int) -> None:  # noqa: FBT001 - Unicorn's
+        self.accesses.note_written(address, size)
 
     # Running.
 

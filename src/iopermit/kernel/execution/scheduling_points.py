@@ -57,7 +57,8 @@ class ObservedAccesses:
         shared: words of heap objects that were written while others referred to the object.
         data: words of global data that kernel code writes.
         remote: words of per-CPU areas that another CPU accesses.
-        tss_bitmap: whether kernel code writes the map in the TSS where it can be preempted.
+        tss_bitmap: whether kernel code writes or reads the map in the TSS where it can be
+            preempted, or accesses another CPU's.
         interrupts: whether kernel code accesses such memory after switching interrupts off itself.
         counter_plain: an instruction that accesses the counter of sequence numbers otherwise than
             by a `lock`ed instruction, which takes the next number.
