@@ -96,7 +96,7 @@ def test_a_leak_that_was_there_is_not_the_patch(
 ) -> None:
     """A harmless patch has status 1, or 0 if only what it brings counts; a planted leak has 1."""
     harmless, fault = tmp_path / "harmless.patch", tmp_path / "fault.patch"
-    harmless.write_text(unified_diff(tree, HARMLESS["renamed"]))
+    harmless.write_text(unified_diff(tree, HARMLESS["reordered"]))
     fault.write_text(unified_diff(tree, FAULT))
     check = ("check", "--kernel", tree, *PREEMPTED, "--json", "--patch")
     found = []
