@@ -207,6 +207,7 @@ RULE_FAULTS: Final[dict[str, PlantedFault]] = {
         "tss_setup_io_bitmap",
     ),
     "open-at-first": _fault(
+        "bring a CPU up with every port open",
         COMMON,
         r"(tss->x86_tss\.io_bitmap_base = )IO_BITMAP_OFFSET_INVALID;",
         r"\1IO_BITMAP_OFFSET_VALID_ALL;",
