@@ -5,7 +5,7 @@ VENV = .venv
 JOBS = 2
 
 .POSIX:
-.PHONY: help demo test reference coverage lint lint-github bench fuzz fuzz-designs certificates obligations planted-faults docs lock hooks clean install install-dev
+.PHONY: help demo test trees reference coverage lint lint-github bench fuzz fuzz-designs certificates obligations planted-faults docs lock hooks clean install install-dev
 
 help:
 	@echo 'make demo      check the design linux-v2-06, which leaks ports'
@@ -19,6 +19,7 @@ help:
 	@echo 'make certificates  certify the designs that hold, and record it for make docs'
 	@echo 'make obligations   let z3 discharge what reductions rest on for every design, and record it'
 	@echo 'make planted-faults  plant every fault of the corpus in the trees of Debian, and record it'
+	@echo 'make trees     test more planted faults and versions of kernel trees than make test'
 	@echo 'make reference  compare the search of kernel trees with one without reductions: an hour'
 	@echo 'make docs      regenerate the generated parts of the documentation'
 	@echo 'make lock      pin the newest versions of the development tools'
@@ -83,6 +84,12 @@ obligations: install-dev
 FAULTS =
 planted-faults: install-dev
 	$(VENV)/bin/python -m tools.planted_faults $(FAULTS)
+# More of the tests of kernel trees than `make test` has: a third of the planted faults, and every
+# version. IOPERMIT_TREES=all plants every fault in every tree.
+trees: install-dev
+	IOPERMIT_TREES=$${IOPERMIT_TREES:-more} $(VENV)/bin/python -m pytest -n $(JOBS) \
+	tests/kernel/test_planted_faults.py tests/kernel/test_versions.py
+
 # `make test` has a sample of it.
 reference: install-dev
 	IOPERMIT_REFERENCE=1 $(VENV)/bin/python -m pytest -n $(JOBS) -v \

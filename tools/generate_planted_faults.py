@@ -32,10 +32,11 @@ function; harmless edits have to hold.
 The faults are in `tests/support/kernel`: `planted/`, `hidden_faults.py` and `rule_faults.py`.
 `make planted-faults` plants what has no record yet (data in
 [data/planted-faults.json](data/planted-faults.json)) in the newest tree; `python -m
-tools.planted_faults --tree 6.1` in another one. Every test run checks those marked *always*, a
-third, in the newest tree; with `IOPERMIT_PLANTED_FAULTS=all` everything everywhere. The time is
-that of a build and a check on two processors that did five times as much as they could; a changed
-header takes a build of everything.
+tools.planted_faults --tree 6.1` in another one. Continuous integration checks those marked
+*always*, a third, in the newest tree (`make trees`), and every test run some of them;
+`IOPERMIT_TREES=all make trees` plants everything everywhere. The time is that of a build and a
+check on two processors that did five times as much as they could; a changed header takes a build of
+everything.
 
 *Idea*: *unsound*, a search that takes unequal states for equal, or forgets an interleaving, misses
 it; *never asked*, one that does not ask misses it; a [bug](bugs.md) of a real kernel; or our own.

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.kernel.faults import unified_diff
-from tests.support.kernel.planted.corpus import CORPUS, is_always_checked
+from tests.support.kernel.planted.corpus import CORPUS, is_always_checked, is_in_sample
 from tests.support.kernel.planted.fault import UNDETERMINED, planted
 from tests.support.kernel.planted.running import PlantedOutcome, complaint, outcome_of
 from tests.support.kernel.repaired import require_repaired_tree
-from tests.support.kernel.trees import VERSIONS, require_tree, unchanged
+from tests.support.kernel.trees import THOROUGH, VERSIONS, require_tree, unchanged
 
 from iopermit.kernel.build.patches.patch import apply_patches
 from iopermit.kernel.build.source import Source
@@ -20,14 +19,14 @@ from iopermit.kernel.build.source import Source
 if TYPE_CHECKING:
     from pathlib import Path
 
-EVERYTHING = os.environ.get("IOPERMIT_PLANTED_FAULTS") == "all"
-"""Whether every fault is planted in every tree; else a third in the newest one."""
+SAMPLE = is_always_checked if THOROUGH else is_in_sample
 CHECKED = [
     (version, name)
     for name, fault in CORPUS.items()
     for version in fault.versions
-    if EVERYTHING or (version == VERSIONS[-1] and is_always_checked(name))
+    if THOROUGH == "all" or (version == VERSIONS[-1] and SAMPLE(name))
 ]
+"""Unless every fault is planted in every tree, some in the newest one."""
 PLACED = [(version, name) for name, fault in CORPUS.items() for version in fault.versions]
 
 
