@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 VERSIONS = ("6.1", "6.12")
 """Debian's kernels that the tests are about."""
 THOROUGH = os.environ.get("IOPERMIT_TREES", "")
-"""How much is tried with trees: a sample; `more`, as `make trees` does; `all`, which takes hours."""
+"""How much is tried with trees: a sample; `more`, as `make trees` has; `all`, for hours."""
 NEWER = ("7.2", "7.3")
 """Debian's kernels of suites that move on: tests skip without them, whatever is required."""
 _TARBALLS = Path("/usr/src")
