@@ -21,6 +21,7 @@ from iopermit.translate.model.nodes import (
     CPU,
     DEAD,
     KERNEL_THREAD,
+    STOPPED,
     TASK,
     USER,
     Check,
@@ -166,3 +167,13 @@ def test_the_way_out_depends_on_what_the_task_is() -> None:
     model = small_model([step(0, leave)])
     assert dead(model, at(0), thread=True)
     assert not dead(model, at(0), thread=False)
+
+
+def test_a_stopped_task_forgets_what_it_forgets_where_it_was_stopped() -> None:
+    """It is stopped where it returns to user mode, and goes on there: a store there comes first."""
+    model = small_model([step(0, Store(LEVEL, TASK, Const(0)), to=USER)])
+    model.return_pc = step(0).pc
+    found = DeadFields(model)
+    dead = found.dead(model.return_pc, kernel_thread=False)
+    assert LEVEL in dead
+    assert found.dead(STOPPED, kernel_thread=False) == dead

@@ -79,7 +79,12 @@ class DeadFields:
                     live[pc] = fields
                     changed.add(pc)
             thread = flow.kernel_thread()
-            found = {KERNEL_THREAD: thread, EMBRYO: thread if kernel_thread else self.fields}
+            found = {
+                KERNEL_THREAD: thread,
+                EMBRYO: thread if kernel_thread else self.fields,
+                # It goes on where it was stopped: what is dead there was forgotten before.
+                STOPPED: live[self.model.return_pc],
+            }
             changed |= {pc for pc, fields in found.items() if live.get(pc) != fields}
             live |= found
             waiting = [pc for pc in order if following[pc] & changed]
