@@ -243,6 +243,17 @@ def test_the_reference_mode_says_that_it_was_one(
     assert not found["search"]["exhausted"]
 
 
+def test_a_patched_tree_is_searched_in_the_reference_mode(
+    tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A patch changes nothing of which search it is; the tree without it is not compared."""
+    patch = tmp_path / "harmless.patch"
+    patch.write_text(unified_diff(tree, HARMLESS["reordered"]))
+    wanted = ("check", "--kernel", tree, "--every-access", "--max-depth", "1", "--json", *BOUNDS)
+    kernel = json.loads(run(capsys, *wanted, "--patch", patch).out)["kernel"]
+    assert (kernel["points"]["every_access"], kernel["without_patches"]) == (True, None)
+
+
 def test_taking_back_needs_a_patch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """--reverse by itself is refused, with a tree and without."""
     for words, wanted in (

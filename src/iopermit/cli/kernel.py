@@ -111,9 +111,11 @@ def check_kernel(request: TreeRequest) -> Verdict:
         load_tree, request.tree, progress=say, sandbox=sandbox_choice(request.sandbox)
     )
     tree = load(request.patches, reverse=request.reverse, keep=request.keep_build, warn=complain)
-    if request.patches and say is not None:
+    # The reference mode tells what a tree is like, and compares it with none.
+    compared = bool(request.patches) and not request.every_access
+    if compared and say is not None:
         say("the same without the patches, to tell what they bring")
-    plain = load() if request.patches else None
+    plain = load() if compared else None
     with shown(quiet=request.quiet) as progress:
         control = Control(Limits(request.max_states, timeout=request.timeout), progress)
         if plain is None:
