@@ -87,7 +87,7 @@ class ComparedLongs(TwoLongs):
             cpu.tss.io_map_base = IoMapBase.INVALID
 
 
-class RightLongs(TwoLongs):
+class RightLongs(ComparedLongs):
     """The whole map is copied, in one way if it ends before its third long, or else in another."""
 
     id = "right-longs"
@@ -109,14 +109,6 @@ class RightLongs(TwoLongs):
             cpu.tss.bitmap.copy_from(task.map)
             cpu.tss.io_map_base = IoMapBase.VALID
         return 0
-
-    def switch_to(self, cpu: Cpu, previous: TwoLongs.Task, following: TwoLongs.Task) -> None:
-        """Give the CPU the map of the following task."""
-        if following.has_map:
-            cpu.tss.bitmap.copy_from(following.map)
-            cpu.tss.io_map_base = IoMapBase.VALID
-        else:
-            cpu.tss.io_map_base = IoMapBase.INVALID
 
 
 class IsaLongs(RightLongs):
