@@ -172,6 +172,27 @@ class TakesTurns(Toggles):
         return True
 
 
+class MarksWhoRuns(Repairs):
+    """A switch marks the task that the CPU leaves, which may be its idle task."""
+
+    id = "marks-who-runs"
+
+    class Task(NeverRepairs.Task):
+        """A task with a mark."""
+
+        left: bool = False
+
+    class Cpu(Cpu):
+        """A CPU that knows who runs on it."""
+
+        current: Ref[MarksWhoRuns.Task] = NULL
+
+    def switch_to(self, cpu: Own, previous: NeverRepairs.Task, following: Own) -> None:
+        """Mark the task, and deny every port until the next fault."""
+        cpu.current.left = True
+        cpu.tss.io_map_base = IoMapBase.INVALID
+
+
 class Spoils(Repairs):
     """The way back to user mode takes away what the handler has loaded."""
 

@@ -44,6 +44,11 @@ CASES: Final = [
     ("livelocks.py:Spoils", ROWS),
     ("livelocks.py:Repairs", ROWS),
 ]
+IDLE_MARKED: Final = (
+    "livelocks.py:MarksWhoRuns",
+    Scenario(2, 2, 1, ROWS.events | {Event.CPU_OFFLINE}),
+)
+"""Idle tasks, which are part of the state here, bring CPUs up again."""
 
 
 def model_of(name: str, scenario: Scenario) -> Model:
@@ -71,7 +76,7 @@ def test_a_pointer_that_is_not_followed_hides_nothing() -> None:
     assert commutes.asked > 0
 
 
-@pytest.mark.parametrize(("name", "scenario"), [*CASES[:3], *CASES[-4:]])
+@pytest.mark.parametrize(("name", "scenario"), [*CASES[:3], *CASES[-4:], IDLE_MARKED])
 def test_premises_are_kept(name: str, scenario: Scenario) -> None:
     """The premises hold in the initial state, and every step and event keeps them."""
     assert list(induction.broken_premises(model_of(name, scenario), scenario)) == []

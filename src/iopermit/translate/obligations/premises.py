@@ -20,6 +20,7 @@ from iopermit.translate.model.builder import (
     slot_of,
 )
 from iopermit.translate.model.nodes import (
+    ALWAYS,
     DEAD,
     EMBRYO,
     FIRST_STEP,
@@ -142,17 +143,20 @@ def _running(model: Model) -> Expr:
 
 
 def _rows(model: Model) -> Expr:
-    kernel, parts = model.kernel, []
-    for task in range(model.counts["task"]) if kernel.refusals is not None else ():
-        assert kernel.refusals is not None
+    """An idle task, which is never in user mode, is refused nothing."""
+    kernel, refusals = model.kernel, model.kernel.refusals
+    if refusals is None:
+        return ALWAYS
+    parts = []
+    for task in range(model.counts["task"]):
         runs = [
             every(
                 equal(Load(kernel.current, Const(cpu)), task + 1),
                 equal(Load(kernel.cpu_pc, Const(cpu)), 0),
             )
-            for cpu in range(model.counts["cpu"])
+            for cpu in range(model.counts["cpu"] if task < model.tasks else 0)
         ]
-        parts.append(either(equal(Load(kernel.refusals, Const(task)), 0), *runs))
+        parts.append(either(equal(Load(refusals, Const(task)), 0), *runs))
     return every(*parts)
 
 
