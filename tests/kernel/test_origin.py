@@ -14,8 +14,10 @@ from iopermit.engine.control import Control
 from iopermit.engine.verdict import FaultOrigin, KernelSubject, Verdict
 from iopermit.kernel import origin
 from iopermit.kernel.check import Examined, Passed, examine_tree
+from iopermit.kernel.errors import KernelTreeError
 from iopermit.kernel.origin import PatchedTree
 from iopermit.kernel.search.faults import TreeFault
+from iopermit.report.words import without_patches
 from iopermit.system.events import Event
 from iopermit.system.scenario import Scenario
 
@@ -111,6 +113,22 @@ def test_a_repair_leaves_nothing_to_be_shown(pair: dict[str, list[Examined]]) ->
     pair["plain"] = [examined(LEAKS, PREEMPTED), examined(HELD, PREEMPTED)]
     pair["patched"] = [examined(HELD)]
     assert judged(only_new=True) == (FaultOrigin.REPAIRED, True, "holds")
+
+
+def test_a_tree_that_only_the_patches_let_build_is_judged() -> None:
+    """Why it cannot be judged without them is said; looking for what they bring is refused."""
+    error = KernelTreeError("it cannot be built:\nin f():\nx.c:7: error: expected ';'\ngcc -c x.c")
+    one = PatchedTree(cast("LoadedTree", "patched"), error, (), Control())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(origin, "examine_tree", lambda *_: examined(LEAKS, AT_ONCE))
+        verdict = one.judged()
+        with pytest.raises(KernelTreeError, match="without the patches: it cannot be"):
+            one.judged(only_new=True)
+    assert verdict.kernel is not None
+    assert verdict.kernel.without is not None
+    assert verdict.kernel.without.origin is FaultOrigin.OPEN
+    wanted = "undetermined: it cannot be built:; x.c:7: error: expected ';'"
+    assert without_patches(verdict.kernel) == wanted
 
 
 PREEMPTION = Scenario(1, 2, 1, frozenset({Event.IOPERM, Event.PREEMPT}))

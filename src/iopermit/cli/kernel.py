@@ -20,8 +20,11 @@ from iopermit.system.events import event_named
 from iopermit.system.scenario import Scenario
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from iopermit.engine.verdict import Verdict
     from iopermit.kernel.build.sandbox import SandboxChoice
+    from iopermit.kernel.loading import LoadedTree
 
 SandboxOption = Annotated[
     str | None,
@@ -115,12 +118,20 @@ def check_kernel(request: TreeRequest) -> Verdict:
     compared = bool(request.patches) and not request.every_access
     if compared and say is not None:
         say("the same without the patches, to tell what they bring")
-    plain = load() if compared else None
+    plain = _plain(load) if compared else None
     with shown(quiet=request.quiet) as progress:
         control = Control(Limits(request.max_states, timeout=request.timeout), progress)
         if plain is None:
             return check_tree(tree, wanted, control=control, reference=request.reference)
         return PatchedTree(tree, plain, wanted, control).judged(only_new=only_new)
+
+
+def _plain(load: Callable[[], LoadedTree]) -> LoadedTree | KernelTreeError:
+    """Return a tree without patches, which may be what lets it be built, or what is in the way."""
+    try:
+        return load()
+    except KernelTreeError as error:
+        return error
 
 
 def is_about_patches(request: TreeRequest) -> bool:

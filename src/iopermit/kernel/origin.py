@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from iopermit.engine.verdict import FaultOrigin, WithoutPatches
 from iopermit.kernel.check import Examined, Passed, examine_tree, without_suspects
+from iopermit.kernel.errors import KernelTreeError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,13 +27,13 @@ class PatchedTree:
 
     Attributes:
         patched: the tree with the patches.
-        plain: the tree without them.
+        plain: the tree without them, or why it cannot be built.
         scenarios: what to search.
         control: where a search gives up; each has the whole time.
     """
 
     patched: LoadedTree
-    plain: LoadedTree
+    plain: LoadedTree | KernelTreeError
     scenarios: Sequence[Scenario]
     control: Control
 
@@ -44,15 +45,17 @@ class PatchedTree:
                 else the nearest fault of each is compared.
 
         Raises:
-            KernelTreeError: the tree's code needs something that is not there.
+            KernelTreeError: the tree's code needs something that is not there; only if further
+                faults are looked for, also: it cannot be built without the patches.
             ReplayError: a violation does not show when its schedule is executed again.
         """
         with self.control.interruption:
             if not only_new:
-                patched = self._examined(self.patched, Passed())
+                return self._compared(self._examined(self.patched, Passed()))
+            try:
                 plain = self._examined(self.plain, Passed())
-                return self._stated(patched.verdict, plain.verdict, _origin(patched, plain))
-            plain = self._examined(self.plain, Passed())
+            except KernelTreeError as error:
+                raise KernelTreeError(f"without the patches: {error}") from error
             verdict = self._beyond(plain)
         kernel = verdict.kernel
         assert kernel is not None  # the verdict is about a tree
@@ -60,6 +63,20 @@ class PatchedTree:
         return replace(
             verdict, kernel=replace(kernel, without=replace(kernel.without, only_new=True))
         )
+
+    def _compared(self, patched: Examined) -> Verdict:
+        """Return the verdict about the patched tree, with the nearest faults of both compared.
+
+        Patches may be what lets a tree be built: then what they bring is not known.
+        """
+        try:
+            plain = self._examined(self.plain, Passed())
+        except KernelTreeError as error:
+            kernel = patched.verdict.kernel
+            assert kernel is not None  # the verdict is about a tree
+            unknown = WithoutPatches(FaultOrigin.OPEN, "undetermined", message=_in_short(error))
+            return replace(patched.verdict, kernel=replace(kernel, without=unknown))
+        return self._stated(patched.verdict, plain.verdict, _origin(patched, plain))
 
     def _beyond(self, plain: Examined) -> Verdict:
         """Return the verdict after a search for faults that the plain tree does not have."""
@@ -81,7 +98,9 @@ class PatchedTree:
             nearest.verdict, plain.verdict, origin, every=found.verdict.verdict == "holds"
         )
 
-    def _examined(self, tree: LoadedTree, passed: Passed) -> Examined:
+    def _examined(self, tree: LoadedTree | KernelTreeError, passed: Passed) -> Examined:
+        if isinstance(tree, KernelTreeError):
+            raise tree
         return examine_tree(tree, self.scenarios, passed, self.control.again())
 
     def _stated(
@@ -100,6 +119,12 @@ class PatchedTree:
             every=every or plain.verdict == "holds",
         )
         return replace(patched, kernel=replace(kernel, without=without))
+
+
+def _in_short(error: KernelTreeError) -> str:
+    """Return the first line of what is in the way, and the first one of what a compiler says."""
+    first, *others = str(error).splitlines()
+    return "; ".join([first, *[line for line in others if " error: " in line][:1]])
 
 
 def _origin(patched: Examined, plain: Examined) -> FaultOrigin:

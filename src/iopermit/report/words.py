@@ -69,7 +69,7 @@ def without_patches(kernel: KernelSubject) -> str:
     )
     if without.kind is not None:
         found = f"{KINDS[without.kind]}: {without.message}"
-    if without.every:
+    if without.every or without.verdict == "undetermined":
         return found
     return f"{found} (the nearest faults were compared; --fail-on introduced compares all)"
 
