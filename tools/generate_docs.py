@@ -179,7 +179,9 @@ def read(file: Path) -> Matrix:
 
 def search_small() -> None:
     """Search what the small matrix lacks."""
-    matrix = empty_matrix(rows(), list(EVENT_SETS), COMPARISON_LADDER[-1]) | read(MATRIX)
+    known = read(MATRIX)
+    empty = empty_matrix(rows(), list(EVENT_SETS), COMPARISON_LADDER[-1])
+    matrix = {subject: cells | known.get(subject, {}) for subject, cells in empty.items()}
     _search(matrix, COMPARISON_LADDER, _SMALL_LIMITS, MATRIX)
 
 

@@ -30,7 +30,7 @@ TWO_CPUS = Scenario(2, 2, 1, frozenset({Event.IOPERM, Event.MIGRATE}))
 def test_the_interpreter_agrees(design_id: str, scenario: Scenario, kinds: set[str]) -> None:
     """Both find the same numbers of states, transitions, and violating states of each kind."""
     each = subject(design_id, scenario)
-    simple = Interpreter(each.model, each.initial).explore(limit=100_000)
+    simple = Interpreter(each.model, each.initial).explore(limit=400_000)
     native = explore(each)
     assert (native.states, native.transitions) == (simple.states, simple.transitions)
     violations = {VERDICTS[v]: n for v, n in simple.verdicts.items() if v != NO_VIOLATION}

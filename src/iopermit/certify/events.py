@@ -75,9 +75,11 @@ class Events:
         self.scenario, self.layout = kernel.scenario, kernel.layout
         preempted = self.scenario.has(Event.PREEMPT) and kernel.design.preemptible
         last = max(kernel.steps, default=FIRST_POINT)
+        # An allocation may sleep, and schedule() is called on the way back to user mode.
         self._preemptible = np.zeros(last + 1, bool)
         for number, step in kernel.steps.items():
-            self._preemptible[number] = preempted and not step.preemption_off
+            switches = preempted or step.sleeps or step.allocates != ""
+            self._preemptible[number] = switches and not step.preemption_off
         self._preemptible[[USER, THREAD, DEAD]] = True
         self._possible = possible_events(kernel.design, self.scenario)
         self._of_cpus = idle_events(kernel.design, self.scenario)

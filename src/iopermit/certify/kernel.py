@@ -109,7 +109,7 @@ class _Builder:
             way = Operations(self.code, Rest(lambda _b, _r: USER), Point(USER))
             entry = way.hook(RETURN_TO_USER, self._user_mode())
             label = "return to user mode: interrupts off"
-            self.back = self._point(label, lambda _b: entry.final.number, entry)
+            self.back = self._point(label, lambda _b: entry.final.number, entry, sleeps=True)
         out = Rest(self._leave, (self.back, Point(THREAD)))
         leaving = Operations(self.code, out, self.back)
         row = Operations(self.code, replace(out, go=self._end_row_and_leave), self.back)
@@ -125,10 +125,12 @@ class _Builder:
         self._switch()
         return self._finish()
 
-    def _point(self, label: str, run: Callable[[Batch], Numbers], *following: Point) -> Point:
+    def _point(
+        self, label: str, run: Callable[[Batch], Numbers], *following: Point, sleeps: bool = False
+    ) -> Point:
         """Return a point before a step of the environment."""
         at = Point()
-        self.code.step(((), label), at, run, *following)
+        self.code.step(((), label), at, run, *following).sleeps = sleeps
         return at
 
     def _user_mode(self) -> Point:

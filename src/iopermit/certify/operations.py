@@ -72,13 +72,14 @@ class Operations:
         self.code, self.layout, self.out, self.back = code, code.layout, out, back
         self.variables: dict[str, Column] = {}
         self._never: Collection[str] = ()
+        self._sleeps_before: Collection[str] = ()
 
     def enter(self, operation: Operation, never: Collection[str]) -> Point | None:
         """Return the point where an operation begins; None: there is no step to do.
 
         ``never`` are flags that no event of the scenario sets.
         """
-        self._never = never
+        self._never, self._sleeps_before = never, operation.sleeps_before
         self.variables = {
             name: self.code.variable(f"{operation.name}.{name}", _KINDS[kind], _target(kind))
             for name, kind in operation.arguments
@@ -127,7 +128,9 @@ class Operations:
         after = self._rest(rest, end, result)
         back = Point()
         self.code.expressions.reads |= after.reads
-        self.code.step(((), call.returns), back, lambda b: after.go(b, b.rows), *after.following)
+        at = ((), call.returns)
+        step = self.code.step(at, back, lambda b: after.go(b, b.rows), *after.following)
+        step.sleeps = call.returns in self._sleeps_before
         return self.hook(hook, back, result) if there else back
 
     def hook(self, hook: Hook, then: Point, result: Column | None = None) -> Point:

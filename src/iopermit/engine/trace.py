@@ -75,6 +75,8 @@ class TraceStep:
     """What they mean at full size: ports, a level, the slot of a child."""
     preempts: bool = False
     """Whether a switch starts here while the task that it leaves executes kernel code."""
+    sleeps: bool = False
+    """Whether that task is not preempted but sleeps: the kernel is not preemptible."""
     source: Site | None = None
     """The statement that is executed, if any."""
     environment: str = ""

@@ -149,6 +149,7 @@ class _Bench:
             cpus=1, tasks=4, events=all_events() - {Event.PREEMPT, Event.ALLOCATION_FAILS}
         )
         self.driver, self.state = bring_up(image, scenario)
+        self.driver.kernel.executor.sleeps = False
         self.port = port
         if port is not None:
             self.driver.kernel.ports[_PORT] = PortRange(port, 1)

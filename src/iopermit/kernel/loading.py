@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from iopermit.engine.verdict import KernelSubject
 from iopermit.kernel.build.builder import BuiltTree, build
 from iopermit.kernel.build.source import Source
-from iopermit.kernel.execution.host import DATA, FUNCTIONS
+from iopermit.kernel.execution.host.functions import DATA, FUNCTIONS
 from iopermit.kernel.image.lines import Lines
 from iopermit.kernel.image.linker import Image, link
 from iopermit.kernel.image.unexecuted import unexecuted

@@ -43,6 +43,8 @@ class TimelineRow:
     after_return: bool = False
     """Whether the call had returned before the line starts."""
     preempted: bool = False
+    sleeps: bool = False
+    """Whether it is preempted by going to sleep."""
     clear: str = ""
 
     @property
@@ -77,7 +79,7 @@ class TimelineRow:
             elif not starts:
                 parts.append("returns")
         if self.preempted:
-            parts.append(f"preempted{self._after()}")
+            parts.append(f"{'sleeps' if self.sleeps else 'preempted'}{self._after()}")
         return f"{name}: {', '.join(parts)}" if parts else name
 
     def _after(self) -> str:
@@ -141,6 +143,7 @@ class _TimelineBuilder:
         if step.preempts and earlier is not None:
             ended = any(earlier.operation.ended_by(s) for s in earlier.operation.steps)
             earlier.preempted = not earlier.operation.is_switch and not ended
+            earlier.sleeps = step.sleeps
         row = TimelineRow(step.cpu, operation)
         row.after_return = any(operation.ended_by(s) for s in operation.steps[:-1])
         self.rows.append(row)

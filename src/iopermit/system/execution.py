@@ -122,6 +122,18 @@ class Thread(ExecutionContext):
         off = self.interrupts_off or any(p.preemption_off for p in self.positions)
         return self.mode is Mode.KERNEL and not off
 
+    @property
+    def sleeps(self) -> bool:
+        """Whether the task may be switched out here even if kernel code cannot be preempted.
+
+        An allocation may sleep (Linux, `GFP_KERNEL`), and so does what follows exit_thread() in
+        do_exit() and copy_thread() in copy_process(). On the way back to user mode, the kernel
+        schedules when it is asked to, and then does the last work (exit_to_user_mode_loop() in
+        kernel/entry/common.c, prepare_exit_to_usermode() before v5.8).
+        """
+        here = self.positions[-1:]
+        return self.preemptible and any(p.may_sleep or p.allocates for p in here)
+
 
 @dataclass(frozen=True, eq=False)
 class Gain:

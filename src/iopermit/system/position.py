@@ -38,6 +38,8 @@ class Position:
     """The scenario long of a bulk operation; 0 at the end of an iteration of a `for` loop."""
     preemption_off: bool = field(default=False, compare=False)
     """Whether the statement is inside `with cpu.preemption_disabled()`."""
+    may_sleep: bool = field(default=False, compare=False)
+    """Whether the kernel may schedule here though it cannot be preempted; see `Thread.sleeps`."""
     live: frozenset[str] = field(default=frozenset(), compare=False)
     """Local variables whose value is still needed."""
     allocates: str = field(default="", compare=False)

@@ -10,7 +10,7 @@ from tests.support.kernel.compiling import compiled
 from iopermit.kernel.cpu.emulator import Emulator
 from iopermit.kernel.errors import KernelTreeError
 from iopermit.kernel.execution.functions import BRING_UP
-from iopermit.kernel.execution.host import DATA, FUNCTIONS
+from iopermit.kernel.execution.host.functions import DATA, FUNCTIONS
 from iopermit.kernel.execution.undefined import raise_if_undefined, undefined_symbols
 from iopermit.kernel.image.linker import Image, link
 

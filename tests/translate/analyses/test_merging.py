@@ -141,13 +141,6 @@ def test_fields_of_the_cpu_are_not_touched_early_by_preemptible_steps() -> None:
     assert condition(one(current, off=False)) == ALWAYS
 
 
-def test_without_preemption_every_step_is_undisturbed() -> None:
-    """Where kernel code is never preempted, all steps are as if preemption was off."""
-    model = one(Store(VARIABLE, TASK, Load(BASE, CPU)), off=False)
-    model.preemption = False
-    assert condition(model) == ALWAYS
-
-
 # Rule 3: stores that change nothing.
 
 

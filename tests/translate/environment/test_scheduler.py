@@ -4,13 +4,20 @@ import copy
 from pathlib import Path
 
 import pytest
+from tests.support.designs.sleeping import (
+    AllocatesAtomically,
+    LeavesItToTheWayBack,
+    SleepsInBetween,
+)
 from tests.support.translate.lowering import SCENARIO, small_design
 
+from iopermit.system.design import Design
 from iopermit.system.events import Event
+from iopermit.system.events.recorded import ALL_EVENTS
 from iopermit.system.scenario import Scenario
 from iopermit.translate.model.evaluation import Evaluation, Values
 from iopermit.translate.model.initial_state import initial_values
-from iopermit.translate.model.model import Model
+from iopermit.translate.model.model import Model, Step
 from iopermit.translate.model.nodes import (
     DEAD,
     EMBRYO,
@@ -67,10 +74,10 @@ class Cpu:
         return evaluation.values
 
 
-def preemptible(model: Model) -> int:
-    """Return a step before which a task can be preempted."""
-    steps = model.steps.values()
-    return next(s.pc for s in steps if s.context == "task" and not s.preemption_off)
+def working(model: Model) -> int:
+    """Return a step of ioperm(), which a task does neither with preemption off nor asleep."""
+    steps = [s for s in model.steps.values() if s.site and s.site.function == "ioperm"]
+    return next(s.pc for s in steps if s.allocation is None)
 
 
 @pytest.fixture
@@ -105,14 +112,44 @@ def test_threads_and_dead_tasks_give_the_cpu_up(cpu: Cpu, pc: int) -> None:
 
 
 def test_kernel_code_is_preempted_where_it_may_be(tmp_path: Path) -> None:
-    """A task in the kernel is switched away from only if the scenario has preemption."""
+    """A task in the kernel that does not sleep is switched out only if there is preemption."""
     for events, possible in (
         (SCENARIO.events, {1, IDLE}),
         (SCENARIO.events - {Event.PREEMPT}, set()),
     ):
         cpu = Cpu(tmp_path, Scenario(1, 2, 2, events))
-        cpu.pcs(preemptible(cpu.model), USER)
+        cpu.pcs(working(cpu.model), USER)
         assert cpu.switches() == possible
+
+
+@pytest.mark.parametrize("where", ["allocate Note", "the task is dead"])
+def test_kernel_code_that_sleeps_gives_the_cpu_up(where: str) -> None:
+    """Without preemption a task is switched out before an allocation, and while it dies."""
+    steps = sleeping_steps(SleepsInBetween)
+    assert where in {step.label for step in steps if not step.preemption_off}
+
+
+def test_an_allocation_with_preemption_off_does_not_sleep() -> None:
+    """It has to be an atomic one."""
+    allocations = [s for s in sleeping_steps(AllocatesAtomically) if s.allocation is not None]
+    assert allocations
+    assert all(step.preemption_off for step in allocations)
+
+
+def test_the_way_back_to_user_mode_gives_the_cpu_up_once() -> None:
+    """Without preemption a task is switched out before the hook of the way back, not within."""
+    steps = sleeping_steps(LeavesItToTheWayBack)
+    (way,) = (step for step in steps if step.label == "return to user mode: interrupts off")
+    hook = [step for step in steps if step.site and step.site.function == "return_to_user"]
+    assert not way.preemption_off
+    assert hook
+    assert all(step.preemption_off for step in hook)
+
+
+def sleeping_steps(design: type[Design]) -> list[Step]:
+    """Return the steps of the tasks of a design that is not preemptible."""
+    model = translate(design, Scenario(1, 2, 1, ALL_EVENTS))
+    return [step for step in model.steps.values() if step.context == "task"]
 
 
 def test_a_task_has_one_cpu(tmp_path: Path) -> None:

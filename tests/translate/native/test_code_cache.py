@@ -76,7 +76,6 @@ CHANGES: dict[str, Callable[[Model], object]] = {
     "specification": lambda _: (Let(Temp("x"), Const(1)),),
     "heap": lambda _: (),
     "blame": lambda _: FLAG,
-    "preemption": lambda _: False,
     "sites": lambda _: (Site("other.py", 1, 0, "", ""),),
     "live": lambda _: {step(0).pc: frozenset({FLAG})},
     "live_together": lambda _: [frozenset({FLAG})],

@@ -59,6 +59,8 @@ class Step:
     """Those that it writes only if it goes on to the last of ``following``."""
     allocates: str = ""
     """The record that it allocates, if any."""
+    sleeps: bool = False
+    """Whether the kernel may schedule before it even if it cannot be preempted."""
 
     def __str__(self) -> str:
         """Return where it stands, in words."""

@@ -11,7 +11,7 @@ from iopermit.engine.violation import task_name
 from iopermit.kernel.conformance.broken import BrokenRule
 from iopermit.kernel.conformance.reference import ReferenceTask
 from iopermit.kernel.conformance.single_cpu import TASKS, SingleCpu
-from iopermit.kernel.execution.host_services import FAILS
+from iopermit.kernel.execution.host.services import FAILS
 from iopermit.system.bitmap import PORTS
 from iopermit.system.events import hooks
 

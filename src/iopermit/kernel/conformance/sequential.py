@@ -10,7 +10,7 @@ from iopermit.kernel.conformance.bench import Bench
 from iopermit.kernel.conformance.broken import BrokenRule
 from iopermit.kernel.conformance.scripts import SCRIPTS
 from iopermit.kernel.conformance.single_cpu import TASKS
-from iopermit.kernel.execution.host_services import HeapExhausted
+from iopermit.kernel.execution.host.services import HeapExhausted
 from iopermit.kernel.search.tss_watch import TssWatch
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from iopermit.kernel.execution.boot import bring_up
 from iopermit.kernel.execution.classifier import Actor, HeapUse
 from iopermit.kernel.execution.entry import set_preempt_count
 from iopermit.kernel.execution.functions import FUNCTIONS
-from iopermit.kernel.execution.host_services import FAILS
+from iopermit.kernel.execution.host.services import FAILS
 from iopermit.kernel.image import memory_map as at
 from iopermit.kernel.state.guest_memory import BEHIND
 from iopermit.system.events import Event, all_events, hooks
@@ -47,6 +47,7 @@ class SingleCpu:
         driver, state = bring_up(image, Scenario(1, TASKS, 1, events))
         self.kernel, self.memory = driver.kernel, driver.kernel.memory
         self._executor = self.kernel.executor
+        self._executor.sleeps = False
         self.memory.load(state)
         self.kernel.enter_cpu(0, self.kernel.cpu_meta(state, 0))
         self.heap = HeapUse({})

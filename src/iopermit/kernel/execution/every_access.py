@@ -74,17 +74,17 @@ class EveryAccessExecutor(Executor):
     def _host_call(self, called: str) -> None:
         # Whatever a host function accesses, it is one access.
         self._begin_instruction()
-        if not self._stops():
+        if not self._stops(sleeps=self._sleeps(called)):
             super()._host_call(called)
 
     def _stops_before(self, _: str) -> bool:
         return False
 
-    def _stops(self) -> bool:
+    def _stops(self, *, sleeps: bool = False) -> bool:
         """Stop before an access, unless the first instruction makes it; return whether it stops."""
         if self._instructions <= 1 or not self._stopping:
             return False
-        preemptible = self.preempt and self.preemptible()
+        preemptible = sleeps or (self.preempt and self.preemptible())
         if preemptible or self.memory.cpus > 1:
             self._stop(preemptible=preemptible)
             return True

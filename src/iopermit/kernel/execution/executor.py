@@ -18,8 +18,9 @@ from iopermit.kernel.cpu.registers import (
     Registers,
 )
 from iopermit.kernel.execution.classifier import Classifier, Point
-from iopermit.kernel.execution.host import ACCESSES, FREES, FUNCTIONS
-from iopermit.kernel.execution.host_services import HostServices
+from iopermit.kernel.execution.host.allocations import ALLOCATIONS, may_sleep
+from iopermit.kernel.execution.host.functions import ACCESSES, FREES, FUNCTIONS
+from iopermit.kernel.execution.host.services import HostServices
 from iopermit.kernel.execution.undefined import raise_if_undefined
 from iopermit.kernel.image import memory_map as at
 
@@ -82,6 +83,9 @@ class Executor:
         """Reads what is needed from memory: the instruction at hand may still change it."""
         self.guard: Callable[[int], Outside | None] | None = None
         """Tells of a write that it goes where it should not."""
+        self.sleeps = True
+        """Whether a kernel that cannot be preempted gives the CPU up where it sleeps; it does not
+        while single calls are looked at."""
         self.notices: set[str] = set()
         """Where writes went that may be something new."""
         self._liveness = Liveness(memory.emulator.image)
@@ -271,26 +275,41 @@ class Executor:
     def _host_call(self, called: str) -> None:
         if self._stops_before(called):
             return
+        if self._may_sleep(called) and not self.preemptible():
+            what = "an allocation that may sleep, with preemption or interrupts off"
+            self.services.crash(CrashKind.WARNING, what)
+            return
         result = FUNCTIONS[called](self.services, self.emulator.arguments())
         if self._ending.crash is None:
             self.emulator.set_result(result)
 
+    def _may_sleep(self, called: str) -> bool:
+        return called in ALLOCATIONS and may_sleep(called, self.emulator.arguments())
+
+    def _sleeps(self, called: str) -> bool:
+        """Return whether a task is switched out here though the kernel cannot be preempted."""
+        can_sleep = self.sleeps and not self.preempt
+        return can_sleep and self._may_sleep(called) and self.preemptible()
+
     def _stops_before(self, called: str) -> bool:
-        """Stop before a function of the host whose accesses are scheduling points."""
+        """Stop before a function of the host whose accesses are scheduling points, or a sleep."""
         rip = self.emulator.register(RIP)
         arguments = self.emulator.arguments()
+        sleeps = self._sleeps(called)
         if called in FREES:
             slot, offset = divmod(arguments[0] - at.HEAP, at.HEAP_STRIDE)
             local = shared = not offset and self.accesses.free(slot, self.header)
         elif called in ACCESSES:
             points = [self._host_access(*one) for one in ACCESSES[called](arguments)]
             local, shared = any(p[0] for p in points), any(p[1] for p in points)
+        elif sleeps:
+            local = shared = False
         else:
             return False
         skipped, self._skip = rip == self._skip, -1
-        if skipped or not (local or shared):
+        if skipped or not (local or shared or sleeps):
             return False
-        preemptible = self.preempt and self.preemptible()
+        preemptible = sleeps or (self.preempt and self.preemptible())
         if preemptible or (shared and self.memory.cpus > 1):
             self._stop(preemptible=preemptible)
             return True

@@ -6,7 +6,7 @@ import bisect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from iopermit.kernel.execution.host import DATA
+from iopermit.kernel.execution.host.functions import DATA
 from iopermit.kernel.image import memory_map as at
 
 if TYPE_CHECKING:

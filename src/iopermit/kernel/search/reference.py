@@ -19,7 +19,7 @@ from iopermit.engine.progress import Progress
 from iopermit.engine.result import SearchResult
 from iopermit.kernel.cpu.refused import refused
 from iopermit.kernel.execution.boot import bring_up
-from iopermit.kernel.execution.host_services import HeapExhausted
+from iopermit.kernel.execution.host.services import HeapExhausted
 from iopermit.kernel.execution.scheduling_points import SchedulingPoints
 from iopermit.kernel.search.counterexample import Scheduled, TreeCounterexample
 from iopermit.kernel.search.rules import Rules

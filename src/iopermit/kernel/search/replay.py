@@ -12,7 +12,7 @@ from iopermit.kernel.search.specification import SpecificationCheck
 from iopermit.kernel.search.tss_watch import TssWatch
 from iopermit.kernel.search.violations import crash_of, task_name, violation_of
 from iopermit.kernel.state.state import TaskMode, slot_of
-from iopermit.system.events import EVENTS
+from iopermit.system.events import EVENTS, Event
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -141,12 +141,14 @@ class ScheduleReplayer:
 
     def _event(self, action: Action, slot: int | None) -> None:
         arguments = dict(action.arguments)
+        preempts = self._preempts(action, slot)
         begun = replace(
             self._now,
             event=action.event,
             arguments=arguments,
             values=EVENTS[action.event].values(arguments, self.kernel.ports_of),
-            preempts=self._preempts(action, slot),
+            preempts=preempts,
+            sleeps=preempts and not self.scenario.has(Event.PREEMPT),
         )
         self._add(begun, self.watch.states(self.state))
 

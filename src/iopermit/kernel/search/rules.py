@@ -79,7 +79,7 @@ class Rules:
         return Move(one, key, one.cpu, target, one.is_switch, one.is_step)
 
     def _on_cpu(self, state: State, cpu: int) -> Iterator[Action]:
-        kernel, scenario = self.kernel, self.scenario
+        kernel = self.kernel
         if kernel.cpu_meta(state, cpu).switching:
             yield Action(cpu, CONTINUE)
             return
@@ -97,8 +97,10 @@ class Rules:
             case TaskMode.THREAD:
                 yield from self._events(state, cpu, Who.KERNEL_THREAD)
             case TaskMode.KERNEL | TaskMode.RETURN:
+                # On its way back to user mode a task is switched out by any kernel, in front of
+                # the last work there; else where it sleeps, or can be preempted.
                 yield Action(cpu, CONTINUE)
-                can_switch = meta.preemptible and scenario.has(Event.PREEMPT)
+                can_switch = meta.preemptible
         if can_switch:
             yield from self._switches(state, cpu, slot)
 

@@ -13,7 +13,7 @@ from iopermit.engine.progress import Progress
 from iopermit.engine.result import SearchResult
 from iopermit.kernel.cpu.refused import refused
 from iopermit.kernel.execution.boot import bring_up
-from iopermit.kernel.execution.host_services import HeapExhausted
+from iopermit.kernel.execution.host.services import HeapExhausted
 from iopermit.kernel.search.checked_driver import (
     CheckedDriver,
     NamesMatter,

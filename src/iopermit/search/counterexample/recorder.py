@@ -14,7 +14,7 @@ from iopermit.system.concretion import Concretion, exact, readable
 from iopermit.system.crash import KernelCrash
 from iopermit.system.events import EVENTS
 from iopermit.system.events.entries import ENTER_USER, RETURN_TO_USER
-from iopermit.system.events.rules import enabled
+from iopermit.system.events.rules import enabled, is_preemptible
 from iopermit.system.execution import Action, ExecutionContext, Mode, Thread
 from iopermit.system.machine_state import IoMapBase
 from iopermit.system.simulation import System
@@ -140,7 +140,8 @@ class TraceRecorder:
             return self._at(step, processor if processor.switching else thread)
         if action.is_switch:
             following, preempts = self._name(action["following"]), thread.mode is Mode.KERNEL
-            step = replace(step, following=following, preempts=preempts)
+            sleeps = preempts and not is_preemptible(self.system)
+            step = replace(step, following=following, preempts=preempts, sleeps=sleeps)
         ports_of = self.system.concretion.ports_of
         return replace(step, values=EVENTS[action.event].values(step.arguments, ports_of))
 

@@ -6,7 +6,7 @@ which the specification's grants follow the result.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol, assert_never
 
 from iopermit.system.design import Design
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-RETURN_TO_USER: Final = Position("return to user mode: interrupts off")
+RETURN_TO_USER: Final = Position("return to user mode: interrupts off", may_sleep=True)
 ENTER_USER: Final = Position("the task enters user mode", preemption_off=True)
 """A step of its own behind the hook `return_to_user`, in designs with a handler of #GP: there the
 refusals of a granted port are counted, and the hook may change what is refused."""
@@ -90,7 +90,7 @@ def perform(kernel: Kernel, thread: Thread, operation: Operation, values: Values
     """Carry out an operation; then the task goes back to where it came from, or is dead."""
     for effect in operation.at_once:
         _EFFECTS[effect](kernel, thread, values)
-    yield from _follow(kernel, thread, operation.body, values)
+    yield from _follow(kernel, thread, operation.body, values, operation.sleeps_before)
     if operation.leaves:
         yield from leave(kernel, thread)
     else:
@@ -140,22 +140,24 @@ def come_up(
             processor.previous = processor.following = None
 
 
-def _before(label: str) -> Steps:
+def _before(label: str, *, may_sleep: bool = False) -> Steps:
     """Stop before a step of the environment."""
-    yield (CallFrame(Position(label)),)
+    yield (CallFrame(Position(label, may_sleep=may_sleep)),)
 
 
-def _follow(kernel: Kernel, thread: Thread, body: Body, values: Values) -> Steps:
+def _follow(
+    kernel: Kernel, thread: Thread, body: Body, values: Values, sleeps_before: Collection[str]
+) -> Steps:
     for node in body:
         match node:
             case Effect():
                 _EFFECTS[node](kernel, thread, values)
             case Call(hook, returns):
                 thread.result = yield from _call(kernel, thread, hook, values)
-                yield from _before(returns)
+                yield from _before(returns, may_sleep=returns in sleeps_before)
             case Decision(condition, then, otherwise):
                 chosen = then if _holds(kernel, thread, condition, values) else otherwise
-                yield from _follow(kernel, thread, chosen, values)
+                yield from _follow(kernel, thread, chosen, values, sleeps_before)
             case _:
                 assert_never(node)
 

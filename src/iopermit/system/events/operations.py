@@ -144,6 +144,13 @@ class Operation:
         """Whether it goes on with a row of refusals; all others end it when they begin."""
         return Effect.COUNT_REFUSAL in self.at_once
 
+    @property
+    def sleeps_before(self) -> frozenset[str]:
+        """The steps behind calls before which more of the kernel is executed, which may sleep."""
+        every = enumerate(calls(self.body))
+        more = {c.returns for n, c in every if any(calls(following(self.body, n)))}
+        return frozenset(more if self.leaves else (c.returns for c in calls(self.body)))
+
     def __post_init__(self) -> None:
         """Refuse a body in which something would come before the first step."""
         if self.body and not isinstance(self.body[0], Call):

@@ -109,9 +109,14 @@ _GUARDS: Final[
 # The scheduler.
 
 
+def is_preemptible(system: System) -> bool:
+    """Return whether kernel code can be preempted; else tasks are switched out where they sleep."""
+    return system.scenario.has(Event.PREEMPT) and system.design.preemptible
+
+
 def _switches(system: System, processor: Processor, thread: Thread) -> Iterator[Action]:
-    preempted = system.scenario.has(Event.PREEMPT) and system.design.preemptible
-    if thread.mode is Mode.KERNEL and not (preempted and thread.preemptible):
+    can_switch = thread.preemptible if is_preemptible(system) else thread.sleeps
+    if thread.mode is Mode.KERNEL and not can_switch:
         return
     for following in system.threads[: system.scenario.tasks]:
         if following is not thread and _runnable(system, processor, following):

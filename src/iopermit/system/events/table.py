@@ -165,7 +165,10 @@ Event.PREEMPT = register(
     Event(
         name="preempt",
         meaning=(
-            "A task is preempted while it executes kernel code. (In user mode it always can be.)"
+            "A task is preempted while it executes kernel code. (In user mode it always can be. "
+            "Without this event a task in the kernel is switched out where it sleeps: at an "
+            "allocation with preemption on, between the parts of a fork that fails, at its end, "
+            "and before the last work on the way back to user mode.)"
         ),
         asked=Asked.PLAIN,
         part_of=Event.SWITCH,

@@ -162,7 +162,7 @@ class Merging:
 
     def _undisturbed(self, step: Step) -> bool:
         """Return whether nothing else can happen on the CPU before the step."""
-        return step.preemption_off or not self.model.preemption
+        return step.preemption_off
 
     def _is_boundary(self, step: Step) -> bool:
         """Return whether the context switch must be possible before the step.

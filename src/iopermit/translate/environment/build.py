@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from iopermit.system.events import Event
 from iopermit.system.machine_state import IoMapBase
 from iopermit.translate.environment.bring_up import brought_up
 from iopermit.translate.environment.builder import EnvironmentBuilder
@@ -62,14 +61,14 @@ def _lower(builder: EnvironmentBuilder) -> tuple[int, int]:
 
 def _finish(builder: EnvironmentBuilder) -> Model:
     """Return the model, with numbers for labels."""
-    numbering, declared = number_steps(builder.steps), builder.declared
+    declared = builder.declared
+    numbering = number_steps(builder.steps, preemptible=builder.preemptible)
     lowered, specification = builder.steps.lowered, Specification(builder)
     model = Model(dict(declared.counts), builder.kernel_fields, builder.scenario.tasks)
     model.fields = [*declared.fields, *lowered.locals.values()]
     model.heap = tuple(declared.heap)
     model.steps = numbering.steps
     model.preemptible_end = numbering.preemptible_end
-    model.preemption = builder.scenario.has(Event.PREEMPT) and builder.design.preemptible
     defaults = declared.defaults.items()
     model.idle = {name: value for (record, name), value in defaults if record == "task"}
     model.user_rules = [numbering.rule(rule) for rule in builder.user_rules]

@@ -105,10 +105,17 @@ class EnvironmentBuilder:
         """Return whether the design has the hook."""
         return is_overridden(self.design, name) and find_method(self.design, name) is not None
 
-    def add_step(self, body: list[Stmt], label: str, *, preemption_off: bool = False) -> Label:
-        """Add a step of the environment in the context of a task."""
+    @property
+    def preemptible(self) -> bool:
+        """Whether kernel code can be preempted; else a task is switched out where it may sleep."""
+        return self.scenario.has(Event.PREEMPT) and self.design.preemptible
+
+    def add_step(
+        self, body: list[Stmt], label: str, *, off: bool = False, may_sleep: bool = False
+    ) -> Label:
+        """Add a step of the environment in the context of a task, maybe with preemption off."""
         at = self.steps.label()
-        step = Step(at, "task", None, tuple(body), label, preemption_off=preemption_off)
+        step = Step(at, "task", None, tuple(body), label, off, may_sleep=may_sleep)
         self.steps.lowered.steps[at] = step
         return at
 

@@ -65,7 +65,8 @@ class Events:
         parameters = {"cpu": pointer("cpu", CPU), "task": pointer("task", TASK)}
         entry, after = self.builder.hook(RETURN_TO_USER, parameters)
         self.builder.steps.alias(after, self._entry_of_user_mode())
-        return self.builder.add_step([Goto(entry)], "return to user mode: interrupts off")
+        label = "return to user mode: interrupts off"
+        return self.builder.add_step([Goto(entry)], label, may_sleep=True)
 
     def _entry_of_user_mode(self) -> Label:
         """Return where the hook of the way back leads: to user mode, or to a step before it."""
@@ -73,7 +74,7 @@ class Events:
         if not end_of_row:
             return USER
         body, label = [*end_of_row, Goto(USER)], "the task enters user mode"
-        return self.builder.add_step(body, label, preemption_off=not RETURN_TO_USER.preemptible)
+        return self.builder.add_step(body, label, off=not RETURN_TO_USER.preemptible)
 
     def _rules(self, event: Event, back: Label) -> Iterator[Rule]:
         """Yield a rule for each choice of arguments; without any step it leads ``back``."""

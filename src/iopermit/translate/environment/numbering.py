@@ -49,15 +49,22 @@ class Numbering:
         return part
 
 
-def number_steps(steps: StepBuilder) -> Numbering:
+def number_steps(steps: StepBuilder, *, preemptible: bool) -> Numbering:
     """Number all steps: those of CPUs first, so that a CPU's pc has few bits.
 
-    Then come those before which a task can be preempted.
+    Then come those before which a task can be preempted; in a kernel that is not preemptible those
+    before which it may sleep, see :attr:`iopermit.system.execution.Thread.sleeps`.
     """
     resolved = steps.resolved()
-    lowered = steps.lowered.steps.values()
+    lowered = [_switched(step, preemptible=preemptible) for step in steps.lowered.steps.values()]
     order = sorted(lowered, key=lambda s: (s.context, s.preemption_off, s.pc))
     number = {step.pc: FIRST_STEP + i for i, step in enumerate(order)}
     preemptible_end = FIRST_STEP + sum(s.context == "cpu" or not s.preemption_off for s in order)
     numbers = {label: number.get(end, end) for label, end in resolved.items()}
     return Numbering(order, numbers, preemptible_end)
+
+
+def _switched(step: Step, *, preemptible: bool) -> Step:
+    """Return a step with preemption off, as far as that keeps a task from being switched out."""
+    sleeps = step.may_sleep or step.allocation is not None
+    return replace(step, preemption_off=step.preemption_off or not (preemptible or sleeps))

@@ -120,13 +120,18 @@ class OperationLowering:
         """Add a hook and the step in which it returns; return where that begins."""
         builder = self.builder
         if not builder.has_hook(hook.name):
-            return builder.add_step(self._statements(rest, end, None), returns)
+            statements = self._statements(rest, end, None)
+            return builder.add_step(statements, returns, may_sleep=self._sleeps_before(returns))
         arguments = {p.name: self._argument(p) for p in hook.parameters}
         entry, after = builder.hook(hook, arguments, self._result(hook))
         # The hook may have told more of the type of its result.
         statements = self._statements(rest, end, self._result(hook))
-        builder.steps.alias(after, builder.add_step(statements, returns))
+        step = builder.add_step(statements, returns, may_sleep=self._sleeps_before(returns))
+        builder.steps.alias(after, step)
         return entry
+
+    def _sleeps_before(self, returns: str) -> bool:
+        return returns in self.operation.sleeps_before
 
     def _result(self, hook: Hook) -> Field | None:
         match hook.returns:

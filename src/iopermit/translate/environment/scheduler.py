@@ -83,14 +83,10 @@ class ContextSwitching:
         scenario, current = self.builder.scenario, slot_of(Load(self.builder.current, CPU))
         pc = Load(self.builder.pc, current)
         idle = binary("le", Const(scenario.tasks), current)
-        calm = either(idle, equal(pc, USER), equal(pc, KERNEL_THREAD), equal(pc, DEAD))
-        if scenario.has(Event.PREEMPT) and self.builder.design.preemptible:
-            calm = either(
-                calm,
-                every(
-                    binary("le", Const(FIRST_STEP), pc), binary("lt", pc, Const(preemptible_end))
-                ),
-            )
+        in_kernel = every(
+            binary("le", Const(FIRST_STEP), pc), binary("lt", pc, Const(preemptible_end))
+        )
+        calm = either(idle, equal(pc, USER), equal(pc, KERNEL_THREAD), equal(pc, DEAD), in_kernel)
         interrupted: tuple[Stmt, ...] = (
             If(
                 every(equal(pc, USER), negate(idle)),

@@ -61,12 +61,15 @@ class Step:
     label: str = ""
     """What it does, in words: for a reader, no decision rests on it."""
     preemption_off: bool = False
+    """Whether no task can be switched out before it."""
     calls: tuple[Site, ...] = ()
     """The call statements that led here, outermost first."""
     allocation: Allocation | None = None
     counted: bool = False
     """Whether it ends one turn of a loop whose turns were counted when it began: such a loop
     goes on for a bounded time, whatever else happens."""
+    may_sleep: bool = False
+    """Whether more of the kernel is executed before it, which may sleep; so may an allocation."""
     ends_switch: bool = False
     """Whether it is the last step of a context switch, after which the next task runs."""
 
@@ -160,8 +163,6 @@ class Model:
     heap: tuple[RecordName, ...] = ()
     blame: Field | None = None
     """Where a CPU remembers the statement that last wrote what it consults, if it does."""
-    preemption: bool = True
-    """Whether kernel code can be preempted."""
     sites: tuple[Site, ...] = ()
     """Design statements by number (from 1) where CPUs remember them (see blame.py)."""
     live: dict[int, frozenset[Field]] = field(default_factory=dict)
@@ -179,7 +180,8 @@ class Model:
     return_pc: int = USER
     """The pc of a task that was interrupted in user mode, and of a child before its first step."""
     preemptible_end: int = FIRST_STEP
-    """Steps below this one can be preempted; at the others preemption or interrupts are off."""
+    """Before steps below this one a task can be switched out; at the others preemption or
+    interrupts are off, or the kernel is not preemptible and does not sleep."""
     exact_longs: int = 1
     """Longs from which on the model is exact: more than any number of real ones in the design."""
     longs_site: Site | None = None

@@ -91,7 +91,7 @@ class Rivals:
         }
         here = Placement(Context(0, 0, "own"), running, dead=dead)
         yield here, self._elsewhere
-        if step.preemption_off or not self.model.preemption:
+        if step.preemption_off:
             return
         yield here, self._preempting
         away: dict[Place, int] = {

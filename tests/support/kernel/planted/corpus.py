@@ -10,6 +10,7 @@ from tests.support.kernel.planted.documented import DOCUMENTED_FAULTS
 from tests.support.kernel.planted.harmless import HARMLESS_EDITS
 from tests.support.kernel.planted.never_asked import NEVER_ASKED_FAULTS
 from tests.support.kernel.planted.own import OWN_FAULTS
+from tests.support.kernel.planted.sleeping import SLEEPING_FAULTS
 from tests.support.kernel.planted.unsound import UNSOUND_FAULTS
 from tests.support.kernel.rule_faults import RULE_FAULTS
 
@@ -23,6 +24,7 @@ CORPUS: Final[dict[str, PlantedFault]] = {
     **NEVER_ASKED_FAULTS,
     **DOCUMENTED_FAULTS,
     **OWN_FAULTS,
+    **SLEEPING_FAULTS,
     **HARMLESS_EDITS,
 }
 

@@ -35,7 +35,7 @@ class PlantedFault:
             has to be one.
         scenario: where it shows.
         says: words of the message, or of the reason.
-        source: where the idea is from: a list of issue 11, a bug's code, or empty.
+        source: where the idea is from, such as the code of a bug; or empty.
         versions: the trees in which it can be planted.
     """
 

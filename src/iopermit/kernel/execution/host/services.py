@@ -24,7 +24,7 @@ class HeapExhausted(Exception):  # noqa: N818 - a limit of the search, not an er
 
 
 class HostServices:
-    """The host's side of the machine, for the functions in `iopermit.kernel.execution.host`."""
+    """The host's side of the machine, for the functions beside."""
 
     def __init__(
         self,

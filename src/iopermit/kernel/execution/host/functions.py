@@ -7,94 +7,17 @@ as the System V ABI passes them, and return what goes into RAX.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from iopermit.kernel.cpu.crashes import CrashKind
-from iopermit.kernel.image import memory_map as at
+from iopermit.kernel.execution.host.allocations import ALLOCATIONS
+from iopermit.kernel.execution.host.interface import HostInterface, Implementation, fill
 from iopermit.kernel.image.linker import HostData
 
-POISON: Final = 0x6B
-"""What a fresh object's bytes are, as the slab allocator's poison (POISON_FREE)."""
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
 _EPERM: Final = 1
-_ZEROED: Final = 0x100
-"""__GFP_ZERO, the same bit in every supported tree."""
-_ODD_CACHES: Final = {1: 96, 2: 192}
-"""Sizes of kmalloc's caches that are no power of two, by index."""
-
-
-class HostInterface(Protocol):
-    """What host functions can do to the emulated machine."""
-
-    def allocate(self, size: int) -> int:
-        """Return the address of a heap object, 0 if the allocation fails in this schedule."""
-
-    def free(self, address: int) -> None:
-        """Free a heap object; a double free or a wild pointer is a crash of the kernel."""
-
-    def read(self, address: int, size: int) -> bytes:
-        """Return bytes of memory."""
-
-    def write(self, address: int, data: bytes) -> None:
-        """Change bytes of memory."""
-
-    def crash(self, kind: CrashKind, message: str) -> None:
-        """End the run: the kernel would crash, or has noticed that its state is broken."""
-
-    def cpu_entry_area(self, cpu: int) -> int:
-        """Return where `struct cpu_entry_area` would begin for its TSS to be the CPU's own."""
-
-    @property
-    def locked_down(self) -> bool:
-        """Whether the kernel is locked down."""
-
-    @property
-    def privileged(self) -> bool:
-        """Whether the current task has CAP_SYS_RAWIO."""
-
-
-Implementation = Callable[[HostInterface, Sequence[int]], int]
-
-
-def _fill(host: HostInterface, address: int, size: int, value: int) -> int:
-    if address:
-        host.write(address, bytes([value]) * size)
-    return address
-
-
-def _kmalloc(host: HostInterface, arguments: Sequence[int]) -> int:
-    """Allocate (size, flags): an address that was freed may be handed out again."""
-    size, flags = arguments[0], arguments[1]
-    return _fill(host, host.allocate(size), size, 0 if flags & _ZEROED else POISON)
-
-
-def _kmalloc_cache(host: HostInterface, arguments: Sequence[int]) -> int:
-    """Allocate (cache, flags, size) as kmalloc does; the cache is not looked at."""
-    return _kmalloc(host, (arguments[2], arguments[1]))
-
-
-def _kmem_cache_alloc(host: HostInterface, arguments: Sequence[int]) -> int:
-    """Allocate (cache, flags) an object as large as those of the cache, one of kmalloc's."""
-    return _kmalloc(host, (cache_size((arguments[0] - at.CACHES) // at.CACHE_STRIDE), arguments[1]))
-
-
-def cache_size(index: int) -> int:
-    """Return the size of the objects in kmalloc's cache of an index (`kmalloc_index()`)."""
-    return _ODD_CACHES.get(index, 1 << index)
-
-
-def _kmalloc_cache_node(host: HostInterface, arguments: Sequence[int]) -> int:
-    """Allocate (cache, flags, node, size) as kmalloc does."""
-    return _kmalloc(host, (arguments[3], arguments[1]))
-
-
-def _kmemdup(host: HostInterface, arguments: Sequence[int]) -> int:
-    """Allocate a copy of (source, size, flags)."""
-    source, size = arguments[0], arguments[1]
-    address = host.allocate(size)
-    if address:
-        host.write(address, host.read(source, size))
-    return address
 
 
 def _kfree(host: HostInterface, arguments: Sequence[int]) -> int:
@@ -148,7 +71,7 @@ def _memcpy(host: HostInterface, arguments: Sequence[int]) -> int:
 
 def _memset(host: HostInterface, arguments: Sequence[int]) -> int:
     """Fill (to, byte, size), for trees whose own memset is not built."""
-    return _fill(host, arguments[0], arguments[2], arguments[1] & 0xFF)
+    return fill(host, arguments[0], arguments[2], arguments[1] & 0xFF)
 
 
 def _nothing(_: HostInterface, __: Sequence[int]) -> int:
@@ -174,37 +97,7 @@ ACCESSES: Final[dict[str, Callable[[Sequence[int]], list[tuple[int, int, bool]]]
 """What functions access by their arguments: address, bytes, and whether they write."""
 
 FUNCTIONS: Final[dict[str, Implementation]] = {
-    **dict.fromkeys(
-        (
-            "__kmalloc",
-            "__kmalloc_noprof",
-            "__kmalloc_large_noprof",
-            "kmalloc_large",
-            "kmalloc_large_noprof",
-            "__kmalloc_large_node_noprof",
-            "kmalloc_order",
-            "kmalloc_order_trace",
-            "__kmalloc_node",
-            "__kmalloc_node_noprof",
-            "__kmalloc_track_caller",
-            "__kmalloc_node_track_caller",
-            "__kmalloc_node_track_caller_noprof",
-            "__kmalloc_track_caller_noprof",
-        ),
-        _kmalloc,
-    ),
-    **dict.fromkeys(
-        (
-            "kmalloc_trace",
-            "__kmalloc_cache_noprof",
-            "kmem_cache_alloc_trace",
-            "kmalloc_trace_noprof",
-        ),
-        _kmalloc_cache,
-    ),
-    "kmem_cache_alloc": _kmem_cache_alloc,
-    **dict.fromkeys(("__kmalloc_cache_node_noprof", "kmalloc_node_trace"), _kmalloc_cache_node),
-    **dict.fromkeys(("kmemdup", "kmemdup_noprof"), _kmemdup),
+    **ALLOCATIONS,
     **dict.fromkeys(("kfree", "kvfree"), _kfree),
     **dict.fromkeys(("capable", "ns_capable"), _capable),
     "security_locked_down": _locked_down,

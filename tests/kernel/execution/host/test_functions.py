@@ -12,8 +12,9 @@ from iopermit.kernel.cpu.emulator import Emulator
 from iopermit.kernel.execution.boot import make_caches
 from iopermit.kernel.execution.classifier import Actor, HeapUse
 from iopermit.kernel.execution.executor import Executor, TransitionEnd
-from iopermit.kernel.execution.host import DATA, FUNCTIONS, cache_size
-from iopermit.kernel.execution.host_services import FAILS, HeapExhausted
+from iopermit.kernel.execution.host.allocations import cache_size
+from iopermit.kernel.execution.host.functions import DATA, FUNCTIONS
+from iopermit.kernel.execution.host.services import FAILS, HeapExhausted
 from iopermit.kernel.image import memory_map as at
 from iopermit.kernel.image.layout import Layout
 from iopermit.kernel.image.linker import Image, link
