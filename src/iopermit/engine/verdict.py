@@ -163,6 +163,8 @@ class KernelSubject:
     """Whether the build, which executes what is in the tree, was kept from everything else."""
     reverse: bool = False
     """Whether the patches were taken back instead of applied."""
+    configuration: str = "full"
+    """How far the kernel can be preempted, by the name of the configuration it was built in."""
     without: WithoutPatches | None = None
     """What the tree is like without the patches, if there are any."""
 
