@@ -309,3 +309,29 @@ def test_json_says_whether_a_tree_was_built_in_a_sandbox(
         assert json.loads(ran.out)["kernel"]["sandboxed"] is found
     cost = run(capsys, "cost", "--kernel", tree, "--sandbox", "on", "--json")
     assert [one["sandboxed"] for one in json.loads(cost.out)["trees"]] == [True]
+
+
+def test_a_configuration_is_one_of_a_few(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Others are refused, and so is preemption in a kernel that has none, and one for a design."""
+    ran = run(capsys, "check", "--kernel", tree, "--config", "server")
+    assert (ran.status, "choose from full, rt, lazy, voluntary, none" in ran.err) == (2, True)
+    asked = ("--config", "none", "--events", "ioperm,preempt")
+    ran = run(capsys, "check", "--kernel", tree, *asked)
+    assert (ran.status, "cannot be preempted" in ran.err) == (2, True)
+    ran = run(capsys, "check", "linux-5.4", "--config", "none")
+    assert (ran.status, "need --kernel TREE" in ran.err) == (2, True)
+
+
+def test_a_tree_is_checked_in_a_configuration(
+    tree: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The report names it, without the event, and a saved violation is replayed in it."""
+    ran = run(capsys, "check", "--kernel", tree, "--config", "none", *BOUNDS)
+    assert ran.status == 0
+    assert "--config none" in ran.out
+    saved = tmp_path / "saved.json"
+    events = ("--events", "ioperm,preempt", "--cpus", "1")
+    ran = run(capsys, "check", "--kernel", tree, "--config", "rt", *events, "--save", saved)
+    assert ran.status == 1
+    assert json.loads(saved.read_text())["kernel"]["configuration"] == "rt"
+    assert run(capsys, "replay", saved).status == 1

@@ -13,7 +13,7 @@ from iopermit.cli import scenario as bounds
 from iopermit.cli.certify import write_certificate
 from iopermit.cli.errors import BadInputError
 from iopermit.cli.exit_codes import ExitCode, exit_code
-from iopermit.cli.kernel import SandboxOption, TreeRequest, check_kernel, status_of
+from iopermit.cli.kernel import ConfigOption, SandboxOption, TreeRequest, check_kernel, status_of
 from iopermit.cli.output import OutputError, check_writable, print_result, write_file
 from iopermit.cli.progress import shown
 from iopermit.cli.reductions import with_reductions
@@ -75,6 +75,7 @@ def check_design(  # noqa: PLR0913 - one parameter per option
         Path | None, typer.Option(metavar="DIR", help="Leave the kernel's build there.")
     ] = None,
     sandbox: SandboxOption = None,
+    config: ConfigOption = None,
     every_access: Annotated[
         bool,
         typer.Option("--every-access", help="Search the kernel's code without any reduction."),
@@ -151,15 +152,16 @@ def check_design(  # noqa: PLR0913 - one parameter per option
             raise BadInputError("--reverse needs --patch FILE")
         wanted = (events, without, cpus, tasks, longs, max_states, timeout, quiet, sandbox, reverse)
         modes = (fail_on, every_access, max_depth)
-        request = TreeRequest(kernel, tuple(patch or ()), keep_build, *wanted, *modes)
+        request = TreeRequest(kernel, tuple(patch or ()), keep_build, *wanted, *modes, config)
         verdict = check_kernel(request)
         deliver(verdict, output)
         return status_of(verdict)
     if design is None:
         raise BadInputError("give a DESIGN (see `iopermit list`), or --kernel TREE")
-    if patch or reverse or keep_build or sandbox or fail_on or every_access or max_depth:
+    of_trees = (patch, reverse, keep_build, sandbox, config, fail_on, every_access, max_depth)
+    if any(of_trees):
         raise BadInputError(
-            "--patch, --reverse, --fail-on, --keep-build, --sandbox, --every-access and "
+            "--patch, --reverse, --fail-on, --keep-build, --sandbox, --config, --every-access and "
             "--max-depth need --kernel TREE"
         )
 

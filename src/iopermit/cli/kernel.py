@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -16,13 +16,14 @@ from iopermit.cli.output import complain
 from iopermit.cli.progress import shown
 from iopermit.engine.errors import ReplayError
 from iopermit.kernel.errors import KernelTreeError
-from iopermit.system.events import event_named
+from iopermit.system.events import Event, event_named
 from iopermit.system.scenario import Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from iopermit.engine.verdict import Verdict
+    from iopermit.kernel.build.configuration import Configuration
     from iopermit.kernel.build.sandbox import SandboxChoice
     from iopermit.kernel.loading import LoadedTree
 
@@ -33,6 +34,15 @@ SandboxOption = Annotated[
         metavar="WHEN",
         help="Build a tree in bubblewrap, without network: `auto`, `on` or `off`.",
         show_default="auto",
+    ),
+]
+ConfigOption = Annotated[
+    str | None,
+    typer.Option(
+        "--config",
+        metavar="NAME",
+        help="Build a tree for preemption `full`, `rt`, `lazy`, `voluntary` or `none`.",
+        show_default="full",
     ),
 ]
 _FAIL_ON: Final = ("violated", "introduced")
@@ -61,6 +71,7 @@ class TreeRequest:
     fail_on: str | None = None
     every_access: bool = False
     max_depth: int | None = None
+    config: str | None = None
 
     @property
     def reference(self) -> int | None:
@@ -90,6 +101,27 @@ def scenarios(request: TreeRequest) -> list[Scenario]:
 def _scenario(request: TreeRequest, cpus: int, tasks: int, longs: int) -> Scenario:
     found = bounds.scenario(request.events, request.without, cpus, tasks, longs)
     assert found is not None  # bounds are given
+    if configuration(request.config).preemptible:
+        return found
+    if request.events is not None and Event.PREEMPT.name in request.events.split(","):
+        raise BadInputError(
+            f"--config {request.config}: such a kernel cannot be preempted; leave out the event "
+            f"{Event.PREEMPT.name}"
+        )
+    return replace(found, events=found.events - {Event.PREEMPT})
+
+
+def configuration(given: str | None) -> Configuration:
+    """Return what `--config` says.
+
+    Raises:
+        BadInputError: it says something else.
+    """
+    from iopermit.kernel.build.configuration import CONFIGURATIONS  # only now needed
+
+    found = CONFIGURATIONS.get(given or "full")
+    if found is None:
+        raise BadInputError(f"--config {given}: choose from {', '.join(CONFIGURATIONS)}")
     return found
 
 
@@ -111,7 +143,11 @@ def check_kernel(request: TreeRequest) -> Verdict:
     wanted, only_new = scenarios(request), is_about_patches(request)
     say = None if request.quiet else complain
     load = functools.partial(
-        load_tree, request.tree, progress=say, sandbox=sandbox_choice(request.sandbox)
+        load_tree,
+        request.tree,
+        progress=say,
+        sandbox=sandbox_choice(request.sandbox),
+        configuration=configuration(request.config),
     )
     tree = load(request.patches, reverse=request.reverse, keep=request.keep_build, warn=complain)
     # The reference mode tells what a tree is like, and compares it with none.
@@ -205,6 +241,7 @@ def replay_kernel(saved: dict[str, Any], file: Path, sandbox: str | None = None)
             reverse=kernel.get("reverse") is True,
             warn=complain,
             sandbox=sandbox_choice(sandbox),
+            configuration=configuration(kernel.get("configuration")),
         )
     except KernelTreeError as error:
         raise BadInputError(f"{file}: {error}") from error

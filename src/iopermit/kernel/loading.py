@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from iopermit.engine.verdict import KernelSubject
 from iopermit.kernel.build.builder import BuiltTree, build
+from iopermit.kernel.build.configuration import FULL, Configuration
 from iopermit.kernel.build.source import Source
 from iopermit.kernel.execution.host.functions import DATA, FUNCTIONS
 from iopermit.kernel.image.lines import Lines
@@ -91,10 +92,11 @@ class LoadedTree:
             digest.hexdigest(),
             sandboxed=self.built.sandboxed,
             reverse=self.reverse,
+            configuration=self.built.configuration.name,
         )
 
 
-def load_tree(
+def load_tree(  # noqa: PLR0913 - one parameter per option
     tree: Path,
     patches: Sequence[Path] = (),
     *,
@@ -103,6 +105,7 @@ def load_tree(
     progress: Callable[[str], None] | None = None,
     warn: Callable[[str], None] | None = None,
     sandbox: SandboxChoice = "auto",
+    configuration: Configuration = FULL,
 ) -> LoadedTree:
     """Build a tree with patches, and link its objects: the arguments are those of `build()`.
 
@@ -117,6 +120,7 @@ def load_tree(
         progress=progress,
         warn=warn,
         sandbox=sandbox,
+        configuration=configuration,
     )
     return replace(load_built(built, patches), reverse=reverse)
 

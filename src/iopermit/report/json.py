@@ -117,6 +117,7 @@ def kernel_json(kernel: KernelSubject) -> Object:
         "tree": kernel.tree,
         "patches": list(kernel.patches),
         "reverse": kernel.reverse,
+        "configuration": kernel.configuration,
         "without_patches": None if kernel.without is None else asdict(kernel.without),
         "version": kernel.version,
         "compiler": kernel.compiler,

@@ -208,7 +208,9 @@ def _kernel(kernel: KernelSubject) -> Iterator[Line]:
     """Yield which tree it is about, and within which bounds."""
     how = " taken back" if kernel.reverse else ""
     patched = f", {words.count(len(kernel.patches), 'patch')}{how}" if kernel.patches else ""
-    yield from _labelled("tree", f"{kernel.tree} (Linux {kernel.version}{patched})")
+    preemption = "" if kernel.configuration == "full" else f", --config {kernel.configuration}"
+    about = f"Linux {kernel.version}{preemption}{patched}"
+    yield from _labelled("tree", f"{kernel.tree} ({about})")
     if kernel.without is not None:
         label = "with the patches" if kernel.reverse else "without the patches"
         yield from _labelled(label, words.without_patches(kernel))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iopermit.kernel.build.cache import Cache, open_cache, prepare_kept
+from iopermit.kernel.build.configuration import FULL, Configuration
 from iopermit.kernel.build.kbuild import Failure, Kbuild, no_space
 from iopermit.kernel.build.patches.executed import executed_by_make
 from iopermit.kernel.build.patches.names import shown
@@ -56,6 +57,7 @@ class BuiltTree:
         compiler: The compiler that built it.
         source: The text of the tree with the patches applied.
         sandboxed: Whether it was built in a sandbox.
+        configuration: What the tree was configured to.
     """
 
     objects: tuple[Path, ...]
@@ -68,6 +70,7 @@ class BuiltTree:
     compiler: str
     source: Source
     sandboxed: bool
+    configuration: Configuration = FULL
 
 
 def build(  # noqa: PLR0913 - one parameter per option
@@ -80,6 +83,7 @@ def build(  # noqa: PLR0913 - one parameter per option
     progress: Progress | None = None,
     warn: Progress | None = None,
     sandbox: SandboxChoice = "auto",
+    configuration: Configuration = FULL,
 ) -> BuiltTree:
     """Build the objects of a tree with patches, or take them from the cache.
 
@@ -93,13 +97,14 @@ def build(  # noqa: PLR0913 - one parameter per option
         warn: Told, before anything is built, what of the patches the build executes, and why there
             is no sandbox.
         sandbox: Whether to build in a sandbox.
+        configuration: What to configure the tree to.
 
     Raises:
         KernelTreeError: The tree, a patch or the build cannot be used; the message says why.
     """
     where = cache
     try:
-        plan = plan_build(tree, patches, reverse=reverse)
+        plan = plan_build(tree, patches, reverse=reverse, configuration=configuration)
         store = open_cache(cache)
         where = store.root
         order = _Order(plan, store, keep, sandbox, progress or _say_nothing, warn or _say_nothing)
@@ -180,7 +185,14 @@ class _Order:
         """Build in a directory, and copy the objects."""
         plan, objects = self.plan, [*self.plan.required, *self.plan.optional]
         _require_usable(directory)
-        workspace = Workspace(directory, plan.source, plan.additions, plan.toolchain, sandbox)
+        workspace = Workspace(
+            directory,
+            plan.source,
+            plan.additions,
+            plan.toolchain,
+            sandbox,
+            plan.configuration,
+        )
         method = workspace.build_again if again else workspace.build
         where = "in a sandbox: " if sandbox.program else ""
         failure = method(objects, lambda what: self.say(f"{plan.what}: {where}{what}"))
@@ -263,4 +275,5 @@ def _built(plan: BuildPlan, files: Path) -> BuiltTree:
         compiler=plan.toolchain.compiler,
         source=plan.source,
         sandboxed=files.name.endswith(SANDBOXED),
+        configuration=plan.configuration,
     )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from iopermit.cache.key import KEY_VARIABLE
 from iopermit.engine.interruption import SIGNALS
 from iopermit.kernel.build.beneath import read_beneath, unlink_beneath
+from iopermit.kernel.build.configuration import FULL, Configuration
 from iopermit.kernel.build.sandbox import BuildSandbox
 from iopermit.kernel.errors import KernelTreeError
 
@@ -21,28 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from iopermit.kernel.build.toolchain import Toolchain
-
-CONFIGURATION = """\
-CONFIG_64BIT=y
-CONFIG_SMP=y
-CONFIG_EXPERT=y
-CONFIG_PREEMPT=y
-CONFIG_X86_IOPL_IOPERM=y
-CONFIG_MULTIUSER=y
-CONFIG_SYSFS=y
-CONFIG_SECURITY=y
-CONFIG_PRINTK=y
-CONFIG_BUG=y
-CONFIG_DEBUG_KERNEL=y
-CONFIG_DEBUG_INFO=y
-CONFIG_DEBUG_INFO_DWARF4=y
-CONFIG_UNWINDER_FRAME_POINTER=y
-CONFIG_INIT_STACK_NONE=y
-"""
-"""What is on beyond `allnoconfig`; Kconfig ignores a symbol that the tree does not have. Without
-MULTIUSER capable() is always true, without SECURITY no kernel is ever locked down."""
-
-_WANTED = ("64BIT", "SMP", "PREEMPT", "DEBUG_INFO", "MULTIUSER")
 
 # objtool checks objects and prepares them for booting. These are executed unlinked and need none of
 # it, nor libelf, with which objtool is built.
@@ -88,6 +67,7 @@ class Kbuild:
         toolchain: With what.
         sandbox: How the tree's programs are kept from everything else.
         tree: The tree that the overlay has links to, if it has any.
+        configuration: What the tree is to be configured to.
     """
 
     source: Path
@@ -95,6 +75,7 @@ class Kbuild:
     toolchain: Toolchain
     sandbox: BuildSandbox = field(default_factory=BuildSandbox)
     tree: Path | None = None
+    configuration: Configuration = FULL
 
     def configure(self) -> Failure | None:
         """Make the configuration.
@@ -106,15 +87,16 @@ class Kbuild:
             KernelTreeError: There is no space.
         """
         wanted = self.output / "iopermit.config"
-        wanted.write_text(CONFIGURATION)
+        wanted.write_text(self.configuration.text)
         failure = self._make([f"KCONFIG_ALLCONFIG={wanted}", "allnoconfig"])
         if failure:
             return failure
         enabled = self._text(".config").splitlines()
-        missing = [name for name in _WANTED if f"CONFIG_{name}=y" not in enabled]
+        required = self.configuration.required
+        missing = [name for name in required if f"CONFIG_{name}=y" not in enabled]
         if not missing:
             return None
-        asked = " ".join(CONFIGURATION.split())
+        asked = " ".join(self.configuration.text.split())
         return Failure(
             ".config", f"Kconfig does not allow CONFIG_{missing[0]}=y besides {asked}", ""
         )

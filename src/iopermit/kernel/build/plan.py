@@ -7,9 +7,9 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from iopermit.cache.entry import Origin
+from iopermit.kernel.build.configuration import FULL, Configuration
 from iopermit.kernel.build.features import Features, detect
 from iopermit.kernel.build.fingerprint import fingerprint
-from iopermit.kernel.build.kbuild import CONFIGURATION
 from iopermit.kernel.build.patches.patch import apply_patches
 from iopermit.kernel.build.source import Source
 from iopermit.kernel.build.toolchain import Toolchain, find_toolchain
@@ -56,6 +56,7 @@ class BuildPlan:
     additions: dict[str, bytes]
     required: tuple[str, ...]
     optional: tuple[str, ...]
+    configuration: Configuration = FULL
 
     @property
     def origin(self) -> Origin:
@@ -70,7 +71,13 @@ class BuildPlan:
 
     def _hash(self, *more: str, without: Collection[str] = ()) -> str:
         parts = [part for item in sorted(self.additions.items()) for part in item]
-        parts += [self.toolchain.compiler, CONFIGURATION, *self.required, *self.optional, *more]
+        parts += [
+            self.toolchain.compiler,
+            self.configuration.text,
+            *self.required,
+            *self.optional,
+            *more,
+        ]
         # Versions that share a cache but know no seals must not take these for theirs.
         return fingerprint(self.source, "sealed", *parts, without=without)
 
@@ -82,7 +89,13 @@ class BuildPlan:
         return f"{self.source.tree} (Linux {self.version}{patched})"
 
 
-def plan_build(tree: Path, patches: Sequence[Path], *, reverse: bool = False) -> BuildPlan:
+def plan_build(
+    tree: Path,
+    patches: Sequence[Path],
+    *,
+    reverse: bool = False,
+    configuration: Configuration = FULL,
+) -> BuildPlan:
     """Return what is to be built of a tree with patches, or without those that it has.
 
     Raises:
@@ -104,6 +117,7 @@ def plan_build(tree: Path, patches: Sequence[Path], *, reverse: bool = False) ->
         _additions(source, features, shims),
         required=(*_SUBSYSTEM, *shims),
         optional=tuple(p for p in (*_LIBRARY, *CALLERS) if _is_made_of_source(source, p)),
+        configuration=configuration,
     )
 
 

@@ -14,6 +14,7 @@ import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from iopermit.kernel.build.configuration import FULL, Configuration
 from iopermit.kernel.build.kbuild import Failure, Kbuild
 from iopermit.kernel.build.overlay import lay_out, lay_out_again
 from iopermit.kernel.build.sandbox import BuildSandbox
@@ -36,6 +37,7 @@ class Workspace:
         additions: Files that are added to the tree.
         toolchain: With what to build.
         sandbox: How what the tree's build executes is kept from everything else.
+        configuration: What the tree is to be configured to.
     """
 
     directory: Path
@@ -43,6 +45,7 @@ class Workspace:
     additions: Mapping[str, bytes]
     toolchain: Toolchain
     sandbox: BuildSandbox = field(default_factory=BuildSandbox)
+    configuration: Configuration = FULL
 
     @property
     def kbuild(self) -> Kbuild:
@@ -53,6 +56,7 @@ class Workspace:
             self.toolchain,
             self.sandbox,
             self.source.tree.resolve(),
+            self.configuration,
         )
 
     @property

@@ -1,0 +1,75 @@
+"""The configurations in which a tree can be built: how far its kernel can be preempted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+_COMMON: Final = """\
+CONFIG_64BIT=y
+CONFIG_SMP=y
+CONFIG_EXPERT=y
+CONFIG_X86_IOPL_IOPERM=y
+CONFIG_MULTIUSER=y
+CONFIG_SYSFS=y
+CONFIG_SECURITY=y
+CONFIG_PRINTK=y
+CONFIG_BUG=y
+CONFIG_DEBUG_KERNEL=y
+CONFIG_DEBUG_INFO=y
+CONFIG_DEBUG_INFO_DWARF4=y
+CONFIG_UNWINDER_FRAME_POINTER=y
+CONFIG_INIT_STACK_NONE=y
+"""
+"""What is on beyond `allnoconfig`; Kconfig ignores a symbol that the tree does not have. Without
+MULTIUSER capable() is always true, without SECURITY no kernel is ever locked down."""
+_REQUIRED: Final = ("64BIT", "SMP", "DEBUG_INFO", "MULTIUSER")
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What a tree is configured to be.
+
+    Attributes:
+        name: how the command calls it.
+        symbol: what of Kconfig tells it from the others.
+        preemptible: whether kernel code can be preempted; else a task is switched out where it
+            sleeps, and on its way back to user mode.
+        meaning: what it is, in a few words.
+    """
+
+    name: str
+    symbol: str
+    preemptible: bool
+    meaning: str
+
+    @property
+    def text(self) -> str:
+        """What is given to Kconfig."""
+        return f"{_COMMON}CONFIG_{self.symbol}=y\n"
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """The symbols that must be on afterwards."""
+        return (self.symbol, *_REQUIRED)
+
+
+CONFIGURATIONS: Final = {
+    one.name: one
+    for one in (
+        Configuration("full", "PREEMPT", preemptible=True, meaning="full preemption"),
+        Configuration("rt", "PREEMPT_RT", preemptible=True, meaning="real time (since 6.12)"),
+        Configuration("lazy", "PREEMPT_LAZY", preemptible=True, meaning="lazy (since 6.13)"),
+        Configuration(
+            "voluntary",
+            "PREEMPT_VOLUNTARY",
+            preemptible=False,
+            meaning="voluntary preemption, up to 6.19",
+        ),
+        Configuration(
+            "none", "PREEMPT_NONE", preemptible=False, meaning="no preemption, up to 6.19"
+        ),
+    )
+}
+"""By name. The default comes first: it lets happen most."""
+FULL: Final = CONFIGURATIONS["full"]
