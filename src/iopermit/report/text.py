@@ -66,7 +66,8 @@ def report(
         if verdict.violation is not None:
             lines.append(Line(""))
             lines += _labelled("replay", _replay(verdict, saved))
-        lines += _footer(verdict)
+        for label, text in facts(verdict):
+            lines += _labelled(label, text)
     return [Line(line.text.rstrip(), line.style) for line in lines]
 
 
@@ -85,7 +86,7 @@ def _violated(verdict: Verdict, violation: Violation, *, steps: bool) -> Iterato
     head, *body = table
     yield Line(head, "bold")
     yield from map(Line, body)
-    for text in _wrong(violation):
+    for text in wrong(violation):
         parts = textwrap.wrap(text, WIDTH - 7, subsequent_indent="  ", break_on_hyphens=False)
         yield from (Line(f"       {part}", "red") for part in parts)
     yield Line("")
@@ -93,12 +94,12 @@ def _violated(verdict: Verdict, violation: Violation, *, steps: bool) -> Iterato
         source = f"{words.place(violation.site)}  {violation.site.text.strip()}"
         label = "kernel source" if verdict.kernel is not None else "design source"
         yield from _labelled(label, source)
-    yield from _labelled("confirmed", _confirmed(verdict))
+    yield from _labelled("confirmed", confirmed(verdict))
     if violation.needs_privilege is not None:
-        yield from _labelled("privilege", _privilege(needed=violation.needs_privilege))
+        yield from _labelled("privilege", privilege(needed=violation.needs_privilege))
 
 
-def _wrong(violation: Violation) -> Iterator[str]:
+def wrong(violation: Violation) -> Iterator[str]:
     """Yield what the state after the last step is like."""
     task = violation.task
     match violation.kind:
@@ -130,7 +131,8 @@ def _for_ever(refusals: int) -> str:
     )
 
 
-def _confirmed(verdict: Verdict) -> str:
+def confirmed(verdict: Verdict) -> str:
+    """Return whether a violation was shown at full size, too."""
     if verdict.search.confirmed_full_size:
         return (
             "at full size (65,536 ports, the bytes of the TSS): the same schedule, the same fault"
@@ -138,7 +140,8 @@ def _confirmed(verdict: Verdict) -> str:
     return "no: the schedule was not replayed at full size"
 
 
-def _privilege(*, needed: bool) -> str:
+def privilege(*, needed: bool) -> str:
+    """Return who can gain ports by a violation."""
     if needed:
         return "only a task that has CAP_SYS_RAWIO at some time can gain ports"
     return "a task that never has CAP_SYS_RAWIO can gain ports, too"
@@ -151,8 +154,8 @@ def _replay(verdict: Verdict, saved: Path | None) -> str:
     return f"check again with --save {file}, then: iopermit replay {file}"
 
 
-def _footer(verdict: Verdict) -> Iterator[Line]:
-    """Yield what was searched and what was not."""
+def facts(verdict: Verdict) -> Iterator[tuple[str, str]]:
+    """Yield what was searched and what was not: a label, and the text under it."""
     search, uncovered = verdict.search, verdict.uncovered
     if search.exhausted:
         end = "exhausted: every reachable state was visited"
@@ -160,27 +163,25 @@ def _footer(verdict: Verdict) -> Iterator[Line]:
         end = "stopped at the shortest violation"
     else:
         end = "not exhausted: this says nothing about the states that were not visited"
-    yield from _labelled("search", f"{words.search_figures(search)}; {end}")
+    yield "search", f"{words.search_figures(search)}; {end}"
     if search.savings:
-        yield from _labelled("reductions", _savings(search.savings))
+        yield "reductions", _savings(search.savings)
     if search.obligations is not None:
-        yield from _labelled("obligations", _obligations(search.obligations))
+        yield "obligations", _obligations(search.obligations)
     if verdict.violation is not None:
-        scenario = f"{words.bounds(verdict.scenario)}; {words.events(verdict.scenario)}"
-        yield from _labelled("scenario", scenario)
+        yield "scenario", f"{words.bounds(verdict.scenario)}; {words.events(verdict.scenario)}"
     if verdict.kernel is not None:
         yield from _kernel(verdict.kernel)
     if uncovered.not_asked:
-        yield from _labelled("events not asked", ", ".join(uncovered.not_asked))
+        yield "events not asked", ", ".join(uncovered.not_asked)
     if uncovered.events:
-        yield from _labelled("events never possible", ", ".join(uncovered.events))
+        yield "events never possible", ", ".join(uncovered.events)
     if uncovered.statements:
         noun = "statement" if verdict.kernel is None else "line"
         number = words.count(len(uncovered.statements), noun)
         # Of a tree each is named: who signs for it has to know what was not executed.
         most = _MOST_PLACES if verdict.kernel is None else len(uncovered.statements)
-        text = f"{number}: {_places(uncovered.statements, most)}"
-        yield from _labelled("never executed", text)
+        yield "never executed", f"{number}: {_places(uncovered.statements, most)}"
 
 
 def _savings(savings: tuple[Saving, ...]) -> str:
@@ -204,21 +205,20 @@ def _obligations(found: Obligations) -> str:
     )
 
 
-def _kernel(kernel: KernelSubject) -> Iterator[Line]:
+def _kernel(kernel: KernelSubject) -> Iterator[tuple[str, str]]:
     """Yield which tree it is about, and within which bounds."""
     how = " taken back" if kernel.reverse else ""
     patched = f", {words.count(len(kernel.patches), 'patch')}{how}" if kernel.patches else ""
     preemption = "" if kernel.configuration == "full" else f", --config {kernel.configuration}"
-    about = f"Linux {kernel.version}{preemption}{patched}"
-    yield from _labelled("tree", f"{kernel.tree} ({about})")
+    yield "tree", f"{kernel.tree} (Linux {kernel.version}{preemption}{patched})"
     if kernel.without is not None:
         label = "with the patches" if kernel.reverse else "without the patches"
-        yield from _labelled(label, words.without_patches(kernel))
+        yield label, words.without_patches(kernel)
     for bound in kernel.bounds:
-        yield from _labelled("bound", bound)
+        yield "bound", bound
     if kernel.lines:
         text = f"{kernel.covered} of {kernel.lines} lines of the subsystem's C code were executed"
-        yield from _labelled("coverage", text)
+        yield "coverage", text
 
 
 def _places(sites: tuple[Site, ...], most: int) -> str:
