@@ -13,8 +13,15 @@ from iopermit.cli import scenario as bounds
 from iopermit.cli.certify import write_certificate
 from iopermit.cli.errors import BadInputError
 from iopermit.cli.exit_codes import ExitCode, exit_code
-from iopermit.cli.kernel import ConfigOption, SandboxOption, TreeRequest, check_kernel, status_of
-from iopermit.cli.output import OutputError, check_writable, print_result, write_file
+from iopermit.cli.kernel import (
+    ConfigOption,
+    SandboxOption,
+    TreeRequest,
+    check_kernel,
+    source_text,
+    status_of,
+)
+from iopermit.cli.output import Html, OutputError, check_writable, print_result, write_file
 from iopermit.cli.progress import shown
 from iopermit.cli.reductions import with_reductions
 from iopermit.translate.analyses.reductions import Reductions
@@ -32,6 +39,7 @@ class Output:
     quiet: bool = False
     sarif: Path | None = None
     junit: Path | None = None
+    html: Path | None = None
     save: Path | None = None
     replayed: Path | None = None
     """The file that the verdict came from, if it is a replay."""
@@ -39,7 +47,7 @@ class Output:
     @property
     def files(self) -> list[Path]:
         """The files that are to be written."""
-        return [file for file in (self.sarif, self.junit, self.save) if file is not None]
+        return [file for file in (self.sarif, self.junit, self.html, self.save) if file is not None]
 
 
 @with_reductions
@@ -121,6 +129,7 @@ def check_design(  # noqa: PLR0913 - one parameter per option
     junit: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write JUnit XML.")
     ] = None,
+    html: Html = None,
     save: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Save for `iopermit replay FILE`.")
     ] = None,
@@ -140,7 +149,7 @@ def check_design(  # noqa: PLR0913 - one parameter per option
     all events; --events, --without, --cpus, --tasks or --longs fix one scenario. With --kernel
     the C code of a source tree is built and executed instead, under all events.
     """
-    output = Output(as_json, steps, quiet, sarif, junit, save)
+    output = Output(as_json, steps, quiet, sarif, junit, html, save)
     for file in (*output.files, *([certificate] if certificate else [])):
         check_writable(file)
     if kernel is not None:
@@ -240,3 +249,9 @@ def _texts(verdict: Verdict, output: Output) -> Iterator[tuple[Path | None, str]
         from iopermit.report.junit import junit_xml
 
         yield output.junit, junit_xml(verdict)
+    if output.html:
+        from iopermit.report.html.rendering import verdict_html  # imports Jinja
+        from iopermit.report.html.verdict_page import verdict_page
+
+        page = verdict_page(verdict, source_text(verdict.kernel))
+        yield output.html, verdict_html(page)

@@ -10,7 +10,7 @@ from iopermit.cli import scenario as shared
 from iopermit.cli.cost import Designs
 from iopermit.cli.errors import BadInputError
 from iopermit.cli.exit_codes import ExitCode
-from iopermit.cli.output import print_result
+from iopermit.cli.output import Html, check_writable, print_result, write_file
 from iopermit.cli.progress import shown
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def compare(  # noqa: PLR0913 - one parameter per option
         int, typer.Option(metavar="N", min=1, max=shared.MOST_THREADS, help="Threads of a search.")
     ] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print the matrix as JSON.")] = False,
+    html: Html = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> ExitCode:
     """Search designs under several sets of events, and show the verdicts side by side.
@@ -69,6 +70,8 @@ def compare(  # noqa: PLR0913 - one parameter per option
     from iopermit.designs import designs as known  # imports numpy
     from iopermit.translate.frontend.load import load_design  # as above
 
+    if html is not None:
+        check_writable(html)
     loaded = [load_design(name) for name in designs or known()]
     memory = shared.memory_size(max_memory)
     fixed = shared.scenario(None, None, cpus, tasks, longs)
@@ -96,6 +99,11 @@ def compare(  # noqa: PLR0913 - one parameter per option
             rows, matrix, ladder, settings=settings, control=control, failed=faults.append
         )
     print_result(to_text(matrix_json(matrix)) if as_json else matrix_text(matrix))
+    if html is not None:
+        from iopermit.report.html.matrix_page import matrix_page  # only now needed
+        from iopermit.report.html.rendering import matrix_html  # imports Jinja
+
+        write_file(html, matrix_html(matrix_page(matrix)))
     if faults:
         # The other cells are shown; what became of this one is to be reported.
         raise faults[0]

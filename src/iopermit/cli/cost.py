@@ -11,7 +11,7 @@ import typer
 from iopermit.cli.errors import BadInputError
 from iopermit.cli.exit_codes import ExitCode
 from iopermit.cli.kernel import SandboxOption, sandbox_choice
-from iopermit.cli.output import check_writable, complain, print_result, write_file
+from iopermit.cli.output import Html, check_writable, complain, print_result, write_file
 from iopermit.engine.facts import about_design, concerning
 
 if TYPE_CHECKING:
@@ -43,16 +43,20 @@ def cost(
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also draw a bar chart, as SVG.")
     ] = None,
+    html: Html = None,
 ) -> ExitCode:
     """Count what designs write to the TSS, read of bitmaps, and reload.
 
     The hooks run at full size, with two users of a port map and an ordinary task on one CPU. With
     --kernel, the tree's compiled code runs on an emulated CPU, and its instructions count.
     """
+    if html is not None:
+        check_writable(html)
     if kernel or patch:
         if designs or plot:
             raise BadInputError(f"--kernel excludes {'--plot' if plot else 'designs'}")
-        _cost_of_trees(kernel or [], patch or [], sandbox_choice(sandbox), as_json=as_json)
+        choice = sandbox_choice(sandbox)
+        _cost_of_trees(kernel or [], patch or [], choice, as_json=as_json, html=html)
         return ExitCode.HOLDS
     if sandbox:
         raise BadInputError("--sandbox needs --kernel TREE")
@@ -74,21 +78,28 @@ def cost(
         from iopermit.report.cost_plot import plot as draw  # imports matplotlib
 
         write_file(plot, draw(costs))
+    if html is not None:
+        from iopermit.report.html.cost_page import cost_page  # only now needed
+        from iopermit.report.html.rendering import cost_html  # imports Jinja
+
+        write_file(html, cost_html(cost_page(costs)))
     return ExitCode.HOLDS
 
 
 def _cost_of_trees(
-    trees: list[Path], patches: list[Path], sandbox: SandboxChoice, *, as_json: bool
+    trees: list[Path],
+    patches: list[Path],
+    sandbox: SandboxChoice,
+    *,
+    as_json: bool,
+    html: Path | None,
 ) -> None:
     if patches and len(trees) != 1:
         raise BadInputError("--patch needs exactly one --kernel TREE")
     from iopermit.kernel.build.builder import build  # imports Unicorn
     from iopermit.kernel.cost import costs_of_tree
     from iopermit.report.json import to_text
-    from iopermit.report.kernel_cost import (
-        tree_costs_json,
-        tree_costs_text,
-    )
+    from iopermit.report.kernel_cost import tree_costs_json, tree_costs_text
 
     wanted: list[tuple[str, Path, list[Path]]] = [(str(tree), tree, []) for tree in trees]
     if patches:
@@ -99,3 +110,8 @@ def _cost_of_trees(
         built = build(tree, applied, progress=complain, warn=complain, sandbox=sandbox)
         costs[name], sandboxed[name] = costs_of_tree(built), built.sandboxed
     print_result(to_text(tree_costs_json(costs, sandboxed)) if as_json else tree_costs_text(costs))
+    if html is not None:
+        from iopermit.report.html.cost_page import tree_cost_page  # only now needed
+        from iopermit.report.html.rendering import cost_html  # imports Jinja
+
+        write_file(html, cost_html(tree_cost_page(costs)))

@@ -22,10 +22,11 @@ from iopermit.system.scenario import Scenario
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from iopermit.engine.verdict import Verdict
+    from iopermit.engine.verdict import KernelSubject, Verdict
     from iopermit.kernel.build.configuration import Configuration
     from iopermit.kernel.build.sandbox import SandboxChoice
     from iopermit.kernel.loading import LoadedTree
+    from iopermit.report.html.source import SourceText
 
 SandboxOption = Annotated[
     str | None,
@@ -255,3 +256,28 @@ def replay_kernel(saved: dict[str, Any], file: Path, sandbox: str | None = None)
     except ReplayError as error:
         why = "the tree or a patch changed since" if changed else "the file was damaged"
         raise BadInputError(f"{file}: {error}; {why}") from error
+
+
+def source_text(kernel: KernelSubject | None) -> SourceText:
+    """Return what reads the source of what a verdict is about: of a tree, with its patches."""
+    from iopermit.report.html.source import text_on_disk  # only now needed
+
+    if kernel is None:
+        return text_on_disk
+    from iopermit.kernel.build.patches.patch import apply_patches
+    from iopermit.kernel.build.source import Source
+
+    patches = [Path(patch) for patch in kernel.patches]
+    try:
+        source = apply_patches(Source(Path(kernel.tree)), patches, reverse=kernel.reverse)
+    except (KernelTreeError, OSError):
+        # A patch was changed or removed since; the lines of the tree would be others.
+        return lambda _: ""
+
+    def text(file: str) -> str:
+        try:
+            return source.text(file)
+        except (KernelTreeError, OSError):
+            return ""
+
+    return text

@@ -5,8 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from iopermit.cli.process.streams import give_up, printable
+
+Html = Annotated[
+    Path | None,
+    typer.Option("--html", metavar="FILE", help="Also write a page of HTML, with drawings."),
+]
 
 
 class OutputError(Exception):

@@ -12,6 +12,7 @@ from iopermit.cli.check import Output, deliver
 from iopermit.cli.errors import BadInputError
 from iopermit.cli.exit_codes import ExitCode, exit_code
 from iopermit.cli.kernel import SandboxOption
+from iopermit.cli.output import Html, check_writable
 from iopermit.designs import UnknownDesignError
 from iopermit.engine.errors import ReplayError
 from iopermit.engine.facts import Facts, concerning
@@ -29,12 +30,16 @@ def replay_file(
     steps: Annotated[
         bool, typer.Option("--steps", help="Show every atomic step with its source line.")
     ] = False,
+    html: Html = None,
     sandbox: SandboxOption = None,
 ) -> ExitCode:
     """Step through the schedule that `iopermit check --save FILE` saved, on full-size state."""
+    if html is not None:
+        check_writable(html)
     saved = read_saved(file)
+    output = Output(as_json=as_json, steps=steps, html=html, replayed=file)
     with concerning(lambda: {"saved file": str(file)} | _design_of(saved)):
-        return _replayed(saved, file, Output(as_json=as_json, steps=steps, replayed=file), sandbox)
+        return _replayed(saved, file, output, sandbox)
 
 
 def _design_of(saved: dict[str, Any]) -> Facts:

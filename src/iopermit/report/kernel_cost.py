@@ -61,7 +61,7 @@ def _cell_json(cell: KernelCell) -> dict[str, int] | str:
 
 def tree_costs_text(costs: Mapping[str, KernelCosts]) -> str:
     """Return a table for each tree, and the side-by-side ones for several."""
-    parts = [f"{subject}\n{aligned(_table(columns))}" for subject, columns in costs.items()]
+    parts = [f"{subject}\n{aligned(tree_table(columns))}" for subject, columns in costs.items()]
     texts = [f"  {path}: {text}\n" for path, text in PATHS.items() if path != _NOT_MEASURED]
     parts.append(f"{LEGEND}\n" + "".join(texts))
     if len(costs) > 1:
@@ -69,7 +69,7 @@ def tree_costs_text(costs: Mapping[str, KernelCosts]) -> str:
     return "\n".join(parts)
 
 
-def _table(costs: KernelCosts) -> list[list[str]]:
+def tree_table(costs: KernelCosts) -> list[list[str]]:
     """Return the costs of one tree: a row per path, four figures per column; headings first."""
     heads = [f"{c}: {_FIELDS[0]}" if f == _FIELDS[0] else f for c in COLUMNS for f in _FIELDS]
     body = [
