@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tests.support.report.schedules import Recorder, review_story
@@ -63,13 +64,28 @@ def test_ports_are_wrong_from_the_step_that_makes_the_base_valid() -> None:
     assert "as soon as it goes on in user mode" in found.steps[2].wrong_from_here
 
 
-def test_a_step_leads_to_the_line_to_blame() -> None:
-    """The line of the last step is the statement that let the violation happen."""
+def test_a_step_leads_to_the_line_that_changes_the_tss() -> None:
+    """The line of a step is the statement by which the TSS changes last."""
+    steps = schedule(review_story()).steps
+    assert [step.statement for step in steps] == [
+        "cpu.tss.bitmap.copy_from(task.io_bitmap_ptr.bitmap, updated)",
+        "cpu.tss.io_map_base = IoMapBase.INVALID",
+        "cpu.tss.io_map_base = IoMapBase.VALID",
+        "cpu.tss.bitmap.copy_from(task.io_bitmap_ptr.bitmap, updated)",
+    ]
+
+
+def test_a_step_that_changes_nothing_leads_to_the_line_to_blame() -> None:
+    """Without a change the line of a step is the one that let the violation happen."""
+    recorder = Recorder("linux-v2-06", Scenario(1, 2, 2, PLAIN_EVENTS))
+    recorder.run(0, "ioperm", first=0, end=2, turn_on=1)
+    recorder.run(0, "ioperm", first=0, end=2, turn_on=1)
     verdict = review_story()
     assert verdict.violation is not None
-    assert verdict.violation.site is not None
-    last = schedule(verdict).steps[-1]
-    assert last.statement == verdict.violation.site.text.strip()
+    blamed = next(s.source for s in recorder.trace if s.source and "extent" in s.source.text)
+    violation = replace(verdict.violation, task="A", site=blamed)
+    last = schedule(replace(verdict, trace=tuple(recorder.trace), violation=violation)).steps[-1]
+    assert last.source.endswith(f":{blamed.line}")
 
 
 def test_a_lane_shows_who_leaves_and_who_comes() -> None:

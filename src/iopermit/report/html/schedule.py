@@ -186,9 +186,9 @@ class _Steps:
 def _key_step(row: TimelineRow, blamed: Site | None) -> TraceStep | None:
     """Return the step whose line to look at.
 
-    The one that let the violation happen, or else the last that changes the TSS, or has a line.
+    The last that changes the TSS, or else the one that let the violation happen, or has a line.
     """
     with_line = [step for step in row.steps if step.source is not None]
     culprits = [step for step in with_line if step.source == blamed]
     changing = [step for step in with_line if step.before != step.after]
-    return next(reversed(culprits or changing or with_line), None)
+    return next(reversed(changing or culprits or with_line), None)
