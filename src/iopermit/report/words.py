@@ -15,6 +15,7 @@ from iopermit.system.events.hooks import Kind
 if TYPE_CHECKING:
     from iopermit.engine.trace import TraceStep
     from iopermit.engine.verdict import KernelSubject, SearchStatistics, Verdict
+    from iopermit.system.events.arguments import Values
     from iopermit.system.scenario import Scenario
     from iopermit.system.site import Site
 
@@ -141,15 +142,20 @@ def search_figures(search: SearchStatistics) -> str:
 def step_text(step: TraceStep) -> str:
     """Return what happens in a step: the event, the statement, or the step around them."""
     if step.is_event:
-        event, values = EVENTS[step.event], {**step.arguments, **step.values}
-        arguments = () if event.operation is None else event.operation.arguments
-        tasks = {name: task_name(values[name]) for name, kind in arguments if kind is Kind.TASK}
-        return event.told({**values, **tasks, "cpu": step.cpu})
+        return event_text(step.event, {**step.arguments, **step.values}, step.cpu)
     if step.source is None:
         return step.environment
     part = step.handled
     handled = f"  [bytes {part.first}-{part.last} of {part.size}]" if part is not None else ""
     return step.source.text + handled
+
+
+def event_text(name: str, values: Values, cpu: int) -> str:
+    """Return that an event happens on a CPU, such as "ioperm(0, 65536, 1)"."""
+    event = EVENTS[name]
+    arguments = () if event.operation is None else event.operation.arguments
+    tasks = {name: task_name(values[name]) for name, kind in arguments if kind is Kind.TASK}
+    return event.told({**values, **tasks, "cpu": cpu})
 
 
 def place(site: Site) -> str:

@@ -20,5 +20,5 @@ def test_columns_part_the_ports_where_some_state_does() -> None:
 def test_ports_of_a_mask_are_told_by_column() -> None:
     """A column belongs to a mask if its ports do."""
     verdict = review_story()
-    columns = port_columns(verdict.trace or (), verdict.violation)  # type: ignore[arg-type]  # is there
+    columns = port_columns(verdict.trace or (), verdict.violation)
     assert by_column(columns, mask(((128, 128), (192, 65535)))) == (False, True, False, True)

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from tests.support.report.schedules import Recorder, review_story
 
-from iopermit.report.html.following import USER_MODE, followed
+from iopermit.report.html.following import USER_MODE, followed, tasks_in_kernel
 from iopermit.system.events.recorded import PLAIN_EVENTS
 from iopermit.system.scenario import Scenario
 
 
 def modes(recorder: Recorder) -> list[tuple[int, str]]:
     """Return after each step the CPU that it is about, and what that executes."""
-    verdict = review_story()
-    assert verdict.violation is not None
-    return [
-        (step.cpu, state.mode(step.cpu))
-        for step, _, state in followed(recorder.trace, verdict.violation)
-    ]
+    violation = review_story().violation
+    assert violation is not None
+    inside = tasks_in_kernel(recorder.trace, violation)
+    return [(s.cpu, state.mode(s.cpu)) for s, _, state in followed(recorder.trace, inside)]
 
 
 def test_a_call_is_in_the_kernel_until_it_has_returned() -> None:
@@ -64,8 +62,7 @@ def test_stale_bits_belong_to_who_was_granted_the_ports() -> None:
     """Bits of ports are those of a task that has them, or of one that once had them."""
     verdict = review_story()
     assert verdict.trace is not None
-    assert verdict.violation is not None
-    *_, (_, _, state) = followed(verdict.trace, verdict.violation)
+    *_, (_, _, state) = followed(verdict.trace, frozenset())
     assert state.owner(1 << 200, "B") == "A"
     state.grants.ports["A"] = 0
     assert state.owner(1 << 200, "B") == "A"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from iopermit.engine.trace import Ranges, TraceStep, Violation
 
 
-def port_columns(trace: Sequence[TraceStep], violation: Violation) -> tuple[PortColumn, ...]:
+def port_columns(trace: Sequence[TraceStep], violation: Violation | None) -> tuple[PortColumn, ...]:
     """Return the columns for every state of a schedule, lowest ports first."""
     edges = {0, PORTS}
     for some in _all_ranges(trace, violation):
@@ -24,8 +24,9 @@ def port_columns(trace: Sequence[TraceStep], violation: Violation) -> tuple[Port
     return tuple(PortColumn(first, end - 1) for first, end in itertools.pairwise(ordered))
 
 
-def _all_ranges(trace: Sequence[TraceStep], violation: Violation) -> Iterator[Ranges]:
-    yield from (violation.ports, violation.allowed, violation.granted)
+def _all_ranges(trace: Sequence[TraceStep], violation: Violation | None) -> Iterator[Ranges]:
+    if violation is not None:
+        yield from (violation.ports, violation.allowed, violation.granted)
     for step, operation in operations(trace):
         yield from (tss.clear for tss in (step.before, *step.tss))
         request = request_of(operation)

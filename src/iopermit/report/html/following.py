@@ -66,16 +66,16 @@ class Followed:
 
 
 def followed(
-    trace: Sequence[TraceStep], violation: Violation
+    trace: Sequence[TraceStep], inside: frozenset[str]
 ) -> Iterator[tuple[TraceStep, TracedOperation, Followed]]:
     """Yield every step with its operation, and what is known after it; the same object each time.
 
     Args:
         trace: the schedule.
-        violation: what it shows, after the last step.
+        inside: the tasks that are in the kernel after the last step.
     """
     pairs = list(operations(trace))
-    modes = _tasks_in_kernel(pairs, violation)
+    modes = _tasks_in_kernel(pairs, inside)
     state = Followed()
     for step, _ in pairs:
         state.on_cpu.setdefault(step.cpu, step.task)
@@ -100,21 +100,26 @@ def _switch(state: Followed, step: TraceStep, operation: TracedOperation) -> Non
 
 
 def _tasks_in_kernel(
-    pairs: Sequence[tuple[TraceStep, TracedOperation]], violation: Violation
+    pairs: Sequence[tuple[TraceStep, TracedOperation]], last: frozenset[str]
 ) -> list[frozenset[str]]:
     """Return after each step the tasks in the kernel: those that next go on with what they do."""
-    last = {s.task: (s, operation) for s, operation in pairs if not operation.is_switch}
-    inside = {task for task, (step, call) in last.items() if not _left(step, call)}
-    if violation.kind == "crash":
-        inside.add(violation.task)
-    elif violation.kind in ("leak", "loss"):
-        inside.discard(violation.task)
-    found: list[frozenset[str]] = []
+    inside, found = set(last), list[frozenset[str]]()
     for step, operation in reversed(pairs):
         found.append(frozenset(inside))
         if not operation.is_switch:
             (inside.discard if step.is_event else inside.add)(step.task)
     return found[::-1]
+
+
+def tasks_in_kernel(trace: Sequence[TraceStep], violation: Violation) -> frozenset[str]:
+    """Return the tasks that are in the kernel after the last step, which shows a violation."""
+    last = {s.task: (s, operation) for s, operation in operations(trace) if not operation.is_switch}
+    inside = {task for task, (step, call) in last.items() if not _left(step, call)}
+    if violation.kind == "crash":
+        inside.add(violation.task)
+    elif violation.kind in ("leak", "loss"):
+        inside.discard(violation.task)
+    return frozenset(inside)
 
 
 def _left(step: TraceStep, operation: TracedOperation) -> bool:

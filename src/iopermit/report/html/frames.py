@@ -22,16 +22,24 @@ if TYPE_CHECKING:
 
 def frames_of(
     trace: Sequence[TraceStep],
-    violation: Violation,
+    violation: Violation | None,
     columns: Sequence[PortColumn],
-    cpus: Sequence[int],
+    inside: frozenset[str],
 ) -> list[Frame]:
-    """Return the state after each step of a schedule; the last one is that of the violation."""
+    """Return the state after each step of a schedule; the last one is that of a violation, if any.
+
+    Args:
+        trace: the schedule.
+        violation: what it shows.
+        columns: the columns of ports.
+        inside: the tasks that are in the kernel after the last step.
+    """
+    cpus = sorted({step.cpu for step in trace})
     frames = [
         Frame(tuple(_cpu(cpu, step.tss[cpu], state, columns) for cpu in cpus))
-        for step, _, state in followed(trace, violation)
+        for step, _, state in followed(trace, inside)
     ]
-    if frames and violation.kind in ("leak", "loss"):
+    if frames and violation is not None and violation.kind in ("leak", "loss"):
         shown = (_violated(cpu, violation, columns) for cpu in frames[-1].cpus)
         frames[-1] = Frame(tuple(shown))
     return frames

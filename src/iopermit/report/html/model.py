@@ -197,7 +197,8 @@ class Schedule:
     atomic: tuple[AtomicStep, ...]
     frames: tuple[Frame, ...]
     sources: tuple[SourceBlock, ...]
-    why: Why
+    why: Why | None
+    """Why it ends in a violation, if it does."""
 
     @property
     def further_frames(self) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from iopermit.arch import format_ranges
 from iopermit.report import words
 from iopermit.report.html.columns import port_columns
-from iopermit.report.html.following import IDLE
+from iopermit.report.html.following import IDLE, tasks_in_kernel
 from iopermit.report.html.frames import frames_of
 from iopermit.report.html.model import AtomicStep, LaneCell, Schedule, ToldStep, Wrong
 from iopermit.report.html.source import source_blocks
@@ -39,20 +39,42 @@ def schedule_of(
     trace = verdict.trace or ()
     if not trace:
         return None
+    inside = tasks_in_kernel(trace, violation)
+    return told(number, words.headline(verdict), trace, violation, inside, text)
+
+
+def told(
+    number: int,
+    headline: str,
+    trace: Sequence[TraceStep],
+    violation: Violation | None,
+    inside: frozenset[str],
+    text: SourceText,
+) -> Schedule:
+    """Return what a page shows of some steps.
+
+    Args:
+        number: the number of the schedule on the page, from 1.
+        headline: what it shows.
+        trace: its steps, at least one.
+        violation: what it ends in, if in a violation.
+        inside: the tasks that are in the kernel after the last step.
+        text: reads source files.
+    """
     rows = timeline(trace)
     row_of = {step.number: n for n, row in enumerate(rows, 1) for step in row.steps}
-    cpus = tuple(sorted({row.cpu for row in rows}))
     columns = port_columns(trace, violation)
-    every = frames_of(trace, violation, columns, cpus)
+    every = frames_of(trace, violation, columns, inside)
     frames = tuple(dict.fromkeys(every))
     frame_of = {s.number: frames.index(f) for s, f in zip(trace, every, strict=True)}
     sites = (step.source for step in trace if step.source is not None)
-    source = source_blocks(sites, violation.site, text)
+    source = source_blocks(sites, None if violation is None else violation.site, text)
+    cpus = tuple(state.cpu for state in every[0].cpus)
     steps = _Steps(violation, rows, every, frame_of, source).steps(cpus)
     tasks = dict.fromkeys(cell.task for step in steps for cell in step.lanes)
     return Schedule(
         number,
-        words.headline(verdict),
+        headline,
         cpus,
         tuple(sorted(task for task in tasks if task != IDLE)),
         columns,
@@ -60,7 +82,7 @@ def schedule_of(
         _atomic(trace, row_of, frame_of, source),
         frames,
         source.blocks,
-        why(trace, violation, row_of),
+        None if violation is None else why(trace, violation, row_of),
     )
 
 
@@ -104,7 +126,7 @@ class _Steps:
 
     def __init__(
         self,
-        violation: Violation,
+        violation: Violation | None,
         rows: Sequence[TimelineRow],
         every: Sequence[Frame],
         frame_of: dict[int, int],
@@ -124,7 +146,7 @@ class _Steps:
         return tuple(self._step(number, row, cpus) for number, row in enumerate(self.rows, 1))
 
     def _step(self, number: int, row: TimelineRow, cpus: Sequence[int]) -> ToldStep:
-        key = _key_step(row, self.violation.site)
+        key = _key_step(row, self.violation.site if self.violation else None)
         site = key.source if key else None
         return ToldStep(
             number,
@@ -162,6 +184,8 @@ class _Steps:
     def _wrong_since(self) -> int:
         """Return the step from which on ports are wrong up to the end; 0 if none are."""
         since = 0
+        if self.violation is None:
+            return since
         for number in range(len(self.rows), 0, -1):
             states = self._frame(self.rows[number - 1]).cpus
             state = next((s for s in states if s.cpu == self.violation.cpu), None)
@@ -173,13 +197,16 @@ class _Steps:
 
     def _wrong_text(self) -> str:
         """Return what becomes wrong in the step from which on something is."""
-        ports, task = format_ranges(self.violation.ports), self.violation.task
+        violation = self.violation
+        assert violation is not None  # something is wrong
         if self.wrong_since == len(self.rows):
-            verb = "refuses" if self.violation.kind == "loss" else "allows"
-            return f"Wrong from here: the CPU {verb} {task} ports {ports}"
+            verb, ports = "allows", format_ranges(violation.ports)
+            if violation.kind == "loss":
+                verb = "refuses"
+            return f"Wrong from here: the CPU {verb} {violation.task} ports {ports}"
         return (
-            f"From here on the TSS of CPU {self.violation.cpu} is not what {task} was granted: "
-            "wrong as soon as it goes on in user mode"
+            f"From here on the TSS of CPU {violation.cpu} is not what {violation.task} was "
+            "granted: wrong as soon as it goes on in user mode"
         )
 
 
