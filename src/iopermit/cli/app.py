@@ -18,6 +18,7 @@ _VERBS: Final = {
     "certify": ("certify", "certify_file"),
     "compare": ("compare", "compare"),
     "cost": ("cost", "cost"),
+    "explore": ("explore.verb", "explore"),
     "run": ("run", "run"),
     "export": ("export", "app"),
     "cache": ("cache.verb", "cache"),

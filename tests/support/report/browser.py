@@ -54,7 +54,7 @@ def browser() -> Iterator[Browser]:
 
 @contextmanager
 def opened(browser: Browser, file: Path, fragment: str = "", **context: Any) -> Iterator[Opened]:  # noqa: ANN401 - options of playwright
-    """Open a file in a browser of its own profile.
+    """Open a file in a browser; see `opened_address`.
 
     Args:
         browser: the browser.
@@ -62,15 +62,30 @@ def opened(browser: Browser, file: Path, fragment: str = "", **context: Any) -> 
         fragment: what follows the address, such as ``#step=2``.
         context: options of the profile, such as ``color_scheme``.
     """
+    with opened_address(browser, file.as_uri() + fragment, **context) as shown:
+        yield shown
+
+
+@contextmanager
+def opened_address(browser: Browser, address: str, **context: Any) -> Iterator[Opened]:  # noqa: ANN401 - options of playwright
+    """Open an address in a browser, with a profile of its own.
+
+    Args:
+        browser: the browser.
+        address: the address.
+        context: options of the profile, such as ``color_scheme``.
+    """
     profile = browser.new_context(**context)
     page = profile.new_page()
+    # A busy machine takes its time.
+    page.set_default_timeout(120_000)
     shown = Opened(page)
-    address = file.as_uri()
     page.on("console", lambda message: shown.complaints.append(message.text))
     page.on("pageerror", lambda error: shown.complaints.append(str(error)))
     page.on("request", lambda one: shown.requests.append(one.url))
-    page.goto(address + fragment)
-    shown.requests = [url for url in shown.requests if url.partition("#")[0] != address]
+    page.goto(address)
+    itself = address.partition("#")[0]
+    shown.requests = [url for url in shown.requests if url.partition("#")[0] != itself]
     try:
         yield shown
     finally:

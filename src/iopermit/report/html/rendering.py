@@ -35,12 +35,18 @@ def matrix_html(page: MatrixPage) -> str:
     return rendered("matrix.html.jinja", page=page)
 
 
-def rendered(template: str, **values: Any) -> str:  # noqa: ANN401 - what a template shows
-    """Return a page; whatever is in the values is text and never becomes markup."""
+def rendered(template: str, *, forms: bool = False, **values: Any) -> str:  # noqa: ANN401 - what a template shows
+    """Return a page; whatever is in the values is text and never becomes markup.
+
+    Args:
+        template: the name of the template.
+        forms: whether the page may send forms to where it came from.
+        values: what the template shows.
+    """
     style, script = _asset("page.css"), _asset("page.js")
     policy = (
         f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
+        f"img-src data:; base-uri 'none'; form-action '{'self' if forms else 'none'}'"
     )
     return (
         _environment()

@@ -1,0 +1,1 @@
+"""The verb that lets a person step through a design."""
