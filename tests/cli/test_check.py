@@ -71,6 +71,27 @@ def test_every_format_is_written(capsys: pytest.CaptureFixture[str], tmp_path: P
     assert f"replay: iopermit replay {files[0]}" in " ".join(ran.out.split())
 
 
+def test_sarif_names_files_from_the_repository(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From a subdirectory of a git repository, places are relative to the repository's root."""
+    design = tmp_path / "designs" / "own.py"
+    for folder in (tmp_path / ".git", design.parent, tmp_path / "build"):
+        folder.mkdir()
+    design.write_text(SOURCE)
+    monkeypatch.chdir(tmp_path / "build")
+    assert run(capsys, "check", "../designs/own.py", "--sarif", "own.sarif", "-q").status == 1
+    (log,) = json.loads(Path("own.sarif").read_text())["runs"]
+    (result,) = log["results"]
+    (steps,) = result["codeFlows"][0]["threadFlows"]
+    uris = {
+        place["physicalLocation"]["artifactLocation"]["uri"]
+        for place in [*result["locations"], *(step["location"] for step in steps["locations"])]
+    }
+    assert "designs/own.py" in uris
+    assert log["originalUriBaseIds"]["%SRCROOT%"]["uri"] == f"{tmp_path.resolve().as_uri()}/"
+
+
 def test_quiet_is_the_headline_only(capsys: pytest.CaptureFixture[str]) -> None:
     """--quiet prints one line and nothing on standard error."""
     ran = run(capsys, "check", CRASHING, *SMALL, "--quiet")

@@ -1,0 +1,1 @@
+"""What identifies a finding: its code, its fingerprint, and how its files are named."""
