@@ -101,6 +101,7 @@ docs: install-dev
 	$(VENV)/bin/python tools/generate_syscalls.py
 	$(VENV)/bin/python tools/generate_events.py
 	$(VENV)/bin/python -m tools.generate_codes
+	$(VENV)/bin/python -m tools.generate_json_docs
 
 # One file for every Python from 3.11 on: where versions differ, it says for which.
 lock: install-dev

@@ -1,11 +1,16 @@
 """Tests of iopermit.report.junit: what continuous integration services read."""
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Final
 from xml.etree import ElementTree as ET
 
+import pytest
+import xmlschema
 from tests.support.report.schedules import review_story
 from tests.support.report.verdicts import (
     CRASH,
+    GARBAGE,
     HOLDS,
     LEAK_OF_A_TREE,
     UNDETERMINED,
@@ -14,6 +19,15 @@ from tests.support.report.verdicts import (
 
 from iopermit.engine.verdict import FaultOrigin, Verdict
 from iopermit.report.junit import junit_xml
+
+SCHEMA: Final = xmlschema.XMLSchema(Path(__file__).parents[1] / "data" / "junit" / "junit-10.xsd")
+EVERY: Final = [
+    HOLDS,
+    UNDETERMINED,
+    replace(review_story(), also=(CRASH, GARBAGE)),
+    replace(CRASH, reason="the limit of 9 states was reached"),
+    patched(LEAK_OF_A_TREE, FaultOrigin.ALREADY_THERE, only_new=True),
+]
 
 
 def suite(verdict: Verdict) -> ET.Element:
@@ -32,14 +46,14 @@ def test_holds_passes() -> None:
     """A design that holds is a test case that passes."""
     found = suite(HOLDS)
     assert counts(found) == ("1", "0", "0")
-    assert [case.get("classname") for case in found] == ["linux-6.16"]
-    assert all(len(case) == 0 for case in found)
+    assert [case.get("classname") for case in found.iter("testcase")] == ["linux-6.16"]
+    assert all(len(case) == 0 for case in found.iter("testcase"))
 
 
 def test_each_violation_is_a_failure() -> None:
     """Each violation is a test case that fails, with its own report as text."""
     found = suite(replace(review_story(), also=(CRASH,)))
-    first, second = (case.find("failure") for case in found)
+    first, second = (case.find("failure") for case in found.iter("testcase"))
     assert counts(found) == ("2", "2", "0")
     assert first is not None
     assert second is not None
@@ -67,7 +81,7 @@ def test_forbidden_characters_are_escaped() -> None:
     found = suite(
         replace(HOLDS, subject="a\x1b[31m\x9b\x00\ud800\ufffe Gr\u00fc\u00dfe \U0001f600")
     )
-    (case,) = found
+    (case,) = found.iter("testcase")
     assert (
         case.get("classname")
         == "a\\u001b[31m\\u009b\\u0000\\ud800\\ufffe Gr\u00fc\u00dfe \U0001f600"
@@ -81,3 +95,44 @@ def test_a_fault_that_does_not_count_passes_with_its_headline() -> None:
     assert counts(found) == ("1", "0", "0")
     assert "already there without this patch" in ET.tostring(found, "unicode")
     assert counts(suite(patched(LEAK_OF_A_TREE, FaultOrigin.ALREADY_THERE))) == ("1", "1", "0")
+
+
+@pytest.mark.parametrize("verdict", EVERY, ids=lambda v: f"{v.subject}-{v.verdict}")
+def test_every_verdict_keeps_to_the_schema(verdict: Verdict) -> None:
+    """The XML of every kind of verdict is what Jenkins' schema of JUnit XML allows."""
+    SCHEMA.validate(junit_xml(verdict))
+
+
+def test_the_schema_refuses_what_is_wrong() -> None:
+    """The validation above is one: a test case without a name fails it."""
+    assert not SCHEMA.is_valid(junit_xml(HOLDS).replace(" name=", " title="))
+
+
+def names(verdict: Verdict) -> list[str | None]:
+    """Return the names of the test cases."""
+    return [case.get("name") for case in suite(verdict).iter("testcase")]
+
+
+def test_names_do_not_change_with_ports_or_bounds() -> None:
+    """Services follow a test by its name: it is the same for other ports, lines and scenarios."""
+    story = review_story()
+    assert story.violation is not None
+    assert story.violation.site is not None
+    other = replace(
+        story.violation,
+        ports=((0, 7),),
+        message="task C may use ports 0-7",
+        site=replace(story.violation.site, line=1),
+    )
+    moved = replace(story, violation=other, scenario=CRASH.scenario)
+    assert names(moved) == names(story)
+    assert names(story)[0] is not None
+    assert str(names(story)[0]).startswith("port leak in ")
+    assert names(HOLDS) == names(UNDETERMINED)
+
+
+def test_different_faults_have_different_names() -> None:
+    """Two test cases of one suite never have the same name."""
+    found = names(replace(review_story(), also=(CRASH, GARBAGE), reason="a limit was reached"))
+    assert len(found) == 4
+    assert len(set(found)) == 4

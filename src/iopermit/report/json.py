@@ -1,4 +1,4 @@
-"""Verdicts as JSON, schema "iopermit/verdict/1" (docs/verdict-schema.md, verdict.schema.json)."""
+"""Verdicts as JSON, schema "iopermit/verdict/1" (docs/verdict-schema.md), and every schema."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 SCHEMA: Final = "iopermit/verdict/1"
 """Version of the format; another number means that a reader has to change."""
+
+SCHEMAS: Final = ("verdict", "list", "compare", "cost", "certify", "run", "promela", "cache")
+"""What there are schemas of: `iopermit/NAME/1`."""
 
 Object = dict[str, Any]
 
@@ -67,9 +70,10 @@ def to_text(value: object) -> str:
     return json.dumps(value, indent=2) + "\n"
 
 
-def schema() -> Object:
-    """Return the JSON schema that :func:`verdict_json` keeps to."""
-    text = resources.files(__package__).joinpath("verdict.schema.json").read_text("utf-8")
+def schema(name: str = "verdict") -> Object:
+    """Return the JSON schema of what a verb prints: a verdict, or another of `SCHEMAS`."""
+    file = resources.files("iopermit.report.schemas").joinpath(f"{name}.schema.json")
+    text = file.read_text("utf-8")
     loaded: Object = json.loads(text)
     return loaded
 
