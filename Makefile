@@ -5,13 +5,13 @@ VENV = .venv
 JOBS = 2
 
 .POSIX:
-.PHONY: help demo test trees reference coverage lint lint-github bench fuzz fuzz-designs certificates obligations planted-faults docs lock hooks clean install install-dev
+.PHONY: help demo test trees reference coverage lint lint-github bench fuzz fuzz-designs certificates obligations planted-faults docs lock hooks package clean install install-dev
 
 help:
 	@echo 'make demo      check the design linux-v2-06, which leaks ports'
 	@echo 'make test      run the tests, in random order, $(JOBS) at a time'
 	@echo 'make coverage  the same, and which lines and branches of iopermit they did not run'
-	@echo 'make lint      ruff, mypy, the layers, and what GitHub reads'
+	@echo 'make lint      ruff, mypy, the layers, what GitHub reads, and CITATION.cff'
 	@echo 'make hooks     let `git commit` run the linters'
 	@echo 'make bench     run the benchmarks'
 	@echo 'make fuzz-designs  let every checker judge N=150 random designs of a SEED'
@@ -23,6 +23,7 @@ help:
 	@echo 'make reference  compare the search of kernel trees with one without reductions: an hour'
 	@echo 'make docs      regenerate the generated parts of the documentation'
 	@echo 'make lock      pin the newest versions of the development tools'
+	@echo 'make package   build the wheel, and try it in clean environments (PYTHONS=...)'
 	@echo 'make clean     remove all that make and the tools produced'
 	@echo 'Variables: PYTHON=$(PYTHON) VENV=$(VENV) JOBS=$(JOBS)'
 
@@ -54,6 +55,7 @@ lint-github: install-dev
 		.github/ISSUE_TEMPLATE/config.yml
 	$(VENV)/bin/check-jsonschema -q --builtin-schema vendor.github-issue-forms \
 		$$(ls .github/ISSUE_TEMPLATE/*.yml | grep -v /config.yml)
+	$(VENV)/bin/check-jsonschema -q --builtin-schema vendor.citation-file-format CITATION.cff
 
 bench: install-dev
 	$(VENV)/bin/python -m benchmarks
@@ -108,6 +110,11 @@ lock: install-dev
 	$(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --extra dev --upgrade \
 		--custom-compile-command 'make lock' -o requirements-dev.lock pyproject.toml
 
+# Needs a package index. PYTHONS="python3.11 /opt/python3.13/bin/python3": those interpreters only.
+PYTHONS =
+package: install-dev
+	$(VENV)/bin/python -m tools.try_package $(PYTHONS)
+
 hooks: install-dev
 	$(VENV)/bin/pre-commit install
 
@@ -125,10 +132,11 @@ PIP_INSTALL = $(VENV)/bin/python -m pip install -q --disable-pip-version-check
 WANTED = { pwd; cat pyproject.toml; }
 WANTED_DEV = { pwd; cat pyproject.toml requirements-dev.lock; }
 
+# With every extra: what the README shows needs them.
 install: $(VENV)/bin/python
 	@$(WANTED) | cmp -s - $(VENV)/installed || { \
 	echo 'installing iopermit into $(VENV)' >&2; \
-	$(PIP_INSTALL) -e . && $(WANTED) > $(VENV)/installed; }
+	$(PIP_INSTALL) -e '.[all]' && $(WANTED) > $(VENV)/installed; }
 
 install-dev: $(VENV)/bin/python
 	@$(WANTED_DEV) | cmp -s - $(VENV)/installed-dev || { \

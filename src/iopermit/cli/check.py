@@ -22,6 +22,7 @@ from iopermit.cli.kernel import (
     status_of,
 )
 from iopermit.cli.output import Html, OutputError, check_writable, print_result, write_file
+from iopermit.cli.process.extras import require
 from iopermit.cli.progress import shown
 from iopermit.cli.reductions import with_reductions
 from iopermit.translate.analyses.reductions import Reductions
@@ -173,6 +174,9 @@ def check_design(  # noqa: PLR0913 - one parameter per option
             "--patch, --reverse, --fail-on, --keep-build, --sandbox, --config, --every-access and "
             "--max-depth need --kernel TREE"
         )
+
+    if obligations:
+        require("prove")
 
     from iopermit.translate.frontend.load import load_design  # imports every design
 

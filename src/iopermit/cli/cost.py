@@ -12,6 +12,7 @@ from iopermit.cli.errors import BadInputError
 from iopermit.cli.exit_codes import ExitCode
 from iopermit.cli.kernel import SandboxOption, sandbox_choice
 from iopermit.cli.output import Html, check_writable, complain, print_result, write_file
+from iopermit.cli.process.extras import require
 from iopermit.engine.facts import about_design, concerning
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def cost(
     from iopermit.system.running.cost import costs_of
 
     if plot is not None:
+        require("plot")
         check_writable(plot)
     loaded = [executable_design(name) for name in designs or known()]
     costs = {}
@@ -96,6 +98,7 @@ def _cost_of_trees(
 ) -> None:
     if patches and len(trees) != 1:
         raise BadInputError("--patch needs exactly one --kernel TREE")
+    require("kernel")
     from iopermit.kernel.build.builder import build  # imports Unicorn
     from iopermit.kernel.cost import costs_of_tree
     from iopermit.report.json import to_text

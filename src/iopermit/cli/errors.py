@@ -14,6 +14,7 @@ import typer
 
 from iopermit.cli.exit_codes import ExitCode
 from iopermit.cli.output import OutputError, complain
+from iopermit.cli.process.extras import extra_of
 from iopermit.cli.process.streams import give_up
 from iopermit.designs import UnknownDesignError
 from iopermit.designs.trial import ImportTimeoutError
@@ -88,6 +89,8 @@ def _explain_verb(error: BaseException, arguments: Sequence[str]) -> ExitCode:
             complain(f"iopermit: error: {error}; `iopermit list` shows all designs")
         case BadInputError() | KernelTreeError() | OutputError() | MissingExtraError():
             complain(f"iopermit: error: {error}")
+        case ImportError() if missing := extra_of(error, arguments):
+            complain(f"iopermit: error: {missing}")
         case typer.Abort() | KeyboardInterrupt():
             complain(INTERRUPTED)
             return ExitCode.UNDETERMINED

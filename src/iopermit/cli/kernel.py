@@ -13,6 +13,7 @@ from iopermit.cli import scenario as bounds
 from iopermit.cli.errors import BadInputError
 from iopermit.cli.exit_codes import ExitCode, exit_code
 from iopermit.cli.output import complain
+from iopermit.cli.process.extras import require
 from iopermit.cli.progress import shown
 from iopermit.engine.errors import ReplayError
 from iopermit.kernel.errors import KernelTreeError
@@ -132,7 +133,9 @@ def check_kernel(request: TreeRequest) -> Verdict:
     Raises:
         BadInputError: a bound makes no sense, or there is no event of that name.
         KernelTreeError: the tree, a patch or the build cannot be used.
+        MissingExtraError: a library is not installed.
     """
+    require("kernel")
     from iopermit.engine.control import Control  # only now needed
     from iopermit.engine.limits import Limits
     from iopermit.kernel.check import check_tree  # imports the emulator
@@ -229,7 +232,9 @@ def replay_kernel(saved: dict[str, Any], file: Path, sandbox: str | None = None)
     Raises:
         BadInputError: the file is damaged, the schedule no longer shows the violation, or the
             tree, a patch or the build cannot be used any more.
+        MissingExtraError: a library is not installed.
     """
+    require("kernel")
     from iopermit.kernel.check import replay_tree  # the emulator
     from iopermit.kernel.loading import load_tree
 

@@ -15,6 +15,7 @@ from iopermit.cli import scenario
 from iopermit.cli.errors import BadInputError
 from iopermit.cli.exit_codes import ExitCode, ProgramStatus
 from iopermit.cli.output import OutputError, check_writable, complain, write_file
+from iopermit.cli.process.extras import require
 from iopermit.cli.process.streams import Diagnostics, reserve_standard_streams
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ def run(  # noqa: PLR0913 - one argument for each option
         raise BadInputError(f"there is no CPU back end {cpu!r}; choose {' or '.join(_BACKENDS)}")
     if sandbox not in _SANDBOX:
         raise BadInputError(f"--sandbox {sandbox}: choose from {', '.join(_SANDBOX)}")
+    require("run")
     if not os.path.isdir(root):  # noqa: PTH112 - false for names that are too long, too
         raise BadInputError(f"--root {root}: there is no such directory")
     streams = reserve_standard_streams()

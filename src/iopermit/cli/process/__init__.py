@@ -1,1 +1,1 @@
-"""The process that the command runs in: its standard streams, its signals, and what ended it."""
+"""The process that the command runs in: streams, signals, missing libraries, internal errors."""
