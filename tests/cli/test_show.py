@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from iopermit.cli.show import as_text, in_colour
+from iopermit.cli.show import as_text, columns, in_colour
 from iopermit.report.text import Line
 
 LINES = [Line("BUG: [x]", "bold red"), Line(""), Line(" 1  plain")]
@@ -43,3 +43,16 @@ def test_colour_only_on_a_terminal_that_wants_it(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert in_colour() is colour
+
+
+@pytest.mark.parametrize(
+    ("terminal", "size", "columns_of_report"),
+    [(True, 40, 60), (True, 60, 60), (True, 132, 132), (True, 300, 200), (False, 60, 100)],
+)
+def test_a_report_is_as_wide_as_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, terminal: bool, size: int, columns_of_report: int
+) -> None:
+    """A report has 60 to 200 columns, as the terminal has, and 100 where there is none."""
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    monkeypatch.setenv("COLUMNS", str(size))
+    assert columns() == columns_of_report

@@ -237,11 +237,13 @@ def _texts(verdict: Verdict, output: Output) -> Iterator[tuple[Path | None, str]
     if output.as_json:
         yield None, as_json
     else:
-        from iopermit.cli.show import as_text, in_colour
+        from iopermit.cli.show import as_text, columns, in_colour
         from iopermit.report.text import report
 
-        saved = output.save or output.replayed
-        lines = report(verdict, steps=output.steps, headline_only=output.quiet, saved=saved)
+        saved, width = output.save or output.replayed, columns()
+        lines = report(
+            verdict, steps=output.steps, headline_only=output.quiet, saved=saved, width=width
+        )
         yield None, as_text(lines, colour=in_colour())
     if output.save:
         yield output.save, as_json

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,12 +24,13 @@ def compare(  # noqa: PLR0913 - one parameter per option
     designs: Designs = None,
     *,
     events: Annotated[
-        str,
+        list[str] | None,
         typer.Option(
             metavar="LIST",
-            help="Columns: plain, plain-without-preempt, all, all-without-preempt.",
+            help="Columns: `plain`, `plain-without-preempt`, `all`, `all-without-preempt`, or "
+            "some of them, separated by commas (all four). Repeatable: adds up.",
         ),
-    ] = "plain,plain-without-preempt,all,all-without-preempt",
+    ] = None,
     no_options: Annotated[
         bool, typer.Option("--no-options", help="No rows for the options of the designs.")
     ] = False,
@@ -110,11 +112,12 @@ def compare(  # noqa: PLR0913 - one parameter per option
     return _exit_code(matrix)
 
 
-def _event_sets(text: str) -> list[str]:
-    names = [name.strip() for name in text.split(",") if name.strip()]
+def _event_sets(lists: Sequence[str] | None) -> list[str]:
     from iopermit.engine.comparison import event_sets  # only now needed
 
     known = event_sets()
+    wanted = list(known) if lists is None else ",".join(lists).split(",")
+    names = [name.strip() for name in wanted if name.strip()]
     unknown = [name for name in names if name not in known]
     if unknown or not names:
         wrong = f"there is no event set {unknown[0]!r}" if unknown else "no event set is named"

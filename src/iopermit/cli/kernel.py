@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -60,8 +61,8 @@ class TreeRequest:
     tree: Path
     patches: tuple[Path, ...] = ()
     keep_build: Path | None = None
-    events: str | None = None
-    without: str | None = None
+    events: Sequence[str] | None = None
+    without: Sequence[str] | None = None
     cpus: int | None = None
     tasks: int | None = None
     longs: int | None = None

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from iopermit.system.design import Design
 
 SCHEMA = "iopermit/list/1"
-_WIDTH = 100
 _INDENT = 31
 """Columns of the id."""
 
@@ -32,7 +31,10 @@ def list_designs(
         entries = [_entry(design) for design in known]
         print_result(to_text({"schema": SCHEMA, "designs": entries}))
     else:
-        print_result("".join(f"{line}\n" for design in known for line in _text(design)))
+        from iopermit.cli.show import columns  # imports the report
+
+        width = columns()
+        print_result("".join(f"{line}\n" for design in known for line in _text(design, width)))
     return ExitCode.HOLDS
 
 
@@ -46,11 +48,11 @@ def _entry(design: type[Design]) -> dict[str, Any]:
     }
 
 
-def _text(design: type[Design]) -> list[str]:
+def _text(design: type[Design], width: int) -> list[str]:
     """Return the lines about one design: id and title, family and origin, each option."""
     texts = [design.title, f"{design.family}; origin: {design.origin}"]
     texts += [f"--option {name}: {meaning}" for name, meaning in design.options.items()]
-    room = _WIDTH - _INDENT
+    room = width - _INDENT
     lines = [line for text in texts for line in textwrap.wrap(text, room, break_on_hyphens=False)]
     names = [design.id, *[""] * (len(lines) - 1)]
     return [f"{name:{_INDENT}}{line}" for name, line in zip(names, lines, strict=True)]

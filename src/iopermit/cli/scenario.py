@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 import typer
@@ -26,11 +27,16 @@ Option = Annotated[
     typer.Option("--option", metavar="NAME", help="Set a switch of the design. Repeatable."),
 ]
 Events = Annotated[
-    str | None,
-    typer.Option(metavar="LIST", help="`all`, `plain`, or names separated by commas."),
+    list[str] | None,
+    typer.Option(
+        metavar="LIST", help="`all`, `plain`, or names separated by commas. Repeatable: adds up."
+    ),
 ]
 Without = Annotated[
-    str | None, typer.Option(metavar="LIST", help="Leave these events out, separated by commas.")
+    list[str] | None,
+    typer.Option(
+        metavar="LIST", help="Leave these events out, separated by commas. Repeatable: adds up."
+    ),
 ]
 Cpus = Annotated[int | None, typer.Option(metavar="N", help="CPUs (2 if other bounds are given).")]
 Tasks = Annotated[int | None, typer.Option(metavar="N", help="Tasks alive at once (3).")]
@@ -44,16 +50,27 @@ _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
 def scenario(
-    events: str | None, without: str | None, cpus: int | None, tasks: int | None, longs: int | None
+    events: Sequence[str] | None,
+    without: Sequence[str] | None,
+    cpus: int | None,
+    tasks: int | None,
+    longs: int | None,
 ) -> Scenario | None:
     """Return the scenario that the options fix, or None if there are no such options.
+
+    Args:
+        events: each use of `--events`; together they name what can happen (all, if none does).
+        without: each use of `--without`; what any of them names cannot happen.
+        cpus: how many, or None for the default.
+        tasks: the same of tasks alive at once.
+        longs: the same of longs of the bitmap.
 
     Raises:
         BadInputError: a bound makes no sense, or there is no event of that name.
     """
-    if all(option is None for option in (events, without, cpus, tasks, longs)):
+    if not events and not without and all(bound is None for bound in (cpus, tasks, longs)):
         return None
-    wanted = _events(events or "all") - _events(without or "")
+    wanted = _events(",".join(events or ()) or "all") - _events(",".join(without or ()))
     if not wanted:
         raise BadInputError("no event is left: nothing could ever happen")
     default = Scenario()

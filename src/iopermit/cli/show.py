@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import sys
 from collections.abc import Sequence
+from typing import Final
 
 from iopermit.cli.process.streams import printable
-from iopermit.report.text import Line
+from iopermit.report.text import WIDTH, Line
+
+_NARROWEST: Final = 60
+_WIDEST: Final = 200
+"""Columns of a report on a terminal: below tables have no room, above eyes lose the line."""
+
+
+def columns() -> int:
+    """Return how wide a report is: as the terminal, and always the same in files and pipes."""
+    if not sys.stdout.isatty():
+        return WIDTH
+    return max(_NARROWEST, min(_WIDEST, shutil.get_terminal_size((WIDTH, 0)).columns))
 
 
 def in_colour() -> bool:

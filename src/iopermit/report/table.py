@@ -17,9 +17,13 @@ if TYPE_CHECKING:
     from iopermit.report.timeline import TimelineRow
 
 _GAP: Final = "  "
-_LEAST_TEXT: Final = 30
+_USUAL_WIDTH: Final = 100
+_NARROW: Final = 80
+"""Columns below which a source is told without its directories."""
 _MOST_BITS: Final = 30
-"""Columns of the clear bits before they are wrapped."""
+"""Columns of the clear bits before they are wrapped, in the usual width."""
+_TEXT, _LEAST_TEXT, _LEAST_BITS, _LEAST_BASE = 30, 14, 12, 8
+"""Columns that are left to cells which wrap: what happens, at first and at last, and the TSS."""
 
 Cells = list[str]
 
@@ -33,7 +37,10 @@ def timeline_table(trace: Sequence[TraceStep], width: int) -> list[str]:
         "what happens", "I/O map base", "clear bits in the TSS",
     ]  # fmt: skip
     body = [_timeline_cells(number, row, cpus) for number, row in enumerate(rows, 1)]
-    return _laid_out(head, body, width, wrapped=len(cpus) + 1)
+    text, base, bits = range(len(head) - 3, len(head))
+    most = {bits: _MOST_BITS + max(0, width - _USUAL_WIDTH)}
+    shrinking = [(text, _TEXT), (bits, _LEAST_BITS), (base, _LEAST_BASE), (text, _LEAST_TEXT)]
+    return _laid_out(head, body, _fitted([head, *body], width, most, shrinking))
 
 
 def _timeline_cells(number: int, row: TimelineRow, cpus: list[int]) -> Cells:
@@ -47,13 +54,14 @@ def steps_table(trace: Sequence[TraceStep], width: int) -> list[str]:
     body = []
     before: dict[int, TssState] = {}
     for step in trace:
-        source = words.place(step.source) if step.source else ""
+        place = "" if step.source is None else words.place(step.source)
+        source = place.rpartition("/")[2] if width < _NARROW else place
         body.append([f"{step.number:>4}", str(step.cpu), step.who, source, words.step_text(step)])
         after = step.after
         if before.get(step.cpu) != after:
             before[step.cpu] = after
             body.append(["", "", "", "", f"  => {_tss(after)}"])
-    return _laid_out(head, body, width, wrapped=4)
+    return _laid_out(head, body, _fitted([head, *body], width, {}, [(4, _LEAST_TEXT)]))
 
 
 def _tss(tss: TssState) -> str:
@@ -61,15 +69,32 @@ def _tss(tss: TssState) -> str:
     return f"I/O map base {tss.io_map_base}{limit}, clear bits {format_ranges(tss.clear)}"
 
 
-def _laid_out(head: Cells, body: list[Cells], width: int, *, wrapped: int) -> list[str]:
-    """Align the cells; column `wrapped` takes what room is left, and wraps."""
-    table = [head, *body]
-    widths = [max(len(cells[column]) for cells in table) for column in range(len(head))]
-    if wrapped != len(head) - 1:
-        widths[-1] = min(widths[-1], _MOST_BITS)
-    room = width - 1 - sum(widths) - len(_GAP) * (len(widths) - 1)
-    widths[wrapped] = max(_LEAST_TEXT, widths[wrapped] + min(0, room))
-    return [line for cells in table for line in _lines(cells, widths)]
+def _fitted(
+    table: list[Cells], width: int, most: dict[int, int], shrinking: list[tuple[int, int]]
+) -> list[int]:
+    """Return the widths of columns, so that a line has at most `width` columns if that can be.
+
+    Args:
+        table: the cells, heading first.
+        width: of a line.
+        most: how wide a column can be, if that is limited.
+        shrinking: columns that give way, one after the other, and how much of each stays.
+    """
+    widths = [
+        min(max(len(cells[column]) for cells in table), most.get(column, width))
+        for column in range(len(table[0]))
+    ]
+    over = 1 + sum(widths) + len(_GAP) * (len(widths) - 1) - width
+    for column, least in shrinking:
+        cut = max(0, min(over, widths[column] - least))
+        widths[column] -= cut
+        over -= cut
+    return widths
+
+
+def _laid_out(head: Cells, body: list[Cells], widths: list[int]) -> list[str]:
+    """Return the lines of a table, its cells aligned, those that are too long wrapped."""
+    return [line for cells in [head, *body] for line in _lines(cells, widths)]
 
 
 def _lines(cells: Cells, widths: list[int]) -> Iterator[str]:

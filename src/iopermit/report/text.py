@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from iopermit.system.site import Site
 
 WIDTH: Final = 100
-"""Columns; no line is longer, except where a file name or a statement is."""
+"""Columns, if no other number is asked for; only file names and statements may be longer."""
 
 _MOST_PLACES: Final = 12
 """Statements that were never executed are named up to this many, and counted."""
@@ -41,6 +41,7 @@ def report(
     steps: bool = False,
     headline_only: bool = False,
     saved: Path | None = None,
+    width: int = WIDTH,
 ) -> list[Line]:
     """Return the report about a verdict and the other violations found.
 
@@ -49,54 +50,60 @@ def report(
         steps: show every atomic step with its place in the source instead of the few lines.
         headline_only: leave out everything but the headlines.
         saved: the file that has the schedule for ``iopermit replay``, if there is one.
+        width: columns, 60 or more.
     """
     lines: list[Line] = []
     for one in (verdict, *verdict.also):
         if lines and not headline_only:
             lines.append(Line(""))
-        lines += _headline(words.headline(one), one.verdict)
-        lines += _headline(words.warning(one), "undetermined")
+        lines += _headline(words.headline(one), one.verdict, width)
+        lines += _headline(words.warning(one), "undetermined", width)
         if not headline_only and one.violation is not None:
-            lines += _violated(one, one.violation, steps=steps)
+            lines += _violated(one, one.violation, width, steps=steps)
     left = words.what_is_open(verdict)
     if left:
         lines += [] if headline_only else [Line("")]
-        lines += _headline(left, "undetermined")
+        lines += _headline(left, "undetermined", width)
     if not headline_only:
         if verdict.violation is not None:
             lines.append(Line(""))
-            lines += _labelled("replay", _replay(verdict, saved))
+            lines += _labelled("replay", _replay(verdict, saved), width)
         for label, text in facts(verdict):
-            lines += _labelled(label, text)
+            lines += _labelled(label, text, width)
     return [Line(line.text.rstrip(), line.style) for line in lines]
 
 
-def _headline(text: str, outcome: str) -> list[Line]:
-    parts = textwrap.wrap(text, WIDTH, subsequent_indent="     ", break_on_hyphens=False)
+def _headline(text: str, outcome: str, width: int) -> list[Line]:
+    parts = textwrap.wrap(text, width, subsequent_indent="     ", break_on_hyphens=False)
     return [Line(part, _STYLES[outcome]) for part in parts]
 
 
-def _violated(verdict: Verdict, violation: Violation, *, steps: bool) -> Iterator[Line]:
+def _violated(verdict: Verdict, violation: Violation, width: int, *, steps: bool) -> Iterator[Line]:
     # Imported only now: the report about a design that holds has no table.
     from iopermit.report.table import steps_table, timeline_table
 
     yield Line("")
     trace = verdict.trace or ()
-    table = steps_table(trace, WIDTH) if steps else timeline_table(trace, WIDTH)
+    table = steps_table(trace, width) if steps else timeline_table(trace, width)
     head, *body = table
     yield Line(head, "bold")
     yield from map(Line, body)
     for text in wrong(violation):
-        parts = textwrap.wrap(text, WIDTH - 7, subsequent_indent="  ", break_on_hyphens=False)
+        parts = textwrap.wrap(text, width - 7, subsequent_indent="  ", break_on_hyphens=False)
         yield from (Line(f"       {part}", "red") for part in parts)
     yield Line("")
+    for label, text in _facts(verdict, violation):
+        yield from _labelled(label, text, width)
+
+
+def _facts(verdict: Verdict, violation: Violation) -> Iterator[tuple[str, str]]:
+    """Yield where the violation comes from and how sure it is, each with its label."""
     if violation.site is not None:
         source = f"{words.place(violation.site)}  {violation.site.text.strip()}"
-        label = "kernel source" if verdict.kernel is not None else "design source"
-        yield from _labelled(label, source)
-    yield from _labelled("confirmed", confirmed(verdict))
+        yield "kernel source" if verdict.kernel is not None else "design source", source
+    yield "confirmed", confirmed(verdict)
     if violation.needs_privilege is not None:
-        yield from _labelled("privilege", privilege(needed=violation.needs_privilege))
+        yield "privilege", privilege(needed=violation.needs_privilege)
 
 
 def wrong(violation: Violation) -> Iterator[str]:
@@ -232,10 +239,10 @@ def _places(sites: tuple[Site, ...], most: int) -> str:
     return "; ".join(parts) + (f"; and {more} more" if more > 0 else "")
 
 
-def _labelled(label: str, text: str) -> list[Line]:
+def _labelled(label: str, text: str, width: int) -> list[Line]:
     head = f" {label}: "
     parts = textwrap.wrap(
-        text, WIDTH - len(head), break_on_hyphens=False, break_long_words=False
+        text, width - len(head), break_on_hyphens=False, break_long_words=False
     ) or [""]
     lines = [head + parts[0], *(" " * len(head) + part for part in parts[1:])]
     return [Line(line) for line in lines]
