@@ -104,6 +104,7 @@ docs: install-dev
 	$(VENV)/bin/python tools/generate_events.py
 	$(VENV)/bin/python -m tools.generate_codes
 	$(VENV)/bin/python -m tools.generate_json_docs
+	$(VENV)/bin/python -m tools.generate_man
 
 # One file for every Python from 3.11 on: where versions differ, it says for which.
 lock: install-dev

@@ -61,7 +61,7 @@ def test_an_index_accepts_the_metadata(distributions: Path) -> None:
 
 
 def test_the_wheel_has_the_whole_package(wheel: Path) -> None:
-    """Every file below src/iopermit is in the wheel, and nothing else but its metadata."""
+    """Every file below src/iopermit is in the wheel, its metadata, the manual page, no more."""
     source = ROOT / "src"
     expected = {
         path.relative_to(source).as_posix()
@@ -70,7 +70,9 @@ def test_the_wheel_has_the_whole_package(wheel: Path) -> None:
     }
     with zipfile.ZipFile(wheel) as archive:
         packed = {name for name in archive.namelist() if ".dist-info/" not in name}
-    assert packed == expected
+    (page,) = packed - expected
+    assert page.endswith(".data/data/share/man/man1/iopermit.1")
+    assert packed > expected
 
 
 def test_the_description_is_the_readme(wheel: Path) -> None:

@@ -10,6 +10,7 @@ import typer
 import iopermit
 from iopermit.cli.errors import verb
 from iopermit.cli.output import print_result
+from iopermit.cli.parser.help import VerbCommand, VerbGroup
 
 _VERBS: Final = {
     "list": ("list_designs", "list_designs"),
@@ -32,12 +33,12 @@ def command(words: list[str]) -> typer.Typer:
     A verb takes its time: importing its module, and looking at the annotations of its options.
     """
     app = typer.Typer(
+        cls=VerbGroup,
         help="Check designs of how an x86 kernel maintains the TSS I/O permission bitmap.",
-        add_completion=False,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
     epilog = "Exit status: 0 holds, 1 violated, 2 bad input, 3 undetermined, 4 internal error."
     app.callback(epilog=epilog)(_iopermit)
@@ -54,7 +55,7 @@ def _add(app: typer.Typer, name: str) -> None:
     else:
         # What follows the program that is to be run is the program's.
         settings = {"allow_interspersed_args": False} if name == "run" else None
-        app.command(name, context_settings=settings)(verb(found))
+        app.command(name, cls=VerbCommand, context_settings=settings)(verb(found))
 
 
 def _show_version(wanted: bool) -> None:

@@ -25,7 +25,12 @@ _EVERY: Final = 5.0
 
 
 def certify_file(
-    file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False)],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="What `check --certificate FILE` wrote.", show_default=False
+        ),
+    ],
     *,
     design: Annotated[
         str, typer.Option(metavar="DESIGN", help="The design's id or file, if it moved.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from iopermit.cli.kernel import (
     status_of,
 )
 from iopermit.cli.output import Html, OutputError, check_writable, print_result, write_file
+from iopermit.cli.parser.completion import designs_like
 from iopermit.cli.process.extras import require
 from iopermit.cli.progress import shown
 from iopermit.cli.reductions import with_reductions
@@ -56,9 +58,10 @@ def check_design(  # noqa: PLR0913 - one parameter per option
     design: Annotated[
         str | None,
         typer.Argument(
-            metavar="[DESIGN]",
+            metavar="DESIGN",
             help="An id (see `iopermit list`), FILE.py, or FILE.py:CLASS.",
             show_default=False,
+            autocompletion=designs_like,
         ),
     ] = None,
     *,
@@ -75,8 +78,8 @@ def check_design(  # noqa: PLR0913 - one parameter per option
     fail_on: Annotated[
         str | None,
         typer.Option(
-            metavar="WHAT",
-            help="With --patch, status 1 for: `violated` or `introduced` (only what it brings).",
+            metavar="violated|introduced",
+            help="With --patch, when the status is 1: always, or only for what the patch brings.",
             show_default="violated",
         ),
     ] = None,
@@ -187,17 +190,18 @@ def check_design(  # noqa: PLR0913 - one parameter per option
     options = tuple(option or ())
     loaded = load_design(design, options, seconds=timeout)
 
-    from iopermit.engine.control import Control  # as below
+    from iopermit.engine.ladder import design_scenarios  # as below
     from iopermit.engine.limits import Limits  # as below
     from iopermit.search.check import check  # imports LLVM
     from iopermit.search.problem import Problem, Settings
 
-    with shown(quiet=quiet) as progress:
-        control = Control(Limits(max_states, memory, timeout), progress)
+    limits = Limits(max_states, memory, timeout)
+    ladder = functools.partial(design_scenarios, every=every)
+    with shown(quiet=quiet, ladder=ladder if scenario is None else lambda: [scenario]) as progress:
         verdict = check(
             loaded,
             scenario,
-            control=control,
+            control=progress.control(limits),
             reductions=reductions,
             threads=threads,
             every=every,
@@ -205,12 +209,13 @@ def check_design(  # noqa: PLR0913 - one parameter per option
             with_savings=savings,
             with_obligations=obligations,
         )
-        deliver(verdict, output)
-        if certificate is not None:
-            settings = Settings(reductions, threads)
-            problem = Problem(loaded, verdict.scenario, settings, control)
-            return write_certificate(certificate, problem, verdict)
-    return exit_code(verdict.verdict)
+    deliver(verdict, output)
+    if certificate is None:
+        return exit_code(verdict.verdict)
+    with shown(quiet=quiet, ladder=lambda: [verdict.scenario]) as progress:
+        settings = Settings(reductions, threads)
+        problem = Problem(loaded, verdict.scenario, settings, progress.control(limits))
+        return write_certificate(certificate, problem, verdict)
 
 
 def deliver(verdict: Verdict, output: Output) -> None:

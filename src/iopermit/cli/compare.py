@@ -78,7 +78,6 @@ def compare(  # noqa: PLR0913 - one parameter per option
     memory = shared.memory_size(max_memory)
     fixed = shared.scenario(None, None, cpus, tasks, longs)
 
-    from iopermit.engine.control import Control  # as above
     from iopermit.engine.ladder import COMPARISON_LADDER, FULL_COMPARISON_LADDER  # as above
     from iopermit.engine.limits import Limits  # as above
     from iopermit.report.compare import matrix_text  # as above
@@ -95,7 +94,7 @@ def compare(  # noqa: PLR0913 - one parameter per option
     limits = Limits(max_states, memory, timeout)
     with shown(quiet=quiet) as progress:
         settings = Settings(threads=threads, every=every)
-        control = Control(limits, progress)
+        control = progress.control(limits)
         faults: list[ReplayError] = []
         search.compare(
             rows, matrix, ladder, settings=settings, control=control, failed=faults.append

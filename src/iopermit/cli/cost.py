@@ -12,6 +12,7 @@ from iopermit.cli.errors import BadInputError
 from iopermit.cli.exit_codes import ExitCode
 from iopermit.cli.kernel import SandboxOption, sandbox_choice
 from iopermit.cli.output import Html, check_writable, complain, print_result, write_file
+from iopermit.cli.parser.completion import designs_like
 from iopermit.cli.process.extras import require
 from iopermit.engine.facts import about_design, concerning
 
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
 Designs = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[DESIGN]...",
+        metavar="DESIGN",
         help="Ids (see `iopermit list`), FILE.py, or FILE.py:CLASS; every known design if none.",
         show_default=False,
+        autocompletion=designs_like,
     ),
 ]
 

@@ -11,11 +11,14 @@ from iopermit.cli import scenario as bounds
 from iopermit.cli.errors import verb
 from iopermit.cli.exit_codes import ExitCode
 from iopermit.cli.output import check_writable, print_result, write_file
+from iopermit.cli.parser.help import VerbCommand, VerbGroup
 from iopermit.engine.facts import about_design, about_scenario, concerning
 from iopermit.system.scenario import Scenario
 
 app = typer.Typer(
-    help="Print a design's model in the language of another checker.", no_args_is_help=True
+    cls=VerbGroup,
+    help="Print a design's model in the language of another checker.",
+    no_args_is_help=True,
 )
 
 
@@ -24,7 +27,7 @@ def _export() -> None:
     """Print a design's model in the language of another checker."""
 
 
-@app.command()
+@app.command(cls=VerbCommand)
 @verb
 def promela(  # noqa: PLR0913 - one parameter per option
     design: bounds.Design,

@@ -34,8 +34,8 @@ SandboxOption = Annotated[
     str | None,
     typer.Option(
         "--sandbox",
-        metavar="WHEN",
-        help="Build a tree in bubblewrap, without network: `auto`, `on` or `off`.",
+        metavar="auto|on|off",
+        help="Build a tree in bubblewrap, without network; auto: if that works here.",
         show_default="auto",
     ),
 ]
@@ -137,8 +137,7 @@ def check_kernel(request: TreeRequest) -> Verdict:
         MissingExtraError: a library is not installed.
     """
     require("kernel")
-    from iopermit.engine.control import Control  # only now needed
-    from iopermit.engine.limits import Limits
+    from iopermit.engine.limits import Limits  # only now needed
     from iopermit.kernel.check import check_tree  # imports the emulator
     from iopermit.kernel.loading import load_tree
     from iopermit.kernel.origin import PatchedTree
@@ -160,8 +159,8 @@ def check_kernel(request: TreeRequest) -> Verdict:
     if compared and say is not None:
         say("the same without the patches, to tell what they bring")
     plain = _plain(load) if compared else None
-    with shown(quiet=request.quiet) as progress:
-        control = Control(Limits(request.max_states, timeout=request.timeout), progress)
+    with shown(quiet=request.quiet, ladder=lambda: wanted, several_processes=True) as progress:
+        control = progress.control(Limits(request.max_states, timeout=request.timeout))
         if plain is None:
             return check_tree(tree, wanted, control=control, reference=request.reference)
         return PatchedTree(tree, plain, wanted, control).judged(only_new=only_new)

@@ -24,7 +24,10 @@ _LONGEST: Final = 32 << 20
 
 
 def replay_file(
-    file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False)],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="What `check --save FILE` wrote.", show_default=False),
+    ],
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
     steps: Annotated[

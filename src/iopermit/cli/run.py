@@ -15,6 +15,7 @@ from iopermit.cli import scenario
 from iopermit.cli.errors import BadInputError
 from iopermit.cli.exit_codes import ExitCode, ProgramStatus
 from iopermit.cli.output import OutputError, check_writable, complain, write_file
+from iopermit.cli.parser.completion import designs_like
 from iopermit.cli.process.extras import require
 from iopermit.cli.process.streams import Diagnostics, reserve_standard_streams
 
@@ -31,18 +32,33 @@ _SANDBOX = ("auto", "on", "off")
 
 
 def run(  # noqa: PLR0913 - one argument for each option
-    program: Annotated[str, typer.Argument(metavar="PROGRAM", show_default=False)],
+    program: Annotated[
+        str,
+        typer.Argument(
+            metavar="PROGRAM",
+            help="A path, or a name to look for in PATH.",
+            show_default=False,
+        ),
+    ],
     arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="[ARGS]...", show_default=False)
+        list[str] | None,
+        typer.Argument(metavar="ARGS", help="What the program gets.", show_default=False),
     ] = None,
     *,
     design: Annotated[
-        str, typer.Option(metavar="DESIGN", help="An id, FILE.py, or FILE.py:CLASS.")
+        str,
+        typer.Option(
+            metavar="DESIGN",
+            help="An id, FILE.py, or FILE.py:CLASS.",
+            autocompletion=designs_like,
+        ),
     ] = "linux-6.16",
     option: scenario.Option = None,
-    cpu: Annotated[str, typer.Option(metavar="NAME", help="`unicorn` or `kvm`.")] = "unicorn",
+    cpu: Annotated[
+        str, typer.Option(metavar="unicorn|kvm", help="What executes the program.")
+    ] = "unicorn",
     cpus: Annotated[int, typer.Option(metavar="N", help="Virtual CPUs.", min=1, max=32)] = 1,
-    seed: Annotated[int, typer.Option(metavar="N", help="Of the schedule.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Chooses the schedule of the tasks.")] = 0,
     user: Annotated[
         bool, typer.Option("--user", help="Run as user 1000 without CAP_SYS_RAWIO.")
     ] = False,
@@ -59,7 +75,7 @@ def run(  # noqa: PLR0913 - one argument for each option
     timeout: Annotated[
         float | None,
         typer.Option(
-            metavar="S", help="Give up after so many seconds.", min=0.01, callback=scenario.seconds
+            metavar="SECONDS", help="Give up after this time.", min=0.01, callback=scenario.seconds
         ),
     ] = None,
     max_tasks: Annotated[
@@ -77,7 +93,7 @@ def run(  # noqa: PLR0913 - one argument for each option
     ] = False,
     sandbox: Annotated[
         str,
-        typer.Option(metavar="WHEN", help="Landlock, seccomp and so on: `auto`, `on` or `off`."),
+        typer.Option(metavar="auto|on|off", help="Landlock, seccomp and so on."),
     ] = "auto",
     export: Annotated[
         Path | None,

@@ -11,6 +11,7 @@ from typing import Annotated, Final
 import typer
 
 from iopermit.cli.errors import BadInputError
+from iopermit.cli.parser.completion import designs_like, events_like
 from iopermit.system.events import Event, all_events, askable_events, plain_events
 from iopermit.system.scenario import Scenario
 
@@ -20,6 +21,7 @@ Design = Annotated[
         metavar="DESIGN",
         help="An id (see `iopermit list`), FILE.py, or FILE.py:CLASS.",
         show_default=False,
+        autocompletion=designs_like,
     ),
 ]
 Option = Annotated[
@@ -29,13 +31,17 @@ Option = Annotated[
 Events = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="LIST", help="`all`, `plain`, or names separated by commas. Repeatable: adds up."
+        metavar="LIST",
+        help="`all`, `plain`, or names separated by commas. Repeatable: adds up.",
+        autocompletion=events_like,
     ),
 ]
 Without = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="LIST", help="Leave these events out, separated by commas. Repeatable: adds up."
+        metavar="LIST",
+        help="Leave these events out, separated by commas. Repeatable: adds up.",
+        autocompletion=events_like,
     ),
 ]
 Cpus = Annotated[int | None, typer.Option(metavar="N", help="CPUs (2 if other bounds are given).")]

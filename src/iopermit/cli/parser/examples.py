@@ -1,0 +1,62 @@
+"""Examples of every verb, for its help and for the manual page."""
+
+from __future__ import annotations
+
+from typing import Final
+
+Examples = tuple[tuple[str, str], ...]
+"""Command lines, and what each does."""
+
+EXAMPLES: Final[dict[str, Examples]] = {
+    "list": (
+        ("iopermit list", "every design, with its origin and options"),
+        ("iopermit list | grep -A3 linux-6", "those of Linux 6"),
+        ("iopermit list --json", "the same for programs"),
+    ),
+    "check": (
+        ("iopermit check linux-v2-06", "find the leak of a patch that was posted in 2019"),
+        ("iopermit check mine.py --cpus 2 --tasks 2 --longs 1", "search one scenario to its end"),
+        (
+            "iopermit check --kernel ~/linux --patch fix.patch --fail-on introduced",
+            "judge a patch by what it brings",
+        ),
+    ),
+    "replay": (
+        ("iopermit replay leak.json", "show again what `check --save leak.json` found"),
+        ("iopermit replay leak.json --steps", "the same, statement by statement"),
+        ("iopermit replay leak.json --json", "the same for programs"),
+    ),
+    "certify": (
+        (
+            "iopermit check linux-5.4 --cpus 1 --tasks 2 --longs 1 --certificate FILE",
+            "first write a certificate",
+        ),
+        ("iopermit certify FILE", "verify it"),
+        ("iopermit certify FILE --processes 2 --timeout 600", "on two CPUs, for ten minutes"),
+    ),
+    "compare": (
+        ("iopermit compare", "every design, variant and option: takes minutes"),
+        ("iopermit compare linux-5.4 linux-5.5 --events all", "two designs under all events"),
+        ("iopermit compare mine.py --cpus 1 --tasks 2 --longs 1", "one scenario of one's own"),
+    ),
+    "cost": (
+        ("iopermit cost", "every design, side by side"),
+        ("iopermit cost linux-5.4 linux-5.5 --plot costs.svg", "two of them, also as a chart"),
+        ("iopermit cost --kernel ~/linux --patch fast.patch", "a tree without and with a patch"),
+    ),
+    "run": (
+        ("iopermit run --user /bin/true", "a program without privileges, on Linux 6.16"),
+        ("iopermit run --design linux-v2-06 --strace ./prog 128", "on the design of a patch"),
+        ("iopermit run --cpu kvm --io-log ports.jsonl ./prog", "on the host's processor"),
+    ),
+    "export": (
+        ("iopermit export promela linux-v2-06 -o model.pml", "write a model for Spin"),
+        ("iopermit export promela mine.py --cpus 1 --tasks 2", "of one scenario"),
+        ("iopermit export promela linux-6.16 --json", "as a string in JSON"),
+    ),
+    "cache": (
+        ("iopermit cache", "how much is kept, and where"),
+        ("iopermit cache clear", "remove it"),
+        ("iopermit cache path", "only where it is"),
+    ),
+}
