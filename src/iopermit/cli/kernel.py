@@ -106,7 +106,7 @@ def _scenario(request: TreeRequest, cpus: int, tasks: int, longs: int) -> Scenar
     assert found is not None  # bounds are given
     if configuration(request.config).preemptible:
         return found
-    if request.events is not None and Event.PREEMPT.name in request.events.split(","):
+    if any(Event.PREEMPT.name in given.split(",") for given in request.events or ()):
         raise BadInputError(
             f"--config {request.config}: such a kernel cannot be preempted; leave out the event "
             f"{Event.PREEMPT.name}"
