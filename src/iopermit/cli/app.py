@@ -16,6 +16,7 @@ _VERBS: Final = {
     "list": ("list_designs", "list_designs"),
     "check": ("check", "check_design"),
     "replay": ("replay", "replay_file"),
+    "reproduce": ("reproduce.verb", "reproduce_file"),
     "certify": ("certify", "certify_file"),
     "compare": ("compare", "compare"),
     "cost": ("cost", "cost"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -17,6 +17,9 @@ from iopermit.designs import UnknownDesignError
 from iopermit.engine.errors import ReplayError
 from iopermit.engine.facts import Facts, concerning
 from iopermit.translate.frontend.input_file import read_input
+
+if TYPE_CHECKING:
+    from iopermit.engine.verdict import Verdict
 
 _SAVE_HINT: Final = "write one with: iopermit check DESIGN --save FILE"
 _LONGEST: Final = 32 << 20
@@ -61,17 +64,30 @@ def _replayed(saved: dict[str, Any], file: Path, output: Output, sandbox: str | 
         deliver(found, output)
         return exit_code(found.verdict)
 
+    verdict = replay_design(saved, file)
+    deliver(verdict, output)
+    return exit_code(verdict.verdict)
+
+
+def replay_design(saved: dict[str, Any], file: Path) -> Verdict:
+    """Execute a saved schedule of a design again.
+
+    Args:
+        saved: what was saved.
+        file: where.
+
+    Raises:
+        BadInputError: the file is damaged, or the schedule no longer shows the violation.
+    """
     from iopermit.search.replay import replay  # takes its time
 
     try:
-        verdict = replay(saved)
+        return replay(saved)
     except UnknownDesignError as error:
         raise BadInputError(f"{file}: {error}") from error
     except ReplayError as error:
         hint = "the file was damaged, or the design changed since it was saved"
         raise BadInputError(f"{file}: {error}; {hint}") from error
-    deliver(verdict, output)
-    return exit_code(verdict.verdict)
 
 
 def read_saved(file: Path) -> dict[str, Any]:

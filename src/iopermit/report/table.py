@@ -36,14 +36,15 @@ def timeline_table(trace: Sequence[TraceStep], width: int) -> list[str]:
         "step", *(f"CPU {cpu}" for cpu in cpus),
         "what happens", "I/O map base", "clear bits in the TSS",
     ]  # fmt: skip
-    body = [_timeline_cells(number, row, cpus) for number, row in enumerate(rows, 1)]
+    body = [timeline_cells(number, row, cpus) for number, row in enumerate(rows, 1)]
     text, base, bits = range(len(head) - 3, len(head))
     most = {bits: _MOST_BITS + max(0, width - _USUAL_WIDTH)}
     shrinking = [(text, _TEXT), (bits, _LEAST_BITS), (base, _LEAST_BASE), (text, _LEAST_TEXT)]
-    return _laid_out(head, body, _fitted([head, *body], width, most, shrinking))
+    return _aligned(head, body, _fitted([head, *body], width, most, shrinking))
 
 
-def _timeline_cells(number: int, row: TimelineRow, cpus: list[int]) -> Cells:
+def timeline_cells(number: int, row: TimelineRow, cpus: list[int]) -> Cells:
+    """Return the cells of a line of the timeline, by the CPUs that the table has."""
     who = [row.who if cpu == row.cpu else "" for cpu in cpus]
     return [f"{number:>4}", *who, row.what, row.base, row.clear]
 
@@ -61,7 +62,7 @@ def steps_table(trace: Sequence[TraceStep], width: int) -> list[str]:
         if before.get(step.cpu) != after:
             before[step.cpu] = after
             body.append(["", "", "", "", f"  => {_tss(after)}"])
-    return _laid_out(head, body, _fitted([head, *body], width, {}, [(4, _LEAST_TEXT)]))
+    return laid_out(head, body, width, wrapped=4)
 
 
 def _tss(tss: TssState) -> str:
@@ -92,7 +93,14 @@ def _fitted(
     return widths
 
 
-def _laid_out(head: Cells, body: list[Cells], widths: list[int]) -> list[str]:
+def laid_out(head: Cells, body: list[Cells], width: int, *, wrapped: int) -> list[str]:
+    """Return the lines of a table of which one column takes what room is left, and wraps."""
+    last = len(head) - 1
+    most = {} if wrapped == last else {last: _MOST_BITS}
+    return _aligned(head, body, _fitted([head, *body], width, most, [(wrapped, _LEAST_TEXT)]))
+
+
+def _aligned(head: Cells, body: list[Cells], widths: list[int]) -> list[str]:
     """Return the lines of a table, its cells aligned, those that are too long wrapped."""
     return [line for cells in [head, *body] for line in _lines(cells, widths)]
 

@@ -67,9 +67,9 @@ def report(
     if not headline_only:
         if verdict.violation is not None:
             lines.append(Line(""))
-            lines += _labelled("replay", _replay(verdict, saved), width)
+            lines += labelled("replay", _replay(verdict, saved), width)
         for label, text in facts(verdict):
-            lines += _labelled(label, text, width)
+            lines += labelled(label, text, width)
     return [Line(line.text.rstrip(), line.style) for line in lines]
 
 
@@ -93,7 +93,7 @@ def _violated(verdict: Verdict, violation: Violation, width: int, *, steps: bool
         yield from (Line(f"       {part}", "red") for part in parts)
     yield Line("")
     for label, text in _facts(verdict, violation):
-        yield from _labelled(label, text, width)
+        yield from labelled(label, text, width)
 
 
 def _facts(verdict: Verdict, violation: Violation) -> Iterator[tuple[str, str]]:
@@ -239,7 +239,8 @@ def _places(sites: tuple[Site, ...], most: int) -> str:
     return "; ".join(parts) + (f"; and {more} more" if more > 0 else "")
 
 
-def _labelled(label: str, text: str, width: int) -> list[Line]:
+def labelled(label: str, text: str, width: int = WIDTH) -> list[Line]:
+    """Return a text behind a label, wrapped so that the label stands alone."""
     head = f" {label}: "
     parts = textwrap.wrap(
         text, width - len(head), break_on_hyphens=False, break_long_words=False

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.support.machine.cache import PROGRAMS, compiled
-from tests.support.machine.initramfs import Initramfs
 from tests.support.machine.packages import unpacked
 from tests.support.requirements import require_tool
+
+from iopermit.reproduce.guest.initramfs import Initramfs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -22,7 +22,7 @@ from tests.support.requirements import require_tool
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tests.support.machine.initramfs import Initramfs
+    from iopermit.reproduce.guest.initramfs import Initramfs
 
 SCRIPTS = 2000
 """Number of scripts that run on one CPU."""

@@ -1,0 +1,1 @@
+"""The verb that executes a counterexample on a booted kernel."""

@@ -1,0 +1,110 @@
+"""`iopermit reproduce FILE`: execute a saved schedule on a kernel in a virtual machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from iopermit.cli import scenario as bounds
+from iopermit.cli.errors import BadInputError
+from iopermit.cli.exit_codes import ExitCode
+from iopermit.cli.kernel import SandboxOption, replay_kernel
+from iopermit.cli.output import complain, print_result
+from iopermit.cli.replay import read_saved, replay_design
+from iopermit.reproduce.errors import ReproduceError
+
+if TYPE_CHECKING:
+    from iopermit.engine.verdict import Verdict
+    from iopermit.report.reproduction.facts import Reproduction
+
+_MOST_RUNS: Final = 1000
+_STATUS: Final = {
+    "reproduced": ExitCode.VIOLATED,
+    "not reproduced": ExitCode.HOLDS,
+    "undetermined": ExitCode.UNDETERMINED,
+}
+
+
+def reproduce_file(  # noqa: PLR0913 - one parameter per option
+    file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False)],
+    *,
+    image: Annotated[
+        Path, typer.Option(metavar="VMLINUZ", help="The kernel's image, a bzImage with BTF.")
+    ],
+    append: Annotated[
+        str,
+        typer.Option(metavar="OPTIONS", help="Add these options to the kernel's command line."),
+    ] = "",
+    runs: Annotated[
+        int, typer.Option(metavar="N", min=1, max=_MOST_RUNS, help="Boot it so often.")
+    ] = 1,
+    controls: Annotated[
+        bool,
+        typer.Option("--controls/--no-controls", help="Also preempt before, behind and nowhere."),
+    ] = True,
+    timeout: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS",
+            min=1,
+            callback=bounds.seconds,
+            help="Give up a machine that is silent for so long.",
+        ),
+    ] = 120,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print the headline only, and no progress.")
+    ] = False,
+    sandbox: SandboxOption = None,
+) -> ExitCode:
+    """Execute the schedule that `iopermit check --save FILE` saved on a booted kernel.
+
+    The kernel runs in a virtual machine, QEMU without KVM, never on this system. A debugger holds
+    tasks between instructions; it writes neither registers nor memory. Exit status: 1 reproduced,
+    0 every step was forced and the fault did not show, 3 undetermined.
+    """
+    from iopermit.reproduce.reproduction import Wanted, reproduce  # takes its time
+
+    verdict = _replayed(read_saved(file), file, sandbox)
+    if verdict.violation is None:
+        raise BadInputError(f"{file} has no violation to reproduce")
+    wanted = Wanted(image, append, runs, timeout, controls=controls)
+    try:
+        found = reproduce(verdict, wanted, _silent if quiet else _tell)
+    except ReproduceError as error:
+        raise BadInputError(str(error)) from error
+    _deliver(found, as_json=as_json, quiet=quiet)
+    return _STATUS[found.outcome]
+
+
+def _replayed(saved: dict[str, Any], file: Path, sandbox: str | None) -> Verdict:
+    """Execute the schedule at full size first: a damaged file is found out before any boot."""
+    if saved.get("kernel") is not None:
+        return replay_kernel(saved, file, sandbox)
+    return replay_design(saved, file)
+
+
+def _tell(text: str) -> None:
+    complain(f"iopermit: {text}")
+
+
+def _silent(_: str) -> None:
+    pass
+
+
+def _deliver(found: Reproduction, *, as_json: bool, quiet: bool) -> None:
+    if as_json:
+        from iopermit.report.json import to_text  # only now needed
+        from iopermit.report.reproduction.json import reproduction_json
+
+        print_result(to_text(reproduction_json(found)))
+        return
+    from iopermit.cli.show import as_text, in_colour
+    from iopermit.report.reproduction.text import headline, reproduction_text
+
+    if quiet:
+        print_result(f"{headline(found)}\n")
+    else:
+        print_result(as_text(reproduction_text(found), colour=in_colour()), styled=True)

@@ -1,0 +1,72 @@
+"""What was seen on a booted kernel as JSON, schema "iopermit/reproduction/1"."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from iopermit.report.json import verdict_json
+
+if TYPE_CHECKING:
+    from iopermit.report.reproduction.facts import BootedRun, Observation, Reproduction
+
+SCHEMA: Final = "iopermit/reproduction/1"
+"""Version of the format; another number means that a reader has to change."""
+
+
+def reproduction_json(found: Reproduction) -> dict[str, Any]:
+    """Return a reproduction as an object of JSON (docs/reproducing.md)."""
+    kernel = found.kernel
+    return {
+        "schema": SCHEMA,
+        "outcome": found.outcome,
+        "reason": found.reason,
+        "successes": found.successes,
+        "runs": [_run(run) for run in found.runs],
+        "controls": [_run(run) for run in found.controls],
+        "forced_by": list(found.forced_by),
+        "credentials": found.credentials,
+        "kernel": None
+        if kernel is None
+        else {
+            "image": kernel.image,
+            "version": kernel.version,
+            "command_line": kernel.command_line,
+            "preemption": kernel.preemption,
+            "emulator": kernel.emulator,
+        },
+        "verdict": verdict_json(found.verdict),
+    }
+
+
+def _run(run: BootedRun) -> dict[str, Any]:
+    return {
+        "position": run.position.value,
+        "seconds": round(run.seconds, 1),
+        "forced": run.forced,
+        "unforced": run.unforced,
+        "unforced_step": run.unforced_step,
+        "shown": run.shown,
+        "tss_shows": run.tss_shows,
+        "guest_shows": run.guest_shows,
+        "observations": [_observation(seen) for seen in run.observations],
+        "reads": [
+            {"port": read.port, "width": read.width, "passed": read.passed, "value": read.value}
+            for read in run.reads
+        ],
+    }
+
+
+def _observation(seen: Observation) -> dict[str, Any]:
+    return {
+        "step": seen.step,
+        "place": seen.place,
+        "cpu": seen.cpu,
+        "task": seen.task,
+        "holds": seen.holds,
+        "tss": {
+            "base": seen.tss.base,
+            "limit": seen.tss.limit,
+            "selected": seen.tss.selected.value,
+            "allowed": [list(pair) for pair in seen.tss.allowed],
+        },
+    }

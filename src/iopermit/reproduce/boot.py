@@ -1,0 +1,114 @@
+"""One boot of a kernel: the schedule is forced in it once, and judged."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from iopermit.report.reproduction.facts import BootedRun, PreemptionPoint
+from iopermit.reproduce.debugger.kernel import StoppedKernel
+from iopermit.reproduce.debugger.remote import DebuggerError, RemoteDebugger
+from iopermit.reproduce.debugger.symbols import SymbolTable
+from iopermit.reproduce.emulated_machine import EmulatedMachine, GuestSilentError
+from iopermit.reproduce.errors import ReproduceError, UnforcedError
+from iopermit.reproduce.forcing import ENTRIES, NEVER_HAPPENED, SWITCHED, Forcer
+from iopermit.reproduce.guest.commands import GuestProgram
+from iopermit.reproduce.guest.telling import GuestReport, report_of
+from iopermit.reproduce.judgement import judged
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from iopermit.reproduce.attempt import Attempt
+    from iopermit.reproduce.guest.program import CompiledGuest
+    from iopermit.reproduce.image.layout import KernelLayout
+    from iopermit.reproduce.schedule import Schedule
+
+SYMBOLS: Final = (
+    # The first one's neighbours are told, too: what it is inlined into.
+    *("task_update_io_bitmap", *ENTRIES.values(), SWITCHED),
+    *("current_task", "__preempt_count", "pcpu_hot", "io_bitmap_exit", "ksys_ioperm"),
+)
+
+
+@dataclass(frozen=True)
+class Bootable:
+    """A kernel and what it is booted with."""
+
+    image: Path
+    layout: KernelLayout
+    guest: CompiledGuest
+    options: str
+    """Options of the kernel."""
+    seconds: float
+    """After which a guest that is silent is given up."""
+
+
+def boot(
+    bootable: Bootable, schedule: Schedule, position: PreemptionPoint
+) -> tuple[BootedRun, GuestReport]:
+    """Boot a kernel, force a schedule once, and return what was seen.
+
+    Raises:
+        ReproduceError: the kernel does not boot, or QEMU is missing.
+    """
+    began = time.monotonic()
+    tasks = tuple(schedule.tasks.values())
+    program = GuestProgram(tasks, tuple(schedule.commands), SYMBOLS)
+    files = bootable.guest.file_system(program)
+    with EmulatedMachine(bootable.image, files, bootable.options, cpus=schedule.cpus) as machine:
+        try:
+            machine.wait_for(lambda line: line == "READY", bootable.seconds)
+        except GuestSilentError as error:
+            raise ReproduceError(
+                f"{bootable.image} did not boot in QEMU: it {error}\n  it needs a serial console "
+                "and an initramfs (CONFIG_SERIAL_8250_CONSOLE, CONFIG_BLK_DEV_INITRD, CONFIG_TTY)"
+            ) from error
+        try:
+            attempt = _forced(machine, bootable, schedule, position)
+            machine.wait_for(lambda line: line == "END", bootable.seconds)
+            report = report_of(machine.lines)
+            run = judged(schedule, report, attempt, position, time.monotonic() - began)
+        except (UnforcedError, DebuggerError, GuestSilentError) as error:
+            step = error.step if isinstance(error, UnforcedError) else None
+            reason = _reason(machine, error)
+            seconds = time.monotonic() - began
+            run = BootedRun(position, seconds, unforced=reason, unforced_step=step)
+            report = report_of(machine.lines)
+    return run, report
+
+
+def _reason(machine: EmulatedMachine, error: Exception) -> str:
+    """Return why a schedule was not forced."""
+    if isinstance(error, UnforcedError):
+        return str(error)
+    failure = report_of(machine.lines).failure
+    if failure:
+        return f"the guest failed: {failure}"
+    with contextlib.suppress(GuestSilentError):
+        machine.wait_for(lambda line: line == "END", 1)
+        return NEVER_HAPPENED
+    if isinstance(error, GuestSilentError):
+        return f"the guest {error}"
+    return f"{error}; the console ended with:\n{machine.console_end()}"
+
+
+def _forced(
+    machine: EmulatedMachine, bootable: Bootable, schedule: Schedule, position: PreemptionPoint
+) -> Attempt | None:
+    """Let the guest begin, and force the schedule; None if it is left to itself."""
+    debugger = RemoteDebugger(machine.debugger, bootable.seconds)
+    if position is PreemptionPoint.NOWHERE:
+        machine.say("go")
+        return None
+    debugger.interrupt()
+    symbols = SymbolTable(report_of(machine.lines).symbols)
+    kernel = StoppedKernel(debugger, bootable.layout, symbols)
+    forcer = Forcer(kernel, schedule, bootable.guest.in_byte)
+    machine.say("go")
+    window = forcer.rehearse()
+    attempt = forcer.force(window, position)
+    debugger.detach()
+    return attempt

@@ -1,0 +1,1 @@
+"""The image of a kernel: unpacking it, and where its structures have their members."""

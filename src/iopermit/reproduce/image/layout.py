@@ -1,0 +1,73 @@
+"""Where a kernel keeps what the debugger looks at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from iopermit.reproduce.errors import ReproduceError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from iopermit.reproduce.image.btf import KernelTypes
+
+
+@dataclass(frozen=True)
+class KernelLayout:
+    """Offsets in bytes of members of the kernel's structures."""
+
+    flags: int
+    """`thread_info.flags` in a task, an unsigned long, of which the lower four bytes are used."""
+    pid: int
+    name: int
+    """`comm` in a task, 16 bytes."""
+    io_bitmap: int
+    """`thread.io_bitmap` in a task, a pointer to its map."""
+    map_in_tss: int
+    """The map of the current task, from the start of the TSS on."""
+    all_ports: int
+    """The map that allows every port, from the start of the TSS on."""
+    arguments: tuple[int, int, int]
+    """The first three arguments of a system call in its saved registers (RDI, RSI, RDX)."""
+    hot_current: int | None
+    """The current task in `pcpu_hot` (Linux 6.2 to 6.14), or None if there is no such structure."""
+    hot_preempt_count: int | None
+
+    @classmethod
+    def of(cls, types: KernelTypes, image: Path) -> KernelLayout:
+        """Find the members.
+
+        Raises:
+            ReproduceError: a structure is not what it is in Linux 5.5 and later.
+        """
+        task, tss = "task_struct", "tss_struct"
+        try:
+            start = types.offset(tss, "x86_tss")
+            return cls(
+                flags=types.offset(task, "thread_info.flags"),
+                pid=types.offset(task, "pid"),
+                name=types.offset(task, "comm"),
+                io_bitmap=types.offset(task, "thread.io_bitmap"),
+                map_in_tss=types.offset(tss, "io_bitmap.bitmap") - start,
+                all_ports=types.offset(tss, "io_bitmap.mapall") - start,
+                arguments=(
+                    types.offset("pt_regs", "di"),
+                    types.offset("pt_regs", "si"),
+                    types.offset("pt_regs", "dx"),
+                ),
+                hot_current=_optional(types, "pcpu_hot", "current_task"),
+                hot_preempt_count=_optional(types, "pcpu_hot", "preempt_count"),
+            )
+        except KeyError as error:
+            raise ReproduceError(
+                f"{image} has no {error.args[0]}: it is no Linux 5.5 or later with "
+                "CONFIG_X86_IOPL_IOPERM"
+            ) from error
+
+
+def _optional(types: KernelTypes, structure: str, member: str) -> int | None:
+    try:
+        return types.offset(structure, member)
+    except KeyError:
+        return None

@@ -1,0 +1,133 @@
+"""Reproduces a counterexample: several boots, the controls, and what follows from them."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from iopermit.report.reproduction.facts import (
+    BootedKernel,
+    BootedRun,
+    Outcome,
+    PreemptionPoint,
+    Reproduction,
+)
+from iopermit.reproduce.boot import Bootable, boot
+from iopermit.reproduce.emulated_machine import find_qemu
+from iopermit.reproduce.errors import UnforcedError
+from iopermit.reproduce.guest.program import compile_guest
+from iopermit.reproduce.image.btf import kernel_types
+from iopermit.reproduce.image.bzimage import unpack
+from iopermit.reproduce.image.layout import KernelLayout
+from iopermit.reproduce.schedule import schedule_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from iopermit.engine.verdict import Verdict
+    from iopermit.reproduce.guest.telling import GuestReport
+    from iopermit.reproduce.schedule import Schedule
+
+CONTROLS: Final = (PreemptionPoint.BEFORE, PreemptionPoint.AFTER, PreemptionPoint.NOWHERE)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be booted, and how often."""
+
+    image: Path
+    options: str = ""
+    """Options of the kernel, beside those that the console needs."""
+    runs: int = 1
+    seconds: float = 120
+    """After which a guest that is silent is given up."""
+    controls: bool = True
+
+
+def reproduce(verdict: Verdict, wanted: Wanted, tell: Callable[[str], None]) -> Reproduction:
+    """Execute a counterexample on a booted kernel.
+
+    Args:
+        verdict: a violation, with its schedule.
+        wanted: the kernel, and how often it is booted.
+        tell: is told what is done next, in words.
+
+    Raises:
+        ReproduceError: the image or a tool cannot be used, or the kernel does not boot.
+        MissingExtraError: a library that unpacks the image is not installed.
+    """
+    assert verdict.violation is not None  # the caller looks
+    try:
+        schedule = schedule_of(verdict.trace or (), verdict.violation)
+    except UnforcedError as error:
+        reason = _cannot(error.step, str(error))
+        return Reproduction(verdict, "undetermined", reason, None, (), ())
+    bootable = _bootable(wanted)
+    boots = _Boots(bootable, schedule, tell)
+    runs = tuple(boots.boot(PreemptionPoint.WINDOW) for _ in range(wanted.runs))
+    controls: tuple[BootedRun, ...] = ()
+    if wanted.controls and schedule.preempted is not None and any(run.forced for run in runs):
+        controls = tuple(boots.boot(position) for position in CONTROLS)
+    outcome, reason = concluded(runs, controls)
+    kernel = _kernel(wanted.image, boots.told)
+    credentials = boots.told.credentials.get(verdict.violation.task, "")
+    forced_by = tuple(step.forcing.value for step in schedule.steps)
+    return Reproduction(verdict, outcome, reason, kernel, runs, controls, forced_by, credentials)
+
+
+def concluded(runs: tuple[BootedRun, ...], controls: tuple[BootedRun, ...]) -> tuple[Outcome, str]:
+    """Return what runs and controls show, and why it is undetermined if it is."""
+    unforced = next((run for run in runs if not run.forced), None)
+    if any(run.shown for run in runs):
+        stained = next((run for run in controls if not run.clean), None)
+        if stained is None:
+            return "reproduced", ""
+        what = "showed the fault, too" if stained.forced else _cannot(None, stained.unforced)
+        return "undetermined", f"the control “{stained.position.value}” {what}"
+    if unforced is not None:
+        return "undetermined", _cannot(unforced.unforced_step, unforced.unforced)
+    if any(run.tss_shows for run in runs):
+        return "undetermined", "the TSS has the fault, but the task did not notice it"
+    if any(run.guest_shows for run in runs):
+        return "undetermined", "the task noticed the fault, but the TSS does not have it"
+    return "not reproduced", ""
+
+
+def _cannot(step: int | None, reason: str) -> str:
+    what = "the schedule" if step is None else f"step {step}"
+    return f"{what} cannot be forced: {reason}"
+
+
+def _bootable(wanted: Wanted) -> Bootable:
+    find_qemu()
+    types = kernel_types(unpack(wanted.image), wanted.image)
+    layout = KernelLayout.of(types, wanted.image)
+    return Bootable(wanted.image, layout, compile_guest(), wanted.options, wanted.seconds)
+
+
+class _Boots:
+    def __init__(self, bootable: Bootable, schedule: Schedule, tell: Callable[[str], None]) -> None:
+        self.bootable, self.schedule, self.tell = bootable, schedule, tell
+        self.told: GuestReport
+
+    def boot(self, position: PreemptionPoint) -> BootedRun:
+        self.tell(f"boots {self.bootable.image.name}: {_DOING[position]}")
+        run, self.told = boot(self.bootable, self.schedule, position)
+        return run
+
+
+_DOING: Final = {
+    PreemptionPoint.WINDOW: "the schedule",
+    PreemptionPoint.BEFORE: "control, preempted one instruction before",
+    PreemptionPoint.AFTER: "control, preempted behind the window",
+    PreemptionPoint.NOWHERE: "control, not preempted",
+}
+
+
+def _kernel(image: Path, told: GuestReport) -> BootedKernel:
+    done = subprocess.run([find_qemu(), "--version"], capture_output=True, text=True, check=False)
+    emulator = done.stdout.partition("\n")[0]
+    file = str(image.resolve())
+    return BootedKernel(file, told.version, told.command_line, told.preemption, emulator)

@@ -1,0 +1,84 @@
+"""Members of structures are found by the types of a kernel, whatever stands in between."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.support.machine.real_linux import kernel as debian_kernel
+from tests.support.reproduce.images import TypesMade
+
+from iopermit.reproduce.errors import ReproduceError
+from iopermit.reproduce.image.btf import KernelTypes, kernel_types
+from iopermit.reproduce.image.bzimage import unpack
+from iopermit.reproduce.image.layout import KernelLayout
+
+IMAGE = Path("vmlinuz")
+
+
+def nested() -> TypesMade:
+    """Return types with a structure in a structure, an alias, a nameless union and bit fields."""
+    made = TypesMade()
+    word = made.integer()
+    inner = made.structure("inner", ("first", word, 0), ("second", word, 32))
+    alias = made.alias(8, made.alias(10, inner), "inner_t")
+    union = made.structure("", ("one", word, 0), ("other", word, 0))
+    made.structure("outer", ("a", word, 0), ("in", alias, 64), ("", union, 160))
+    fields = (("low", word, 3 << 24), ("word", word, 3 << 24 | 96))
+    made.structure("packed", *fields, bit_fields=True)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("structure", "path", "offset"),
+    [
+        ("outer", "a", 0),
+        ("outer", "in", 8),
+        ("outer", "in.second", 12),
+        ("outer", "other", 20),
+        ("packed", "word", 12),
+    ],
+)
+def test_a_member_is_found(structure: str, path: str, offset: int) -> None:
+    """Offsets count from the outermost structure, in bytes."""
+    assert KernelTypes(nested().section()).offset(structure, path) == offset
+
+
+@pytest.mark.parametrize(
+    ("structure", "path"), [("outer", "b"), ("outer", "in.third"), ("missing", "a")]
+)
+def test_a_missing_member_is_named(structure: str, path: str) -> None:
+    """A structure or a member that is not there is a KeyError that names it."""
+    with pytest.raises(KeyError, match=path if structure == "outer" else structure):
+        KernelTypes(nested().section()).offset(structure, path)
+
+
+@pytest.mark.parametrize("cut", [0, 10, 30, -40])
+def test_types_that_are_cut_off_are_refused(cut: int) -> None:
+    """A section that ends early, or is none, is a ValueError."""
+    with pytest.raises(ValueError, match="its types"):
+        KernelTypes(nested().section()[:cut] if cut else bytes(24))
+
+
+def test_a_kernel_without_types_is_told_what_it_needs() -> None:
+    """An ELF file without BTF gets a message with the option of the kernel's configuration."""
+    program = Path("/bin/true").read_bytes()
+    with pytest.raises(ReproduceError, match="CONFIG_DEBUG_INFO_BTF"):
+        kernel_types(program, IMAGE)
+
+
+def test_another_kernel_is_told_what_it_lacks() -> None:
+    """Types without the structures of Linux 5.5 and later name the one that is missing."""
+    with pytest.raises(ReproduceError, match=r"struct tss_struct.*CONFIG_X86_IOPL_IOPERM"):
+        KernelLayout.of(KernelTypes(nested().section()), IMAGE)
+
+
+def test_the_types_of_a_real_kernel_are_read() -> None:
+    """Debian's 6.1 keeps a task's flags first, and a call's arguments where ptrace(2) has them."""
+    image = debian_kernel()
+    types = kernel_types(unpack(image), image)
+    layout = KernelLayout.of(types, image)
+    # struct user_regs_struct of <sys/user.h>: rdi, rsi, rdx are words 14, 13 and 12.
+    assert layout.arguments == (14 * 8, 13 * 8, 12 * 8)
+    assert layout.flags == 0
+    assert layout.all_ports - layout.map_in_tss >= 8192
