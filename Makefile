@@ -5,7 +5,7 @@ VENV = .venv
 JOBS = 2
 
 .POSIX:
-.PHONY: help demo test trees reference coverage lint lint-github bench fuzz fuzz-designs certificates obligations planted-faults docs lock hooks package clean install install-dev
+.PHONY: help demo test trees reference reproduce coverage lint lint-github bench fuzz fuzz-designs certificates obligations planted-faults docs lock hooks package clean install install-dev
 
 help:
 	@echo 'make demo      check the design linux-v2-06, which leaks ports'
@@ -21,6 +21,7 @@ help:
 	@echo 'make planted-faults  plant every fault of the corpus in the trees of Debian, and record it'
 	@echo 'make trees     test more planted faults and versions of kernel trees than make test'
 	@echo 'make reference  compare the search of kernel trees with one without reductions: an hour'
+	@echo 'make reproduce  boot Debian kernels and show the preemption leak on them: minutes'
 	@echo 'make docs      regenerate the generated parts of the documentation'
 	@echo 'make lock      pin the newest versions of the development tools'
 	@echo 'make package   build the wheel, and try it in clean environments (PYTHONS=...)'
@@ -96,6 +97,10 @@ trees: install-dev
 reference: install-dev
 	IOPERMIT_REFERENCE=1 $(VENV)/bin/python -m pytest -n $(JOBS) -v \
 	tests/kernel/search/test_reference.py
+
+# Needs QEMU and the kernels that .ci/run downloads; in a virtual machine only.
+reproduce: install-dev
+	IOPERMIT_REPRODUCE=1 $(VENV)/bin/python -m pytest -n 1 -v -rP tests/reproduce/test_booted_kernels.py
 
 docs: install-dev
 	$(VENV)/bin/python tools/generate_docs.py

@@ -84,11 +84,12 @@ def _reason(machine: EmulatedMachine, error: Exception) -> str:
     """Return why a schedule was not forced."""
     if isinstance(error, UnforcedError):
         return str(error)
-    failure = report_of(machine.lines).failure
-    if failure:
-        return f"the guest failed: {failure}"
     with contextlib.suppress(GuestSilentError):
         machine.wait_for(lambda line: line == "END", 1)
+    report = report_of(machine.lines)
+    if report.failure:
+        return f"the guest failed: {report.failure}"
+    if report.ended:
         return NEVER_HAPPENED
     if isinstance(error, GuestSilentError):
         return f"the guest {error}"

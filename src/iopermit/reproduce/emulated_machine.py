@@ -124,11 +124,12 @@ class EmulatedMachine:
         ]
 
     def say(self, text: str) -> None:
-        """Type a line on the console."""
+        """Type a line on the console; if QEMU has ended, whoever waits for an answer learns it."""
         stream = self._process.stdin
         assert stream is not None  # a pipe
-        stream.write(f"{text}\n".encode())
-        stream.flush()
+        with contextlib.suppress(BrokenPipeError):
+            stream.write(f"{text}\n".encode())
+            stream.flush()
 
     def wait_for(self, wanted: Callable[[str], bool], seconds: float) -> None:
         """Read the console up to a wanted line.

@@ -58,7 +58,7 @@ def left_state(steps: Iterable[TraceStep]) -> tuple[LeftState | None, str]:
 
 def _stored(text: str) -> tuple[str, str] | None:
     """Return field and value that a statement of a design stores; None if it stores nothing."""
-    if not text or text.startswith(_CONTROL):
+    if not text.strip("{}") or text.startswith(_CONTROL):
         return None
     try:
         (statement,) = ast.parse(text).body

@@ -84,8 +84,10 @@ def concluded(runs: tuple[BootedRun, ...], controls: tuple[BootedRun, ...]) -> t
         stained = next((run for run in controls if not run.clean), None)
         if stained is None:
             return "reproduced", ""
-        what = "showed the fault, too" if stained.forced else _cannot(None, stained.unforced)
-        return "undetermined", f"the control “{stained.position.value}” {what}"
+        what = " showed the fault, too"
+        if not stained.forced:
+            what = f": {_cannot(None, stained.unforced)}"
+        return "undetermined", f"the control “{stained.position.value}”{what}"
     if unforced is not None:
         return "undetermined", _cannot(unforced.unforced_step, unforced.unforced)
     if any(run.tss_shows for run in runs):

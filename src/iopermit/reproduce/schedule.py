@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from iopermit.report.timeline import timeline
@@ -41,6 +41,8 @@ _CALLS: Final = {
 """Events that are calls, with the guest's command that makes the call."""
 _PREEMPTIBLE: Final = ("ioperm", "iopl")
 """Calls whose entry the debugger can tell from that of others, by their arguments."""
+_WITHOUT_PRIVILEGE: Final = {"in", "exit"}
+"""Commands that are the same for a task without any capability."""
 _UNFORCED: Final = {
     Event.EXEC.name: "the guest's program cannot go on in another one",
     Event.IO_THREAD.name: "no call of the guest makes such a thread of the kernel",
@@ -137,6 +139,7 @@ class _ScheduleBuilder:
         for number, row in enumerate(self.rows, 1):
             self.schedule.steps.append(self._step(number, row))
         self._command("in", self.schedule.violation.task)
+        self._drop_privileges()
         return self.schedule
 
     def _before_preemption(self) -> TimelineRow | None:
@@ -166,14 +169,14 @@ class _ScheduleBuilder:
             for name in (row.operation.task, row.operation.following):
                 if name and name != _IDLE and name not in self.home:
                     self.home[name] = row.cpu
-                    privileged = name != self._unprivileged()
-                    task = GuestTask(name, row.cpu, privileged=privileged)
-                    self.schedule.tasks[name] = task
+                    self.schedule.tasks[name] = GuestTask(name, row.cpu)
 
-    def _unprivileged(self) -> str:
-        """Return the task that needs no privilege to gain ports, if that is so."""
-        violation = self.schedule.violation
-        return violation.task if violation.needs_privilege is False else ""
+    def _drop_privileges(self) -> None:
+        """Let a task be without privilege if it makes no call: it needs none, and shows more."""
+        for name, task in self.schedule.tasks.items():
+            made = {each.what for each in self.schedule.commands if each.task == name}
+            if made <= _WITHOUT_PRIVILEGE:
+                self.schedule.tasks[name] = replace(task, privileged=False)
 
     def _step(self, number: int, row: TimelineRow) -> ForcedStep:
         operation, event = row.operation, row.operation.first.event
@@ -265,5 +268,4 @@ class _ScheduleBuilder:
         return next((n for n in range(number - 1, -1, -1) if n != held), None)
 
     def _let_preempt(self, name: str) -> None:
-        task = self.schedule.tasks[name]
-        self.schedule.tasks[name] = GuestTask(name, task.cpu, 2, task.privileged)
+        self.schedule.tasks[name] = replace(self.schedule.tasks[name], priority=2)

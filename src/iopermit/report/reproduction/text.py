@@ -116,7 +116,8 @@ def _forcing(found: Reproduction) -> Iterator[Line]:
     for number, way in enumerate(found.forced_by, 1):
         ways.setdefault(way, []).append(str(number))
     for way, steps in ways.items():
-        yield from labelled(f"step {', '.join(steps)}", way)
+        label = "step" if len(steps) == 1 else "steps"
+        yield from labelled(f"{label} {', '.join(steps)}", way)
 
 
 def _runs(found: Reproduction) -> Iterator[Line]:
@@ -152,7 +153,9 @@ def _controls(found: Reproduction) -> Iterator[Line]:
     for run in found.controls:
         yield from labelled(f"control, {_CONTROLS[run.position]}", _control(run))
     if found.runs and not found.controls:
-        yield from labelled("controls", "none were run")
+        forced = any(run.forced for run in found.runs)
+        why = "not asked for, or no task is preempted" if forced else "the schedule was not forced"
+        yield from labelled("controls", f"none: {why}")
 
 
 def _control(run: BootedRun) -> str:

@@ -1,0 +1,103 @@
+"""The report about a booted kernel is the table of `check`, with a column of what was seen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tests.support.reproduce.reproductions import CONTROLS, RUN, booted, reproduction, unforced
+
+from iopermit.report.reproduction import text as module
+from iopermit.report.reproduction.facts import BootedRun, PreemptionPoint, Reproduction
+from iopermit.report.reproduction.text import CAVEAT, headline, reproduction_text
+from iopermit.reproduce.guest.commands import HARMLESS_PORTS
+
+
+def printed(found: Reproduction) -> str:
+    """Return the report with single spaces, wherever lines were broken."""
+    return " ".join(" ".join(line.text for line in reproduction_text(found)).split())
+
+
+def test_a_reproduction_is_told_whole() -> None:
+    """Headline, steps, what was seen, runs, controls, the kernel, and what TCG does not show."""
+    text = printed(reproduction())
+    for part in (
+        "REPRODUCED on a booted kernel: port leak of linux-6.16: task B may use ports 0-65535",
+        "seen on the booted kernel",
+        "v6_16.py:43",
+        "(held 281 times): base 0x78, ports open",
+        "step 2: held",
+        "runs: 2 of 2 showed the fault; 6.0 s each",
+        "IN: by task B (uid 1000 CapEff 0000000000000000): inb(0x80) = 0xff, inb(0x71) = 0x13",
+        "inl(0xcf8) = 0x80000b0c",
+        "control, preempted one instruction before: clean: base 0x4088, past limit; 0 of 3 INs",
+        "control, not preempted: clean: 0 of 3 INs passed",
+        "command line: preempt=full",
+        "no register or memory was written",
+        CAVEAT,
+    ):
+        assert part in text
+
+
+def test_no_line_is_wider_than_the_others() -> None:
+    """The table keeps to the width of all reports."""
+    assert all(len(line.text) <= 100 for line in reproduction_text(reproduction()))
+
+
+def test_the_ports_told_are_those_that_the_guest_reads() -> None:
+    """What the table calls open is what the guest tries."""
+    assert module.PORTS == HARMLESS_PORTS
+
+
+def test_what_could_not_be_forced_is_told() -> None:
+    """Why it is undetermined stands in the headline; without a run there are no controls."""
+    found = replace(
+        reproduction(),
+        outcome="undetermined",
+        reason="step 2 cannot be forced: never preempted there",
+        runs=(unforced(PreemptionPoint.WINDOW),),
+        controls=(),
+    )
+    text = printed(found)
+    assert headline(found) == (
+        "UNDETERMINED: port leak of linux-6.16: step 2 cannot be forced: never preempted there"
+    )
+    assert "0 of 1 showed the fault; 6.0 s each; in 1 the schedule was not forced" in text
+    assert "controls: none: the schedule was not forced" in text
+    assert "IN:" not in text
+
+
+def test_nothing_was_booted() -> None:
+    """Where no kernel was booted the report says so and has the steps alone."""
+    found = replace(reproduction(), kernel=None, runs=(), controls=(), forced_by=())
+    text = printed(replace(found, outcome="undetermined", reason="why"))
+    assert "runs: none: no kernel was booted" in text
+    assert "command line" not in text
+
+
+def test_a_fault_that_does_not_show_is_told() -> None:
+    """Every step was forced and nothing was seen: INs ended in SIGSEGV, ports were closed."""
+    run = booted(PreemptionPoint.WINDOW, shown=False)
+    text = printed(replace(reproduction(), outcome="not reproduced", runs=(run,)))
+    assert text.startswith("NOT REPRODUCED: port leak of linux-6.16: every step was forced")
+    assert "inb(0x80) ended in SIGSEGV" in text
+    assert "base 0x4088, ports closed" in text
+
+
+@pytest.mark.parametrize(
+    ("control", "wanted"),
+    [
+        (booted(PreemptionPoint.AFTER, shown=True), "SHOWED THE FAULT: base 0x78, valid; 3 of 3"),
+        (unforced(PreemptionPoint.AFTER), "not forced: never preempted there"),
+    ],
+)
+def test_a_control_that_is_not_clean_stands_out(control: BootedRun, wanted: str) -> None:
+    """A control that shows the fault, or was not forced, is told as such."""
+    found = replace(reproduction(), controls=(control, *CONTROLS[1:]))
+    assert wanted in printed(found)
+
+
+def test_without_a_harmless_port_that_is_told() -> None:
+    """The report says that the TSS alone was judged."""
+    found = replace(reproduction(), runs=(replace(RUN, reads=(), guest_shows=None),))
+    assert "the TSS alone is judged" in printed(found)

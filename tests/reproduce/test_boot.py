@@ -1,0 +1,75 @@
+"""A kernel that does not boot and a guest that hangs get a message each, and are ended."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.support.reproduce.counterexamples import counterexample
+from tests.support.reproduce.emulators import emulator
+
+from iopermit.report.reproduction.facts import PreemptionPoint
+from iopermit.reproduce.boot import Bootable, boot
+from iopermit.reproduce.errors import ReproduceError
+from iopermit.reproduce.forcing import NEVER_HAPPENED
+from iopermit.reproduce.guest.program import CompiledGuest
+from iopermit.reproduce.image.layout import KernelLayout
+from iopermit.reproduce.schedule import Schedule, schedule_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LAYOUT = KernelLayout(0, 4, 8, 24, 120, 8400, (112, 104, 96), None, None)
+
+
+def leak() -> Schedule:
+    """Return the steps of the preemption leak."""
+    verdict = counterexample("linux-6.16", "ioperm,preempt")
+    assert verdict.violation is not None
+    return schedule_of(verdict.trace or (), verdict.violation)
+
+
+def bootable(folder: Path, seconds: float = 0.5) -> Bootable:
+    """Return a kernel that is given up after a short time."""
+    return Bootable(folder / "vmlinuz", LAYOUT, CompiledGuest(b"", 0), "", seconds)
+
+
+@pytest.mark.parametrize("script", ["echo Kernel panic; exit 0", "echo Kernel panic; exec sleep 9"])
+def test_a_kernel_that_does_not_boot(
+    script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message has the image, the end of the console and what the kernel needs."""
+    emulator(tmp_path, script, monkeypatch)
+    with pytest.raises(ReproduceError, match="did not boot") as error:
+        boot(bootable(tmp_path), leak(), PreemptionPoint.WINDOW)
+    for part in ("vmlinuz", "Kernel panic", "CONFIG_SERIAL_8250_CONSOLE"):
+        assert part in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("script", "point", "reason"),
+    [
+        ("exec sleep 9", PreemptionPoint.NOWHERE, "the guest said nothing more within 0 s"),
+        ("exit 7", PreemptionPoint.NOWHERE, r"the guest stopped \(QEMU's status 7\)"),
+        ("exec sleep 9", PreemptionPoint.WINDOW, "did not stop within 0 s"),
+        ("exit 7", PreemptionPoint.WINDOW, "the virtual machine ended"),
+        ("echo FAILED mmap: no; exit 7", PreemptionPoint.WINDOW, "the guest failed: mmap: no"),
+        ("echo END; exit 7", PreemptionPoint.WINDOW, NEVER_HAPPENED),
+    ],
+)
+def test_a_guest_that_hangs(
+    script: str,
+    point: PreemptionPoint,
+    reason: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A guest that falls silent or ends too early was not forced, and why is told soon."""
+    emulator(tmp_path, f"echo READY; {script}", monkeypatch)
+    began = time.monotonic()
+    run, _ = boot(bootable(tmp_path), leak(), point)
+    assert not run.forced
+    assert re.search(reason, run.unforced), run.unforced
+    assert time.monotonic() - began < 8

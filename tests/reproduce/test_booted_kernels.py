@@ -1,0 +1,130 @@
+"""Counterexamples on Debian's own kernels, unmodified, booted in a virtual machine."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.support.reproduce.counterexamples import counterexample
+from tests.support.reproduce.kernels import (
+    CLOUD_6_1,
+    CLOUD_6_12,
+    REAL_TIME_6_1,
+    THOROUGH,
+    require_image,
+)
+
+from iopermit.engine.trace import SelectedMap
+from iopermit.report.reproduction.facts import PreemptionPoint
+from iopermit.reproduce.reproduction import CONTROLS, Wanted, reproduce
+
+if TYPE_CHECKING:
+    from iopermit.engine.verdict import Verdict
+    from iopermit.report.reproduction.facts import BootedRun
+
+LONGEST = 60
+"""Seconds that one boot may take."""
+thorough = pytest.mark.skipif(not THOROUGH, reason="many boots: `make reproduce` has them")
+
+
+def preemption_leak() -> Verdict:
+    """Return: B has the ports of A, who is preempted while it gives them up."""
+    return counterexample("linux-6.16", "ioperm,preempt")
+
+
+def got_back() -> Verdict:
+    """Return: with two CPUs, A itself gets back what it gave up."""
+    return counterexample("linux-6.16", "ioperm,preempt,migrate", cpus=2, tasks=1)
+
+
+def silent(_: str) -> None:
+    """Tell nothing."""
+
+
+def require_proof(run: BootedRun, controls: tuple[BootedRun, ...]) -> None:
+    """Require that a run showed the leak in the way of the counterexample, and no control did."""
+    assert run.tss_shows
+    assert run.guest_shows
+    held = run.observations[1]
+    assert held.place.startswith("task_update_io_bitmap+")
+    assert held.holds > 0
+    assert all(seen.tss.selected is not SelectedMap.PAST_LIMIT for seen in run.observations[:3])
+    assert [read.port for read in run.reads if read.passed] == [0x80, 0x71, 0xCF8]
+    assert tuple(control.position for control in controls) == CONTROLS
+    assert all(control.clean for control in controls), controls
+
+
+def test_the_preemption_leak_is_reproduced_with_its_controls() -> None:
+    """Debian's 6.1 with preempt=full lets B, who has no privilege, read the ports of A.
+
+    Preempted one instruction before, behind the window, or nowhere, it does not.
+    """
+    image = require_image(CLOUD_6_1)
+    found = reproduce(preemption_leak(), Wanted(image, "preempt=full"), silent)
+    assert found.outcome == "reproduced", found.reason
+    require_proof(found.runs[0], found.controls)
+    assert found.credentials == "uid 1000 CapEff 0000000000000000"
+    assert found.kernel is not None
+    assert "6.1." in found.kernel.version
+    assert "preempt=full" in found.kernel.command_line
+    assert "(full)" in found.kernel.preemption
+    assert all(run.seconds < LONGEST for run in (*found.runs, *found.controls))
+
+
+def test_a_kernel_that_is_not_preempted_is_undetermined() -> None:
+    """With its default command line Debian's 6.1 never preempts A there: the step is named."""
+    image = require_image(CLOUD_6_1)
+    found = reproduce(preemption_leak(), Wanted(image), silent)
+    assert found.outcome == "undetermined"
+    assert found.reason.startswith("step 2 cannot be forced: never preempted there")
+    assert found.runs[0].position is PreemptionPoint.WINDOW
+    assert not found.controls
+
+
+def test_a_fault_of_another_design_is_not_reproduced() -> None:
+    """A fork that fails late, by a taken pid, costs a task of 6.1 no port, as it did in 5.4."""
+    image = require_image(CLOUD_6_1)
+    verdict = counterexample("linux-5.4", "ioperm,fork-fails,exit")
+    found = reproduce(verdict, Wanted(image), silent)
+    assert found.outcome == "not reproduced", found.reason
+    assert all(read.passed for read in found.runs[0].reads)
+
+
+@thorough
+@pytest.mark.parametrize(
+    ("package", "options"),
+    [(CLOUD_6_1, "preempt=full"), (CLOUD_6_12, "preempt=full"), (REAL_TIME_6_1, "")],
+)
+def test_it_is_reproduced_again_and_again(package: str, options: str) -> None:
+    """At least 8 of 10 boots show it, and the controls do not; real-time kernels by default."""
+    wanted = Wanted(require_image(package), options, runs=10)
+    began = time.monotonic()
+    found = reproduce(preemption_leak(), wanted, silent)
+    seconds = time.monotonic() - began
+    sys.stdout.write(f"{package}: {found.successes} of 10, {seconds:.0f} s with the controls\n")
+    assert found.outcome == "reproduced", found.reason
+    assert found.successes >= 8
+    require_proof(next(run for run in found.runs if run.shown), found.controls)
+    assert all(run.seconds < LONGEST for run in (*found.runs, *found.controls))
+
+
+@thorough
+@pytest.mark.parametrize("package", [CLOUD_6_1, CLOUD_6_12])
+def test_a_task_gets_back_what_it_gave_up(package: str) -> None:
+    """With two CPUs, A is preempted, moved, completes its call, and has its ports back at home."""
+    wanted = Wanted(require_image(package), "preempt=full", runs=10)
+    found = reproduce(got_back(), wanted, silent)
+    assert found.outcome == "reproduced", found.reason
+    assert found.successes >= 8
+    require_proof(next(run for run in found.runs if run.shown), found.controls)
+
+
+@thorough
+def test_iopl_leaks_as_ioperm_does() -> None:
+    """The map that allows every port, which iopl(3) selects, stays selected for B likewise."""
+    verdict = counterexample("linux-6.16", "iopl,preempt")
+    found = reproduce(verdict, Wanted(require_image(CLOUD_6_12), "preempt=full"), silent)
+    assert found.outcome == "reproduced", found.reason
+    assert found.runs[0].observations[-1].tss.selected is SelectedMap.ALL_PORTS

@@ -1,0 +1,109 @@
+"""What follows from runs and controls, and what is told without any boot."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.support.reproduce.counterexamples import counterexample
+from tests.support.reproduce.images import PACKERS, bz_image
+from tests.support.reproduce.reproductions import CONTROLS, RUN, booted, unforced
+
+from iopermit.report.reproduction.facts import PreemptionPoint
+from iopermit.reproduce.errors import ReproduceError
+from iopermit.reproduce.reproduction import Wanted, concluded, reproduce
+
+if TYPE_CHECKING:
+    from iopermit.report.reproduction.facts import BootedRun
+
+NOT_SHOWN = booted(PreemptionPoint.WINDOW, shown=False)
+UNFORCED = unforced(PreemptionPoint.WINDOW)
+
+
+def told(text: str) -> None:
+    """Fail: nothing was to be booted."""
+    pytest.fail(f"told {text!r}")
+
+
+@pytest.mark.parametrize(
+    ("runs", "controls", "outcome", "reason"),
+    [
+        ((RUN,), CONTROLS, "reproduced", ""),
+        ((UNFORCED, RUN), CONTROLS, "reproduced", ""),
+        ((NOT_SHOWN, NOT_SHOWN), CONTROLS, "not reproduced", ""),
+        (
+            (NOT_SHOWN, UNFORCED),
+            CONTROLS,
+            "undetermined",
+            "step 2 cannot be forced: never preempted there",
+        ),
+        (
+            (RUN,),
+            (booted(PreemptionPoint.BEFORE, shown=True), *CONTROLS[1:]),
+            "undetermined",
+            "the control “before” showed the fault, too",
+        ),
+        (
+            (RUN,),
+            (*CONTROLS[:1], unforced(PreemptionPoint.AFTER), *CONTROLS[2:]),
+            "undetermined",
+            "the control “after”: the schedule cannot be forced: never preempted there",
+        ),
+        (
+            (replace(RUN, guest_shows=False),),
+            CONTROLS,
+            "undetermined",
+            "the TSS has the fault, but the task did not notice it",
+        ),
+        (
+            (replace(RUN, tss_shows=False),),
+            CONTROLS,
+            "undetermined",
+            "the task noticed the fault, but the TSS does not have it",
+        ),
+        ((replace(RUN, guest_shows=None, reads=()),), CONTROLS, "reproduced", ""),
+    ],
+)
+def test_what_follows(
+    runs: tuple[BootedRun, ...], controls: tuple[BootedRun, ...], outcome: str, reason: str
+) -> None:
+    """Reproduced means: in the TSS, and to the task where it can try, and in no control."""
+    assert concluded(runs, controls) == (outcome, reason)
+
+
+def test_a_control_that_only_one_of_both_shows_is_not_clean() -> None:
+    """A control is clean only if neither the TSS nor the task shows anything."""
+    clean = booted(PreemptionPoint.BEFORE, shown=False)
+    assert clean.clean
+    assert not replace(clean, tss_shows=True).clean
+    assert not replace(clean, guest_shows=True).clean
+    assert not replace(clean, unforced="why").clean
+
+
+def test_what_cannot_be_forced_boots_nothing(tmp_path: Path) -> None:
+    """A fault that cannot be judged is undetermined at once; the image is not even looked at."""
+    verdict = counterexample("linux-5.4", "ioperm,io-thread,exit")
+    found = reproduce(verdict, Wanted(tmp_path / "missing"), told)
+    assert found.outcome == "undetermined"
+    assert "cannot see crash" in found.reason
+    assert (found.kernel, found.runs, found.controls) == (None, (), ())
+
+
+def test_an_image_without_types_is_refused(tmp_path: Path) -> None:
+    """A kernel without BTF is told what it needs, before anything is booted."""
+    image = tmp_path / "vmlinuz"
+    content = Path("/bin/true").read_bytes()
+    image.write_bytes(bz_image(PACKERS["xz"](content), len(content)))
+    verdict = counterexample("linux-6.16", "ioperm,preempt")
+    with pytest.raises(ReproduceError, match="CONFIG_DEBUG_INFO_BTF"):
+        reproduce(verdict, Wanted(image), told)
+
+
+def test_a_missing_emulator_is_told_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without QEMU nothing else is done."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    verdict = counterexample("linux-6.16", "ioperm,preempt")
+    with pytest.raises(ReproduceError, match="qemu-system-x86"):
+        reproduce(verdict, Wanted(tmp_path / "missing"), told)
