@@ -15,6 +15,7 @@ from iopermit.reproduce.boot import Bootable, boot
 from iopermit.reproduce.errors import ReproduceError
 from iopermit.reproduce.forcing import NEVER_HAPPENED
 from iopermit.reproduce.guest.program import CompiledGuest
+from iopermit.reproduce.image.kernel_image import KernelImage
 from iopermit.reproduce.image.layout import KernelLayout
 from iopermit.reproduce.schedule import Schedule, schedule_of
 
@@ -33,7 +34,7 @@ def leak() -> Schedule:
 
 def bootable(folder: Path, seconds: float = 0.5) -> Bootable:
     """Return a kernel that is given up after a short time."""
-    return Bootable(folder / "vmlinuz", LAYOUT, CompiledGuest(b"", 0), "", seconds)
+    return Bootable(KernelImage(folder / "vmlinuz", LAYOUT), CompiledGuest(b"", 0), "", seconds)
 
 
 @pytest.mark.parametrize("script", ["echo Kernel panic; exit 0", "echo Kernel panic; exec sleep 9"])

@@ -18,6 +18,7 @@ from tests.support.reproduce.kernels import (
 
 from iopermit.engine.trace import SelectedMap
 from iopermit.report.reproduction.facts import PreemptionPoint
+from iopermit.reproduce.image.kernel_image import read_image
 from iopermit.reproduce.reproduction import CONTROLS, Wanted, reproduce
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def test_the_preemption_leak_is_reproduced_with_its_controls() -> None:
     Preempted one instruction before, behind the window, or nowhere, it does not.
     """
     image = require_image(CLOUD_6_1)
-    found = reproduce(preemption_leak(), Wanted(image, "preempt=full"), silent)
+    found = reproduce(preemption_leak(), Wanted(read_image(image), "preempt=full"), silent)
     assert found.outcome == "reproduced", found.reason
     require_proof(found.runs[0], found.controls)
     assert found.credentials == "uid 1000 CapEff 0000000000000000"
@@ -76,7 +77,7 @@ def test_the_preemption_leak_is_reproduced_with_its_controls() -> None:
 def test_a_kernel_that_is_not_preempted_is_undetermined() -> None:
     """With its default command line Debian's 6.1 never preempts A there: the step is named."""
     image = require_image(CLOUD_6_1)
-    found = reproduce(preemption_leak(), Wanted(image), silent)
+    found = reproduce(preemption_leak(), Wanted(read_image(image)), silent)
     assert found.outcome == "undetermined"
     assert found.reason.startswith("step 2 cannot be forced: never preempted there")
     assert found.runs[0].position is PreemptionPoint.WINDOW
@@ -87,7 +88,7 @@ def test_a_fault_of_another_design_is_not_reproduced() -> None:
     """A fork that fails late, by a taken pid, costs a task of 6.1 no port, as it did in 5.4."""
     image = require_image(CLOUD_6_1)
     verdict = counterexample("linux-5.4", "ioperm,fork-fails,exit")
-    found = reproduce(verdict, Wanted(image), silent)
+    found = reproduce(verdict, Wanted(read_image(image)), silent)
     assert found.outcome == "not reproduced", found.reason
     assert all(read.passed for read in found.runs[0].reads)
 
@@ -99,7 +100,7 @@ def test_a_fault_of_another_design_is_not_reproduced() -> None:
 )
 def test_it_is_reproduced_again_and_again(package: str, options: str) -> None:
     """At least 8 of 10 boots show it, and the controls do not; real-time kernels by default."""
-    wanted = Wanted(require_image(package), options, runs=10)
+    wanted = Wanted(read_image(require_image(package)), options, runs=10)
     began = time.monotonic()
     found = reproduce(preemption_leak(), wanted, silent)
     seconds = time.monotonic() - began
@@ -114,7 +115,7 @@ def test_it_is_reproduced_again_and_again(package: str, options: str) -> None:
 @pytest.mark.parametrize("package", [CLOUD_6_1, CLOUD_6_12])
 def test_a_task_gets_back_what_it_gave_up(package: str) -> None:
     """With two CPUs, A is preempted, moved, completes its call, and has its ports back at home."""
-    wanted = Wanted(require_image(package), "preempt=full", runs=10)
+    wanted = Wanted(read_image(require_image(package)), "preempt=full", runs=10)
     found = reproduce(got_back(), wanted, silent)
     assert found.outcome == "reproduced", found.reason
     assert found.successes >= 8
@@ -125,6 +126,8 @@ def test_a_task_gets_back_what_it_gave_up(package: str) -> None:
 def test_iopl_leaks_as_ioperm_does() -> None:
     """The map that allows every port, which iopl(3) selects, stays selected for B likewise."""
     verdict = counterexample("linux-6.16", "iopl,preempt")
-    found = reproduce(verdict, Wanted(require_image(CLOUD_6_12), "preempt=full"), silent)
+    found = reproduce(
+        verdict, Wanted(read_image(require_image(CLOUD_6_12)), "preempt=full"), silent
+    )
     assert found.outcome == "reproduced", found.reason
     assert found.runs[0].observations[-1].tss.selected is SelectedMap.ALL_PORTS

@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.reproduce.counterexamples import counterexample
-from tests.support.reproduce.images import PACKERS, bz_image
 from tests.support.reproduce.reproductions import CONTROLS, RUN, booted, unforced
 
 from iopermit.report.reproduction.facts import PreemptionPoint
-from iopermit.reproduce.errors import ReproduceError
-from iopermit.reproduce.reproduction import Wanted, concluded, reproduce
+from iopermit.reproduce.reproduction import concluded, unforceable
 
 if TYPE_CHECKING:
     from iopermit.report.reproduction.facts import BootedRun
 
 NOT_SHOWN = booted(PreemptionPoint.WINDOW, shown=False)
 UNFORCED = unforced(PreemptionPoint.WINDOW)
-
-
-def told(text: str) -> None:
-    """Fail: nothing was to be booted."""
-    pytest.fail(f"told {text!r}")
 
 
 @pytest.mark.parametrize(
@@ -82,28 +74,11 @@ def test_a_control_that_only_one_of_both_shows_is_not_clean() -> None:
     assert not replace(clean, unforced="why").clean
 
 
-def test_what_cannot_be_forced_boots_nothing(tmp_path: Path) -> None:
-    """A fault that cannot be judged is undetermined at once; the image is not even looked at."""
-    verdict = counterexample("linux-5.4", "ioperm,io-thread,exit")
-    found = reproduce(verdict, Wanted(tmp_path / "missing"), told)
+def test_what_cannot_be_forced_is_known_without_a_kernel() -> None:
+    """A fault that cannot be judged is undetermined at once, and says why."""
+    found = unforceable(counterexample("linux-5.4", "ioperm,io-thread,exit"))
+    assert found is not None
     assert found.outcome == "undetermined"
     assert "cannot see crash" in found.reason
     assert (found.kernel, found.runs, found.controls) == (None, (), ())
-
-
-def test_an_image_without_types_is_refused(tmp_path: Path) -> None:
-    """A kernel without BTF is told what it needs, before anything is booted."""
-    image = tmp_path / "vmlinuz"
-    content = Path("/bin/true").read_bytes()
-    image.write_bytes(bz_image(PACKERS["xz"](content), len(content)))
-    verdict = counterexample("linux-6.16", "ioperm,preempt")
-    with pytest.raises(ReproduceError, match="CONFIG_DEBUG_INFO_BTF"):
-        reproduce(verdict, Wanted(image), told)
-
-
-def test_a_missing_emulator_is_told_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without QEMU nothing else is done."""
-    monkeypatch.setenv("PATH", str(tmp_path))
-    verdict = counterexample("linux-6.16", "ioperm,preempt")
-    with pytest.raises(ReproduceError, match="qemu-system-x86"):
-        reproduce(verdict, Wanted(tmp_path / "missing"), told)
+    assert unforceable(counterexample("linux-6.16", "ioperm,preempt")) is None

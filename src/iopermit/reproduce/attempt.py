@@ -23,3 +23,5 @@ class Attempt:
     armed: bool = False
     """Whether the call in which a task is to be preempted has begun."""
     preempted: bool = False
+    forbidden: str = ""
+    """Where preemption is off although the counterexample has the task preempted there."""

@@ -19,11 +19,9 @@ from iopermit.reproduce.guest.telling import GuestReport, report_of
 from iopermit.reproduce.judgement import judged
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from iopermit.reproduce.attempt import Attempt
     from iopermit.reproduce.guest.program import CompiledGuest
-    from iopermit.reproduce.image.layout import KernelLayout
+    from iopermit.reproduce.image.kernel_image import KernelImage
     from iopermit.reproduce.schedule import Schedule
 
 SYMBOLS: Final = (
@@ -37,8 +35,7 @@ SYMBOLS: Final = (
 class Bootable:
     """A kernel and what it is booted with."""
 
-    image: Path
-    layout: KernelLayout
+    image: KernelImage
     guest: CompiledGuest
     options: str
     """Options of the kernel."""
@@ -57,13 +54,15 @@ def boot(
     began = time.monotonic()
     tasks = tuple(schedule.tasks.values())
     program = GuestProgram(tasks, tuple(schedule.commands), SYMBOLS)
-    files = bootable.guest.file_system(program)
-    with EmulatedMachine(bootable.image, files, bootable.options, cpus=schedule.cpus) as machine:
+    files, image = bootable.guest.file_system(program), bootable.image.file
+    with EmulatedMachine(
+        bootable.image.file, files, bootable.options, cpus=schedule.cpus
+    ) as machine:
         try:
             machine.wait_for(lambda line: line == "READY", bootable.seconds)
         except GuestSilentError as error:
             raise ReproduceError(
-                f"{bootable.image} did not boot in QEMU: it {error}\n  it needs a serial console "
+                f"{image} did not boot in QEMU: it {error}\n  it needs a serial console "
                 "and an initramfs (CONFIG_SERIAL_8250_CONSOLE, CONFIG_BLK_DEV_INITRD, CONFIG_TTY)"
             ) from error
         try:
@@ -106,7 +105,7 @@ def _forced(
         return None
     debugger.interrupt()
     symbols = SymbolTable(report_of(machine.lines).symbols)
-    kernel = StoppedKernel(debugger, bootable.layout, symbols)
+    kernel = StoppedKernel(debugger, bootable.image.layout, symbols)
     forcer = Forcer(kernel, schedule, bootable.guest.in_byte)
     machine.say("go")
     window = forcer.rehearse()

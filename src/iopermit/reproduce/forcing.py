@@ -108,6 +108,8 @@ class Forcer:
                 self._switch(registers, cpu)
             elif address == self.in_byte and self._judged(registers, window, cpu):
                 self._pass_by(*self.stops)
+                if window is not None and window.forbidden is not None:
+                    self.attempt.forbidden = self.kernel.symbols.place(window.forbidden)
                 return self.attempt
             elif window is not None and self._holdable(registers, window, position, cpu):
                 self._hold(registers, position, cpu)
@@ -200,8 +202,10 @@ class Forcer:
             return False
         if window.watch.reached(self.kernel, task) == (position is PreemptionPoint.BEFORE):
             return False
+        if position is PreemptionPoint.AFTER or window.forbidden is not None:
+            return True
         # A task that was preempted earlier in this call has its TSS invalidated already.
-        return position is PreemptionPoint.AFTER or self._tss(registers, cpu).selected is step.base
+        return self._tss(registers, cpu).selected is step.base
 
     def _hold(self, registers: Registers, position: PreemptionPoint, cpu: int) -> None:
         """Hold the task where it is until it is preempted."""

@@ -51,6 +51,7 @@ def judged(
         reads,
         # Left to itself, a single IN that goes wrong is one too many.
         (any(wrong) if attempt is None else all(wrong)) if reads else None,
+        "" if attempt is None else attempt.forbidden,
     )
 
 

@@ -17,17 +17,14 @@ from iopermit.reproduce.boot import Bootable, boot
 from iopermit.reproduce.emulated_machine import find_qemu
 from iopermit.reproduce.errors import UnforcedError
 from iopermit.reproduce.guest.program import compile_guest
-from iopermit.reproduce.image.btf import kernel_types
-from iopermit.reproduce.image.bzimage import unpack
-from iopermit.reproduce.image.layout import KernelLayout
 from iopermit.reproduce.schedule import schedule_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from iopermit.engine.verdict import Verdict
     from iopermit.reproduce.guest.telling import GuestReport
+    from iopermit.reproduce.image.kernel_image import KernelImage
     from iopermit.reproduce.schedule import Schedule
 
 CONTROLS: Final = (PreemptionPoint.BEFORE, PreemptionPoint.AFTER, PreemptionPoint.NOWHERE)
@@ -37,7 +34,7 @@ CONTROLS: Final = (PreemptionPoint.BEFORE, PreemptionPoint.AFTER, PreemptionPoin
 class Wanted:
     """What is to be booted, and how often."""
 
-    image: Path
+    image: KernelImage
     options: str = ""
     """Options of the kernel, beside those that the console needs."""
     runs: int = 1
@@ -46,33 +43,41 @@ class Wanted:
     controls: bool = True
 
 
+def unforceable(verdict: Verdict) -> Reproduction | None:
+    """Return what is said of a counterexample that cannot be forced on any kernel, or None."""
+    assert verdict.violation is not None  # the caller looks
+    try:
+        schedule_of(verdict.trace or (), verdict.violation)
+    except UnforcedError as error:
+        reason = _cannot(error.step, str(error))
+        return Reproduction(verdict, "undetermined", reason, None, (), ())
+    return None
+
+
 def reproduce(verdict: Verdict, wanted: Wanted, tell: Callable[[str], None]) -> Reproduction:
     """Execute a counterexample on a booted kernel.
 
     Args:
-        verdict: a violation, with its schedule.
+        verdict: a violation, with a schedule that can be forced.
         wanted: the kernel, and how often it is booted.
         tell: is told what is done next, in words.
 
     Raises:
-        ReproduceError: the image or a tool cannot be used, or the kernel does not boot.
-        MissingExtraError: a library that unpacks the image is not installed.
+        ReproduceError: a tool is missing, or the kernel does not boot.
     """
-    assert verdict.violation is not None  # the caller looks
-    try:
-        schedule = schedule_of(verdict.trace or (), verdict.violation)
-    except UnforcedError as error:
-        reason = _cannot(error.step, str(error))
-        return Reproduction(verdict, "undetermined", reason, None, (), ())
-    bootable = _bootable(wanted)
+    violation = verdict.violation
+    assert violation is not None  # the caller looks
+    schedule = schedule_of(verdict.trace or (), violation)
+    bootable = Bootable(wanted.image, compile_guest(), wanted.options, wanted.seconds)
     boots = _Boots(bootable, schedule, tell)
     runs = tuple(boots.boot(PreemptionPoint.WINDOW) for _ in range(wanted.runs))
     controls: tuple[BootedRun, ...] = ()
-    if wanted.controls and schedule.preempted is not None and any(run.forced for run in runs):
+    # They are what makes a proof of a run that shows the fault; without one they say nothing.
+    if wanted.controls and schedule.preempted is not None and any(run.shown for run in runs):
         controls = tuple(boots.boot(position) for position in CONTROLS)
     outcome, reason = concluded(runs, controls)
     kernel = _kernel(wanted.image, boots.told)
-    credentials = boots.told.credentials.get(verdict.violation.task, "")
+    credentials = boots.told.credentials.get(violation.task, "")
     forced_by = tuple(step.forcing.value for step in schedule.steps)
     return Reproduction(verdict, outcome, reason, kernel, runs, controls, forced_by, credentials)
 
@@ -102,20 +107,13 @@ def _cannot(step: int | None, reason: str) -> str:
     return f"{what} cannot be forced: {reason}"
 
 
-def _bootable(wanted: Wanted) -> Bootable:
-    find_qemu()
-    types = kernel_types(unpack(wanted.image), wanted.image)
-    layout = KernelLayout.of(types, wanted.image)
-    return Bootable(wanted.image, layout, compile_guest(), wanted.options, wanted.seconds)
-
-
 class _Boots:
     def __init__(self, bootable: Bootable, schedule: Schedule, tell: Callable[[str], None]) -> None:
         self.bootable, self.schedule, self.tell = bootable, schedule, tell
         self.told: GuestReport
 
     def boot(self, position: PreemptionPoint) -> BootedRun:
-        self.tell(f"boots {self.bootable.image.name}: {_DOING[position]}")
+        self.tell(f"boots {self.bootable.image.file.name}: {_DOING[position]}")
         run, self.told = boot(self.bootable, self.schedule, position)
         return run
 
@@ -128,8 +126,10 @@ _DOING: Final = {
 }
 
 
-def _kernel(image: Path, told: GuestReport) -> BootedKernel:
+def _kernel(image: KernelImage, told: GuestReport) -> BootedKernel:
     done = subprocess.run([find_qemu(), "--version"], capture_output=True, text=True, check=False)
     emulator = done.stdout.partition("\n")[0]
-    file = str(image.resolve())
-    return BootedKernel(file, told.version, told.command_line, told.preemption, emulator)
+    file = str(image.file.resolve())
+    return BootedKernel(
+        file, image.built_from, told.version, told.command_line, told.preemption, emulator
+    )

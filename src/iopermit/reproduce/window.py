@@ -59,6 +59,9 @@ class Window:
     after: int
     """The first one behind it where the task can be preempted again."""
     watch: StateWatch
+    forbidden: int | None = None
+    """Where the counterexample has the task preempted, if preemption is off there; then `within` is
+    the first place behind it where it can be."""
 
     def address(self, position: PreemptionPoint) -> int:
         """Return the instruction before which the task is held."""
@@ -82,7 +85,7 @@ def find_window(
         step: the number of the step, for messages.
 
     Raises:
-        UnforcedError: it does not store that, or cannot be preempted there.
+        UnforcedError: it does not store that.
     """
     debugger = kernel.debugger
     address = task.address + watch.offset
@@ -96,16 +99,16 @@ def find_window(
     debugger.watch_no_more(address, watch.size)
     registers = kernel.registers(cpu)
     within = registers["rip"]
-    if kernel.preemption_is_off(registers):
-        place = kernel.symbols.place(within)
-        raise UnforcedError(step, f"preemption is off at {place}, where it would have to happen")
+    before, off = kernel.instruction_before(within), kernel.preemption_is_off(registers)
     after = _preemptible_again(kernel, registers, cpu)
-    return Window(kernel.instruction_before(within), within, after, watch)
+    if off:
+        return Window(before, after, after, watch, forbidden=within)
+    return Window(before, within, after, watch)
 
 
 def _preemptible_again(kernel: StoppedKernel, registers: Registers, cpu: int) -> int:
     """Execute up to a region without preemption, and to its end; return the next instruction."""
-    was_off = False
+    was_off = kernel.preemption_is_off(registers)
     for _ in range(_MOST_INSTRUCTIONS):
         kernel.debugger.step(cpu)
         registers = kernel.registers(cpu)

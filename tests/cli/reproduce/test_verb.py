@@ -12,6 +12,7 @@ from tests.support.cli.command import CRASHING, SMALL, run, start
 from tests.support.machine.real_linux import kernel
 from tests.support.reproduce.emulators import emulator
 from tests.support.reproduce.images import PACKERS, bz_image
+from tests.support.requirements import require_tool
 
 from iopermit.cli import ExitCode, main
 
@@ -38,14 +39,25 @@ def test_a_file_without_a_schedule_is_refused(
     assert "--save FILE" in ran.err
 
 
-@pytest.mark.parametrize("options", [(), ("--image", "x", "--runs", "0"), ("--timeout", "0")])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ((), "give one of --image VMLINUZ and --kernel TREE"),
+        (("--image", "x", "--kernel", "y"), "give one of --image VMLINUZ and --kernel TREE"),
+        (("--image", "x", "--patch", "y"), "--patch needs the tree"),
+        (("--image", "x", "--runs", "0"), "iopermit reproduce --help"),
+        (("--image", "x", "--timeout", "0"), "iopermit reproduce --help"),
+        (("--kernel", "/missing"), "no such directory: /missing"),
+    ],
+)
 def test_wrong_usage_is_refused(
-    options: tuple[str, ...], capsys: pytest.CaptureFixture[str], saved: Path
+    options: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str], saved: Path
 ) -> None:
-    """An image has to be named, and numbers have their bounds."""
+    """One kernel has to be named, which is there, and numbers have their bounds."""
+    require_tool("qemu-system-x86_64")
     ran = run(capsys, "reproduce", saved, *options)
     assert ran.status == ExitCode.BAD_INPUT
-    assert "iopermit reproduce --help" in ran.err
+    assert message in ran.err
 
 
 @pytest.mark.parametrize(

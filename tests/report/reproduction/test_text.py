@@ -63,7 +63,7 @@ def test_what_could_not_be_forced_is_told() -> None:
         "UNDETERMINED: port leak of linux-6.16: step 2 cannot be forced: never preempted there"
     )
     assert "0 of 1 showed the fault; 6.0 s each; in 1 the schedule was not forced" in text
-    assert "controls: none: the schedule was not forced" in text
+    assert "controls: none: no run showed the fault" in text
     assert "IN:" not in text
 
 

@@ -53,7 +53,7 @@ def reproduction() -> Reproduction:
         "reproduced",
         "",
         BootedKernel(
-            "/boot/vmlinuz", "Linux version 6.1.0", "preempt=full", "none (full)", "QEMU 7.2"
+            "/boot/vmlinuz", "", "Linux version 6.1.0", "preempt=full", "none (full)", "QEMU 7.2"
         ),
         (RUN, replace(RUN, seconds=6.16)),
         CONTROLS,

@@ -161,7 +161,7 @@ class _Order:
         """Build, and publish in the cache what is complete."""
         plan, store = self.plan, self.store
         sandbox = find_sandbox(self.choice, plan.toolchain.programs)
-        self._warn(sandbox)
+        warn_of(plan.source, sandbox, self.warn)
         made_in = _in_sandbox if sandbox.program else _in_no_sandbox
         kept = prepare_kept(self.keep) if self.keep else None
         own = c_files(plan.source, [*plan.required, *plan.optional])
@@ -184,7 +184,7 @@ class _Order:
     def _make(self, directory: Path, sandbox: BuildSandbox, target: Path, *, again: bool) -> None:
         """Build in a directory, and copy the objects."""
         plan, objects = self.plan, [*self.plan.required, *self.plan.optional]
-        _require_usable(directory)
+        require_usable(directory)
         workspace = Workspace(
             directory,
             plan.source,
@@ -202,18 +202,18 @@ class _Order:
             raise KernelTreeError(_explain(plan, failure, kept) + hint)
         _collect(plan, workspace.kbuild, target)
 
-    def _warn(self, sandbox: BuildSandbox) -> None:
-        if sandbox.why_not:
-            self.warn(
-                f"iopermit: building without a sandbox, with your own rights: {sandbox.why_not}"
-            )
-        executed = executed_by_make(self.plan.source)
-        if executed:
-            rights = "in a sandbox" if sandbox.program else "with your own rights"
-            self.warn(
-                f"iopermit: the build executes, {rights}, what patches change in: "
-                + ", ".join(shown(os.fsencode(path)) for path in executed)
-            )
+
+def warn_of(source: Source, sandbox: BuildSandbox, warn: Progress) -> None:
+    """Tell, before anything is built, why there is no sandbox, and what of patches is executed."""
+    if sandbox.why_not:
+        warn(f"iopermit: building without a sandbox, with your own rights: {sandbox.why_not}")
+    executed = executed_by_make(source)
+    if executed:
+        rights = "in a sandbox" if sandbox.program else "with your own rights"
+        warn(
+            f"iopermit: the build executes, {rights}, what patches change in: "
+            + ", ".join(shown(os.fsencode(path)) for path in executed)
+        )
 
 
 def _collect(plan: BuildPlan, kbuild: Kbuild, target: Path) -> None:
@@ -236,14 +236,14 @@ def _collect(plan: BuildPlan, kbuild: Kbuild, target: Path) -> None:
         (target / path).write_bytes(data)
 
 
-def _require_usable(directory: Path) -> None:
+def require_usable(directory: Path, space: int = _SPACE) -> None:
     """Refuse a directory that Kbuild cannot work in, and one without space."""
     if any(character in str(directory) for character in " \t:"):
         raise KernelTreeError(
             f"the kernel's build system cannot build in {directory}, because of a space or colon "
             f"in its name; set XDG_CACHE_HOME to another directory"
         )
-    if shutil.disk_usage(directory).free < _SPACE:
+    if shutil.disk_usage(directory).free < space:
         raise no_space(directory)
 
 

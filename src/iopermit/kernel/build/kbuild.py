@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
     from iopermit.kernel.build.toolchain import Toolchain
 
+IMAGE_TARGET = "bzImage"
+IMAGE = "arch/x86/boot/bzImage"
+"""The image, in the directory of products."""
+
 # objtool checks objects and prepares them for booting. These are executed unlinked and need none of
 # it, nor libelf, with which objtool is built.
 _WITHOUT_OBJTOOL = ("CONFIG_OBJTOOL=", "CONFIG_STACK_VALIDATION=", "objtool=true")
@@ -77,8 +81,14 @@ class Kbuild:
     tree: Path | None = None
     configuration: Configuration = FULL
 
-    def configure(self) -> Failure | None:
+    def configure(
+        self, text: str | None = None, needed: Collection[str] | None = None
+    ) -> Failure | None:
         """Make the configuration.
+
+        Args:
+            text: What is on beyond `allnoconfig`, if it is not what the code is executed with.
+            needed: Symbols of it without which the build would be of no use.
 
         Returns:
             What failed, if something did.
@@ -86,17 +96,18 @@ class Kbuild:
         Raises:
             KernelTreeError: There is no space.
         """
+        text = self.configuration.text if text is None else text
+        needed = self.configuration.required if needed is None else needed
         wanted = self.output / "iopermit.config"
-        wanted.write_text(self.configuration.text)
+        wanted.write_text(text)
         failure = self._make([f"KCONFIG_ALLCONFIG={wanted}", "allnoconfig"])
         if failure:
             return failure
         enabled = self._text(".config").splitlines()
-        required = self.configuration.required
-        missing = [name for name in required if f"CONFIG_{name}=y" not in enabled]
+        missing = [name for name in needed if f"CONFIG_{name}=y" not in enabled]
         if not missing:
             return None
-        asked = " ".join(self.configuration.text.split())
+        asked = " ".join(text.split())
         return Failure(
             ".config", f"Kconfig does not allow CONFIG_{missing[0]}=y besides {asked}", ""
         )
@@ -112,6 +123,17 @@ class Kbuild:
         """
         maps = f"-fdebug-prefix-map={self.source}/= -fdebug-prefix-map={self.output}=."
         return self._make(["-k", f"KCFLAGS={maps}", f"KAFLAGS={maps}", *_WITHOUT_OBJTOOL, *objects])
+
+    def build_image(self) -> Failure | None:
+        """Build the image that a boot loader loads, with all that is in it.
+
+        Returns:
+            What failed, if something did.
+
+        Raises:
+            KernelTreeError: There is no space.
+        """
+        return self._make([IMAGE_TARGET])
 
     def forget(self, target: str) -> None:
         """Remove an object and what Kbuild has noted about it."""

@@ -84,6 +84,9 @@ class BootedRun:
     """What the task itself could read, of the harmless ports among the wrong ones."""
     guest_shows: bool | None = None
     """Whether all of these went wrong; None if there are none."""
+    forbidden: str = ""
+    """Where the counterexample has the task preempted, if the kernel's code forbids it there; then
+    it was preempted at the first place behind it."""
     unforced: str = ""
     """Why the schedule could not be forced; empty if it was."""
     unforced_step: int | None = None
@@ -109,6 +112,8 @@ class BootedKernel:
     """The kernel that was booted, as it described itself."""
 
     image: str
+    built_from: str
+    """The tree and patches that it was built from; empty if it was given as it is."""
     version: str
     """/proc/version."""
     command_line: str

@@ -29,6 +29,7 @@ def reproduction_json(found: Reproduction) -> dict[str, Any]:
         if kernel is None
         else {
             "image": kernel.image,
+            "built_from": kernel.built_from,
             "version": kernel.version,
             "command_line": kernel.command_line,
             "preemption": kernel.preemption,
@@ -43,6 +44,7 @@ def _run(run: BootedRun) -> dict[str, Any]:
         "position": run.position.value,
         "seconds": round(run.seconds, 1),
         "forced": run.forced,
+        "forbidden": run.forbidden,
         "unforced": run.unforced,
         "unforced_step": run.unforced_step,
         "shown": run.shown,

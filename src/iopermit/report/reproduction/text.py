@@ -133,6 +133,12 @@ def _runs(found: Reproduction) -> Iterator[Line]:
     run = next((run for run in found.runs if run.forced), None)
     if run is None:
         return
+    if run.forbidden:
+        text = (
+            f"at {run.forbidden}, where the counterexample has the task preempted, preemption is "
+            "off; it was preempted at the first place behind it"
+        )
+        yield from labelled("not there", text)
     violation = found.verdict.violation
     assert violation is not None  # only these are reproduced
     who = f"task {violation.task}" + (f" ({found.credentials})" if found.credentials else "")
@@ -153,8 +159,9 @@ def _controls(found: Reproduction) -> Iterator[Line]:
     for run in found.controls:
         yield from labelled(f"control, {_CONTROLS[run.position]}", _control(run))
     if found.runs and not found.controls:
-        forced = any(run.forced for run in found.runs)
-        why = "not asked for, or no task is preempted" if forced else "the schedule was not forced"
+        why = "not asked for, or no task is preempted"
+        if not found.successes:
+            why = "no run showed the fault"
         yield from labelled("controls", f"none: {why}")
 
 
@@ -173,6 +180,8 @@ def _control(run: BootedRun) -> str:
 
 def _kernel(kernel: BootedKernel) -> Iterator[Line]:
     yield from labelled("image", kernel.image)
+    if kernel.built_from:
+        yield from labelled("built from", kernel.built_from)
     yield from labelled("kernel", kernel.version)
     yield from labelled("command line", kernel.command_line)
     yield from labelled("preemption", kernel.preemption or "as built: no other can be chosen")

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from iopermit.reproduce.errors import ReproduceError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from iopermit.reproduce.image.btf import KernelTypes
+
+class Types(Protocol):
+    """What knows where structures have their members."""
+
+    def offset(self, structure: str, path: str) -> int:
+        """Return the offset in bytes of a member; KeyError if there is none."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ class KernelLayout:
     hot_preempt_count: int | None
 
     @classmethod
-    def of(cls, types: KernelTypes, image: Path) -> KernelLayout:
+    def of(cls, types: Types, image: Path) -> KernelLayout:
         """Find the members.
 
         Raises:
@@ -66,7 +71,7 @@ class KernelLayout:
             ) from error
 
 
-def _optional(types: KernelTypes, structure: str, member: str) -> int | None:
+def _optional(types: Types, structure: str, member: str) -> int | None:
     try:
         return types.offset(structure, member)
     except KeyError:
