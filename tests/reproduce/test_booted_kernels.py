@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from iopermit.engine.verdict import Verdict
     from iopermit.report.reproduction.facts import BootedRun
 
-LONGEST = 60
-"""Seconds that one boot may take."""
 thorough = pytest.mark.skipif(not THOROUGH, reason="many boots: `make reproduce` has them")
 
 
@@ -71,7 +69,6 @@ def test_the_preemption_leak_is_reproduced_with_its_controls() -> None:
     assert "6.1." in found.kernel.version
     assert "preempt=full" in found.kernel.command_line
     assert "(full)" in found.kernel.preemption
-    assert all(run.seconds < LONGEST for run in (*found.runs, *found.controls))
 
 
 def test_a_kernel_that_is_not_preempted_is_undetermined() -> None:
@@ -108,7 +105,6 @@ def test_it_is_reproduced_again_and_again(package: str, options: str) -> None:
     assert found.outcome == "reproduced", found.reason
     assert found.successes >= 8
     require_proof(next(run for run in found.runs if run.shown), found.controls)
-    assert all(run.seconds < LONGEST for run in (*found.runs, *found.controls))
 
 
 @thorough

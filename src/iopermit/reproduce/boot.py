@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SYMBOLS: Final = (
     # The first one's neighbours are told, too: what it is inlined into.
     *("task_update_io_bitmap", *ENTRIES.values(), SWITCHED),
-    *("current_task", "__preempt_count", "pcpu_hot", "io_bitmap_exit", "ksys_ioperm"),
+    *("current_task", "__preempt_count", "pcpu_hot", "jiffies_64"),
 )
 
 

@@ -6,7 +6,6 @@ but time passes and interrupts are taken, and one of them has the kernel preempt
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Final
 
 from iopermit.report.reproduction.facts import Observation, PreemptionPoint
@@ -36,10 +35,11 @@ SWITCHED: Final = "finish_task_switch"
 _WITH_ARGUMENTS: Final = ("ioperm", "iopl")
 """Calls that are told from others by their arguments."""
 NEVER_HAPPENED: Final = f"the schedule did not happen in {ATTEMPTS - 1} attempts"
-_PATIENCE: Final = 1.0
-"""Seconds for which a task is held though another one waits for its CPU."""
-_LONGEST_HOLD: Final = 30.0
-"""Seconds for which a task is held in all."""
+_PATIENCE: Final = 25
+"""Ticks of the kernel's clock, each a chance to preempt, for which a task is held though another
+one waits for its CPU: 25 ms of the guest's time or more, however busy the host is."""
+_LONGEST_HOLD: Final = 5000
+"""Ticks for which a task is held in all."""
 
 
 class Forcer:
@@ -213,7 +213,7 @@ class Forcer:
         assert step is not None  # the task is in it
         task, address = self.kernel.current(registers), registers["rip"]
         self._stop_at(self.switched)
-        began, holds, waiting = time.monotonic(), 1, None
+        began, holds, waiting = self.kernel.ticks(), 1, None
         place, tss = self.kernel.symbols.place(address), self._tss(registers, cpu)
         while True:
             now_cpu, now = self._next()
@@ -223,9 +223,10 @@ class Forcer:
                 self._pass(self.switched, now_cpu)
             elif now["rip"] == address and self.kernel.current(now).address == task.address:
                 holds += 1
-                waits = self.kernel.wants_rescheduling(now)
-                waiting = (waiting or time.monotonic()) if waits else None
-                self._give_up(step, place, holds, began, waiting)
+                ticks, waits = self.kernel.ticks(), self.kernel.wants_rescheduling(now)
+                waiting = (waiting or ticks) if waits else None
+                waited = ticks - (waiting or ticks)
+                self._give_up(step, place, holds, ticks - began, waited)
             else:
                 self._pass(now["rip"], now_cpu)
         self._pass_by(address)
@@ -248,17 +249,15 @@ class Forcer:
         return step is not None and task.name == step.following and task.attempt == held.attempt
 
     @staticmethod
-    def _give_up(
-        step: ForcedStep, place: str, holds: int, began: float, waiting: float | None
-    ) -> None:
-        now = time.monotonic()
-        if waiting is not None and now - waiting > _PATIENCE:
+    def _give_up(step: ForcedStep, place: str, holds: int, held: int, waited: int) -> None:
+        """Stop holding a task in vain; `held` and `waited` are ticks of the kernel's clock."""
+        if waited > _PATIENCE:
             raise UnforcedError(
                 step.number,
-                f"never preempted there: held before {place} {holds:,} times in "
-                f"{now - began:.1f} s, though another task waited for the CPU",
+                f"never preempted there: held before {place} {holds:,} times, of {held} ticks of "
+                f"the kernel's clock another task waited for the CPU in {waited}",
             )
-        if now - began > _LONGEST_HOLD:
+        if held > _LONGEST_HOLD:
             raise UnforcedError(
                 step.number, f"never preempted there: no other task wanted the CPU at {place}"
             )

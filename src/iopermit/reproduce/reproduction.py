@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +16,7 @@ from iopermit.report.reproduction.facts import (
 )
 from iopermit.reproduce.boot import Bootable, boot
 from iopermit.reproduce.emulated_machine import find_qemu
-from iopermit.reproduce.errors import UnforcedError
+from iopermit.reproduce.errors import ReproduceError, UnforcedError
 from iopermit.reproduce.guest.program import compile_guest
 from iopermit.reproduce.schedule import schedule_of
 
@@ -76,6 +77,7 @@ def reproduce(verdict: Verdict, wanted: Wanted, tell: Callable[[str], None]) -> 
     if wanted.controls and schedule.preempted is not None and any(run.shown for run in runs):
         controls = tuple(boots.boot(position) for position in CONTROLS)
     outcome, reason = concluded(runs, controls)
+    assert boots.told is not None  # else the first boot has raised
     kernel = _kernel(wanted.image, boots.told)
     credentials = boots.told.credentials.get(violation.task, "")
     forced_by = tuple(step.forcing.value for step in schedule.steps)
@@ -110,11 +112,19 @@ def _cannot(step: int | None, reason: str) -> str:
 class _Boots:
     def __init__(self, bootable: Bootable, schedule: Schedule, tell: Callable[[str], None]) -> None:
         self.bootable, self.schedule, self.tell = bootable, schedule, tell
-        self.told: GuestReport
+        self.told: GuestReport | None = None
+        """What the guest of the last boot told."""
 
     def boot(self, position: PreemptionPoint) -> BootedRun:
         self.tell(f"boots {self.bootable.image.file.name}: {_DOING[position]}")
-        run, self.told = boot(self.bootable, self.schedule, position)
+        began = time.monotonic()
+        try:
+            run, self.told = boot(self.bootable, self.schedule, position)
+        except ReproduceError as error:
+            if self.told is None:
+                raise
+            # It has booted before: this is no matter of the kernel.
+            return BootedRun(position, time.monotonic() - began, unforced=str(error))
         return run
 
 

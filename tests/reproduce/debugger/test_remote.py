@@ -22,7 +22,7 @@ def packet_g(*, cs: int) -> str:
 def test_stops_tell_the_cpu() -> None:
     """The machine is let run and stops; the CPU that stopped is counted from 0."""
     with DebuggerStub({"vCont;c": [STOP], "interrupt": ["T02thread:01;"]}) as stub:
-        debugger = RemoteDebugger(stub.client, 5)
+        debugger = RemoteDebugger(stub.client, 60)
         debugger.interrupt()
         assert debugger.cpu == 0
         assert debugger.go_on() == 1
@@ -32,7 +32,7 @@ def test_stops_tell_the_cpu() -> None:
 def test_one_cpu_can_run_alone() -> None:
     """A step, or a run, of one CPU names that CPU only: the others stand still."""
     with DebuggerStub({}, default=STOP) as stub:
-        debugger = RemoteDebugger(stub.client, 5)
+        debugger = RemoteDebugger(stub.client, 60)
         debugger.go_on_with(1)
         debugger.step(0)
         assert stub.asked == ["vCont;c:2", "vCont;s:1"]
@@ -42,7 +42,7 @@ def test_one_cpu_can_run_alone() -> None:
 def test_the_base_of_a_cpus_own_data_depends_on_the_mode(cs: int, base: int) -> None:
     """In user mode the kernel's GS base is the other one, which SWAPGS exchanges."""
     with DebuggerStub({"g": [packet_g(cs=cs)]}) as stub:
-        registers = RemoteDebugger(stub.client, 5).registers(0)
+        registers = RemoteDebugger(stub.client, 60).registers(0)
         assert (registers["rbx"], registers["rdi"], registers["rip"]) == (1, 5, 16)
         assert registers.user_mode == (cs == 0x33)
         assert registers.kernel_base == base
@@ -52,14 +52,14 @@ def test_memory_is_read_in_parts() -> None:
     """What is larger than a packet is read in several, and put together."""
     answers = {"m1000,7d0": ["11" * 2000], "m17d0,3e8": ["22" * 1000]}
     with DebuggerStub(answers) as stub:
-        content = RemoteDebugger(stub.client, 5).read(0x1000, 3000)
+        content = RemoteDebugger(stub.client, 60).read(0x1000, 3000)
         assert content == b"\x11" * 2000 + b"\x22" * 1000
 
 
 def test_a_stop_by_attaching_is_no_answer() -> None:
     """A stop that comes before the answer to another question is passed over."""
     with DebuggerStub({"Z1,40,1": [f"{STOP}|OK"]}) as stub:
-        RemoteDebugger(stub.client, 5).stop_at(0x40)
+        RemoteDebugger(stub.client, 60).stop_at(0x40)
 
 
 def test_what_the_monitor_prints_is_put_together() -> None:
@@ -67,14 +67,14 @@ def test_what_the_monitor_prints_is_put_together() -> None:
     packet = f"qRcmd,{b'info registers -a'.hex()}"
     answers = {packet: [f"O{b'one '.hex()}|O{b'two'.hex()}|O{bytes((13, 10)).hex()}|OK"]}
     with DebuggerStub(answers) as stub:
-        assert RemoteDebugger(stub.client, 5).monitor("info registers -a") == "one two\n"
+        assert RemoteDebugger(stub.client, 60).monitor("info registers -a") == "one two\n"
 
 
 @pytest.mark.parametrize("packet", ["M0,1:00", "X0,1:a", "G00", "P0=00", "Z0,40,1", "k", "R00"])
 def test_nothing_can_be_written(packet: str) -> None:
     """Packets that change memory or registers, or end the machine, are never sent."""
     with DebuggerStub({}) as stub:
-        debugger = RemoteDebugger(stub.client, 5)
+        debugger = RemoteDebugger(stub.client, 60)
         with pytest.raises(ValueError, match="might write"):
             debugger._send(packet)
         assert not stub.asked
@@ -84,7 +84,7 @@ def test_the_monitor_is_only_asked() -> None:
     """Of the monitor's commands only those that show something are sent."""
     with DebuggerStub({}) as stub:
         with pytest.raises(ValueError, match="no question"):
-            RemoteDebugger(stub.client, 5).monitor("system_reset")
+            RemoteDebugger(stub.client, 60).monitor("system_reset")
         assert not stub.asked
 
 
@@ -110,4 +110,4 @@ def test_memory_that_is_not_there_is_told() -> None:
         DebuggerStub({"m40,1": ["E14"]}) as stub,
         pytest.raises(DebuggerError, match="0x40 cannot be read"),
     ):
-        RemoteDebugger(stub.client, 5).read(0x40, 1)
+        RemoteDebugger(stub.client, 60).read(0x40, 1)

@@ -61,7 +61,7 @@ def test_the_permission_check_judges_every_port(
         },
     }
     with DebuggerStub(answers) as stub:
-        seen = read_tss(RemoteDebugger(stub.client, 5), LAYOUT, 0, eflags)
+        seen = read_tss(RemoteDebugger(stub.client, 60), LAYOUT, 0, eflags)
     assert (seen.base, seen.limit, seen.selected) == (120, tss.limit, SelectedMap.VALID)
     assert seen.allowed == allowed
 

@@ -42,11 +42,12 @@ class StoppedKernel:
     ) -> None:
         """Remember whom to ask, and where things are."""
         self.debugger, self.layout, self.symbols = debugger, layout, symbols
-        self._current = self._per_cpu("current_task", layout.hot_current)
-        self._preempt_count = self._per_cpu("__preempt_count", layout.hot_preempt_count)
+        self._current = self._variable("current_task", layout.hot_current)
+        self._preempt_count = self._variable("__preempt_count", layout.hot_preempt_count)
+        self._ticks = self._variable("jiffies_64", None)
 
-    def _per_cpu(self, name: str, in_hot: int | None) -> int:
-        """Return the offset of a variable from a CPU's base."""
+    def _variable(self, name: str, in_hot: int | None) -> int:
+        """Return the address of a variable, or the offset of a CPU's own from its base."""
         address = self.symbols.find(name)
         if address is not None:
             return address
@@ -89,6 +90,10 @@ class StoppedKernel:
         """Return whether another task waits for the CPU."""
         where = registers.kernel_base + self._preempt_count
         return not self.debugger.read_number(where, 4) & _NEED_RESCHED_FOLDED
+
+    def ticks(self) -> int:
+        """Return how often the kernel's clock has ticked."""
+        return self.debugger.read_number(self._ticks, 8)
 
     def arguments(self, registers: Registers) -> tuple[int, ...]:
         """Return the arguments of a system call, at the entry of its function."""

@@ -9,7 +9,7 @@ UNPRIVILEGED: Final = 1000
 """User id of tasks without capabilities."""
 HARMLESS_PORTS: Final = ((0x80, 1), (0x71, 1), (0xCF8, 4))
 """Ports that the guest reads, with the width of the access; in the order of `ports` in init.c."""
-ATTEMPTS: Final = 8
+ATTEMPTS: Final = 10
 """How often a guest repeats the schedule; the first time shows the debugger the way."""
 
 
