@@ -23,5 +23,7 @@ class Attempt:
     armed: bool = False
     """Whether the call in which a task is to be preempted has begun."""
     preempted: bool = False
+    missed: bool = False
+    """Whether the task that was to preempt the other one ran before that had got to its point."""
     forbidden: str = ""
     """Where preemption is off although the counterexample has the task preempted there."""

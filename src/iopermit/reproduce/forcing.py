@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Final
 
 from iopermit.report.reproduction.facts import Observation, PreemptionPoint
 from iopermit.reproduce.attempt import Attempt
+from iopermit.reproduce.debugger.breakpoints import Breakpoints
 from iopermit.reproduce.errors import UnforcedError
 from iopermit.reproduce.guest.commands import ATTEMPTS
+from iopermit.reproduce.hold import Hold
 from iopermit.reproduce.left_state import LeftState
+from iopermit.reproduce.schedule import HELPER, IDLE
 from iopermit.reproduce.window import StateWatch, Window, find_window
 
 if TYPE_CHECKING:
@@ -28,6 +31,7 @@ ENTRIES: Final = {
     "fork-fails": "__x64_sys_clone3",
     "drop": "__x64_sys_capset",
     "exit": "__x64_sys_exit_group",
+    "move": "__x64_sys_sched_setaffinity",
 }
 """The kernel's functions that the guest's commands enter."""
 SWITCHED: Final = "finish_task_switch"
@@ -35,11 +39,6 @@ SWITCHED: Final = "finish_task_switch"
 _WITH_ARGUMENTS: Final = ("ioperm", "iopl")
 """Calls that are told from others by their arguments."""
 NEVER_HAPPENED: Final = f"the schedule did not happen in {ATTEMPTS - 1} attempts"
-_PATIENCE: Final = 25
-"""Ticks of the kernel's clock, each a chance to preempt, for which a task is held though another
-one waits for its CPU: 25 ms of the guest's time or more, however busy the host is."""
-_LONGEST_HOLD: Final = 5000
-"""Ticks for which a task is held in all."""
 
 
 class Forcer:
@@ -57,12 +56,11 @@ class Forcer:
             UnforcedError: the kernel has no such functions.
         """
         self.kernel, self.schedule, self.in_byte = kernel, schedule, in_byte
-        self.debugger = kernel.debugger
         self.attempt = Attempt(-1)
         used = {command.what for command in schedule.commands}
         self.entries = {self._function(ENTRIES[what]): what for what in used if what in ENTRIES}
         self.switched = self._function(SWITCHED)
-        self.stops: set[int] = set()
+        self.stops = Breakpoints(kernel)
 
     def _function(self, name: str) -> int:
         address = self.kernel.symbols.find(name)
@@ -72,24 +70,24 @@ class Forcer:
 
     def rehearse(self) -> Window | None:
         """Let the guest begin, and find where the task is to be preempted, if it is to be."""
-        self._stop_at(*self.entries)
+        self.stops.add(*self.entries)
         step = self.schedule.preempted
         if step is None:
             return None
         assert step.state is not None  # this makes it one
         while True:
-            cpu, registers = self._next()
+            cpu, registers = self.stops.next_stop()
             task = self._entered(registers)
             if task is not None and self._begun(task) == step.command:
                 break
-            self._pass(registers["rip"], cpu)
+            self.stops.go_past(registers["rip"], cpu)
         flag = self.kernel.flags(task) & ~self.attempt.first_flags[task.name]
         watch = StateWatch.on(step.state, self.kernel, flag)
         if step.state is LeftState.FLAG_CLEARED and not flag:
             raise UnforcedError(step.number, "no grant set a flag of the task before")
-        self._pass_by(*self.entries)
+        self.stops.remove(*self.entries)
         window = find_window(self.kernel, task, cpu, watch, step.number)
-        self._stop_at(*self.entries)
+        self.stops.add(*self.entries)
         return window
 
     def force(self, window: Window | None, position: PreemptionPoint) -> Attempt:
@@ -100,40 +98,36 @@ class Forcer:
         """
         while self.attempt.number < ATTEMPTS:
             self._stop_where_needed(window)
-            cpu, registers = self._next()
+            cpu, registers = self.stops.next_stop()
             address = registers["rip"]
             if address in self.entries:
                 self._entry(registers, window, position, cpu)
             elif address == self.switched:
                 self._switch(registers, cpu)
-            elif address == self.in_byte and self._judged(registers, window, cpu):
-                self._pass_by(*self.stops)
+            elif address == self.in_byte and self._is_judged(registers, window, cpu):
+                self.stops.remove(*self.stops.addresses)
                 if window is not None and window.forbidden is not None:
                     self.attempt.forbidden = self.kernel.symbols.place(window.forbidden)
                 return self.attempt
             elif window is not None and self._holdable(registers, window, position, cpu):
                 self._hold(registers, position, cpu)
                 continue
-            self._pass(address, cpu)
+            self.stops.go_past(address, cpu)
         step = self.schedule.preempted
         number = None if step is None else step.number
         raise UnforcedError(number, NEVER_HAPPENED)
 
     def _stop_where_needed(self, window: Window | None) -> None:
-        """Stop at switches and INs only where the next step is seen there.
-
-        Whenever a breakpoint comes or goes QEMU translates all code anew, which takes the guest's
-        time: with a stop at every switch it comes to nothing else.
-        """
+        """Stop at switches only where the next step is seen there: there are many of them."""
         ready = window is None or self.attempt.preempted
         switch = self._next_switch()
         wanted = set()
         if ready and switch is not None:
             wanted.add(self.switched)
-        if ready and self._all_begun():
+        if window is not None or self._all_begun():
             wanted.add(self.in_byte)
-        self._pass_by(*({self.switched, self.in_byte} - wanted))
-        self._stop_at(*wanted)
+        self.stops.remove(*({self.switched, self.in_byte} - wanted))
+        self.stops.add(*wanted)
 
     def _all_begun(self) -> bool:
         """Return whether every call was made."""
@@ -148,6 +142,8 @@ class Forcer:
         if task is None:
             return
         command = self._begun(task)
+        if self.schedule.commands[command].timed and not self.attempt.preempted:
+            self.attempt.missed = True
         step = next((s for s in self.schedule.steps if s.command == command), None)
         if step is None:
             return
@@ -155,7 +151,7 @@ class Forcer:
         if before and before not in self.attempt.observations:
             self._observe(self.schedule.steps[before - 1], registers, cpu)
         if step is self.schedule.preempted and window is not None:
-            self._stop_at(window.address(position))
+            self.stops.add(window.address(position))
             self.attempt.armed = True
 
     def _entered(self, registers: Registers) -> SeenTask | None:
@@ -198,7 +194,7 @@ class Forcer:
         task = self.kernel.current(registers)
         if not self.attempt.armed or task.attempt != self.attempt.number:
             return False
-        if task.name != step.task or self.attempt.preempted:
+        if task.name != step.task or self.attempt.preempted or self.attempt.missed:
             return False
         if window.watch.reached(self.kernel, task) == (position is PreemptionPoint.BEFORE):
             return False
@@ -208,59 +204,42 @@ class Forcer:
         return self._tss(registers, cpu).selected is step.base
 
     def _hold(self, registers: Registers, position: PreemptionPoint, cpu: int) -> None:
-        """Hold the task where it is until it is preempted."""
+        """Hold the task where it is until the next one of the schedule runs in its place."""
         step = self.schedule.preempted
         assert step is not None  # the task is in it
         task, address = self.kernel.current(registers), registers["rip"]
-        self._stop_at(self.switched)
-        began, holds, waiting = self.kernel.ticks(), 1, None
         place, tss = self.kernel.symbols.place(address), self._tss(registers, cpu)
-        while True:
-            now_cpu, now = self._next()
-            if now["rip"] == self.switched:
-                if self._takes_over(now, task):
-                    break
-                self._pass(self.switched, now_cpu)
-            elif now["rip"] == address and self.kernel.current(now).address == task.address:
-                holds += 1
-                ticks, waits = self.kernel.ticks(), self.kernel.wants_rescheduling(now)
-                waiting = (waiting or ticks) if waits else None
-                waited = ticks - (waiting or ticks)
-                self._give_up(step, place, holds, ticks - began, waited)
+        self.stops.add(self.switched)
+        hold = Hold(step.number, place, self.kernel.ticks())
+        while not hold.in_vain:
+            now_cpu, now = self.stops.next_stop()
+            if now["rip"] == self.switched and self._takes_over(now, task):
+                self.attempt.preempted = True
+                break
+            if now["rip"] == address and self.kernel.current(now).address == task.address:
+                hold.again(self.kernel.ticks(), waits=self.kernel.wants_rescheduling(now))
             else:
-                self._pass(now["rip"], now_cpu)
-        self._pass_by(address)
-        seen = Observation(step.number, place, cpu, task.name, tss, holds)
+                self.stops.go_past(now["rip"], now_cpu)
+        self.stops.remove(address)
+        if not self.attempt.preempted:
+            self.attempt.missed = True
+            return
         if position is PreemptionPoint.WINDOW:
+            seen = Observation(step.number, place, cpu, task.name, tss, hold.times)
             self.attempt.observations[step.number] = seen
-        self.attempt.preempted = True
         self._switch(now, now_cpu)
-        self._pass(self.switched, now_cpu)
+        self.stops.go_past(self.switched, now_cpu)
 
     def _takes_over(self, registers: Registers, held: SeenTask) -> bool:
         """Return whether the CPU went on with the task that the schedule names.
 
         A thread of the kernel may come first; the task that is held is held again behind it.
         """
-        step = self._next_switch()
-        if step is not None and step.following == "idle":
-            return self.kernel.task(registers["rdi"]).address == held.address
-        task = self.kernel.current(registers)
-        return step is not None and task.name == step.following and task.attempt == held.attempt
-
-    @staticmethod
-    def _give_up(step: ForcedStep, place: str, holds: int, held: int, waited: int) -> None:
-        """Stop holding a task in vain; `held` and `waited` are ticks of the kernel's clock."""
-        if waited > _PATIENCE:
-            raise UnforcedError(
-                step.number,
-                f"never preempted there: held before {place} {holds:,} times, of {held} ticks of "
-                f"the kernel's clock another task waited for the CPU in {waited}",
-            )
-        if held > _LONGEST_HOLD:
-            raise UnforcedError(
-                step.number, f"never preempted there: no other task wanted the CPU at {place}"
-            )
+        step, task = self._next_switch(), self.kernel.current(registers)
+        if step is None:
+            return False
+        wanted = HELPER if step.following == IDLE else step.following
+        return task.name == wanted and task.attempt == held.attempt
 
     def _switch(self, registers: Registers, cpu: int) -> None:
         """Take note of a switch, if it is the next one of the schedule."""
@@ -268,7 +247,7 @@ class Forcer:
         if step is None or step.row.cpu != cpu:
             return
         current, previous = self.kernel.current(registers), self.kernel.task(registers["rdi"])
-        idle = step.following == "idle"
+        idle = step.following == IDLE
         arrived = previous.name == step.task if idle else current.name == step.following
         ours = previous if idle else current
         if arrived and ours.attempt == attempt.number:
@@ -291,13 +270,16 @@ class Forcer:
         own = self._commands_of(task)
         return command not in own or self.attempt.calls.get(task, 0) > own.index(command)
 
-    def _judged(self, registers: Registers, window: Window | None, cpu: int) -> bool:
+    def _is_judged(self, registers: Registers, window: Window | None, cpu: int) -> bool:
         """Take note of the IN of the task that is judged, if its attempt went as it should."""
         task = self.kernel.current(registers)
         wanted = self.schedule.violation.task
         if task.name != wanted or task.attempt != self.attempt.number or not task.attempt:
             return False
         if window is not None and not self.attempt.preempted:
+            self.attempt.missed = True
+            return False
+        if not self._all_begun():
             return False
         self._observe(self.schedule.steps[-1], registers, cpu)
         return True
@@ -313,27 +295,3 @@ class Forcer:
 
     def _tss(self, registers: Registers, cpu: int) -> SeenTss:
         return self.kernel.tss(cpu, registers)
-
-    def _next(self) -> tuple[int, Registers]:
-        cpu = self.debugger.go_on()
-        return cpu, self.kernel.registers(cpu)
-
-    def _stop_at(self, *addresses: int) -> None:
-        for address in addresses:
-            if address not in self.stops:
-                self.debugger.stop_at(address)
-                self.stops.add(address)
-
-    def _pass_by(self, *addresses: int) -> None:
-        for address in addresses:
-            if address in self.stops:
-                self.debugger.pass_by(address)
-        self.stops -= set(addresses)
-
-    def _pass(self, address: int, cpu: int) -> None:
-        """Execute the instruction that a CPU stopped before."""
-        there = address in self.stops
-        self._pass_by(address)
-        self.debugger.step(cpu)
-        if there:
-            self._stop_at(address)

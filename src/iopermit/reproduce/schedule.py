@@ -58,7 +58,8 @@ PREEMPTED_AFTER: Final = 60
 """Milliseconds of the timer that has a task preempted; it has to get to that point before."""
 HELPER: Final = "H"
 """A task of the guest that runs in place of an idle one, and moves others."""
-_IDLE: Final = "idle"
+IDLE: Final = "idle"
+"""How schedules name the task of an idle CPU."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,7 @@ class _ScheduleBuilder:
     def _add_tasks(self) -> None:
         for row in self.rows:
             for name in (row.operation.task, row.operation.following):
-                if name and name != _IDLE and name not in self.home:
+                if name and name != IDLE and name not in self.home:
                     self.home[name] = row.cpu
                     self.schedule.tasks[name] = GuestTask(name, row.cpu)
 
@@ -231,9 +232,9 @@ class _ScheduleBuilder:
 
     def _switch(self, number: int, row: TimelineRow) -> ForcedStep:
         following = row.operation.following
-        if self.preempted and following == _IDLE and self.schedule.cpus == 1:
+        if self.preempted and following == IDLE and self.schedule.cpus == 1:
             raise UnforcedError(number, "a CPU does not go idle while a task can run")
-        if following != _IDLE and self.home[following] != row.cpu:
+        if following != IDLE and self.home[following] != row.cpu:
             self._move(following, row.cpu)
             return ForcedStep(number, row, Forcing.MOVE)
         return ForcedStep(number, row, Forcing.TURN)
