@@ -41,6 +41,9 @@ CORE: Final = (
     Try(("run", "/bin/true"), 2, "iopermit[run]"),
     Try(("cost", "linux-6.16", "--plot", "costs.svg"), 2, "iopermit[plot]"),
     Try(("check", "linux-6.16", "--obligations"), 2, "iopermit[prove]"),
+    Try(("cost", "linux-6.16", "--html", "costs.html"), 2, "iopermit[web]"),
+    Try(("explore", "linux-6.16"), 2, "iopermit[web]"),
+    Try(("reproduce", "saved.json", "--image", "vmlinuz"), 2, "iopermit[reproduce]"),
 )
 """What works without extras, and what names one."""
 EVERYTHING: Final = (

@@ -9,11 +9,25 @@ from typing import Annotated
 
 import typer
 
+from iopermit.cli.process.extras import require
 from iopermit.cli.process.streams import give_up, printable
+
+
+def _with_pages(file: Path | None) -> Path | None:
+    """Refuse to begin what could not be written in the end."""
+    if file is not None:
+        require("web")
+    return file
+
 
 Html = Annotated[
     Path | None,
-    typer.Option("--html", metavar="FILE", help="Also write a page of HTML, with drawings."),
+    typer.Option(
+        "--html",
+        metavar="FILE",
+        callback=_with_pages,
+        help="Also write a page of HTML, with drawings.",
+    ),
 ]
 
 

@@ -66,6 +66,14 @@ NEEDING: Final = {
     "run": [["run", "/bin/true"], ["run", "--cpu", "kvm", "/bin/true"]],
     "plot": [["cost", HOLDING, "--plot", "costs.svg"]],
     "prove": [["check", HOLDING, *SMALL, "--obligations"]],
+    "reproduce": [["reproduce", "saved.json", "--image", "vmlinuz"]],
+    "web": [
+        ["check", HOLDING, *SMALL, "--html", "page.html"],
+        ["replay", "saved.json", "--html", "page.html"],
+        ["compare", HOLDING, "--no-options", *SMALL, "--html", "page.html"],
+        ["cost", HOLDING, "--html", "page.html"],
+        ["explore", HOLDING],
+    ],
 }
 
 

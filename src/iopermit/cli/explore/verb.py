@@ -10,6 +10,7 @@ from iopermit.cli import scenario as bounds
 from iopermit.cli.errors import BadInputError
 from iopermit.cli.exit_codes import ExitCode
 from iopermit.cli.output import complain, print_result
+from iopermit.cli.process.extras import require
 from iopermit.engine.facts import about_design, about_scenario, concerning
 
 
@@ -32,6 +33,7 @@ def explore(  # noqa: PLR0913 - one parameter per option
     from where you are, and save the schedule for `iopermit replay`. It is served to this machine
     only, under an address that is printed. Without bounds: 1 CPU, 2 tasks, 2 longs, plain events.
     """
+    require("web")
     wanted = (1 if cpus is None else cpus, 2 if tasks is None else tasks)
     scenario = bounds.scenario(events or "plain", without, *wanted, 2 if longs is None else longs)
     assert scenario is not None  # bounds are given

@@ -19,6 +19,12 @@ EXTRAS: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "plot": {"matplotlib": "matplotlib"},
     "prove": {"z3": "z3-solver"},
+    "reproduce": {
+        "capstone": "capstone",
+        "elftools": "pyelftools",
+        "lz4": "lz4",
+        "zstandard": "zstandard",
+    },
     "web": {"jinja2": "jinja2"},
 }
 """The modules of each extra of pyproject.toml, and the distributions that have them."""

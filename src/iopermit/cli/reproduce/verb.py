@@ -12,6 +12,7 @@ from iopermit.cli.errors import BadInputError
 from iopermit.cli.exit_codes import ExitCode
 from iopermit.cli.kernel import SandboxOption, replay_kernel, sandbox_choice
 from iopermit.cli.output import complain, print_result
+from iopermit.cli.process.extras import require
 from iopermit.cli.replay import read_saved, replay_design
 from iopermit.reproduce.errors import ReproduceError
 
@@ -77,6 +78,7 @@ def reproduce_file(  # noqa: PLR0913 - one parameter per option
     tasks between instructions; it writes neither registers nor memory. Exit status: 1 reproduced,
     0 every step was forced and the fault did not show, 3 undetermined.
     """
+    require("reproduce")
     from iopermit.reproduce.reproduction import Wanted, reproduce, unforceable  # takes its time
 
     if (image is None) == (kernel is None) or (patch and kernel is None):
