@@ -13,7 +13,7 @@ from iopermit.report.html.source import text_on_disk
 if TYPE_CHECKING:
     from iopermit.explore.nearest import Way
     from iopermit.explore.session import Session
-    from iopermit.report.html.model import Schedule
+    from iopermit.report.html.model import DrawnSchedule
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class ExplorePage:
     scenario: str
     length: int
     """Atomic steps until now; a request that names another number is of a page that is old."""
-    schedule: Schedule | None
+    schedule: DrawnSchedule | None
     violation: str
     groups: tuple[Group, ...]
     back: tuple[Button, ...]
@@ -105,7 +105,7 @@ def _groups(session: Session) -> tuple[Group, ...]:
     return tuple(groups)
 
 
-def _back(schedule: Schedule | None, length: int) -> tuple[Button, ...]:
+def _back(schedule: DrawnSchedule | None, length: int) -> tuple[Button, ...]:
     """Return where one can go back to: one atomic step, or the end of a step that was told."""
     if schedule is None:
         return ()

@@ -17,10 +17,10 @@ from iopermit.system.scenario import Scenario
 
 if TYPE_CHECKING:
     from iopermit.engine.verdict import Verdict
-    from iopermit.report.html.model import Schedule
+    from iopermit.report.html.model import DrawnSchedule
 
 
-def schedule(verdict: Verdict) -> Schedule:
+def schedule(verdict: Verdict) -> DrawnSchedule:
     """Return what a page shows of a violation."""
     assert verdict.violation is not None
     found = schedule_of(1, verdict, verdict.violation, text_on_disk)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from iopermit.report.html.model import PortColumn, Schedule, ToldStep
+    from iopermit.report.html.model import DrawnSchedule, PortColumn, ToldStep
 
 _CHARACTER: Final = 7.2
 """Width of a character of the drawings' text, at most."""
@@ -79,7 +79,7 @@ class LaneGeometry:
     width: int
 
 
-def lane_geometry(schedule: Schedule) -> LaneGeometry:
+def lane_geometry(schedule: DrawnSchedule) -> LaneGeometry:
     """Return where the steps of the lanes are."""
     left, x = 56, 56
     boxes = []

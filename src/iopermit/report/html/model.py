@@ -185,7 +185,7 @@ class Why:
 
 
 @dataclass(frozen=True)
-class Schedule:
+class DrawnSchedule:
     """A violation with the schedule that shows it."""
 
     number: int
@@ -220,4 +220,4 @@ class VerdictPage:
     facts: tuple[Fact, ...]
     not_executed: tuple[str, ...]
     """Places that the search never executed."""
-    schedules: tuple[Schedule, ...]
+    schedules: tuple[DrawnSchedule, ...]

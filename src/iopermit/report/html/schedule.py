@@ -9,7 +9,7 @@ from iopermit.report import words
 from iopermit.report.html.columns import port_columns
 from iopermit.report.html.following import IDLE, tasks_in_kernel
 from iopermit.report.html.frames import frames_of
-from iopermit.report.html.model import AtomicStep, LaneCell, Schedule, ToldStep, Wrong
+from iopermit.report.html.model import AtomicStep, DrawnSchedule, LaneCell, ToldStep, Wrong
 from iopermit.report.html.source import source_blocks
 from iopermit.report.html.why import why
 from iopermit.report.timeline import timeline
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def schedule_of(
     number: int, verdict: Verdict, violation: Violation, text: SourceText
-) -> Schedule | None:
+) -> DrawnSchedule | None:
     """Return what a page shows of a violation; nothing if there are no steps.
 
     Args:
@@ -50,7 +50,7 @@ def told(
     violation: Violation | None,
     inside: frozenset[str],
     text: SourceText,
-) -> Schedule:
+) -> DrawnSchedule:
     """Return what a page shows of some steps.
 
     Args:
@@ -72,7 +72,7 @@ def told(
     cpus = tuple(state.cpu for state in every[0].cpus)
     steps = _Steps(violation, rows, every, frame_of, source).steps(cpus)
     tasks = dict.fromkeys(cell.task for step in steps for cell in step.lanes)
-    return Schedule(
+    return DrawnSchedule(
         number,
         headline,
         cpus,
