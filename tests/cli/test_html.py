@@ -12,7 +12,7 @@ from tests.support.cli.command import CRASHING, HOLDING, SMALL, run
 from tests.support.kernel.faults import FAULTS, unified_diff
 from tests.support.kernel.made_trees import make_tree
 from tests.support.kernel.trees import require_tree
-from tests.support.requirements import require_sandbox, shared_cache
+from tests.support.requirements import require_sandbox
 
 from iopermit.cli.kernel import source_text
 from iopermit.engine.verdict import KernelSubject
@@ -80,12 +80,11 @@ def test_a_full_disk_is_told(verb: str, capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_the_page_of_a_tree_shows_the_patched_source(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The functions on the page are those of the tree with its patches, and a replay's, too."""
     tree = require_tree("6.12")
     require_sandbox()
-    monkeypatch.setenv("XDG_CACHE_HOME", str(shared_cache()))
     patch, saved, page = (tmp_path / name for name in ("own.patch", "saved.json", "page.html"))
     patch.write_text(unified_diff(tree, FAULTS["own-extent"]))
     bounds = ("--cpus", "1", "--tasks", "2", "--longs", "2")

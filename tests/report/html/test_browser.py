@@ -14,7 +14,7 @@ from tests.support.cli.command import HOLDING, SMALL, run
 from tests.support.kernel.faults import FAULTS, unified_diff
 from tests.support.kernel.trees import require_tree
 from tests.support.report.browser import opened
-from tests.support.requirements import require_sandbox, shared_cache
+from tests.support.requirements import require_sandbox
 
 from iopermit.cli import main
 
@@ -51,7 +51,7 @@ DRAWN = """() => {
 UNFOLD = "() => { for (const each of document.querySelectorAll('details')) each.open = true; }"
 BASES = {
     "valid": "I/O map base: at the map",
-    "past limit": "I/O map base: past the limit, nothing is allowed",
+    "past limit": "I/O map base: past the limit, the TSS allows nothing",
     "all ports": "I/O map base: at a map that allows every port",
     "lazy": "I/O map base: past the limit, the map is loaded at the first access",
     "other": "I/O map base: at some other memory",
@@ -93,9 +93,7 @@ def checked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     patch = directory / "own.patch"
     patch.write_text(unified_diff(tree, FAULTS["own-extent"]))
     bounds = ("--cpus", "1", "--tasks", "2", "--longs", "2")
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("XDG_CACHE_HOME", str(shared_cache()))
-        return written(directory, *TREE, tree, "--patch", patch, *bounds)
+    return written(directory, *TREE, tree, "--patch", patch, *bounds)
 
 
 def ports(cells: list[dict[str, str]], key: str) -> list[list[int]]:

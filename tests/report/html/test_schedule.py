@@ -9,10 +9,10 @@ from tests.support.report.schedules import Recorder, review_story
 from tests.support.report.verdicts import CRASH
 
 from iopermit.report.html.model import LaneCell, Wrong
-from iopermit.report.html.schedule import schedule_of
+from iopermit.report.html.schedule import schedule_of, told
 from iopermit.report.html.source import text_on_disk
 from iopermit.report.timeline import timeline
-from iopermit.system.events.recorded import PLAIN_EVENTS
+from iopermit.system.events.recorded import ALL_EVENTS, PLAIN_EVENTS
 from iopermit.system.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -101,6 +101,15 @@ def test_a_lane_shows_who_leaves_and_who_comes() -> None:
     assert found.steps[0].lanes == (LaneCell("A", "", "ioperm()", acts=True), LaneCell(leaving))
     assert found.steps[1].lanes[1] == LaneCell("C", leaving, f"{leaving} to C", acts=True)
     assert found.steps[2].lanes == (LaneCell("B", "A", "A to B", acts=True), LaneCell("C"))
+
+
+def test_a_lane_has_a_short_name_for_what_happens() -> None:
+    """What is told in a sentence has its first words in the lane."""
+    recorder = Recorder("linux-5.4", Scenario(1, 2, 1, ALL_EVENTS))
+    recorder.run(0, "vm-exit")
+    recorder.run(0, "ioperm", first=0, end=1, turn_on=1)
+    shown = told(1, "", recorder.trace, None, frozenset(), text_on_disk)
+    assert [step.lanes[0].text for step in shown.steps] == ["VM exit", "ioperm()"]
 
 
 def test_states_between_the_steps_are_kept() -> None:

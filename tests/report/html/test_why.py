@@ -8,6 +8,7 @@ from tests.support.report.schedules import Recorder, review_story
 from tests.support.report.verdicts import CRASH, GARBAGE
 
 from iopermit.engine.trace import SelectedMap, Violation
+from iopermit.report.html.model import Fact
 from iopermit.report.html.why import CONDITIONS, why
 from iopermit.report.words import KINDS
 from iopermit.system.events.recorded import PLAIN_EVENTS
@@ -96,5 +97,6 @@ def test_garbage_belongs_to_no_task() -> None:
     """Memory that nothing refers to is nobody's: the panel names neither a task nor a CPU."""
     assert GARBAGE.violation is not None
     found = why((), GARBAGE.violation, {})
-    assert (found.facts, found.causes) == ((), ())
+    assert found.facts == (Fact("What is lost", "nothing refers to IoBitmap 0"),)
+    assert found.causes == ()
     assert found.broken

@@ -20,9 +20,9 @@ def explore(  # noqa: PLR0913 - one parameter per option
     option: bounds.Option = None,
     events: bounds.Events = None,
     without: bounds.Without = None,
-    cpus: bounds.Cpus = None,
-    tasks: bounds.Tasks = None,
-    longs: bounds.Longs = None,
+    cpus: Annotated[int, typer.Option(metavar="N", help="CPUs.")] = 1,
+    tasks: Annotated[int, typer.Option(metavar="N", help="Tasks alive at once.")] = 2,
+    longs: Annotated[int, typer.Option(metavar="N", help="Longs of the port bitmap.")] = 2,
     port: Annotated[
         int, typer.Option(metavar="N", min=0, max=65535, help="TCP port; 0: any that is free.")
     ] = 0,
@@ -31,11 +31,10 @@ def explore(  # noqa: PLR0913 - one parameter per option
 
     The page shows the TSS after each step. It can go back, search the shortest way to a violation
     from where you are, and save the schedule for `iopermit replay`. It is served to this machine
-    only, under an address that is printed. Without bounds: 1 CPU, 2 tasks, 2 longs, plain events.
+    only, under an address that is printed. Without --events: plain events.
     """
     require("web")
-    wanted = (1 if cpus is None else cpus, 2 if tasks is None else tasks)
-    scenario = bounds.scenario(events or "plain", without, *wanted, 2 if longs is None else longs)
+    scenario = bounds.scenario(events or ["plain"], without, cpus, tasks, longs)
     assert scenario is not None  # bounds are given
     options = tuple(option or ())
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from iopermit.engine.verdict import Verdict
     from iopermit.report.html.model import Frame
     from iopermit.report.html.source import SourceBlocks, SourceText
+    from iopermit.report.operations import TracedOperation
     from iopermit.report.timeline import TimelineRow
     from iopermit.system.site import Site
 
@@ -175,7 +176,7 @@ class _Steps:
                 state.task, operation.task, f"{operation.task} to {state.task}", acts=True
             )
         is_known = operation.first.is_event and not row.after_return
-        name = operation.name if is_known else "to user mode"
+        name = _short(operation) if is_known else "to user mode"
         return LaneCell(state.task, "", name, acts=True)
 
     def _frame(self, row: TimelineRow) -> Frame:
@@ -208,6 +209,12 @@ class _Steps:
             f"From here on the TSS of CPU {violation.cpu} is not what {violation.task} was "
             "granted: wrong as soon as it goes on in user mode"
         )
+
+
+def _short(operation: TracedOperation) -> str:
+    """Return a name of an operation that fits into a lane: ``ioperm()``, or ``VM exit``."""
+    head, colon, _ = operation.text.partition(":")
+    return head if colon else operation.name
 
 
 def _key_step(row: TimelineRow, blamed: Site | None) -> TraceStep | None:

@@ -52,6 +52,8 @@ def _facts(trace: Sequence[TraceStep], violation: Violation) -> Iterator[Fact]:
     if violation.task:
         yield Fact("Task", violation.task)
         yield Fact("CPU", str(violation.cpu))
+    if violation.kind == "garbage":
+        yield Fact("What is lost", violation.message)
     if violation.kind not in ("leak", "loss"):
         return
     yield Fact("Wrong ports", format_ranges(violation.ports))
