@@ -16,13 +16,13 @@ from iopermit.explore.server import Server
 from iopermit.report.saved import problem_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 @contextmanager
-def serving() -> Iterator[Server]:
+def serving(failed: Callable[[BaseException], object] = print) -> Iterator[Server]:
     """Serve a session in a thread of its own."""
-    with Server(session(), 0) as server:
+    with Server(session(), 0, failed) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
@@ -143,6 +143,18 @@ def test_numbers_that_are_none_do_nothing(number: str) -> None:
         assert press(server, "take", choice=number) == 303
         assert press(server, "back", to=number) == 303
         assert server.explorer.session.schedule == []
+
+
+def test_an_error_is_told_on_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error while a button is obeyed is told to who started the server, and to the browser."""
+    told: list[BaseException] = []
+    with serving(told.append) as server:
+        monkeypatch.setattr(server.explorer.session, "take", lambda *_, **__: 1 / 0)
+        form = {"at": "0", "choice": "0"}
+        status, text, _ = ask(server, "POST", "take", form)
+        assert (status, "The terminal says what it was." in text) == (500, True)
+        assert ask(server, "GET", "")[0] == 200
+    assert [type(error) for error in told] == [ZeroDivisionError]
 
 
 def test_a_form_that_is_too_long_is_not_read() -> None:

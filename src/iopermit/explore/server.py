@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
+import sys
 import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,10 +17,13 @@ from iopermit.explore.session import TooFarError
 from iopermit.report.json import to_text, verdict_json
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from iopermit.explore.session import Session
 
 _HOST: Final = "127.0.0.1"
 _LONGEST_FORM: Final = 1000
+_LOOK: Final = "The terminal says what it was."
 _HEADERS: Final = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
@@ -90,6 +95,7 @@ class Server(ThreadingHTTPServer):
     Args:
         session: what is explored.
         port: the port; 0: any that is free.
+        failed: told of an error while a request was answered.
 
     Raises:
         OSError: the port cannot be had.
@@ -98,10 +104,18 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = True
 
-    def __init__(self, session: Session, port: int) -> None:
+    def __init__(
+        self, session: Session, port: int, failed: Callable[[BaseException], object]
+    ) -> None:
         super().__init__((_HOST, port), _Handler)
-        self.explorer = Explorer(session)
+        self.explorer, self.failed = Explorer(session), failed
         self.token = secrets.token_urlsafe(24)
+
+    def handle_error(self, *_: object) -> None:
+        """Tell of an error; a browser that went away is none."""
+        error = sys.exception()
+        if error is not None and not isinstance(error, OSError):
+            self.failed(error)
 
     @property
     def host(self) -> str:
@@ -127,7 +141,7 @@ class _Handler(BaseHTTPRequestHandler):
         explorer, name = self.server.explorer, self._name()
         if name is None:
             return
-        with explorer.lock:
+        with self._whole_answer(), explorer.lock:
             if name == "":
                 self._answer("text/html; charset=utf-8", explorer.page())
             elif name == "schedule.json" and explorer.session.violation is not None:
@@ -146,12 +160,23 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(HTTPStatus.NOT_FOUND)
             return
         fields = parse_qs(self.rfile.read(length).decode("ascii", "replace"))
-        with explorer.lock:
+        with self._whole_answer(), explorer.lock:
             explorer.do(name, {key: values[0] for key, values in fields.items()})
-        self.send_response(HTTPStatus.SEE_OTHER)
-        self.send_header("Location", f"/{self.server.token}/")
-        self.send_header("Content-Length", "0")
-        self.end_headers()
+            self.send_response(HTTPStatus.SEE_OTHER)
+            self.send_header("Location", f"/{self.server.token}/")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    @contextlib.contextmanager
+    def _whole_answer(self) -> Iterator[None]:
+        """Let the browser know of an error, too."""
+        try:
+            yield
+        except OSError:
+            raise
+        except Exception:
+            self.send_error(HTTPStatus.INTERNAL_SERVER_ERROR, explain=_LOOK)
+            raise
 
     def _name(self) -> str | None:
         """Return what of the page is asked for; answer what is not for us, and return nothing.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
 
 from iopermit.cli import scenario as bounds
-from iopermit.cli.errors import BadInputError
+from iopermit.cli.errors import BadInputError, explain
 from iopermit.cli.exit_codes import ExitCode
 from iopermit.cli.output import complain, print_result
 from iopermit.cli.process.extras import require
@@ -48,7 +49,7 @@ def explore(  # noqa: PLR0913 - one parameter per option
     with concerning(lambda: about_design(loaded, options) | about_scenario(scenario)):
         session = Session(loaded, scenario, options)
         try:
-            server = Server(session, port)
+            server = Server(session, port, lambda error: explain(error, sys.argv[1:]))
         except OSError as error:
             raise BadInputError(f"cannot serve on port {port}: {error.strerror}") from error
         with server:
