@@ -90,7 +90,7 @@ def test_internal_error_is_one_line_and_a_hint(
     """A fault of iopermit is told in one line, with the file to report it with, status 4."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("IOPERMIT_TRACEBACK", raising=False)
-    monkeypatch.setattr(list_designs, "_text", lambda _: 1 / 0)
+    monkeypatch.setattr(list_designs, "_text", lambda *_: 1 / 0)
     ran = run(capsys, "list")
     first, *hint = ran.err.splitlines()
     assert ran.status == ExitCode.INTERNAL_ERROR
@@ -105,7 +105,7 @@ def test_traceback_is_shown_on_request(
     """With IOPERMIT_TRACEBACK=1 the traceback of an internal error follows."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("IOPERMIT_TRACEBACK", "1")
-    monkeypatch.setattr(list_designs, "_text", lambda _: 1 / 0)
+    monkeypatch.setattr(list_designs, "_text", lambda *_: 1 / 0)
     ran = run(capsys, "list")
     assert "Traceback (most recent call last):" in ran.err
 
@@ -115,7 +115,7 @@ def test_interrupt_is_undetermined(
 ) -> None:
     """Ctrl-C before there is a result gives one line and status 3, no traceback."""
 
-    def interrupt(_: object) -> None:
+    def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(list_designs, "_text", interrupt)

@@ -43,8 +43,8 @@ ConfigOption = Annotated[
     str | None,
     typer.Option(
         "--config",
-        metavar="NAME",
-        help="Build a tree for preemption `full`, `rt`, `lazy`, `voluntary` or `none`.",
+        metavar="full|rt|lazy|voluntary|none",
+        help="Build a tree for this kind of preemption.",
         show_default="full",
     ),
 ]

@@ -21,7 +21,17 @@ if TYPE_CHECKING:
 SCHEMA: Final = "iopermit/verdict/1"
 """Version of the format; another number means that a reader has to change."""
 
-SCHEMAS: Final = ("verdict", "list", "compare", "cost", "certify", "run", "promela", "cache")
+SCHEMAS: Final = (
+    "verdict",
+    "list",
+    "compare",
+    "cost",
+    "certify",
+    "run",
+    "promela",
+    "cache",
+    "reproduction",
+)
 """What there are schemas of: `iopermit/NAME/1`."""
 
 Object = dict[str, Any]

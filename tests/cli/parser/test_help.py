@@ -12,7 +12,7 @@ from iopermit.cli.parser.examples import EXAMPLES
 from iopermit.cli.parser.groups import NAMES
 
 ROOT: Any = typer.main.get_command(command([]))
-VERBS = ["list", "check", "replay", "certify", "compare", "cost", "run", "export", "cache"]
+VERBS = [*"list check replay certify compare cost run export cache explore reproduce".split()]
 
 
 def help_of(capsys: pytest.CaptureFixture[str], *verb: str) -> str:

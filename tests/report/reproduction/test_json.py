@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+from tests.support.report.strict import problems
 from tests.support.reproduce.reproductions import reproduction, unforced
 
 from iopermit.report.json import to_text
@@ -40,3 +41,9 @@ def test_what_was_not_forced_is_null_or_told() -> None:
     assert found["kernel"] is None
     assert found["runs"][0]["unforced_step"] == 2
     assert not found["runs"][0]["forced"]
+
+
+def test_it_keeps_to_its_schema() -> None:
+    """Every member is documented, with a kernel that was booted and without one."""
+    for found in (reproduction(), replace(reproduction(), kernel=None, runs=())):
+        assert problems(json.loads(to_text(reproduction_json(found))), "reproduction") == []

@@ -70,7 +70,7 @@ def test_what_the_monitor_prints_is_put_together() -> None:
         assert RemoteDebugger(stub.client, 60).monitor("info registers -a") == "one two\n"
 
 
-@pytest.mark.parametrize("packet", ["M0,1:00", "X0,1:a", "G00", "P0=00", "Z0,40,1", "k", "R00"])
+@pytest.mark.parametrize("packet", ["M0,1:00", "X1f,1:a", "G00", "P0=00", "Z0,40,1", "k", "R00"])
 def test_nothing_can_be_written(packet: str) -> None:
     """Packets that change memory or registers, or end the machine, are never sent."""
     with DebuggerStub({}) as stub:

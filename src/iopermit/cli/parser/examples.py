@@ -49,6 +49,22 @@ EXAMPLES: Final[dict[str, Examples]] = {
         ("iopermit run --design linux-v2-06 --strace ./prog 128", "on the design of a patch"),
         ("iopermit run --cpu kvm --io-log ports.jsonl ./prog", "on the host's processor"),
     ),
+    "explore": (
+        ("iopermit explore linux-v2-06", "walk to the leak of a patch, step by step"),
+        ("iopermit explore mine.py --cpus 2 --events all", "a design of one's own, two CPUs"),
+        ("iopermit explore linux-6.16 --port 8000", "on a port of one's choice"),
+    ),
+    "reproduce": (
+        ("iopermit reproduce leak.json --image vmlinuz", "boot a kernel, and force the schedule"),
+        (
+            "iopermit reproduce leak.json --image vmlinuz --append preempt=full --runs 10",
+            "ten times, with another kind of preemption",
+        ),
+        (
+            "iopermit reproduce leak.json --kernel ~/linux --patch fix.patch",
+            "build a kernel with a patch first",
+        ),
+    ),
     "export": (
         ("iopermit export promela linux-v2-06 -o model.pml", "write a model for Spin"),
         ("iopermit export promela mine.py --cpus 1 --tasks 2", "of one scenario"),

@@ -10,7 +10,8 @@ OUTPUT: Final = "Output"
 _GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "Subject": (
         "--kernel", "--patch", "--reverse", "--keep-build", "--design", "--option", "--no-options",
-        "--every-access", "--sandbox", "--root", "--as-root-files", "--user",
+        "--every-access", "--sandbox", "--config", "--image", "--append", "--root",
+        "--as-root-files", "--user",
     ),
     "Scenario": (
         "--events", "--without", "--cpus", "--tasks", "--longs", "--all", "--full", "--max-depth",
