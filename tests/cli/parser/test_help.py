@@ -12,21 +12,8 @@ from iopermit.cli.parser.examples import EXAMPLES
 from iopermit.cli.parser.groups import NAMES
 
 ROOT: Any = typer.main.get_command(command([]))
-VERBS = [
-    *[
-        "list",
-        "check",
-        "replay",
-        "certify",
-        "compare",
-        "cost",
-        "run",
-        "export",
-        "cache",
-        "explore",
-        "reproduce",
-    ]
-]
+VERBS = ["list", "check", "replay", "certify", "compare", "cost", "run", "export", "cache"]
+VERBS += ["explore", "reproduce"]
 
 
 def help_of(capsys: pytest.CaptureFixture[str], *verb: str) -> str:
