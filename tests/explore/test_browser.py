@@ -49,7 +49,7 @@ def test_a_person_walks_to_the_leak_and_saves_it(
         assert all(url.startswith(address) for url in shown.requests)
     ran = run(capsys, "replay", saved)
     assert ran.status == 1
-    assert "task B may use ports 192-65535" in ran.out
+    assert "task B may use ports 64-65535" in ran.out
 
 
 def test_without_going_on_a_call_stops_at_every_step(address: str, chromium: Browser) -> None:

@@ -20,7 +20,7 @@ def test_from_the_start_it_is_the_schedule_of_the_check() -> None:
     assert way.events == (
         "CPU 0, A: ioperm(0, 65536, 1)",
         "CPU 0, A to B: switch_to()",
-        "CPU 0, B: ioperm(128, 1, 1)",
+        "CPU 0, B: ioperm(0, 64, 1)",
     )
     for action in way.actions:
         at.apply(action)

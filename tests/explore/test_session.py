@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import random
+from collections import Counter
 
 import pytest
+from tests.support.designs.livelocks import NeverRepairs
 from tests.support.explore import LEAK, choice, session, violation, walk
 
 from iopermit.explore import session as module
-from iopermit.explore.session import TooFarError
+from iopermit.explore.session import Session, TooFarError
 from iopermit.report.json import to_text, verdict_json
+from iopermit.search.counterexample.transitions import transition
 from iopermit.search.replay import replay
+from iopermit.system.events.recorded import ALL_EVENTS
 from iopermit.system.events.rules import enabled
+from iopermit.system.scenario import Scenario
 
 
 def test_what_can_be_chosen_is_what_can_happen() -> None:
@@ -31,7 +37,7 @@ def test_the_leak_of_the_review_can_be_walked_to() -> None:
     walk(at, *LEAK)
     assert at.violation is not None
     assert at.violation.kind == "leak"
-    assert at.violation.ports == ((192, 65535),)
+    assert at.violation.ports == ((64, 65535),)
     assert at.choices() == []
 
 
@@ -101,3 +107,36 @@ def test_what_is_not_possible_is_refused() -> None:
     with pytest.raises(TooFarError):
         at.apply(step)
     assert at.schedule == []
+
+
+def test_a_row_of_refusals_ends_with_a_reason() -> None:
+    """Where the handler says "again" as often as the search looks at, it is said why no more."""
+    at = Session(NeverRepairs, Scenario(1, 1, 1, ALL_EVENTS))
+    walk(at, "ioperm(0, 65536, 1)")
+    refused = "a port access faults (#GP) on a port that was granted"
+    for _ in range(at.scenario.most_refusals):
+        walk(at, refused)
+    with pytest.raises(TooFarError, match="look into whether it ever ends"):
+        walk(at, refused)
+
+
+@pytest.mark.parametrize("design", ["linux-5.4", "linux-6.16", "linux-2.6.10-L2", "linux-2.6.9"])
+def test_full_size_and_the_model_never_part(design: str) -> None:
+    """On random walks under all events what can happen next is the same in both, at every step."""
+    chance = random.Random(design)
+    at = session(design, (2, 3, 2), ALL_EVENTS)
+    for _ in range(250):
+        possible = enabled(at.recorder.system)
+        if violation(at) is not None or not possible:
+            at.back_to(len(at.schedule) // 2)
+            continue
+        state = at.states[-1]
+        if at.native.check(state)[0] == module.NO_VIOLATION:
+            model = at.native.compiled.model
+            found = [
+                transition(model, at.native, state, label).action
+                for label, _ in at.native.successors(state)
+            ]
+            assert Counter(found) == Counter(possible)
+        steps = [action for action in possible if action.is_step]
+        at.apply(chance.choice(steps or possible))

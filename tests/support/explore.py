@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from iopermit.explore.session import Choice
     from iopermit.system.events import Event
 
-LEAK = ("ioperm(0, 65536, 1)", "switch_to() to B", "ioperm(128, 1, 1)")
+LEAK = ("ioperm(0, 65536, 1)", "switch_to() to B", "ioperm(0, 64, 1)")
 """The schedule of the leak that a review found in patch V2 06/16."""
 
 

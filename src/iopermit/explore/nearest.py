@@ -89,8 +89,8 @@ def nearest(session: Session, limits: Limits = LIMITS) -> Way:
 
 def _executed(session: Session, more: Sequence[tuple[Action, int]]) -> TraceRecorder:
     """Execute the schedule of a session, and what follows it, from the beginning."""
-    readable, _ = concretions(session.design, session.scenario)
-    recorder = TraceRecorder(session.design, session.scenario, readable)
+    _, exact = concretions(session.design, session.scenario)
+    recorder = TraceRecorder(session.design, session.scenario, exact)
     recorder.check(None)
     cpu = 0
     for action, label in (*session.schedule, *more):

@@ -39,6 +39,14 @@ _MODES: Final = {
     Mode.KERNEL_THREAD: "a kernel thread",
     Mode.DEAD: "which has exited",
 }
+_ENDS: Final = {
+    "garbage": "memory is lost already; let the call that lost it return",
+    "livelock": (
+        "ports were refused so often in a row that `iopermit check` would look into whether it "
+        "ever ends; go back to go another way"
+    ),
+}
+"""Why nothing follows a state that the model takes for a violation, and full size not yet."""
 _LONGEST: Final = 1000
 """Steps up to which a person can go; each is executed again when he goes back."""
 
@@ -86,8 +94,9 @@ class Session:
         self._restart()
 
     def _restart(self) -> None:
-        readable, _ = concretions(self.design, self.scenario)
-        self.recorder = TraceRecorder(self.design, self.scenario, readable)
+        # Whole blocks of ports: only with them full size and the model stay together for ever.
+        _, exact = concretions(self.design, self.scenario)
+        self.recorder = TraceRecorder(self.design, self.scenario, exact)
         self.recorder.check(None)
         self.states: list[Words] = [initial_state(self.native, self.source.initial)]
 
@@ -138,13 +147,21 @@ class Session:
                 dict(action.arguments), self.recorder.system.concretion.ports_of
             )
             text = event_text(action.event, {**dict(action.arguments), **values}, action.cpu)
-            to = f" to {self._name(action['following'])}" if action.is_switch else ""
-            return f"{text}{to}"
+            return f"{text}{self._detail(action)}"
         outcome = ""
         if action.choice is not None:
             fails = action.choice == self.recorder.system.heap_slots
             outcome = ", which fails" if fails else f", which gives object {action.choice}"
         return f"go on: {self._statement(action.cpu)}{outcome}"
+
+    def _detail(self, action: Action) -> str:
+        """Return what distinguishes an event from others that are told in the same words."""
+        if action.is_switch:
+            return f" to {self._name(action['following'])}"
+        granted = dict(action.arguments).get("granted")
+        if granted is None:
+            return ""
+        return " on a port that was granted" if granted else " on a port that was not granted"
 
     def _statement(self, cpu: int) -> str:
         system = self.recorder.system
@@ -193,14 +210,15 @@ class Session:
     def _successor(self, action: Action) -> tuple[int, Words]:
         """Return how the search names an action, and the state of the model after it."""
         state = self.states[-1]
-        if self.native.check(state)[0] != NO_VIOLATION and action.is_step:
+        kind = self.native.check(state)[0]
+        if kind != NO_VIOLATION and action.is_step:
             # The model sees that memory is lost before the function that holds the pointer ends.
             return TransitionLabel(action.cpu, TransitionKind.STEP, 0).encoded, state
         for label, after in self.native.successors(state):
             found = transition(self.native.compiled.model, self.native, state, label)
             if found.action == action:
                 return label, after
-        raise TooFarError("the scenario has no room for what comes after this")
+        raise TooFarError(_ENDS.get(kind, "the scenario has no room for what comes after this"))
 
     def back_to(self, length: int) -> None:
         """Go back to where the schedule had so many atomic steps."""
