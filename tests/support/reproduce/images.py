@@ -82,3 +82,30 @@ class TypesMade:
         """Return the section."""
         layout = (0, len(self.types), len(self.types), len(self.names))
         return struct.pack("<HBBIIIII", 0xEB9F, 1, 0, 24, *layout) + self.types + self.names
+
+
+def kernel_types() -> TypesMade:
+    """Return types with all that `KernelLayout` looks for."""
+    made = TypesMade()
+    word = made.integer("unsigned long")
+    info = made.structure("thread_info", ("flags", word, 0))
+    thread = made.structure("thread_struct", ("io_bitmap", word, 64))
+    members = (("thread_info", info, 0), ("pid", word, 64), ("comm", word, 128))
+    made.structure("task_struct", *members, ("thread", thread, 512))
+    maps = made.structure("x86_io_bitmap", ("bitmap", word, 128), ("mapall", word, 66_560))
+    made.structure("tss_struct", ("x86_tss", word, 0), ("io_bitmap", maps, 832))
+    made.structure("pt_regs", ("dx", word, 768), ("si", word, 832), ("di", word, 896))
+    return made
+
+
+def elf_file(section: bytes) -> bytes:
+    """Return an ELF file with a section .BTF, and nothing else."""
+    names = b"\0.BTF\0.shstrtab\0"
+    at, sections = 64, ((0, 0, b""), (1, 1, section), (6, 3, names))
+    headers, body = b"", b""
+    for name, kind, content in sections:
+        headers += struct.pack("<IIQQQQIIQQ", name, kind, 0, 0, at, len(content), 0, 0, 1, 0)
+        body, at = body + content, at + len(content)
+    ident = b"\x7fELF" + bytes((2, 1, 1)) + bytes(9)
+    sizes = (64, 0, 0, 64, len(sections), 2)
+    return ident + struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, 0, 0, at, 0, *sizes) + body + headers

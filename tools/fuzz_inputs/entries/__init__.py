@@ -9,6 +9,7 @@ from tools.fuzz_inputs.entries.caches import caches
 from tools.fuzz_inputs.entries.calls import calls
 from tools.fuzz_inputs.entries.designs import designs
 from tools.fuzz_inputs.entries.elf_files import elf_files
+from tools.fuzz_inputs.entries.images import images
 from tools.fuzz_inputs.entries.patches import patches
 from tools.fuzz_inputs.entries.saved_files import saved_files
 from tools.fuzz_inputs.entries.streams import streams
@@ -30,5 +31,6 @@ ENTRIES: Final[Mapping[str, Callable[[], SearchStrategy[Attempt]]]] = {
     "elf-files": elf_files,
     "calls": calls,
     "caches": caches,
+    "images": images,
 }
 """For each a function that returns the strategy of its attempts."""
