@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
     # The last word of gzip's own format is the size (RFC 1952), so nothing is appended.
-    "gzip": lambda kernel: gzip.compress(kernel)[:-4],
+    "gzip": lambda kernel: gzip.compress(kernel, mtime=0)[:-4],
     "xz": lambda kernel: lzma.compress(kernel, check=lzma.CHECK_CRC32),
     "zstd": lambda kernel: zstandard.ZstdCompressor().compress(kernel),
     "lz4": lambda kernel: b"\x02\x21\x4c\x18" + _lz4_blocks(kernel),
