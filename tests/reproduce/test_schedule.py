@@ -119,6 +119,13 @@ def test_a_preemption_whose_point_cannot_be_seen_is_named(
     assert error.value.step == 2
 
 
+def test_a_schedule_that_is_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The guest has room for so many calls, and no more are written into it."""
+    monkeypatch.setattr(module, "MOST_COMMANDS", 3)
+    with pytest.raises(UnforcedError, match="more than 3 calls"):
+        scheduled(counterexample("linux-6.16", "ioperm,preempt"))
+
+
 def test_every_event_is_forced_or_has_a_reason() -> None:
     """No event that a task or CPU can do is passed over in silence."""
     starts = {name for name, event in EVENTS.items() if event.operation is not None}

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from iopermit.report.timeline import timeline
 from iopermit.reproduce.errors import UnforcedError
-from iopermit.reproduce.guest.commands import GuestCommand, GuestTask
+from iopermit.reproduce.guest.commands import (
+    MOST_COMMANDS,
+    MOST_TASKS,
+    GuestCommand,
+    GuestTask,
+)
 from iopermit.reproduce.left_state import LeftState, left_state
 from iopermit.system.events import Event
 
@@ -140,6 +145,8 @@ class _ScheduleBuilder:
         for number, row in enumerate(self.rows, 1):
             self.schedule.steps.append(self._step(number, row))
         self._command("in", self.schedule.violation.task)
+        if len(self.schedule.commands) > MOST_COMMANDS or len(self.schedule.tasks) > MOST_TASKS:
+            raise UnforcedError(None, f"it has more than {MOST_COMMANDS} calls, or too many tasks")
         self._drop_privileges()
         return self.schedule
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 from importlib import resources
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ from iopermit.reproduce.errors import ReproduceError
 from iopermit.reproduce.guest.commands import (
     ATTEMPTS,
     HARMLESS_PORTS,
+    MOST_COMMANDS,
+    MOST_TASKS,
     GuestCommand,
     GuestProgram,
     GuestTask,
@@ -73,6 +76,15 @@ def test_the_program_reads_the_ports_that_are_judged() -> None:
     source = resources.files(guest).joinpath("init.c").read_text("utf-8")
     listed = ", ".join(f"{{ {port:#x}, {width} }}" for port, width in HARMLESS_PORTS)
     assert listed in source
+
+
+def test_the_program_has_room_for_a_schedule() -> None:
+    """How many tasks, commands and attempts there can be is the same in init.c and here."""
+    source = resources.files(guest).joinpath("init.c").read_text("utf-8")
+    sizes = dict(re.findall(r"(TASKS|COMMANDS|ATTEMPTS) = (\d+)", source))
+    assert int(sizes["TASKS"]) == MOST_TASKS
+    assert int(sizes["COMMANDS"]) == MOST_COMMANDS
+    assert int(sizes["ATTEMPTS"]) >= ATTEMPTS
 
 
 def test_a_missing_compiler_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

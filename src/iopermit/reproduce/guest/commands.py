@@ -9,6 +9,9 @@ UNPRIVILEGED: Final = 1000
 """User id of tasks without capabilities."""
 HARMLESS_PORTS: Final = ((0x80, 1), (0x71, 1), (0xCF8, 4))
 """Ports that the guest reads, with the width of the access; in the order of `ports` in init.c."""
+MOST_TASKS: Final = 8
+MOST_COMMANDS: Final = 64
+"""For how many init.c has room."""
 ATTEMPTS: Final = 10
 """How often a guest repeats the schedule; the first time shows the debugger the way."""
 

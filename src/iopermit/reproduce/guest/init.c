@@ -77,7 +77,7 @@ static void on_fault(int number)
 	siglongjmp(refused, 1);
 }
 
-/* The labels are what the debugger stops at: each occurs once. */
+/* The label is what the debugger stops at: it occurs once. */
 static __attribute__((noinline, noclone)) unsigned read_byte(unsigned short port)
 {
 	unsigned char value;
@@ -86,11 +86,11 @@ static __attribute__((noinline, noclone)) unsigned read_byte(unsigned short port
 	return value;
 }
 
-static __attribute__((noinline, noclone)) unsigned read_long(unsigned short port)
+static unsigned read_long(unsigned short port)
 {
 	unsigned value;
 
-	asm volatile(".globl guest_in_long\nguest_in_long: inl %w1, %0" : "=a"(value) : "Nd"(port));
+	asm volatile("inl %w1, %0" : "=a"(value) : "Nd"(port));
 	return value;
 }
 
