@@ -279,7 +279,8 @@ class Forcer:
         if window is not None and not self.attempt.preempted:
             self.attempt.missed = True
             return False
-        if not self._all_begun():
+        if not self._all_begun() or self._next_switch() is not None:
+            # A step of the schedule has not been seen.
             return False
         self._observe(self.schedule.steps[-1], registers, cpu)
         return True
