@@ -29,6 +29,7 @@ _STATUS: Final = {
     ExitCode.BAD_INPUT: "bad usage or input, or a result that cannot be written",
     ExitCode.UNDETERMINED: "undetermined: a limit was reached, or a signal ended it",
     ExitCode.INTERNAL_ERROR: "internal error: what is known of it is saved to a file",
+    ExitCode.REPAIRED: "of replay: the schedule no longer shows the violation",
 }
 _ENVIRONMENT: Final = {
     "NO_COLOR": "If not empty, reports have no colours (no-color.org).",

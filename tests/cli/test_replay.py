@@ -1,5 +1,6 @@
 """Tests of `iopermit replay`: the same violation again, and damaged files."""
 
+import inspect
 import json
 import os
 import shutil
@@ -9,8 +10,10 @@ from typing import Any
 
 import pytest
 from tests.support.cli.command import CRASHING, HOLDING, SMALL, run, start
+from tests.support.report.strict import problems
 
 from iopermit.cli import main
+from iopermit.designs import find
 
 
 @pytest.fixture(scope="module")
@@ -96,18 +99,13 @@ def forget_labels(saved: dict[str, Any]) -> None:
         del step["label"]
 
 
-def swap_design(saved: dict[str, Any]) -> None:
-    """Name a design in which the schedule is harmless."""
-    saved["design"]["name"] = HOLDING
-
-
 def lose_design(saved: dict[str, Any]) -> None:
     """Name a design that does not exist."""
     saved["design"]["name"] = "linux-0.0"
 
 
 @pytest.mark.parametrize(
-    "change", [drop_steps, renumber_cpu, rename_event, forget_labels, swap_design, lose_design]
+    "change", [drop_steps, renumber_cpu, rename_event, forget_labels, lose_design]
 )
 def test_damaged_file(capsys: pytest.CaptureFixture[str], saved: Path, change: Any) -> None:  # noqa: ANN401 - a function on JSON
     """A damaged schedule gives one message and status 2; the file is left as it is."""
@@ -211,3 +209,66 @@ def test_verdict_without_violation(capsys: pytest.CaptureFixture[str], tmp_path:
     ran = run(capsys, "replay", file)
     assert ran.status == 2
     assert "there is nothing to replay: the verdict is 'holds'" in ran.err
+
+
+MENDED = ("updated = max(longs, self.old_max(task))", "updated = longs")
+"""What crashes in the design, and something that does not."""
+
+
+@pytest.fixture
+def own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    """Return a design of a user beside the file of what was found in it."""
+    design = tmp_path / "project" / "designs" / "own.py"
+    design.parent.mkdir(parents=True)
+    design.write_text(Path(inspect.getfile(find(CRASHING))).read_text())
+    saved = design.parents[1] / "crash.json"
+    named = f"{design}:{CRASHING}"
+    assert run(capsys, "check", named, *SMALL, "-q", "--save", saved).status == 1
+    return design
+
+
+def test_a_saved_file_moves_with_its_design(
+    capsys: pytest.CaptureFixture[str], own: Path, tmp_path: Path
+) -> None:
+    """A project that was moved is replayed; nothing in the file names where it was."""
+    project = own.parents[1].rename(tmp_path / "moved")
+    saved = json.loads((project / "crash.json").read_text())
+    assert (saved["design"]["file"], saved["design"]["name"].rpartition(":")[0]) == (
+        "designs/own.py",
+        "designs/own.py",
+    )
+    assert run(capsys, "replay", project / "crash.json").status == 1
+
+
+def test_a_design_that_moved_can_be_named(
+    capsys: pytest.CaptureFixture[str], own: Path, tmp_path: Path
+) -> None:
+    """Where the design is no longer there the message names --design, which finds it."""
+    saved = own.parents[1] / "crash.json"
+    moved = own.rename(tmp_path / "elsewhere.py")
+    ran = run(capsys, "replay", saved)
+    assert ran.status == 2
+    assert str(own) in ran.err
+    assert run(capsys, "replay", saved, "--design", f"{moved}:{CRASHING}").status == 1
+
+
+def test_a_repaired_design_has_a_status_of_its_own(
+    capsys: pytest.CaptureFixture[str], own: Path
+) -> None:
+    """If the design changed, and the schedule ends without its violation, the status is 5."""
+    saved = own.parents[1] / "crash.json"
+    assert MENDED[0] in own.read_text()
+    own.write_text(own.read_text().replace(*MENDED))
+    ran = run(capsys, "replay", saved)
+    assert (ran.status, ran.err) == (5, "")
+    assert ran.out.startswith("REPAIRED, as far as this schedule tells: linux-060aa16f changed")
+    assert "null pointer dereference" in ran.out
+    answer = json.loads(run(capsys, "replay", saved, "--json").out)
+    assert problems(answer, "repaired") == []
+
+
+def test_a_schedule_on_another_design(capsys: pytest.CaptureFixture[str], saved: Path) -> None:
+    """On a design in which the schedule is harmless, or cannot be followed, it is no violation."""
+    ran = run(capsys, "replay", saved, "--design", HOLDING)
+    assert ran.status in {2, 5}
+    assert "BUG" not in ran.out

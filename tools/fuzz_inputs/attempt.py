@@ -44,7 +44,7 @@ class Attempt:
     told: tuple[signal.Signals, float] | None = None
     own_status: bool = False
     """Whether the status is that of a program that the command runs."""
-    statuses: frozenset[int] = frozenset({0, 1, 2, 3})
+    statuses: frozenset[int] = frozenset({0, 1, 2, 3, 5})
     """Those that can be right; by default all that are documented for a verdict."""
 
     def __repr__(self) -> str:

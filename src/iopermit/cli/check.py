@@ -238,9 +238,9 @@ def _texts(verdict: Verdict, output: Output) -> Iterator[tuple[Path | None, str]
     """Yield what to write, and where; None is standard output."""
     from iopermit.report.json import to_text, verdict_json  # only now needed
 
-    as_json = to_text(verdict_json(verdict)) if output.as_json or output.save else ""
+    found = verdict_json(verdict) if output.as_json or output.save else {}
     if output.as_json:
-        yield None, as_json
+        yield None, to_text(found)
     else:
         from iopermit.cli.show import as_text, columns, in_colour
         from iopermit.report.text import report
@@ -251,7 +251,9 @@ def _texts(verdict: Verdict, output: Output) -> Iterator[tuple[Path | None, str]
         )
         yield None, as_text(lines, colour=in_colour())
     if output.save:
-        yield output.save, as_json
+        from iopermit.report.portable import portable
+
+        yield output.save, to_text(portable(found, output.save.parent))
     if output.sarif:
         from iopermit.report.sarif import sarif_log
 

@@ -28,6 +28,9 @@ _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _SCARCE: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN)
 """What the system refuses today and may grant tomorrow: descriptors, memory, processes."""
 
+NO_LONGER: Final = "no longer show"
+"""What the message of a replay says if every step is possible, and something else is shown."""
+
 _SAVED: Final = """\
   This is a fault of iopermit, and no verdict. What is known of it (version, command line,
   traceback; design, scenario and schedule as far as it had come) was saved in
@@ -41,6 +44,10 @@ _NOT_SAVED: Final = """\
 
 class BadInputError(Exception):
     """Input or usage that cannot be accepted; ``str()`` says what is wrong and what to do."""
+
+
+class RepairedError(Exception):
+    """What is checked changed, and a schedule no longer shows what ``str()`` says."""
 
 
 class VerbError(Exception):

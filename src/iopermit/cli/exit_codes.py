@@ -16,6 +16,8 @@ class ExitCode(enum.IntEnum):
     """A limit was reached, or the search was interrupted."""
     INTERNAL_ERROR = 4
     """A fault of iopermit itself."""
+    REPAIRED = 5
+    """Of replay: what is checked changed, and the schedule no longer shows the violation."""
 
 
 class ProgramStatus(int):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from iopermit.cli import scenario as bounds
-from iopermit.cli.errors import BadInputError
+from iopermit.cli.errors import NO_LONGER, BadInputError, RepairedError
 from iopermit.cli.exit_codes import ExitCode, exit_code
 from iopermit.cli.output import complain
 from iopermit.cli.process.extras import require
@@ -232,6 +232,7 @@ def replay_kernel(saved: dict[str, Any], file: Path, sandbox: str | None = None)
     Raises:
         BadInputError: the file is damaged, the schedule no longer shows the violation, or the
             tree, a patch or the build cannot be used any more.
+        RepairedError: the tree changed, and the schedule no longer shows the violation.
         MissingExtraError: a library is not installed.
     """
     require("kernel")
@@ -259,6 +260,8 @@ def replay_kernel(saved: dict[str, Any], file: Path, sandbox: str | None = None)
     try:
         return replay_tree(tree, saved, scenario)
     except ReplayError as error:
+        if changed and NO_LONGER in str(error):
+            raise RepairedError(str(error)) from error
         why = "the tree or a patch changed since" if changed else "the file was damaged"
         raise BadInputError(f"{file}: {error}; {why}") from error
 

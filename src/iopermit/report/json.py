@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import json
 from dataclasses import asdict
@@ -31,6 +32,7 @@ SCHEMAS: Final = (
     "promela",
     "cache",
     "reproduction",
+    "repaired",
 )
 """What there are schemas of: `iopermit/NAME/1`."""
 
@@ -46,6 +48,7 @@ def verdict_json(verdict: Verdict) -> Object:
             "name": design_name(verdict),
             "file": _real_path(verdict.design_file),
             "options": list(verdict.options),
+            "digest": "" if verdict.kernel is not None else file_digest(verdict.design_file),
         },
         "scenario": scenario_json(verdict.scenario),
         "verdict": verdict.verdict,
@@ -106,6 +109,14 @@ def _same_file(one: str, other: str) -> bool:
 
 def _real_path(file: str) -> str:
     return str(Path(file).resolve()) if file else ""
+
+
+def file_digest(file: str) -> str:
+    """Return the SHA-256 of a file; nothing if it cannot be read."""
+    try:
+        return hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    except OSError:
+        return ""
 
 
 def place(site: Site) -> str:
