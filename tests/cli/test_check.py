@@ -266,3 +266,28 @@ def test_design_without_a_method(capsys: pytest.CaptureFixture[str], tmp_path: P
     ran = run(capsys, "check", file)
     assert ran.status == 2
     assert ran.err.startswith(f"{file}:4:1: error: Mine lacks the method ioperm\n")
+
+
+@pytest.mark.parametrize(
+    ("form", "start"), [("mail", "Subject: [iopermit] BUG"), ("markdown", "### BUG")]
+)
+def test_reports_to_forward(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, form: str, start: str
+) -> None:
+    """--format of check and replay writes a mail or a comment, with the command as it was given."""
+    file = tmp_path / "crash.json"
+    ran = run(capsys, "check", CRASHING, *SMALL, "--save", file, "--format", form)
+    assert ran.status == 1
+    assert ran.out.startswith(start)
+    assert f"iopermit check {CRASHING} --cpus 1" in " ".join(ran.out.split())
+    again = run(capsys, "replay", file, "--format", form)
+    assert (again.status, again.out.splitlines()[0]) == (1, ran.out.splitlines()[0])
+
+
+def test_a_format_that_cannot_be_written(capsys: pytest.CaptureFixture[str]) -> None:
+    """An unknown format, or one together with --json or --steps, is refused."""
+    ran = run(capsys, "check", CRASHING, *SMALL, "--format", "fax")
+    assert (ran.status, "choose from text, mail, markdown" in ran.err) == (2, True)
+    for other in ("--json", "--steps"):
+        ran = run(capsys, "check", CRASHING, *SMALL, "--format", "mail", other)
+        assert (ran.status, "--format excludes" in ran.err) == (2, True)

@@ -8,6 +8,7 @@ from typing import Final
 
 from iopermit.cli.exit_codes import ExitCode, ProgramStatus
 from iopermit.cli.output import complain
+from iopermit.cli.process.command_line import remember
 from iopermit.cli.process.signals import ending_signals, ignore_signals
 from iopermit.cli.process.streams import prepare_standard_streams
 
@@ -25,6 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     status is decided.
     """
     words = sys.argv[1:] if arguments is None else arguments
+    remember(words)
     prepare_standard_streams()
     if arguments is None:
         gc.set_threshold(_YOUNG_OBJECTS)

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -25,12 +25,25 @@ from iopermit.cli.kernel import (
 from iopermit.cli.output import Html, OutputError, check_writable, print_result, write_file
 from iopermit.cli.parser.completion import designs_like
 from iopermit.cli.process.extras import require
+from iopermit.cli.process.streams import printable
 from iopermit.cli.progress import shown
 from iopermit.cli.reductions import with_reductions
 from iopermit.translate.analyses.reductions import Reductions
 
 if TYPE_CHECKING:
     from iopermit.engine.verdict import Verdict
+
+
+_FORMATS: Final = ("text", "mail", "markdown")
+FormatOption = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        metavar="text|mail|markdown",
+        help="Write the report as a mail of at most 60 lines, or as a comment in Markdown.",
+        show_default="text",
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -46,6 +59,15 @@ class Output:
     save: Path | None = None
     replayed: Path | None = None
     """The file that the verdict came from, if it is a replay."""
+    form: str | None = None
+    """How the report is written: `text`, `mail` or `markdown`."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be written. Raises BadInputError."""
+        if self.form not in (None, *_FORMATS):
+            raise BadInputError(f"--format {self.form}: choose from {', '.join(_FORMATS)}")
+        if self.form is not None and (self.as_json or self.steps):
+            raise BadInputError("--format excludes --json and --steps")
 
     @property
     def files(self) -> list[Path]:
@@ -146,6 +168,7 @@ def check_design(  # noqa: PLR0913 - one parameter per option
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print the headline only, and no progress.")
     ] = False,
+    form: FormatOption = None,
 ) -> ExitCode:
     """Search a design for a port leak, a lost permission, a kernel crash or a memory leak.
 
@@ -153,7 +176,7 @@ def check_design(  # noqa: PLR0913 - one parameter per option
     all events; --events, --without, --cpus, --tasks or --longs fix one scenario. With --kernel
     the C code of a source tree is built and executed instead, under all events.
     """
-    output = Output(as_json, steps, quiet, sarif, junit, html, save)
+    output = Output(as_json, steps, quiet, sarif, junit, html, save, form=form)
     for file in (*output.files, *([certificate] if certificate else [])):
         check_writable(file)
     if kernel is not None:
@@ -241,6 +264,12 @@ def _texts(verdict: Verdict, output: Output) -> Iterator[tuple[Path | None, str]
     found = verdict_json(verdict) if output.as_json or output.save else {}
     if output.as_json:
         yield None, to_text(found)
+    elif output.form in ("mail", "markdown"):
+        from iopermit.cli.process.command_line import command_line
+        from iopermit.report.messages.mail import mail_text, markdown_text
+
+        written = mail_text if output.form == "mail" else markdown_text
+        yield None, printable(written(verdict, command_line()), kept="\n")
     else:
         from iopermit.cli.show import as_text, columns, in_colour
         from iopermit.report.text import report

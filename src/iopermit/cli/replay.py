@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from iopermit.cli.check import Output, deliver
+from iopermit.cli.check import FormatOption, Output, deliver
 from iopermit.cli.errors import NO_LONGER, BadInputError, RepairedError
 from iopermit.cli.exit_codes import ExitCode, exit_code
 from iopermit.cli.kernel import SandboxOption
@@ -49,6 +49,7 @@ def replay_file(
             autocompletion=designs_like,
         ),
     ] = "",
+    form: FormatOption = None,
 ) -> ExitCode:
     """Step through the schedule that `iopermit check --save FILE` saved, on full-size state.
 
@@ -58,7 +59,7 @@ def replay_file(
     if html is not None:
         check_writable(html)
     saved = _for_design(read_saved(file), design)
-    output = Output(as_json=as_json, steps=steps, html=html, replayed=file)
+    output = Output(as_json=as_json, steps=steps, html=html, replayed=file, form=form)
     with concerning(lambda: {"saved file": str(file)} | _design_of(saved)):
         try:
             return _replayed(saved, file, output, sandbox)

@@ -1,0 +1,1 @@
+"""Verdicts as messages that people forward: mails, and comments on code hosts."""
