@@ -23,6 +23,8 @@ COMMANDS = {
     "compare, undetermined": ["compare", HOLDING, *QUICK, "--max-states", "2"],
     "cost": ["cost", HOLDING, CRASHING],
     "export promela": ["export", "promela", HOLDING, *SMALL],
+    "explain": ["explain"],
+    "explain one": ["explain", "leak"],
     "cache": ["cache"],
     "cache path": ["cache", "path"],
     "cache clear": ["cache", "clear"],

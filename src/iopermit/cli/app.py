@@ -23,6 +23,7 @@ _VERBS: Final = {
     "explore": ("explore.verb", "explore"),
     "run": ("run", "run"),
     "export": ("export", "app"),
+    "explain": ("codes.verb", "explain_code"),
     "cache": ("cache.verb", "cache"),
 }
 """Module and function of each verb, or the app of its own verbs."""

@@ -32,6 +32,7 @@ SCHEMAS: Final = (
     "promela",
     "cache",
     "reproduction",
+    "explain",
     "repaired",
 )
 """What there are schemas of: `iopermit/NAME/1`."""

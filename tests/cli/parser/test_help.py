@@ -13,7 +13,7 @@ from iopermit.cli.parser.groups import NAMES
 
 ROOT: Any = typer.main.get_command(command([]))
 VERBS = ["list", "check", "replay", "certify", "compare", "cost", "run", "export", "cache"]
-VERBS += ["explore", "reproduce"]
+VERBS += ["explain", "explore", "reproduce"]
 
 
 def help_of(capsys: pytest.CaptureFixture[str], *verb: str) -> str:

@@ -70,6 +70,11 @@ EXAMPLES: Final[dict[str, Examples]] = {
         ("iopermit export promela mine.py --cpus 1 --tasks 2", "of one scenario"),
         ("iopermit export promela linux-6.16 --json", "as a string in JSON"),
     ),
+    "explain": (
+        ("iopermit explain", "every code"),
+        ("iopermit explain leak", "what a leak is, and where to look"),
+        ("iopermit explain garbage --json", "the same for programs"),
+    ),
     "cache": (
         ("iopermit cache", "how much is kept, and where"),
         ("iopermit cache clear", "remove it"),

@@ -1,0 +1,1 @@
+"""The verb that explains the codes of findings."""
