@@ -15,11 +15,11 @@ from iopermit.cli.exit_codes import ExitCode, exit_code
 
 
 def test_exit_codes_are_the_documented_ones() -> None:
-    """0 holds, 1 violated, 2 bad input, 3 undetermined, 4 internal error."""
+    """0 holds, 1 violated, 2 bad input, 3 undetermined, 4 internal error, 5 repaired."""
     assert [code.name for code in sorted(ExitCode)] == [
-        "HOLDS", "VIOLATED", "BAD_INPUT", "UNDETERMINED", "INTERNAL_ERROR",
+        "HOLDS", "VIOLATED", "BAD_INPUT", "UNDETERMINED", "INTERNAL_ERROR", "REPAIRED",
     ]  # fmt: skip
-    assert sorted(ExitCode) == [0, 1, 2, 3, 4]
+    assert sorted(ExitCode) == [0, 1, 2, 3, 4, 5]
     assert [exit_code(v) for v in ("holds", "violated", "undetermined")] == [0, 1, 3]
 
 
