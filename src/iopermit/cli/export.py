@@ -1,4 +1,4 @@
-"""`iopermit export`: print a design's model in the language of another checker."""
+"""`iopermit export`: print a model, or a schedule, in the language of another checker."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from iopermit.system.scenario import Scenario
 
 app = typer.Typer(
     cls=VerbGroup,
-    help="Print a design's model in the language of another checker.",
+    help="Print a model, or a schedule, in the language of another checker.",
     no_args_is_help=True,
 )
 
 
 @app.callback()
 def _export() -> None:
-    """Print a design's model in the language of another checker."""
+    """Print a model, or a schedule, in the language of another checker."""
 
 
 @app.command(cls=VerbCommand)
@@ -66,5 +66,29 @@ def promela(  # noqa: PLR0913 - one parameter per option
             "promela": text,
         }
         text = to_text({"schema": "iopermit/promela/1", **promela_object})
+    print_result(text) if output is None else write_file(output, text)
+    return ExitCode.HOLDS
+
+
+@app.command(cls=VerbCommand)
+@verb
+def itf(
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="What `check --save FILE` wrote.", show_default=False),
+    ],
+    *,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to a file.")
+    ] = None,
+) -> ExitCode:
+    """Print a saved schedule in the Informal Trace Format of Apalache and Quint, which is JSON."""
+    from iopermit.cli.replay import read_saved  # imports the designs
+    from iopermit.report.json import to_text
+    from iopermit.report.messages.itf import itf_trace
+
+    if output is not None:
+        check_writable(output)
+    text = to_text(itf_trace(read_saved(file)))
     print_result(text) if output is None else write_file(output, text)
     return ExitCode.HOLDS

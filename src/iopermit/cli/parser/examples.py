@@ -68,7 +68,7 @@ EXAMPLES: Final[dict[str, Examples]] = {
     "export": (
         ("iopermit export promela linux-v2-06 -o model.pml", "write a model for Spin"),
         ("iopermit export promela mine.py --cpus 1 --tasks 2", "of one scenario"),
-        ("iopermit export promela linux-6.16 --json", "as a string in JSON"),
+        ("iopermit export itf leak.json -o leak.itf.json", "a saved schedule, for trace viewers"),
     ),
     "explain": (
         ("iopermit explain", "every code"),

@@ -1,1 +1,1 @@
-"""Verdicts as messages that people forward: mails, and comments on code hosts."""
+"""Verdicts for readers elsewhere: mails, comments on code hosts, trace viewers."""
