@@ -15,7 +15,7 @@ from iopermit.cli.exit_codes import ExitCode, exit_code
 
 
 def test_exit_codes_are_the_documented_ones() -> None:
-    """0 holds, 1 violated, 2 bad input, 3 undetermined, 4 internal error, 5 repaired."""
+    """0 holds, 1 violated, 2 bad input, 3 undetermined, 4 internal error, 5 repaired (replay)."""
     assert [code.name for code in sorted(ExitCode)] == [
         "HOLDS", "VIOLATED", "BAD_INPUT", "UNDETERMINED", "INTERNAL_ERROR", "REPAIRED",
     ]  # fmt: skip
