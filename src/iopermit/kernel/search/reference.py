@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from iopermit.system.specification import Finding
 
 _LOOK_AT_CLOCK: Final = 64
-"""States between two looks at the clock."""
+"""States to go on from between two looks at the clock."""
 _BYTES: Final = 1000
 """What a state with the way to it takes, roughly."""
 
@@ -91,6 +91,8 @@ class ReferenceSearch:
         self.possible: set[str] = set()
         """The events that were possible in some state."""
         self._links: dict[State, Link | None] = {}
+        self._expanded = 0
+        """States from which the search went on."""
         self._started = time.monotonic()
 
     def run(self) -> SearchResult:
@@ -128,7 +130,9 @@ class ReferenceSearch:
                     self.result.ending = DepthLimit(self.depth)
                 elif self._expand(state, action, waiting if action.is_step else following):
                     return
-            if self.result.states % _LOOK_AT_CLOCK == 0 and self._limit_reached(waiting, following):
+            self._expanded += 1
+            looks = self._expanded % _LOOK_AT_CLOCK == 0
+            if looks and self._limit_reached(waiting, following):
                 return
 
     def _expand(self, state: State, action: Action, found: deque[State]) -> bool:
