@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PORTS = 65536
 
 
-def returned(task: ReferenceTask, *, has_end: bool) -> None:
+def returned(task: ReferenceTask, *, has_end: bool, iopl: int = 0) -> None:
     """Let a task return on a CPU that allows all ports, and accesses behind them if no end does."""
 
     def allowed(width: int) -> object:
@@ -30,15 +30,19 @@ def returned(task: ReferenceTask, *, has_end: bool) -> None:
     bench = object.__new__(Bench)
     bench.tasks, bench.steps = [task], []
     memory = SimpleNamespace(registers_of=lambda _: 0)
-    cpu = SimpleNamespace(current=0, memory=memory, call=lambda *_: None, allowed=allowed)
+    cpu = SimpleNamespace(
+        current=0, memory=memory, call=lambda *_: None, allowed=allowed, iopl=iopl
+    )
     bench.cpu = cast("SingleCpu", cpu)  # a part of it is enough
     bench.return_to_user()
 
 
-@pytest.mark.parametrize("has_end", [True, False])
-def test_it_does_not_matter_what_begins_at_the_last_port(*, has_end: bool) -> None:
-    """With all ports granted, IOPL 3 lets an access run past the last one, and a map does not."""
-    returned(ReferenceTask(level=3), has_end=has_end)
+def test_iopl_3_refuses_no_access_that_begins_at_the_last_port() -> None:
+    """With the level in the flags the map is not consulted; with a map its end has to refuse."""
+    returned(ReferenceTask(level=3), has_end=False, iopl=3)
+    returned(ReferenceTask(level=3), has_end=True)
+    with pytest.raises(BrokenRule, match="may use ports 65535, which it was not granted"):
+        returned(ReferenceTask(level=3), has_end=False)
 
 
 def test_an_access_that_only_a_missing_end_of_the_map_lets_pass_is_a_leak() -> None:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _ERRORS: Final = {0: "0", 1: "-EPERM", 12: "-ENOMEM", 22: "-EINVAL"}
 
+CPL_OF_USER: Final = 3
+"""The level at which user code runs: IOPL has to be as high for the map not to be consulted."""
+
 
 class Bench:
     """Tasks on one CPU, and the reference for what they may do.
@@ -212,9 +215,9 @@ class Bench:
                 wanted[:-more] &= granted[more:]
                 wanted[-more:] = False
             allowed = self.cpu.allowed(width)
-            if width > 1 and granted.all():
-                # Behind the last port is none that could leak: IOPL 3 refuses nothing, a map does.
-                wanted[1 - width :] = allowed[1 - width :]
+            if width > 1 and granted.all() and self.cpu.iopl == CPL_OF_USER:
+                # IOPL 3 refuses nothing, and behind the last port is none that could leak.
+                wanted[1 - width :] = True
             self._compare_ports(allowed, wanted, width)
 
     def _compare_ports(

@@ -178,13 +178,18 @@ class SingleCpu:
         end = self.memory.gs_base(0) + kernel.emulator.image.per_cpu_link
         end += at.align(len(kernel.emulator.image.per_cpu), 8)
         image = kernel.emulator.read(base, min(_MOST_IMAGE, end - base))
-        regs = self.memory.registers_of(self.current)
-        place = regs + kernel.layout["offsetof_pt_regs_flags"]
-        flags = int.from_bytes(kernel.emulator.read(place, 8), "little")
         tss = arch.LoadedTss(arch.TssFormat.TSS64, image, limit)
         return arch.permitted_ports(
-            width, cpl=3, iopl=flags >> 12 & 3, vm86=False, protected=True, tss=tss
+            width, cpl=3, iopl=self.iopl, vm86=False, protected=True, tss=tss
         )
+
+    @property
+    def iopl(self) -> int:
+        """The IOPL in the flags of the current task's user mode; no tree since 5.5 raises it."""
+        place = (
+            self.memory.registers_of(self.current) + self.kernel.layout["offsetof_pt_regs_flags"]
+        )
+        return int.from_bytes(self.kernel.emulator.read(place, 8), "little") >> 12 & 3
 
     # What calls must not do.
 
