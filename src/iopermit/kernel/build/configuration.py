@@ -35,13 +35,11 @@ class Configuration:
         symbol: what of Kconfig tells it from the others.
         preemptible: whether kernel code can be preempted; else a task is switched out where it
             sleeps, and on its way back to user mode.
-        meaning: what it is, in a few words.
     """
 
     name: str
     symbol: str
     preemptible: bool
-    meaning: str
 
     @property
     def text(self) -> str:
@@ -57,18 +55,11 @@ class Configuration:
 CONFIGURATIONS: Final = {
     one.name: one
     for one in (
-        Configuration("full", "PREEMPT", preemptible=True, meaning="full preemption"),
-        Configuration("rt", "PREEMPT_RT", preemptible=True, meaning="real time (since 6.12)"),
-        Configuration("lazy", "PREEMPT_LAZY", preemptible=True, meaning="lazy (since 6.13)"),
-        Configuration(
-            "voluntary",
-            "PREEMPT_VOLUNTARY",
-            preemptible=False,
-            meaning="voluntary preemption, up to 6.19",
-        ),
-        Configuration(
-            "none", "PREEMPT_NONE", preemptible=False, meaning="no preemption, up to 6.19"
-        ),
+        Configuration("full", "PREEMPT", preemptible=True),
+        Configuration("rt", "PREEMPT_RT", preemptible=True),
+        Configuration("lazy", "PREEMPT_LAZY", preemptible=True),
+        Configuration("voluntary", "PREEMPT_VOLUNTARY", preemptible=False),
+        Configuration("none", "PREEMPT_NONE", preemptible=False),
     )
 }
 """By name. The default comes first: it lets happen most."""

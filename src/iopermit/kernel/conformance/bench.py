@@ -10,7 +10,7 @@ from iopermit import arch
 from iopermit.engine.violation import task_name
 from iopermit.kernel.conformance.broken import BrokenRule
 from iopermit.kernel.conformance.reference import ReferenceTask
-from iopermit.kernel.conformance.single_cpu import TASKS, SingleCpu
+from iopermit.kernel.conformance.single_cpu import TASKS, USER_CPL, SingleCpu
 from iopermit.kernel.execution.host.services import FAILS
 from iopermit.system.bitmap import PORTS
 from iopermit.system.events import hooks
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from iopermit.kernel.image.linker import Image
 
 _ERRORS: Final = {0: "0", 1: "-EPERM", 12: "-ENOMEM", 22: "-EINVAL"}
-
-CPL_OF_USER: Final = 3
-"""The level at which user code runs: IOPL has to be as high for the map not to be consulted."""
 
 
 class Bench:
@@ -215,7 +212,7 @@ class Bench:
                 wanted[:-more] &= granted[more:]
                 wanted[-more:] = False
             allowed = self.cpu.allowed(width)
-            if width > 1 and granted.all() and self.cpu.iopl == CPL_OF_USER:
+            if width > 1 and granted.all() and self.cpu.iopl == USER_CPL:
                 # IOPL 3 refuses nothing, and behind the last port is none that could leak.
                 wanted[1 - width :] = True
             self._compare_ports(allowed, wanted, width)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from iopermit.kernel.image.linker import Image
 
 TASKS: Final = 3
+USER_CPL: Final = 3
+"""The level at which user code runs: with an IOPL as high the map is not consulted."""
 _MOST_IMAGE: Final = 0x1_0000 + 0x100
 _LOW_LIMIT: Final = 0x67
 
@@ -180,7 +182,7 @@ class SingleCpu:
         image = kernel.emulator.read(base, min(_MOST_IMAGE, end - base))
         tss = arch.LoadedTss(arch.TssFormat.TSS64, image, limit)
         return arch.permitted_ports(
-            width, cpl=3, iopl=self.iopl, vm86=False, protected=True, tss=tss
+            width, cpl=USER_CPL, iopl=self.iopl, vm86=False, protected=True, tss=tss
         )
 
     @property
