@@ -27,6 +27,11 @@ def _export() -> None:
     """Print a model, or a schedule, in the language of another checker."""
 
 
+OutputFile = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to a file.")
+]
+
+
 @app.command(cls=VerbCommand)
 @verb
 def promela(  # noqa: PLR0913 - one parameter per option
@@ -41,9 +46,7 @@ def promela(  # noqa: PLR0913 - one parameter per option
     as_json: Annotated[
         bool, typer.Option("--json", help="Print an object with the model as a string.")
     ] = False,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to a file.")
-    ] = None,
+    output: OutputFile = None,
 ) -> ExitCode:
     """Print the model as Promela, the language of Spin."""
     from iopermit.report.json import scenario_json, to_text  # takes its time
@@ -78,9 +81,7 @@ def itf(
         typer.Argument(metavar="FILE", help="What `check --save FILE` wrote.", show_default=False),
     ],
     *,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to a file.")
-    ] = None,
+    output: OutputFile = None,
 ) -> ExitCode:
     """Print a saved schedule in the Informal Trace Format of Apalache and Quint, which is JSON."""
     from iopermit.cli.replay import read_saved  # imports the designs
