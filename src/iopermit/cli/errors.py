@@ -15,6 +15,7 @@ import typer
 from iopermit.cli.exit_codes import ExitCode
 from iopermit.cli.output import OutputError, complain
 from iopermit.cli.process.extras import extra_of
+from iopermit.cli.process.signals import is_interruption
 from iopermit.cli.process.streams import give_up
 from iopermit.designs import UnknownDesignError
 from iopermit.designs.trial import ImportTimeoutError
@@ -110,6 +111,9 @@ def _explain_verb(error: BaseException, arguments: Sequence[str]) -> ExitCode:
         case _ if hasattr(error, "format_message"):
             # Wrong usage. The class belongs to click, in later versions to typer's copy of it.
             complain(_usage(error, error.format_message()))
+        case _ if is_interruption(error):
+            complain(INTERRUPTED)
+            return ExitCode.UNDETERMINED
         case _:
             return _internal(error, arguments)
     return ExitCode.BAD_INPUT

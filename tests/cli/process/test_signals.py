@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.cli.command import CRASHING, SMALL
 
+from iopermit.cli.errors import explain
+from iopermit.cli.exit_codes import ExitCode
 from iopermit.cli.process.signals import ending_signals, ignore_signals
 from iopermit.engine.interruption import SIGNALS
 
@@ -20,6 +22,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAIN = "import sys; from iopermit.cli import main; sys.exit(main())"
+AT_CALL = """
+import os, signal, sys
+from iopermit.cli import main
+def count(*_):
+    global left
+    left -= 1
+    if not left:
+        sys.settrace(None)
+        os.kill(os.getpid(), signal.SIGTERM)
+left = int(sys.argv.pop(1))
+sys.settrace(count)
+sys.exit(main())
+"""
+"""The command, which is told to end at one of its calls of Python functions."""
 INTERRUPTED = "iopermit: interrupted before there was a result\n"
 LONG = ("linux-6.16+preempt_off", "--cpus", "2", "--tasks", "3", "--longs", "2")
 """A scenario that is searched for minutes."""
@@ -119,3 +135,54 @@ def test_handlers_are_given_back() -> None:
         for number in SIGNALS:
             signal.raise_signal(number)
     assert [signal.getsignal(number) for number in SIGNALS] == before
+
+
+@pytest.mark.parametrize("call", [60, 500, 2_000, 5_000, 9_000, 14_000, 20_000, 26_000, 32_000])
+def test_any_call(tmp_path: Path, call: int) -> None:
+    """Whichever function a signal comes in, modules of Python included, one message says so."""
+    words = [sys.executable, "-c", AT_CALL, str(call), "list"]
+    ran = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (ran.returncode, ran.stderr) == (3, INTERRUPTED)
+    assert not list(tmp_path.iterdir())
+
+
+def test_lost_interruption(capsys: pytest.CaptureFixture[str]) -> None:
+    """A signal that comes while an object is given back is delivered once more."""
+
+    class Told:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    with ending_signals(for_good=False):
+        _ = Told()
+        del _
+        with pytest.raises(KeyboardInterrupt):
+            time.sleep(10)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_other_errors_that_are_lost(capsys: pytest.CaptureFixture[str]) -> None:
+    """Any other error while an object is given back is shown as Python shows it."""
+
+    class Faulty:
+        def __del__(self) -> None:
+            raise ValueError
+
+    with ending_signals(for_good=False):
+        _ = Faulty()
+        del _
+    assert "ValueError" in capsys.readouterr().err
+
+
+def test_error_of_an_interruption(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """What Python's own code makes of a signal is no internal error."""
+    error = RuntimeError("release unlocked lock")
+    error.__context__ = KeyboardInterrupt()
+    assert explain(error, ["list"]) == ExitCode.UNDETERMINED
+    assert capsys.readouterr().err == INTERRUPTED
+    error.__context__ = error.__cause__ = ValueError()
+    error.__context__.__context__ = error
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        assert explain(error, ["list"]) == ExitCode.INTERNAL_ERROR
+    assert "internal error" in capsys.readouterr().err
