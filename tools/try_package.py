@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-MOST_MEGABYTES: Final = 290
+MOST_MEGABYTES: Final = 280
 """What designs may take on disk, with all libraries."""
 READ_ONLY: Final = "/sys"
 """A home directory in which nobody can make a file, not even root."""
