@@ -92,6 +92,8 @@ def tried(attempt: Attempt) -> Ended:
         for stream in (out, err):
             stream.seek(0)
             texts.append(stream.read(1 << 20).decode("utf-8", "replace"))
+        # The message only names the file with the traceback.
+        texts[1] += "".join(map(Path.read_text, directory.glob("iopermit-fault-*.txt")))
         paths = (*attempt.files, *attempt.links, *attempt.pipes)
         found = {file.name for file in directory.iterdir()} - {Path(p).parts[0] for p in paths}
         seconds = time.monotonic() - begun
@@ -197,8 +199,8 @@ def fault_of(attempt: Attempt, ended: Ended) -> str:
     decided = not attempt.own_status
     faults = {
         "hang": ended.seconds > SECONDS,
-        "traceback": "Traceback (most recent call last)" in text,
         "internal error": "internal error" in ended.errors or (decided and ended.status == 4),  # noqa: PLR2004 - as documented
+        "traceback": "Traceback (most recent call last)" in text,
         "killed": ended.status < 0 and (attempt.told is None or ours != attempt.told[0]),
         "another status": decided and ended.status >= 0 and ended.status not in attempt.statuses,
         "no message": decided and ended.status == 2 and quiet,  # noqa: PLR2004 - as documented

@@ -60,6 +60,30 @@ def test_types_that_are_cut_off_are_refused(cut: int) -> None:
         KernelTypes(nested().section()[:cut] if cut else bytes(24))
 
 
+@pytest.mark.parametrize(
+    ("alias", "member", "message"),
+    [
+        (99, ("x86_tss", 2, 0), "type 99 of 4"),
+        (2, ("x86_tss", 2, 0), "name for itself"),
+        (1, ("", 3, 0), "part of itself"),
+    ],
+)
+def test_types_that_contradict_themselves_are_refused(
+    alias: int, member: tuple[str, int, int], message: str
+) -> None:
+    """A type that is not there, or that leads back to itself, ends in a message, at once."""
+    made = TypesMade()
+    # Types 1, 2 and 3.
+    made.integer()
+    made.alias(8, alias, "alias")
+    made.structure("tss_struct", member)
+    types = KernelTypes(made.section())
+    with pytest.raises(ValueError, match=message):
+        types.offset("tss_struct", "x86_tss")
+    with pytest.raises(ReproduceError, match=f"vmlinuz: .*{message}"):
+        KernelLayout.of(types, IMAGE)
+
+
 def test_a_kernel_without_types_is_told_what_it_needs() -> None:
     """An ELF file without BTF gets a message with the option of the kernel's configuration."""
     program = Path("/bin/true").read_bytes()

@@ -31,6 +31,9 @@ _FIXED_TAIL: Final = {1: 4, 3: 12, 14: 4, 17: 4}
 _ENTRY_OF_TAIL: Final = {4: 12, 5: 12, 6: 8, 13: 8, 15: 12, 19: 12}
 """Bytes behind a type of these kinds for each of its members, parameters or variables."""
 
+_DEEPEST: Final = 32
+"""Types inside one another: MAX_RESOLVE_DEPTH of the kernel's own reader, kernel/bpf/btf.c."""
+
 
 @dataclass(frozen=True)
 class _Type:
@@ -67,12 +70,13 @@ class KernelTypes:
 
         Raises:
             KeyError: the kernel has no such structure, or no such member.
+            ValueError: its types refer to none, or to themselves.
         """
         if structure not in self._structures:
             raise KeyError(f"struct {structure}")
         at, offset = self._structures[structure], 0
         for name in path.split("."):
-            found = self._member(at, name)
+            found = self._member(at, name, _DEEPEST)
             if found is None:
                 raise KeyError(f"{path} in struct {structure}")
             offset, at = offset + found[0], found[1]
@@ -105,22 +109,32 @@ class KernelTypes:
     def _name(self, at: int) -> str:
         return self._names[at : self._names.index(b"\0", at)].decode()
 
-    def _member(self, structure: int, wanted: str) -> tuple[int, int] | None:
+    def _member(self, structure: int, wanted: str, depth: int) -> tuple[int, int] | None:
         """Return offset in bytes and type of a member, also of one in a nameless member."""
-        for name, member_type, bits in self._types[structure].members:
+        if not depth:
+            raise ValueError("its types (BTF) have a structure that is a part of itself")
+        for name, member_type, bits in self._type(structure).members:
             resolved = self._resolved(member_type)
             if name == wanted:
                 return bits // 8, resolved
             if not name:
-                inner = self._member(resolved, wanted)
+                inner = self._member(resolved, wanted, depth - 1)
                 if inner is not None:
                     return bits // 8 + inner[0], inner[1]
         return None
 
     def _resolved(self, number: int) -> int:
-        while self._types[number].kind in _ALIASES:
-            number = self._types[number].referred
-        return number
+        for _ in range(_DEEPEST):
+            found = self._type(number)
+            if found.kind not in _ALIASES:
+                return number
+            number = found.referred
+        raise ValueError("its types (BTF) have a name for itself")
+
+    def _type(self, number: int) -> _Type:
+        if number >= len(self._types):
+            raise ValueError(f"its types (BTF) refer to type {number} of {len(self._types)}")
+        return self._types[number]
 
 
 def kernel_types(kernel: bytes, image: Path) -> KernelTypes:

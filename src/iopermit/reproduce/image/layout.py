@@ -15,7 +15,12 @@ class Types(Protocol):
     """What knows where structures have their members."""
 
     def offset(self, structure: str, path: str) -> int:
-        """Return the offset in bytes of a member; KeyError if there is none."""
+        """Return the offset in bytes of a member.
+
+        Raises:
+            KeyError: there is none.
+            ValueError: the types contradict themselves.
+        """
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,8 @@ class KernelLayout:
                 f"{image} has no {error.args[0]}: it is no Linux 5.5 or later with "
                 "CONFIG_X86_IOPL_IOPERM"
             ) from error
+        except ValueError as error:
+            raise ReproduceError(f"{image}: {error}; is the file whole?") from error
 
 
 def _optional(types: Types, structure: str, member: str) -> int | None:
