@@ -4,53 +4,34 @@ from __future__ import annotations
 
 import re
 import shlex
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+import typer
+from tests.support.documents import (
+    DURATION,
+    ROOT,
+    TREE,
+    DocumentRun,
+    blocks,
+    commands,
+)
+from tests.support.kernel.trees import require_tree
 
 from iopermit.cli import ExitCode, main
+from iopermit.cli.app import command as parser
 
-ROOT = Path(__file__).parent.parent
-BLOCK = re.compile(
-    r"(?:<!-- (?P<what>file|edit): (?P<file>\S+) -->\n)?"
-    r"```(?P<language>\w*)\n(?P<text>.*?)```\n",
-    re.DOTALL,
-)
-DURATION = re.compile(r"\d+\.\d s\b")
+if TYPE_CHECKING:
+    from pathlib import Path
 
-
-def blocks(document: Path) -> list[re.Match[str]]:
-    """Return the code blocks of a document."""
-    return list(BLOCK.finditer(document.read_text(encoding="utf-8")))
-
-
-def edited(text: str, diff: str) -> str:
-    """Apply a diff without line numbers; its context must stand in the text exactly once."""
-    before = "".join(f"{line[1:]}\n" for line in diff.splitlines() if line[0] in " -")
-    after = "".join(f"{line[1:]}\n" for line in diff.splitlines() if line[0] in " +")
-    assert text.count(before) == 1
-    return text.replace(before, after)
-
-
-def wanted_status(output: list[str]) -> ExitCode:
-    """Return the exit status that belongs to what a document shows as output."""
-    text = "\n".join(output)
-    if "BUG: " in text:
-        return ExitCode.VIOLATED
-    return ExitCode.BAD_INPUT if " error: " in text else ExitCode.HOLDS
-
-
-def run_block(block: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Run the command of a console block, and find the lines shown in what it prints."""
-    command, *shown = block.splitlines()
-    program, *arguments = shlex.split(command.removeprefix("$ "))
-    assert program == "iopermit"
-    status = main(arguments)
-    captured = capsys.readouterr()
-    printed = [DURATION.sub("", line) for line in (captured.out + captured.err).splitlines()]
-    missing = [line for line in shown if DURATION.sub("", line) not in printed]
-    assert not missing, printed
-    assert status == wanted_status(shown)
+NEW = ("tutorials", "how-to", "course", "explanation", "reference")
+"""Folders of documents whose commands are all executed."""
+PAGES = [
+    ROOT / "docs/index.md",
+    ROOT / "docs/how-the-bitmap-works.md",
+    *(page for folder in NEW for page in sorted((ROOT / "docs" / folder).glob("*.md"))),
+]
+INLINE = re.compile(r"`(iopermit [^`]+)`")
 
 
 def test_the_tutorial_does_what_it_says(
@@ -58,18 +39,44 @@ def test_the_tutorial_does_what_it_says(
 ) -> None:
     """Every file, edit and command of the tutorial works, in order, with the output shown."""
     monkeypatch.chdir(tmp_path)
-    commands = 0
-    for block in blocks(ROOT / "docs/writing-a-design.md"):
-        text = block["text"]
-        if block["what"] == "file":
-            Path(block["file"]).write_text(text, encoding="utf-8")
-        elif block["what"] == "edit":
-            file = Path(block["file"])
-            file.write_text(edited(file.read_text(encoding="utf-8"), text), encoding="utf-8")
-        else:
-            run_block(text, capsys)
-            commands += 1
-    assert commands == 6
+    run = DocumentRun(capsys)
+    run.play(ROOT / "docs/writing-a-design.md")
+    assert run.executed == 6
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT / "docs")))
+def test_a_page_does_what_it_says(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every file, command and piece of Python of a page works, in order, with the output shown."""
+    tree = None
+    if TREE in page.read_text(encoding="utf-8"):
+        tree = tmp_path / "linux"
+        tree.symlink_to(require_tree("6.12"))
+    for folder in ("docs", "examples"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
+    monkeypatch.chdir(tmp_path)
+    run = DocumentRun(capsys, tree, exact=False)
+    run.play(page)
+    shown = [each for block in blocks(page) for each in commands(block["text"])]
+    assert run.executed == len(shown)
+
+
+def known_options(verb: str) -> set[str]:
+    """Return the options of a verb."""
+    root = typer.main.get_command(parser([verb]))
+    found = root.get_command(root.make_context("iopermit", [], resilient_parsing=True), verb)  # type: ignore[attr-defined, unused-ignore]  # a group
+    assert found is not None, verb
+    return {name for each in found.params for name in each.opts}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT / "docs")))
+def test_a_command_in_a_sentence_is_one(page: Path) -> None:
+    """A command that a sentence names has a verb and options that there are."""
+    for words in map(shlex.split, INLINE.findall(page.read_text(encoding="utf-8"))):
+        if words[1] != "VERB":
+            options = {word for word in words[2:] if word.startswith("-")}
+            assert options <= known_options(words[1]), words
 
 
 def test_the_example_is_the_design_of_the_tutorial() -> None:
