@@ -5,7 +5,7 @@ VENV = .venv
 JOBS = 2
 
 .POSIX:
-.PHONY: help demo test trees reference reproduce coverage lint lint-github bench fuzz fuzz-designs certificates obligations planted-faults docs lock hooks package clean install install-dev
+.PHONY: help demo test trees reference reproduce coverage lint lint-github bench fuzz fuzz-designs certificates obligations planted-faults docs docs-site lock hooks package clean install install-dev
 
 help:
 	@echo 'make demo      check the design linux-v2-06, which leaks ports'
@@ -23,6 +23,7 @@ help:
 	@echo 'make reference  compare the search of kernel trees with one without reductions: an hour'
 	@echo 'make reproduce  boot Debian kernels and show the preemption leak on them: minutes'
 	@echo 'make docs      regenerate the generated parts of the documentation'
+	@echo 'make docs-site  build the site of docs/ in site/, with the reports of the matrix: minutes at first'
 	@echo 'make lock      pin the newest versions of the development tools'
 	@echo 'make package   build the wheel, and try it in clean environments (PYTHONS=...)'
 	@echo 'make clean     remove all that make and the tools produced'
@@ -111,6 +112,13 @@ docs: install-dev
 	$(VENV)/bin/python -m tools.generate_json_docs
 	$(VENV)/bin/python -m tools.generate_man
 
+# Reports that were made of the same code are kept in .site-reports. No page loads anything from
+# elsewhere. SITE=DIR: where to. With -q MkDocs would not count warnings.
+SITE = site
+docs-site: install-dev
+	$(VENV)/bin/python -m tools.site.reports
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --strict -d '$(SITE)'
+
 # One file for every Python from 3.11 on: where versions differ, it says for which.
 lock: install-dev
 	$(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --extra dev --upgrade \
@@ -127,7 +135,7 @@ hooks: install-dev
 # Always the default .venv, never another one that VENV may name.
 clean:
 	rm -rf .coverage .coverage.* coverage.xml .fuzz-designs .fuzz-inputs
-	rm -rf .venv build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv build dist site .site-reports .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp in the virtual environment tells what was installed: the directory and the text of

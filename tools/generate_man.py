@@ -55,7 +55,7 @@ def page() -> str:
         ".SH DESCRIPTION",
         _roff(root.help or ""),
         ".SH COMMANDS",
-        *(line for name, verb in _verbs(root, context) for line in _verb(name, verb, context)),
+        *(line for name, verb in verbs_of(root, context) for line in _verb(name, verb, context)),
         ".SH EXIT STATUS",
         *_definitions({str(int(code)): text for code, text in _STATUS.items()}),
         "The status of iopermit run is that of the program.",
@@ -70,18 +70,18 @@ def page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _verbs(group: Parsed, context: Parsed) -> Iterator[tuple[str, Any]]:
+def verbs_of(group: Parsed, context: Parsed) -> Iterator[tuple[str, Any]]:
     """Yield the verbs; of those that have verbs of their own, these."""
     for name in group.list_commands(context):
         found = group.get_command(context, name)
         if hasattr(found, "list_commands"):
-            yield from ((f"{name} {inner}", verb) for inner, verb in _verbs(found, context))
+            yield from ((f"{name} {inner}", verb) for inner, verb in verbs_of(found, context))
         else:
             yield name, found
 
 
 def _synopsis(root: Parsed, context: Parsed) -> Iterator[str]:
-    for name, verb in _verbs(root, context):
+    for name, verb in verbs_of(root, context):
         arguments = [usage_name(each) for each in verb.params if hasattr(each, "nargs")
                      and each.param_type_name == "argument"]  # fmt: skip
         yield f".B iopermit {name}"
