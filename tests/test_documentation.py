@@ -62,6 +62,22 @@ def test_a_page_does_what_it_says(
     assert run.executed == len(shown)
 
 
+def test_the_readme_does_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The commands and the Python of the README work; those of `make` and examples/ have tests."""
+    run = DocumentRun(capsys, tmp_path / "linux", exact=False)
+    (tmp_path / "linux").symlink_to(require_tree("6.12"))
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
+    monkeypatch.chdir(tmp_path)
+    played = []
+    for block in blocks(ROOT / "README.md"):
+        if not block["text"].startswith(("$ make ", "$ examples/")):
+            run.play_block(block)
+            played.append(block["language"])
+    assert played == ["console", "python", "text"]
+
+
 def known_options(verb: str) -> set[str]:
     """Return the options of a verb."""
     root = typer.main.get_command(parser([verb]))

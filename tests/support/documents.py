@@ -88,9 +88,10 @@ class DocumentRun:
     def play(self, document: Path) -> None:
         """Execute every block of a document."""
         for block in blocks(document):
-            self._play(block)
+            self.play_block(block)
 
-    def _play(self, block: re.Match[str]) -> None:
+    def play_block(self, block: re.Match[str]) -> None:
+        """Execute one block."""
         text, file = block["text"], Path(block["file"] or "")
         if block["what"] == "file":
             file.write_text(text, encoding="utf-8")
