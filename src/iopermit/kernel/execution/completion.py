@@ -58,6 +58,9 @@ class Completion:
 
     def store(self, ending: TransitionEnd) -> None:
         """Store the task: stopped in the kernel, or further than the function that returned."""
+        if self.meta.mode is TaskMode.EXITING:
+            self._leave(TaskMode.DEAD)
+            return
         operation = self.transition.operation
         assert operation is not None  # it executes kernel code
         if ending.registers is not None:
@@ -75,7 +78,7 @@ class Completion:
         """Do what follows the function that returned, up to the next one or to the end."""
         if not body:
             back = TaskMode.THREAD if self.meta.kernel_thread else TaskMode.RETURN
-            self._leave(back if operation.leaves else TaskMode.DEAD)
+            self._leave(back if operation.leaves else TaskMode.EXITING)
             return
         first, rest = body[0], body[1:]
         match first:

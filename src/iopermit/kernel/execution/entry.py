@@ -41,6 +41,10 @@ def run(transition: Transition) -> TransitionEnd:
     if first is None or first.hook.name in WITHOUT_FUNCTION:
         # Nothing to execute: what happens concerns no code of the subsystem.
         return TransitionEnd()
+    executor = transition.kernel.executor
+    if FUNCTIONS[first.hook.name].sleeps_before and executor.sleeps and not executor.preempt:
+        # The task can be switched out, and goes on without having been in user mode.
+        return TransitionEnd(registers_for(transition, first.hook), preemptible=True)
     arguments = _ARGUMENTS[first.hook.name](transition)
     return _call(transition, first.hook, arguments, transition.current_task()[0])
 
@@ -75,7 +79,11 @@ def _switch(transition: Transition) -> TransitionEnd:
 def _step(transition: Transition) -> TransitionEnd:
     kernel = transition.kernel
     slot, task = transition.current_task()
-    if kernel.task_meta(task).mode is TaskMode.RETURN:
+    mode = kernel.task_meta(task).mode
+    if mode is TaskMode.EXITING:
+        # The rest of do_exit() has no code of the subsystem.
+        return TransitionEnd()
+    if mode is TaskMode.RETURN:
         transition.operation = RETURN_TO_USER
         regs = kernel.memory.registers_of(slot)
         return _call(transition, hooks.RETURN_TO_USER, [regs], slot)

@@ -175,9 +175,17 @@ class ScheduleReplayer:
         if outcome.result >= _FIRST_ERROR:
             number = (1 << 64) - outcome.result
             error = _ERRORS.get(number, f"error {number}")
-        end = "the next task runs" if self._now.following else "the call returns"
-        ended = replace(self._now, environment=end, error=error)
+        ended = replace(self._now, environment=self._end(), error=error)
         self._add(ended, self.watch.states(self.state))
+
+    def _end(self) -> str:
+        """Return what the end of a transition is called."""
+        if self._now.following:
+            return "the next task runs"
+        slot = self.kernel.current(self.state, self._now.cpu)
+        task = None if slot is None else self.state.tasks[slot]
+        is_dead = task is not None and self.kernel.task_meta(task).mode is TaskMode.DEAD
+        return "the task is dead" if is_dead else "the call returns"
 
     def _check_specification(self) -> None:
         found = self.specification.finding(self.state)

@@ -96,9 +96,10 @@ class Rules:
                 yield from self._events(state, cpu, Who.USER, privileged=meta.privileged)
             case TaskMode.THREAD:
                 yield from self._events(state, cpu, Who.KERNEL_THREAD)
-            case TaskMode.KERNEL | TaskMode.RETURN:
+            case TaskMode.KERNEL | TaskMode.RETURN | TaskMode.EXITING:
                 # On its way back to user mode a task is switched out by any kernel, in front of
-                # the last work there; else where it sleeps, or can be preempted.
+                # the last work there, and so is one that exits, behind exit_thread(); else where
+                # it sleeps, or can be preempted.
                 yield Action(cpu, CONTINUE)
                 can_switch = meta.preemptible
         if can_switch:

@@ -44,8 +44,10 @@ class TaskMode(enum.StrEnum):
     """A kernel thread between two events."""
     EMBRYO = "embryo"
     """Being forked."""
+    EXITING = "exiting"
+    """It executed exit_thread(). do_exit() goes on for long, sleeps, and can be preempted."""
     DEAD = "dead"
-    """It exited and waits to be switched out."""
+    """It waits to be switched out for the last time."""
 
 
 class CpuMeta(NamedTuple):

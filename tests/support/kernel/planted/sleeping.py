@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.support.kernel.faults import IOPORT
+from tests.support.kernel.faults import IOPORT, PROCESS
 from tests.support.kernel.planted.fault import CALLS, PlantedFault, planted
 
 from iopermit.system.events import Event
@@ -14,6 +14,14 @@ _DROP: Final = "task_update_io_bitmap"
 _DROPS: Final = r"preempt_disable\(\);\s*(clear_\w*\([^;]*\);)"
 """A task gives up its map: in the repaired trees, with preemption off."""
 _VOLUNTARY: Final = Scenario(1, 2, 2, frozenset({Event.IOPERM}))
+_DYING: Final = Scenario(1, 2, 1, frozenset({Event.IOPERM, Event.EXIT}))
+_EXIT_DROPS: Final = r"(if \(test_thread_flag\(TIF_IO_BITMAP\)\))(\s*io_bitmap_exit\(tsk\);)"
+_UPDATES_ON_SWITCH: Final = (
+    PROCESS,
+    r"(switch_to_bitmap\(tifp\);)",
+    r"\1\n\tif (tifn & _TIF_IO_BITMAP)\n\t\tnative_tss_update_io_bitmap();",
+)
+"""The TSS is updated as soon as a task is switched to, and once more on its way to user mode."""
 _ALLOCATES: Final = "kfree(kmalloc(8, %s));"
 
 SLEEPING_FAULTS: Final[dict[str, PlantedFault]] = {
@@ -37,5 +45,41 @@ SLEEPING_FAULTS: Final[dict[str, PlantedFault]] = {
         _DROP,
         (IOPORT, _DROPS, rf"preempt_disable();\n\t\t{_ALLOCATES % 'GFP_ATOMIC'}\n\t\t\1"),
         scenario=CALLS,
+    ),
+    "flag-left-by-exit": planted(
+        "leave the flag to an exiting task, whose map is gone when it is switched to again",
+        "crash",
+        "native_tss_update_io_bitmap __switch_to_xtra",
+        _UPDATES_ON_SWITCH,
+        (
+            PROCESS,
+            _EXIT_DROPS,
+            r"\1 {\2\n\t\tif (tsk == current)\n\t\t\tset_thread_flag(TIF_IO_BITMAP);\n\t}",
+        ),
+        scenario=_DYING,
+    ),
+    "exit-takes-the-map-for-its-own": planted(
+        "clear the exiting task's extent in the TSS, where another task's map may be by then",
+        "leak",
+        "exit_thread native_tss_update_io_bitmap ksys_ioperm",
+        (
+            PROCESS,
+            _EXIT_DROPS,
+            (
+                r"\1 {\n\t\tif (tsk == current && t->io_bitmap) {\n"
+                r"\t\t\tstruct tss_struct *tss = this_cpu_ptr(&cpu_tss_rw);\n\n"
+                r"\t\t\tmemset(tss->io_bitmap.bitmap, 0xff, t->io_bitmap->max);\n"
+                r"\t\t\ttss->io_bitmap.prev_max = 0;\n"
+                r"\t\t\ttss->io_bitmap.prev_sequence = 0;\n\t\t}\2\n\t}"
+            ),
+        ),
+        scenario=Scenario(1, 2, 2, _DYING.events),
+    ),
+    "updates-on-switch": planted(
+        "update the TSS as soon as a task is switched to",
+        "holds",
+        "__switch_to_xtra",
+        _UPDATES_ON_SWITCH,
+        scenario=_DYING,
     ),
 }
