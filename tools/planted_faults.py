@@ -19,6 +19,8 @@ from tests.support.kernel.planted.corpus import CORPUS
 from tests.support.kernel.planted.running import PlantedOutcome, complaint, outcome_of
 from tests.support.kernel.trees import VERSIONS
 
+from iopermit.kernel.build.configuration import FULL
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -77,7 +79,10 @@ def digest(fault: PlantedFault) -> str:
     edits = [(edit.path, edit.pattern, edit.replacement, edit.every) for edit in fault.edits]
     scenario = fault.scenario
     events = sorted(event.name for event in scenario.events)
-    text = repr((edits, scenario.cpus, scenario.tasks, scenario.longs, events))
+    searched = (edits, scenario.cpus, scenario.tasks, scenario.longs, events)
+    # Records of before there were configurations are about the default.
+    other = fault.configuration != FULL.name
+    text = repr((*searched, fault.configuration) if other else searched)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -19,6 +19,7 @@ from iopermit.kernel.cpu.registers import (
 )
 from iopermit.kernel.execution.classifier import Classifier, Point
 from iopermit.kernel.execution.host.allocations import ALLOCATIONS, may_sleep
+from iopermit.kernel.execution.host.atomic import why_sleeping
 from iopermit.kernel.execution.host.functions import ACCESSES, FREES, FUNCTIONS
 from iopermit.kernel.execution.host.services import HostServices
 from iopermit.kernel.execution.undefined import raise_if_undefined
@@ -73,6 +74,7 @@ class Executor:
         """
         self.memory, self.emulator, self.layout = memory, memory.emulator, memory.layout
         self.preempt, self.header = preempt, header
+        self.real_time = bool(self.layout["PREEMPT_RT"])
         self.accesses = Classifier(memory)
         self.services = HostServices(memory, self.accesses, self._crash, failures=failures)
         self._ending = TransitionEnd()
@@ -275,8 +277,9 @@ class Executor:
     def _host_call(self, called: str) -> None:
         if self._stops_before(called):
             return
-        if self._may_sleep(called) and not self.preemptible():
-            what = "an allocation that may sleep, with preemption or interrupts off"
+        sleeping = why_sleeping(called, self.emulator.arguments(), real_time=self.real_time)
+        if sleeping and not self.preemptible():
+            what = f"{sleeping}, with preemption or interrupts off"
             self.services.crash(CrashKind.WARNING, what)
             return
         result = FUNCTIONS[called](self.services, self.emulator.arguments())

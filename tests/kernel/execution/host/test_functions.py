@@ -32,6 +32,7 @@ CONSTANT(sizeof_task, 256); CONSTANT(offsetof_task_thread_info_flags, 0);
 CONSTANT(stack_pt_regs, 0x3f58); CONSTANT(sizeof_pt_regs, 168); CONSTANT(THREAD_SIZE, 0x4000);
 CONSTANT(offsetof_tss_x86_tss, 0); CONSTANT(offsetof_tss_bitmap, 104);
 CONSTANT(sizeof_tss_bitmap, 8192); CONSTANT(KERNEL_TSS_LIMIT, 8296); CONSTANT(GDT_ENTRY_TSS, 8);
+CONSTANT(PREEMPT_RT, 0);
 __attribute__((section(".data..percpu"))) char cpu_tss_rw[8400];
 __attribute__((section(".data..percpu"))) u64 gdt_page[16];
 extern void *kmalloc_large(u64, unsigned), *kmemdup(void *, u64, unsigned);

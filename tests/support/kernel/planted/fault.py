@@ -37,6 +37,7 @@ class PlantedFault:
         says: words of the message, or of the reason.
         source: where the idea is from, such as the code of a bug; or empty.
         versions: the trees in which it can be planted.
+        configuration: what the tree is configured to.
     """
 
     what: str
@@ -47,6 +48,7 @@ class PlantedFault:
     says: str = ""
     source: str = ""
     versions: tuple[str, ...] = ("6.1", "6.12")
+    configuration: str = "full"
 
     @property
     def is_harmless(self) -> bool:

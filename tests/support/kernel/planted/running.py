@@ -16,6 +16,7 @@ from tests.support.kernel.trees import build_cache
 from iopermit.engine.control import Control
 from iopermit.engine.limits import Limits
 from iopermit.kernel.build.builder import build
+from iopermit.kernel.build.configuration import CONFIGURATIONS
 from iopermit.kernel.check import check_tree
 from iopermit.kernel.loading import load_built
 
@@ -61,7 +62,9 @@ def outcome_of(fault: PlantedFault, version: str) -> PlantedOutcome:
     with tempfile.TemporaryDirectory() as directory:
         patch = Path(directory) / "planted.patch"
         patch.write_text(unified_diff(tree, *fault.edits))
-        loaded = load_built(build(tree, [patch], cache=build_cache()), [patch])
+        configuration = CONFIGURATIONS[fault.configuration]
+        built = build(tree, [patch], cache=build_cache(), configuration=configuration)
+        loaded = load_built(built, [patch])
         found = check_tree(loaded, [fault.scenario], control=Control(LIMITS))
     return _outcome(found, loaded.built.version, time.monotonic() - started)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from tests.support.kernel.faults import IOPORT, PROCESS
@@ -45,6 +46,35 @@ SLEEPING_FAULTS: Final[dict[str, PlantedFault]] = {
         _DROP,
         (IOPORT, _DROPS, rf"preempt_disable();\n\t\t{_ALLOCATES % 'GFP_ATOMIC'}\n\t\t\1"),
         scenario=CALLS,
+    ),
+    "allocates-in-real-time": replace(
+        planted(
+            "allocate without waiting with preemption off, where every allocation may sleep",
+            "crash",
+            _DROP,
+            (IOPORT, _DROPS, rf"preempt_disable();\n\t\t{_ALLOCATES % 'GFP_ATOMIC'}\n\t\t\1"),
+            says="sleeping locks",
+        ),
+        configuration="rt",
+        versions=("6.12",),
+    ),
+    "frees-in-real-time": replace(
+        planted(
+            "free memory with preemption off, where that may sleep, too",
+            "crash",
+            _DROP,
+            (
+                IOPORT,
+                _DROPS,
+                (
+                    r"void *gone = kmalloc(8, GFP_KERNEL);"
+                    r"\n\n\t\tpreempt_disable();\n\t\tkfree(gone);\n\t\t\1"
+                ),
+            ),
+            says="kfree(), which takes sleeping locks",
+        ),
+        configuration="rt",
+        versions=("6.12",),
     ),
     "flag-left-by-exit": planted(
         "leave the flag to an exiting task, whose map is gone when it is switched to again",

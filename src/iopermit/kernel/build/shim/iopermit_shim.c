@@ -268,6 +268,7 @@ CONSTANT(KERNEL_DS, __KERNEL_DS);
 CONSTANT(USER_CS, __USER_CS);
 CONSTANT(USER_DS, __USER_DS);
 CONSTANT(PREEMPT_NEED_RESCHED, PREEMPT_NEED_RESCHED);
+CONSTANT(PREEMPT_RT, IS_ENABLED(CONFIG_PREEMPT_RT));
 /* How many caches for objects of a kind there are, but for the one of no size. */
 CONSTANT(KMALLOC_SHIFT_HIGH, KMALLOC_SHIFT_HIGH);
 /* What is not a field of pcpu_hot is a per-CPU variable of its own. */
