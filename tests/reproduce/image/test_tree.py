@@ -130,3 +130,63 @@ def test_a_configuration_that_is_refused_is_named(tree: Path) -> None:
     makefile.write_text(makefile.read_text().replace(") $(O)/.config", ") > $(O)/.config"))
     with pytest.raises(KernelTreeError, match="does not allow CONFIG_SERIAL_8250_CONSOLE=y"):
         build(tree, [])
+
+
+def changing(tree: Path, file: str, before: str, after: str) -> Path:
+    """Return a patch that changes the one line of a file."""
+    patch = tree.parent / f"{after}.patch"
+    patch.write_text(f"--- a/{file}\n+++ b/{file}\n@@ -1 +1 @@\n-{before}\n+{after}\n")
+    return patch
+
+
+def test_what_patches_do_not_change_is_left_as_it_was_built(tree: Path) -> None:
+    """Another patch is built in the same directory, and so is the tree without one.
+
+    What the last patch had changed is younger than what was made of it: Kbuild makes it again.
+    """
+    file = "arch/x86/kernel/ioport.c"
+    (tree / file).write_text("one\n")
+    said: list[str] = []
+    contents = [
+        build(tree, said, *patches).file.read_text()
+        for patches in (
+            (changing(tree, file, "one", "two"),),
+            (changing(tree, file, "one", "three"),),
+            (),
+        )
+    ]
+    built = "built\n"
+    assert contents == [
+        f"{built}tty 1\ntwo\n",
+        f"{built}tty 1\ntwo\n{built}tty 1\nthree\n",
+        f"{built}tty 1\ntwo\n{built}tty 1\nthree\n{built}tty 1\none\n",
+    ]
+    assert [text.rpartition(": ")[2] for text in said] == [
+        "laying out",
+        "configuring a minimal kernel",
+        "building it, which takes minutes",
+        "building what is changed",
+        "building what is changed",
+    ]
+
+
+def test_a_build_that_failed_in_make_begins_from_nothing(tree: Path) -> None:
+    """What is left of a build is not used if nobody knows what is in it."""
+    process = tree / "process.c"
+    good = process.read_text()
+    process.write_text("no C\n")
+    with pytest.raises(KernelTreeError):
+        build(tree, [])
+    process.write_text(good)
+    said: list[str] = []
+    assert build(tree, said).file.read_text() == "built\ntty 1\n"
+    assert said[0].endswith("laying out")
+
+
+def test_a_patch_that_the_build_executes_is_built_from_nothing(tree: Path) -> None:
+    """A changed Makefile may change everything, so nothing is left of the last build."""
+    (tree / "lib/Makefile").write_text("one\n")
+    build(tree, [])
+    said: list[str] = []
+    assert build(tree, said, changing(tree, "lib/Makefile", "one", "two")).file.is_file()
+    assert said[0].endswith("laying out")

@@ -124,8 +124,11 @@ class Kbuild:
         maps = f"-fdebug-prefix-map={self.source}/= -fdebug-prefix-map={self.output}=."
         return self._make(["-k", f"KCFLAGS={maps}", f"KAFLAGS={maps}", *_WITHOUT_OBJTOOL, *objects])
 
-    def build_image(self) -> Failure | None:
+    def build_image(self, *variables: str) -> Failure | None:
         """Build the image that a boot loader loads, with all that is in it.
+
+        Args:
+            variables: Assignments for make.
 
         Returns:
             What failed, if something did.
@@ -133,7 +136,7 @@ class Kbuild:
         Raises:
             KernelTreeError: There is no space.
         """
-        return self._make([IMAGE_TARGET])
+        return self._make([*variables, IMAGE_TARGET])
 
     def forget(self, target: str) -> None:
         """Remove an object and what Kbuild has noted about it."""

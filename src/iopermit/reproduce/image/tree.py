@@ -1,7 +1,7 @@
 """Builds a minimal kernel that boots, of a source tree with patches; the tree is never written to.
 
 It has what a serial console, an initramfs and several CPUs need, and preemption. Debug information
-of one object takes the place of BTF.
+of one object takes the place of BTF; the others have none, which would double the time.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from iopermit.kernel.build.builder import SANDBOXED, require_usable, warn_of
 from iopermit.kernel.build.cache import open_cache
 from iopermit.kernel.build.fingerprint import fingerprint
 from iopermit.kernel.build.kbuild import IMAGE, Kbuild
-from iopermit.kernel.build.overlay import is_product, lay_out
+from iopermit.kernel.build.overlay import is_product
 from iopermit.kernel.build.patches.patch import apply_patches
 from iopermit.kernel.build.sandbox import find_sandbox
 from iopermit.kernel.build.source import Source
@@ -25,13 +25,15 @@ from iopermit.kernel.errors import KernelTreeError
 from iopermit.reproduce.image.dwarf_types import DebugTypes
 from iopermit.reproduce.image.kernel_image import KernelImage
 from iopermit.reproduce.image.layout import KernelLayout
+from iopermit.reproduce.image.workspace import ImageWorkspace, only_compiled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from iopermit.kernel.build.cache import Cache
-    from iopermit.kernel.build.sandbox import SandboxChoice
+    from iopermit.kernel.build.sandbox import BuildSandbox, SandboxChoice
     from iopermit.kernel.build.toolchain import Toolchain
 
 CONFIGURATION: Final = """\
@@ -62,8 +64,6 @@ CONFIG_RELOCATABLE=y
 CONFIG_RANDOMIZE_BASE=y
 CONFIG_UNWINDER_FRAME_POINTER=y
 CONFIG_DEBUG_KERNEL=y
-CONFIG_DEBUG_INFO=y
-CONFIG_DEBUG_INFO_DWARF4=y
 """
 """What is on beyond `allnoconfig`; Kconfig ignores a symbol that the tree does not have. QEMU's
 firmware describes the CPUs without ACPI too, which would be half of the objects."""
@@ -77,6 +77,8 @@ _NEEDED: Final = (
 )
 _OBJECT: Final = "arch/x86/kernel/process.o"
 """An object that has all structures that the debugger looks at."""
+_DESCRIBED: Final = "CFLAGS_process.o=-g"
+"""Lets Kbuild compile that object with debug information; the code is the same."""
 _SPACE: Final = 1 << 30
 """Bytes that must be free before a build, with a margin."""
 _ELSEWHERE: Final = (
@@ -136,9 +138,8 @@ class _Image:
         self, source: Source, toolchain: Toolchain, store: Cache, choice: SandboxChoice
     ) -> None:
         self.source, self.toolchain, self.store, self.choice = source, toolchain, store, choice
-        parts = ("image", toolchain.compiler, CONFIGURATION, _state_of(source.tree))
-        self.origin = Origin("kernel image", fingerprint(source, *parts), toolchain.compiler)
-        self.sandboxed = self.origin._replace(made_of=self.origin.made_of + SANDBOXED)
+        self.parts = ("image", toolchain.compiler, CONFIGURATION, _state_of(source.tree))
+        self.origin = Origin("kernel image", fingerprint(source, *self.parts), toolchain.compiler)
 
     def files(self, what: str, say: Callable[[str], None], warn: Callable[[str], None]) -> Path:
         """Return the directory with the image and the object, built now or before."""
@@ -146,32 +147,33 @@ class _Image:
             return self._found() or self._built(what, say, warn)
 
     def _found(self) -> Path | None:
-        found = self.store.find(self.sandboxed)
+        found = self.store.find(_sandboxed(self.origin))
         return found or (None if self.choice == "on" else self.store.find(self.origin))
 
     def _built(self, what: str, say: Callable[[str], None], warn: Callable[[str], None]) -> Path:
         sandbox = find_sandbox(self.choice, self.toolchain.programs)
         warn_of(self.source, sandbox, warn)
-        with self.store.workspace() as made, self.store.workspace() as directory:
+        with self.store.workspace() as made, self._directory(sandbox) as directory:
             require_usable(directory, _SPACE)
-            tree = self.source.tree.resolve()
-            output = directory.resolve() / "build"
-            kbuild = Kbuild(directory.resolve() / "source", output, self.toolchain, sandbox, tree)
-            say(f"{what}: laying out")
-            lay_out(self.source, {}, kbuild.source)
-            output.mkdir()
-            say(f"{what}: configuring a minimal kernel")
-            failure = kbuild.configure(CONFIGURATION, _NEEDED)
-            if failure is None:
-                say(f"{what}: building it, which takes minutes")
-                failure = kbuild.build_image()
+            top, tree = directory.resolve(), self.source.tree.resolve()
+            kbuild = Kbuild(top / "source", top / "build", self.toolchain, sandbox, tree)
+            workspace = ImageWorkspace(top, self.source, kbuild, CONFIGURATION, _NEEDED)
+            failure = workspace.build(_DESCRIBED, lambda text: say(f"{what}: {text}"))
             if failure is not None:
                 raise KernelTreeError(
                     f"{what} cannot be built: {failure.target or 'make failed'}\n{failure.message}"
                 )
             self._collect(kbuild, made / "files")
-            origin = self.sandboxed if sandbox.program else self.origin
+            origin = _sandboxed(self.origin) if sandbox.program else self.origin
             return self.store.publish(origin, made / "files")
+
+    def _directory(self, sandbox: BuildSandbox) -> AbstractContextManager[Path]:
+        """Give a directory to build in: the one of the last kernel of this tree, if it fits."""
+        if not only_compiled(self.source):
+            return self.store.workspace()
+        unpatched = fingerprint(Source(self.source.tree), *self.parts)
+        origin = Origin("kernel image workspace", unpatched, self.toolchain.compiler)
+        return self.store.lasting_workspace(_sandboxed(origin) if sandbox.program else origin)
 
     def _collect(self, kbuild: Kbuild, target: Path) -> None:
         for name in (IMAGE, _OBJECT):
@@ -180,6 +182,11 @@ class _Image:
                 raise KernelTreeError(f"{self.source.tree}: its build left no {name}")
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             (target / name).write_bytes(content)
+
+
+def _sandboxed(origin: Origin) -> Origin:
+    """Return the origin of what is built of the same in a sandbox."""
+    return origin._replace(made_of=origin.made_of + SANDBOXED)
 
 
 def _state_of(tree: Path) -> str:
