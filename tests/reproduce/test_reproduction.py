@@ -82,3 +82,20 @@ def test_what_cannot_be_forced_is_known_without_a_kernel() -> None:
     assert "cannot see crash" in found.reason
     assert (found.kernel, found.runs, found.controls) == (None, (), ())
     assert unforceable(counterexample("linux-6.16", "ioperm,preempt")) is None
+
+
+@pytest.mark.parametrize(
+    ("repaired", "outcome", "reason"),
+    [
+        (NOT_SHOWN, "reproduced", ""),
+        (RUN, "undetermined", "the kernel with the repair showed the fault, too"),
+        (
+            UNFORCED,
+            "undetermined",
+            "the kernel with the repair: the schedule cannot be forced: never preempted there",
+        ),
+    ],
+)
+def test_a_repaired_kernel_is_a_control(repaired: BootedRun, outcome: str, reason: str) -> None:
+    """A fault that shows on the kernel with the repair, too, is not the one that was found."""
+    assert concluded((RUN,), CONTROLS, repaired) == (outcome, reason)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from iopermit.report.reproduction.facts import (
@@ -12,6 +12,7 @@ from iopermit.report.reproduction.facts import (
     BootedRun,
     Outcome,
     PreemptionPoint,
+    RepairedKernel,
     Reproduction,
 )
 from iopermit.reproduce.boot import Bootable, boot
@@ -42,6 +43,8 @@ class Wanted:
     seconds: float = 120
     """After which a guest that is silent is given up."""
     controls: bool = True
+    repaired: Callable[[], KernelImage] | None = None
+    """Gives the kernel with a repair, if there is one: it may have to be built first."""
 
 
 def unforceable(verdict: Verdict) -> Reproduction | None:
@@ -72,29 +75,61 @@ def reproduce(verdict: Verdict, wanted: Wanted, tell: Callable[[str], None]) -> 
     bootable = Bootable(wanted.image, compile_guest(), wanted.options, wanted.seconds)
     boots = _Boots(bootable, schedule, tell)
     runs = tuple(boots.boot(PreemptionPoint.WINDOW) for _ in range(wanted.runs))
-    controls: tuple[BootedRun, ...] = ()
-    # They are what makes a proof of a run that shows the fault; without one they say nothing.
-    if wanted.controls and schedule.preempted is not None and any(run.shown for run in runs):
-        controls = tuple(boots.boot(position) for position in CONTROLS)
-    outcome, reason = concluded(runs, controls)
     assert boots.told is not None  # else the first boot has raised
     kernel = _kernel(wanted.image, boots.told)
     credentials = boots.told.credentials.get(violation.task, "")
+    controls: tuple[BootedRun, ...] = ()
+    repaired = None
+    # They are what makes a proof of a run that shows the fault; without one they say nothing.
+    if wanted.controls and any(run.shown for run in runs):
+        if schedule.preempted is not None:
+            controls = tuple(boots.boot(position) for position in CONTROLS)
+        if wanted.repaired is not None:
+            repaired = _on_repaired(wanted.repaired(), boots)
+    outcome, reason = concluded(runs, controls, None if repaired is None else repaired.run)
     forced_by = tuple(step.forcing.value for step in schedule.steps)
-    return Reproduction(verdict, outcome, reason, kernel, runs, controls, forced_by, credentials)
+    return Reproduction(
+        verdict, outcome, reason, kernel, runs, controls, forced_by, credentials, repaired
+    )
 
 
-def concluded(runs: tuple[BootedRun, ...], controls: tuple[BootedRun, ...]) -> tuple[Outcome, str]:
-    """Return what runs and controls show, and why it is undetermined if it is."""
+def _on_repaired(image: KernelImage, boots: _Boots) -> RepairedKernel:
+    """Force the same schedule on a kernel with a repair.
+
+    Raises:
+        ReproduceError: it does not boot.
+    """
+    bootable = replace(boots.bootable, image=image)
+    own = _Boots(bootable, boots.schedule, boots.tell, "control, with the repair")
+    run = own.boot(PreemptionPoint.WINDOW)
+    assert own.told is not None  # else the boot has raised
+    return RepairedKernel(_kernel(image, own.told), run)
+
+
+def concluded(
+    runs: tuple[BootedRun, ...],
+    controls: tuple[BootedRun, ...],
+    repaired: BootedRun | None = None,
+) -> tuple[Outcome, str]:
+    """Return what runs and controls show, and why it is undetermined if it is.
+
+    Args:
+        runs: the schedule, each time on a kernel of its own.
+        controls: the same, preempted elsewhere or nowhere.
+        repaired: the schedule on a kernel with a repair, if there is one.
+    """
     unforced = next((run for run in runs if not run.forced), None)
     if any(run.shown for run in runs):
-        stained = next((run for run in controls if not run.clean), None)
+        named = [(f"the control “{run.position.value}”", run) for run in controls]
+        if repaired is not None:
+            named.append(("the kernel with the repair", repaired))
+        stained = next((each for each in named if not each[1].clean), None)
         if stained is None:
             return "reproduced", ""
         what = " showed the fault, too"
-        if not stained.forced:
-            what = f": {_cannot(None, stained.unforced)}"
-        return "undetermined", f"the control “{stained.position.value}”{what}"
+        if not stained[1].forced:
+            what = f": {_cannot(None, stained[1].unforced)}"
+        return "undetermined", f"{stained[0]}{what}"
     if unforced is not None:
         return "undetermined", _cannot(unforced.unforced_step, unforced.unforced)
     if any(run.tss_shows for run in runs):
@@ -110,13 +145,22 @@ def _cannot(step: int | None, reason: str) -> str:
 
 
 class _Boots:
-    def __init__(self, bootable: Bootable, schedule: Schedule, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        bootable: Bootable,
+        schedule: Schedule,
+        tell: Callable[[str], None],
+        what: str = "the schedule",
+    ) -> None:
         self.bootable, self.schedule, self.tell = bootable, schedule, tell
+        self.what = what
+        """What a boot with the whole schedule is for, in words."""
         self.told: GuestReport | None = None
         """What the guest of the last boot told."""
 
     def boot(self, position: PreemptionPoint) -> BootedRun:
-        self.tell(f"boots {self.bootable.image.file.name}: {_DOING[position]}")
+        what = _DOING.get(position, self.what)
+        self.tell(f"boots {self.bootable.image.file.name}: {what}")
         began = time.monotonic()
         try:
             run, self.told = boot(self.bootable, self.schedule, position)
@@ -129,7 +173,6 @@ class _Boots:
 
 
 _DOING: Final = {
-    PreemptionPoint.WINDOW: "the schedule",
     PreemptionPoint.BEFORE: "control, preempted one instruction before",
     PreemptionPoint.AFTER: "control, preempted behind the window",
     PreemptionPoint.NOWHERE: "control, not preempted",

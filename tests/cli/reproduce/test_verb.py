@@ -45,6 +45,15 @@ def test_a_file_without_a_schedule_is_refused(
         ((), "give one of --image VMLINUZ and --kernel TREE"),
         (("--image", "x", "--kernel", "y"), "give one of --image VMLINUZ and --kernel TREE"),
         (("--image", "x", "--patch", "y"), "--patch needs the tree"),
+        (("--image", "x", "--control-patch", "y"), "--control-patch needs --kernel TREE"),
+        (
+            ("--kernel", "x", "--control-patch", "y", "--control-image", "z"),
+            "give one of --control-patch FILE and --control-image VMLINUZ",
+        ),
+        (
+            ("--image", "x", "--control-image", "y", "--no-controls"),
+            "--no-controls excludes --control-patch and --control-image",
+        ),
         (("--image", "x", "--runs", "0"), "iopermit reproduce --help"),
         (("--image", "x", "--timeout", "0"), "iopermit reproduce --help"),
         (("--kernel", "/missing"), "no such directory: /missing"),

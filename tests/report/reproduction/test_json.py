@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 from tests.support.report.strict import problems
-from tests.support.reproduce.reproductions import reproduction, unforced
+from tests.support.reproduce.reproductions import repaired, reproduction, unforced
 
 from iopermit.report.json import to_text
 from iopermit.report.reproduction.facts import PreemptionPoint
@@ -45,5 +45,14 @@ def test_what_was_not_forced_is_null_or_told() -> None:
 
 def test_it_keeps_to_its_schema() -> None:
     """Every member is documented, with a kernel that was booted and without one."""
-    for found in (reproduction(), replace(reproduction(), kernel=None, runs=())):
+    with_repair = replace(reproduction(), repaired=repaired(shown=False))
+    for found in (reproduction(), replace(reproduction(), kernel=None, runs=()), with_repair):
         assert problems(json.loads(to_text(reproduction_json(found))), "reproduction") == []
+
+
+def test_the_kernel_with_the_repair_has_its_own_member() -> None:
+    """What was booted with the repair, and what it showed; null if there was no repair."""
+    assert reproduction_json(reproduction())["repaired"] is None
+    found = reproduction_json(replace(reproduction(), repaired=repaired(shown=False)))
+    assert found["repaired"]["kernel"]["built_from"] == "linux + fix.patch"
+    assert not found["repaired"]["run"]["shown"]

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.support.reproduce.reproductions import CONTROLS, RUN, booted, reproduction, unforced
+from tests.support.reproduce.reproductions import (
+    CONTROLS,
+    RUN,
+    booted,
+    repaired,
+    reproduction,
+    unforced,
+)
 
 from iopermit.report.reproduction import text as module
 from iopermit.report.reproduction.facts import BootedRun, PreemptionPoint, Reproduction
@@ -101,3 +108,14 @@ def test_without_a_harmless_port_that_is_told() -> None:
     """The report says that the TSS alone was judged."""
     found = replace(reproduction(), runs=(replace(RUN, reads=(), guest_shows=None),))
     assert "the TSS alone is judged" in printed(found)
+
+
+@pytest.mark.parametrize(
+    ("shown", "wanted"), [(False, "clean: base 0x4088"), (True, "SHOWED THE FAULT: base 0x78")]
+)
+def test_the_kernel_with_the_repair_is_a_control(wanted: str, *, shown: bool) -> None:
+    """What the schedule did on the repaired kernel is told, with what that was built of."""
+    text = printed(replace(reproduction(), controls=(), repaired=repaired(shown=shown)))
+    assert f"control, with the repair: {wanted}" in text
+    assert "linux + fix.patch" in text
+    assert "controls: none" not in text

@@ -13,6 +13,7 @@ from iopermit.report.reproduction.facts import (
     Observation,
     PortRead,
     PreemptionPoint,
+    RepairedKernel,
     Reproduction,
     SeenTss,
 )
@@ -46,15 +47,24 @@ CONTROLS = tuple(
 )
 
 
+KERNEL = BootedKernel(
+    "/boot/vmlinuz", "", "Linux version 6.1.0", "preempt=full", "none (full)", "QEMU 7.2"
+)
+
+
+def repaired(*, shown: bool) -> RepairedKernel:
+    """Return the control on a kernel with a repair."""
+    kernel = replace(KERNEL, built_from="linux + fix.patch")
+    return RepairedKernel(kernel, booted(PreemptionPoint.WINDOW, shown=shown))
+
+
 def reproduction() -> Reproduction:
     """Return a reproduction of the preemption leak, with its controls."""
     return Reproduction(
         counterexample("linux-6.16", "ioperm,preempt"),
         "reproduced",
         "",
-        BootedKernel(
-            "/boot/vmlinuz", "", "Linux version 6.1.0", "preempt=full", "none (full)", "QEMU 7.2"
-        ),
+        KERNEL,
         (RUN, replace(RUN, seconds=6.16)),
         CONTROLS,
         ("a call", "held", "waits", "follows"),

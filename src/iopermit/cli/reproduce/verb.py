@@ -10,18 +10,22 @@ import typer
 from iopermit.cli import scenario as bounds
 from iopermit.cli.errors import BadInputError
 from iopermit.cli.exit_codes import ExitCode
-from iopermit.cli.kernel import SandboxOption, replay_kernel, sandbox_choice
-from iopermit.cli.output import complain, print_result
+from iopermit.cli.kernel import SandboxOption, replay_kernel
+from iopermit.cli.output import print_result
 from iopermit.cli.process.extras import require
 from iopermit.cli.replay import read_saved, replay_design
+from iopermit.cli.reproduce.request import (
+    AppendOption,
+    ControlImageOption,
+    ControlPatchOption,
+    ImageOption,
+    ReproductionRequest,
+)
 from iopermit.reproduce.errors import ReproduceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from iopermit.engine.verdict import Verdict
     from iopermit.report.reproduction.facts import Reproduction
-    from iopermit.reproduce.image.kernel_image import KernelImage
 
 _MOST_RUNS: Final = 1000
 _STATUS: Final = {
@@ -34,10 +38,7 @@ _STATUS: Final = {
 def reproduce_file(  # noqa: PLR0913 - one parameter per option
     file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False)],
     *,
-    image: Annotated[
-        Path | None,
-        typer.Option(metavar="VMLINUZ", help="The kernel's image, a bzImage with BTF."),
-    ] = None,
+    image: ImageOption = None,
     kernel: Annotated[
         Path | None,
         typer.Option(metavar="TREE", help="Build a minimal kernel of this source tree instead."),
@@ -46,10 +47,9 @@ def reproduce_file(  # noqa: PLR0913 - one parameter per option
         list[Path] | None,
         typer.Option(metavar="FILE", help="Apply this patch or mail to the tree. Repeatable."),
     ] = None,
-    append: Annotated[
-        str,
-        typer.Option(metavar="OPTIONS", help="Add these options to the kernel's command line."),
-    ] = "",
+    append: AppendOption = "",
+    control_patch: ControlPatchOption = None,
+    control_image: ControlImageOption = None,
     runs: Annotated[
         int, typer.Option(metavar="N", min=1, max=_MOST_RUNS, help="Boot it so often.")
     ] = 1,
@@ -79,45 +79,30 @@ def reproduce_file(  # noqa: PLR0913 - one parameter per option
     0 every step was forced and the fault did not show, 3 undetermined.
     """
     require("reproduce")
-    from iopermit.reproduce.reproduction import Wanted, reproduce, unforceable  # takes its time
-
     if (image is None) == (kernel is None) or (patch and kernel is None):
         raise BadInputError("give one of --image VMLINUZ and --kernel TREE; --patch needs the tree")
-    tell = _silent if quiet else _tell
+    request = ReproductionRequest(
+        image,
+        kernel,
+        tuple(patch or ()),
+        append,
+        tuple(control_patch or ()),
+        control_image,
+        sandbox,
+        runs,
+        timeout,
+        controls=controls,
+        quiet=quiet,
+    )
     verdict = _replayed(read_saved(file), file, sandbox)
     if verdict.violation is None:
         raise BadInputError(f"{file} has no violation to reproduce")
     try:
-        found = unforceable(verdict)
-        if found is None:
-            made = _image(image, kernel, patch or [], sandbox, tell)
-            wanted = Wanted(made, append, runs, timeout, controls=controls)
-            found = reproduce(verdict, wanted, tell)
+        found = request.reproduced(verdict)
     except ReproduceError as error:
         raise BadInputError(str(error)) from error
     _deliver(found, as_json=as_json, quiet=quiet)
     return _STATUS[found.outcome]
-
-
-def _image(
-    image: Path | None,
-    tree: Path | None,
-    patches: Sequence[Path],
-    sandbox: str | None,
-    tell: Callable[[str], None],
-) -> KernelImage:
-    """Return the kernel that is to be booted; builds it if it is a tree."""
-    from iopermit.reproduce.emulated_machine import find_qemu  # only now needed
-    from iopermit.reproduce.image.kernel_image import read_image
-
-    find_qemu()
-    if image is not None:
-        return read_image(image)
-    from iopermit.reproduce.image.tree import build_image
-
-    assert tree is not None  # one of both
-    choice = sandbox_choice(sandbox)
-    return build_image(tree, patches, sandbox=choice, say=tell, warn=complain)
 
 
 def _replayed(saved: dict[str, Any], file: Path, sandbox: str | None) -> Verdict:
@@ -125,14 +110,6 @@ def _replayed(saved: dict[str, Any], file: Path, sandbox: str | None) -> Verdict
     if saved.get("kernel") is not None:
         return replay_kernel(saved, file, sandbox)
     return replay_design(saved, file)
-
-
-def _tell(text: str) -> None:
-    complain(f"iopermit: {text}")
-
-
-def _silent(_: str) -> None:
-    pass
 
 
 def _deliver(found: Reproduction, *, as_json: bool, quiet: bool) -> None:

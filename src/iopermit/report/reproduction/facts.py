@@ -124,6 +124,14 @@ class BootedKernel:
 
 
 @dataclass(frozen=True)
+class RepairedKernel:
+    """The same schedule on a kernel with a repair: a control, which must not show the fault."""
+
+    kernel: BootedKernel
+    run: BootedRun
+
+
+@dataclass(frozen=True)
 class Reproduction:
     """Whether a counterexample shows on a booted kernel."""
 
@@ -140,6 +148,8 @@ class Reproduction:
     """For each step how it is forced, in words; empty if one of them cannot be."""
     credentials: str = ""
     """User id and capabilities of the task concerned."""
+    repaired: RepairedKernel | None = None
+    """The control on a kernel with a repair, if one was given and a run showed the fault."""
 
     @property
     def successes(self) -> int:

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 from iopermit.report.json import verdict_json
 
 if TYPE_CHECKING:
-    from iopermit.report.reproduction.facts import BootedRun, Observation, Reproduction
+    from iopermit.report.reproduction.facts import (
+        BootedKernel,
+        BootedRun,
+        Observation,
+        Reproduction,
+    )
 
 SCHEMA: Final = "iopermit/reproduction/1"
 """Version of the format; another number means that a reader has to change."""
@@ -15,7 +20,12 @@ SCHEMA: Final = "iopermit/reproduction/1"
 
 def reproduction_json(found: Reproduction) -> dict[str, Any]:
     """Return a reproduction as an object of JSON (docs/reproducing.md)."""
-    kernel = found.kernel
+    return {**seen_json(found), "verdict": verdict_json(found.verdict)}
+
+
+def seen_json(found: Reproduction) -> dict[str, Any]:
+    """Return a reproduction without the counterexample, as `check --reproduce` prints it."""
+    repaired = found.repaired
     return {
         "schema": SCHEMA,
         "outcome": found.outcome,
@@ -25,17 +35,21 @@ def reproduction_json(found: Reproduction) -> dict[str, Any]:
         "controls": [_run(run) for run in found.controls],
         "forced_by": list(found.forced_by),
         "credentials": found.credentials,
-        "kernel": None
-        if kernel is None
-        else {
-            "image": kernel.image,
-            "built_from": kernel.built_from,
-            "version": kernel.version,
-            "command_line": kernel.command_line,
-            "preemption": kernel.preemption,
-            "emulator": kernel.emulator,
-        },
-        "verdict": verdict_json(found.verdict),
+        "kernel": None if found.kernel is None else _kernel(found.kernel),
+        "repaired": None
+        if repaired is None
+        else {"kernel": _kernel(repaired.kernel), "run": _run(repaired.run)},
+    }
+
+
+def _kernel(kernel: BootedKernel) -> dict[str, Any]:
+    return {
+        "image": kernel.image,
+        "built_from": kernel.built_from,
+        "version": kernel.version,
+        "command_line": kernel.command_line,
+        "preemption": kernel.preemption,
+        "emulator": kernel.emulator,
     }
 
 

@@ -158,7 +158,11 @@ def _read(read: PortRead) -> str:
 def _controls(found: Reproduction) -> Iterator[Line]:
     for run in found.controls:
         yield from labelled(f"control, {_CONTROLS[run.position]}", _control(run))
-    if found.runs and not found.controls:
+    repaired = found.repaired
+    if repaired is not None:
+        about = f"{_control(repaired.run)}; {repaired.kernel.built_from or repaired.kernel.image}"
+        yield from labelled("control, with the repair", about)
+    if found.runs and not found.controls and repaired is None:
         why = "not asked for, or no task is preempted"
         if not found.successes:
             why = "no run showed the fault"
