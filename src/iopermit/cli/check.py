@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -28,11 +28,14 @@ from iopermit.cli.process.extras import require
 from iopermit.cli.process.streams import printable
 from iopermit.cli.progress import shown
 from iopermit.cli.reductions import with_reductions
+from iopermit.cli.reproduce.with_check import ReproduceOptions, seen_of, with_reproduction
 from iopermit.translate.analyses.reductions import Reductions
 
 if TYPE_CHECKING:
+    from iopermit.cli.reproduce.request import ReproductionRequest
     from iopermit.engine.verdict import Verdict
-
+    from iopermit.report.reproduction.facts import Reproduction
+    from iopermit.report.text import SeenOnKernel
 
 _FORMATS: Final = ("text", "mail", "markdown")
 FormatOption = Annotated[
@@ -61,6 +64,8 @@ class Output:
     """The file that the verdict came from, if it is a replay."""
     form: str | None = None
     """How the report is written: `text`, `mail` or `markdown`."""
+    seen: Reproduction | None = None
+    """What was seen of the violation on a booted kernel, if that was asked for."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be written. Raises BadInputError."""
@@ -76,6 +81,7 @@ class Output:
 
 
 @with_reductions
+@with_reproduction
 def check_design(  # noqa: PLR0913 - one parameter per option
     design: Annotated[
         str | None,
@@ -162,6 +168,7 @@ def check_design(  # noqa: PLR0913 - one parameter per option
     certificate: Annotated[
         Path | None, typer.Option(metavar="FILE", help="If it holds, write `certify`'s proof.")
     ] = None,
+    reproduction: ReproduceOptions,
     steps: Annotated[
         bool, typer.Option("--steps", help="Show every atomic step with its source line.")
     ] = False,
@@ -177,6 +184,7 @@ def check_design(  # noqa: PLR0913 - one parameter per option
     the C code of a source tree is built and executed instead, under all events.
     """
     output = Output(as_json, steps, quiet, sarif, junit, html, save, form=form)
+    reproduction.require_alone(form or reverse or (config or "full") != "full")
     for file in (*output.files, *([certificate] if certificate else [])):
         check_writable(file)
     if kernel is not None:
@@ -188,9 +196,10 @@ def check_design(  # noqa: PLR0913 - one parameter per option
             raise BadInputError("--reverse needs --patch FILE")
         wanted = (events, without, cpus, tasks, longs, max_states, timeout, quiet, sandbox, reverse)
         modes = (fail_on, every_access, max_depth)
+        booted = reproduction.request(kernel, patch or (), sandbox, quiet=quiet)
         request = TreeRequest(kernel, tuple(patch or ()), keep_build, *wanted, *modes, config)
         verdict = check_kernel(request)
-        deliver(verdict, output)
+        _deliver_with(verdict, output, booted)
         return status_of(verdict)
     if design is None:
         raise BadInputError("give a DESIGN (see `iopermit list`), or --kernel TREE")
@@ -203,6 +212,7 @@ def check_design(  # noqa: PLR0913 - one parameter per option
 
     if obligations:
         require("prove")
+    booted = reproduction.request(None, (), None, quiet=quiet)
 
     from iopermit.translate.frontend.load import load_design  # imports every design
 
@@ -232,13 +242,25 @@ def check_design(  # noqa: PLR0913 - one parameter per option
             with_savings=savings,
             with_obligations=obligations,
         )
-    deliver(verdict, output)
+    _deliver_with(verdict, output, booted)
     if certificate is None:
         return exit_code(verdict.verdict)
     with shown(quiet=quiet, ladder=lambda: [verdict.scenario]) as progress:
         settings = Settings(reductions, threads)
         problem = Problem(loaded, verdict.scenario, settings, progress.control(limits))
         return write_certificate(certificate, problem, verdict)
+
+
+def _deliver_with(verdict: Verdict, output: Output, booted: ReproductionRequest | None) -> None:
+    """Write the verdict, with what a booted kernel shows of it if that is asked for.
+
+    It is saved before: booting takes its time, and may be interrupted.
+    """
+    if booted is not None and output.save is not None:
+        from iopermit.report.json import to_text  # only now needed
+
+        write_file(output.save, to_text(_saved(verdict, output.save)))
+    deliver(verdict, replace(output, seen=seen_of(verdict, booted)))
 
 
 def deliver(verdict: Verdict, output: Output) -> None:
@@ -261,9 +283,8 @@ def _texts(verdict: Verdict, output: Output) -> Iterator[tuple[Path | None, str]
     """Yield what to write, and where; None is standard output."""
     from iopermit.report.json import to_text, verdict_json  # only now needed
 
-    found = verdict_json(verdict) if output.as_json or output.save else {}
     if output.as_json:
-        yield None, to_text(found)
+        yield None, to_text(verdict_json(verdict) | _seen_json(output.seen))
     elif output.form in ("mail", "markdown"):
         from iopermit.cli.process.command_line import command_line
         from iopermit.report.messages.mail import mail_text, markdown_text
@@ -276,13 +297,16 @@ def _texts(verdict: Verdict, output: Output) -> Iterator[tuple[Path | None, str]
 
         saved, width = output.save or output.replayed, columns()
         lines = report(
-            verdict, steps=output.steps, headline_only=output.quiet, saved=saved, width=width
+            verdict,
+            steps=output.steps,
+            headline_only=output.quiet,
+            saved=saved,
+            width=width,
+            seen=_seen(output.seen),
         )
         yield None, as_text(lines, colour=in_colour())
     if output.save:
-        from iopermit.report.portable import portable
-
-        yield output.save, to_text(portable(found, output.save.parent))
+        yield output.save, to_text(_saved(verdict, output.save))
     if output.sarif:
         from iopermit.report.sarif import sarif_log
 
@@ -297,3 +321,27 @@ def _texts(verdict: Verdict, output: Output) -> Iterator[tuple[Path | None, str]
 
         page = verdict_page(verdict, source_text(verdict.kernel))
         yield output.html, verdict_html(page)
+
+
+def _saved(verdict: Verdict, file: Path) -> dict[str, Any]:
+    """Return what a file gets that `replay` and `reproduce` read."""
+    from iopermit.report.json import verdict_json  # only now needed
+    from iopermit.report.portable import portable
+
+    return portable(verdict_json(verdict), file.parent)
+
+
+def _seen_json(seen: Reproduction | None) -> dict[str, Any]:
+    if seen is None:
+        return {}
+    from iopermit.report.reproduction.json import seen_json  # only now needed
+
+    return {"reproduction": seen_json(seen)}
+
+
+def _seen(seen: Reproduction | None) -> SeenOnKernel | None:
+    if seen is None:
+        return None
+    from iopermit.report.reproduction.text import seen_on_kernel  # only now needed
+
+    return seen_on_kernel(seen)

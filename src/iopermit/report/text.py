@@ -35,6 +35,18 @@ class Line:
     style: str = ""
 
 
+@dataclass(frozen=True)
+class SeenOnKernel:
+    """What a report about a violation says besides if it was forced on a booted kernel."""
+
+    outcome: Line
+    """Behind the headline."""
+    table: tuple[str, ...]
+    """In the place of the timeline, heading first; empty if nothing was booted."""
+    facts: tuple[Line, ...]
+    """Behind the facts about the violation."""
+
+
 def report(
     verdict: Verdict,
     *,
@@ -42,6 +54,7 @@ def report(
     headline_only: bool = False,
     saved: Path | None = None,
     width: int = WIDTH,
+    seen: SeenOnKernel | None = None,
 ) -> list[Line]:
     """Return the report about a verdict and the other violations found.
 
@@ -51,6 +64,7 @@ def report(
         headline_only: leave out everything but the headlines.
         saved: the file that has the schedule for ``iopermit replay``, if there is one.
         width: columns, 60 or more.
+        seen: what a booted kernel showed of the first violation.
     """
     lines: list[Line] = []
     for one in (verdict, *verdict.also):
@@ -58,8 +72,13 @@ def report(
             lines.append(Line(""))
         lines += _headline(words.headline(one), one.verdict, width)
         lines += _headline(words.warning(one), "undetermined", width)
+        shown = seen if one is verdict else None
+        if shown is not None:
+            style = shown.outcome.style
+            lines += [Line(part, style) for part in _wrapped(shown.outcome.text, width)]
         if not headline_only and one.violation is not None:
-            lines += _violated(one, one.violation, width, steps=steps)
+            lines += _violated(one, one.violation, width, None if steps else shown, steps=steps)
+            lines += [] if shown is None else shown.facts
     left = words.what_is_open(verdict)
     if left:
         lines += [] if headline_only else [Line("")]
@@ -74,18 +93,28 @@ def report(
 
 
 def _headline(text: str, outcome: str, width: int) -> list[Line]:
-    parts = textwrap.wrap(text, width, subsequent_indent="     ", break_on_hyphens=False)
-    return [Line(part, _STYLES[outcome]) for part in parts]
+    return [Line(part, _STYLES[outcome]) for part in _wrapped(text, width)]
 
 
-def _violated(verdict: Verdict, violation: Violation, width: int, *, steps: bool) -> Iterator[Line]:
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, subsequent_indent="     ", break_on_hyphens=False)
+
+
+def _violated(
+    verdict: Verdict,
+    violation: Violation,
+    width: int,
+    seen: SeenOnKernel | None,
+    *,
+    steps: bool,
+) -> Iterator[Line]:
     # Imported only now: the report about a design that holds has no table.
     from iopermit.report.table import steps_table, timeline_table
 
     yield Line("")
     trace = verdict.trace or ()
     table = steps_table(trace, width) if steps else timeline_table(trace, width)
-    head, *body = table
+    head, *body = table if seen is None or not seen.table else seen.table
     yield Line(head, "bold")
     yield from map(Line, body)
     for text in wrong(violation):

@@ -16,7 +16,13 @@ from tests.support.reproduce.reproductions import (
 
 from iopermit.report.reproduction import text as module
 from iopermit.report.reproduction.facts import BootedRun, PreemptionPoint, Reproduction
-from iopermit.report.reproduction.text import CAVEAT, headline, reproduction_text
+from iopermit.report.reproduction.text import (
+    CAVEAT,
+    headline,
+    reproduction_text,
+    seen_on_kernel,
+)
+from iopermit.report.text import report
 from iopermit.reproduce.guest.commands import HARMLESS_PORTS
 
 
@@ -119,3 +125,39 @@ def test_the_kernel_with_the_repair_is_a_control(wanted: str, *, shown: bool) ->
     assert f"control, with the repair: {wanted}" in text
     assert "linux + fix.patch" in text
     assert "controls: none" not in text
+
+
+def test_the_report_of_check_has_both() -> None:
+    """One table, with what was seen; the facts of the search, and those of the boots."""
+    found = reproduction()
+    lines = [line.text for line in report(found.verdict, seen=seen_on_kernel(found))]
+    text = " ".join(" ".join(lines).split())
+    assert lines[:2] == [
+        "BUG: port leak in linux-6.16: task B may use ports 0-65535, which only task A was granted",
+        "REPRODUCED on a booted kernel",
+    ]
+    assert text.count("what happens") == 1
+    for part in ("(held 281 times)", "the CPU now allows B", "2 of 2 showed the fault", "search:"):
+        assert part in text
+    quiet = report(found.verdict, headline_only=True, seen=seen_on_kernel(found))
+    assert [line.text for line in quiet] == lines[:2]
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted"),
+    [
+        (
+            replace(reproduction(), outcome="not reproduced"),
+            "NOT REPRODUCED: every step was forced on a booted kernel",
+        ),
+        (
+            replace(reproduction(), outcome="undetermined", reason="why", runs=(), kernel=None),
+            "UNDETERMINED on a booted kernel: why",
+        ),
+    ],
+)
+def test_the_report_of_check_tells_what_was_not_seen(found: Reproduction, wanted: str) -> None:
+    """The outcome stands behind the headline; the usual table is shown if nothing was booted."""
+    lines = [line.text for line in report(found.verdict, seen=seen_on_kernel(found))]
+    assert lines[1].startswith(wanted)
+    assert any("seen on the booted kernel" in line for line in lines) == bool(found.runs)

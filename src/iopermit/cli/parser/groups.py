@@ -10,8 +10,8 @@ OUTPUT: Final = "Output"
 _GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "Subject": (
         "--kernel", "--patch", "--reverse", "--keep-build", "--design", "--option", "--no-options",
-        "--every-access", "--sandbox", "--config", "--image", "--append", "--control-patch",
-        "--control-image", "--root",
+        "--every-access", "--sandbox", "--config", "--reproduce", "--image", "--append",
+        "--control-patch", "--control-image", "--root",
         "--as-root-files", "--user",
     ),
     "Scenario": (

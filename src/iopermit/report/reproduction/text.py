@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from iopermit.report import words
 from iopermit.report.reproduction.facts import PreemptionPoint
 from iopermit.report.table import laid_out, timeline_cells
-from iopermit.report.text import WIDTH, Line, labelled
+from iopermit.report.text import WIDTH, Line, SeenOnKernel, labelled
 from iopermit.report.timeline import timeline
 
 if TYPE_CHECKING:
@@ -44,14 +44,35 @@ def reproduction_text(found: Reproduction) -> list[Line]:
         for part in textwrap.wrap(headline(found), WIDTH, subsequent_indent="     ")
     ]
     lines.append(Line(""))
-    lines += _table(found)
-    lines.append(Line(""))
-    lines += _forcing(found)
-    lines += _runs(found)
-    lines += _controls(found)
-    if found.kernel is not None:
-        lines += _kernel(found.kernel)
+    first, *others = _table(found)
+    lines += [Line(first, "bold"), *map(Line, others), Line("")]
+    lines += _facts(found)
     return [Line(line.text.rstrip(), line.style) for line in lines]
+
+
+def seen_on_kernel(found: Reproduction) -> SeenOnKernel:
+    """Return what the report of `check` says besides."""
+    match found.outcome:
+        case "reproduced":
+            text = "REPRODUCED on a booted kernel"
+        case "not reproduced":
+            text = (
+                "NOT REPRODUCED: every step was forced on a booted kernel, and the fault did not "
+                "show"
+            )
+        case _:
+            text = f"UNDETERMINED on a booted kernel: {found.reason}"
+    table = tuple(_table(found)) if found.runs else ()
+    return SeenOnKernel(Line(text, _STYLES[found.outcome]), table, tuple(_facts(found)))
+
+
+def _facts(found: Reproduction) -> Iterator[Line]:
+    """Yield how it was forced, and what runs and controls showed, on which kernel."""
+    yield from _forcing(found)
+    yield from _runs(found)
+    yield from _controls(found)
+    if found.kernel is not None:
+        yield from _kernel(found.kernel)
 
 
 def headline(found: Reproduction) -> str:
@@ -71,7 +92,8 @@ def headline(found: Reproduction) -> str:
             return f"UNDETERMINED: {what}: {found.reason}"
 
 
-def _table(found: Reproduction) -> Iterator[Line]:
+def _table(found: Reproduction) -> list[str]:
+    """Return the lines of the table, heading first."""
     rows = timeline(found.verdict.trace or ())
     cpus = sorted({row.cpu for row in rows})
     seen = {each.step: each for each in _shown(found)}
@@ -83,9 +105,7 @@ def _table(found: Reproduction) -> Iterator[Line]:
         [*timeline_cells(number, row, cpus)[:-1], _seen(seen.get(number))]
         for number, row in enumerate(rows, 1)
     ]
-    first, *others = laid_out(head, body, WIDTH, wrapped=len(cpus) + 1)
-    yield Line(first, "bold")
-    yield from map(Line, others)
+    return laid_out(head, body, WIDTH, wrapped=len(cpus) + 1)
 
 
 def _shown(found: Reproduction) -> tuple[Observation, ...]:

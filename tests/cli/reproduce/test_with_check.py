@@ -1,0 +1,95 @@
+"""Tests of `iopermit check --reproduce`: one report, and a verdict that no kernel takes away."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.support.cli.command import run
+from tests.support.report.strict import problems
+from tests.support.reproduce.emulators import emulator
+from tests.support.reproduce.images import PACKERS, bz_image, elf_file, kernel_types
+from tests.support.requirements import require_tool
+
+from iopermit.cli import ExitCode
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LEAK = ("linux-6.16", "--events", "ioperm,preempt", "--cpus", "1", "--tasks", "2", "--longs", "1")
+
+
+@pytest.fixture
+def image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an image with types, which panics in what is found as QEMU."""
+    require_tool("gcc")
+    emulator(tmp_path, "echo Kernel panic; exit 0", monkeypatch)
+    kernel = elf_file(kernel_types().section())
+    file = tmp_path / "vmlinuz"
+    file.write_bytes(bz_image(PACKERS["xz"](kernel), len(kernel)))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("linux-6.16", "--image", "x"), "need --reproduce"),
+        (("linux-6.16", "--control-image", "x"), "need --reproduce"),
+        (("linux-6.16", "--reproduce"), "--reproduce needs --image VMLINUZ"),
+        (("--kernel", "x", "--reproduce", "--image", "y"), "leave out --image"),
+        (
+            ("linux-6.16", "--reproduce", "--image", "x", "--control-patch", "y"),
+            "--control-patch needs --kernel TREE",
+        ),
+        (
+            ("linux-6.16", "--reproduce", "--image", "x", "--format", "mail"),
+            "--reproduce excludes --format",
+        ),
+        (("linux-6.16", "--reproduce", "--image", "/missing"), "No such file"),
+    ],
+)
+def test_wrong_usage_is_refused_before_any_search(
+    options: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str], image: Path
+) -> None:
+    """A kernel has to be named that is there, and only where one is to be booted."""
+    assert image.is_file()
+    ran = run(capsys, "check", *options)
+    assert ran.status == ExitCode.BAD_INPUT
+    assert message in ran.err
+    assert not ran.out
+
+
+def test_a_kernel_that_does_not_boot_takes_no_verdict_away(
+    capsys: pytest.CaptureFixture[str], image: Path, tmp_path: Path
+) -> None:
+    """The violation is saved and reported with status 1, and why nothing was seen of it."""
+    saved = tmp_path / "leak.json"
+    options = (*LEAK, "--reproduce", "--image", image, "--save", saved)
+    ran = run(capsys, "check", *options)
+    assert ran.status == ExitCode.VIOLATED
+    assert ran.out.startswith("BUG: port leak in linux-6.16")
+    assert "UNDETERMINED on a booted kernel:" in ran.out
+    assert "did not boot" in " ".join(ran.out.split())
+    assert "clear bits in the TSS" in ran.out
+    assert "reproduction" not in json.loads(saved.read_text())
+    ran = run(capsys, "check", *options, "--json")
+    assert ran.status == ExitCode.VIOLATED
+    found = json.loads(ran.out)
+    assert found["reproduction"]["outcome"] == "undetermined"
+    assert found["reproduction"]["schema"] == "iopermit/reproduction/1"
+    assert problems(found, "verdict") == []
+
+
+def test_what_holds_boots_nothing(
+    capsys: pytest.CaptureFixture[str], image: Path, tmp_path: Path
+) -> None:
+    """Without a violation there is nothing to reproduce, and the report is as ever."""
+    ran = run(
+        *(capsys, "check", "linux-6.16", "--events", "ioperm", "--cpus", "1", "--tasks", "1"),
+        *("--longs", "1", "--reproduce", "--image", image, "--json"),
+    )
+    assert ran.status == ExitCode.HOLDS
+    assert "reproduction" not in json.loads(ran.out)
+    assert "boots" not in ran.err
+    assert tmp_path.is_dir()
