@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.reproduce.counterexamples import counterexample
+from tests.support.reproduce.counterexamples import counterexample, crash
 from tests.support.reproduce.emulators import emulator
 
 from iopermit.report.reproduction.facts import PreemptionPoint
@@ -71,3 +71,57 @@ def test_a_guest_that_hangs(
     run, _ = boot(bootable(tmp_path), leak(), point)
     assert not run.forced
     assert re.search(reason, run.unforced), run.unforced
+
+
+def crashing() -> Schedule:
+    """Return the one step of a crash."""
+    verdict = crash()
+    assert verdict.violation is not None
+    return schedule_of(verdict.trace or (), verdict.violation)
+
+
+CRASHES = "echo 'BUG: kernel NULL pointer dereference'; echo 'RIP: 0010:ksys_ioperm+0x1/0x2'"
+RESULTS = "echo RESULT 0 0 1 0 0 0 0 0 0; echo RESULT 0 1 1 0 0 0 0 0 0"
+
+
+@pytest.mark.parametrize(
+    ("script", "shown", "told", "unforced"),
+    [
+        (f"{CRASHES}; exec sleep 9", True, "BUG: kernel NULL pointer dereference; RIP", ""),
+        (f"{CRASHES}; exit 0", True, "ksys_ioperm", ""),
+        (f"{RESULTS}; echo END; exit 0", False, "", ""),
+        ("echo END; exit 0", False, "", "the guest did not get to its ioperm"),
+        ("exec sleep 9", False, "", "said nothing more within 4 s"),
+    ],
+)
+def test_a_crash_is_seen_on_the_console(
+    script: str,
+    shown: bool,
+    told: str,
+    unforced: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What the kernel tells once the guest has begun counts, and nothing before.
+
+    A kernel that tells of none shows none, if the guest executed every command.
+    """
+    emulator(tmp_path, f"echo WARNING: CPU: 0 at boot; echo READY; {script}", monkeypatch)
+    run, _ = boot(bootable(tmp_path), crashing(), PreemptionPoint.WINDOW)
+    assert run.shown == shown
+    assert told in run.crash
+    assert unforced in run.unforced
+    assert run.forced == (not unforced)
+    assert run.clean == (run.forced and not shown)
+
+
+def test_a_kernel_that_may_crash_tells_its_warnings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its console has what `quiet` leaves out; that of another kernel has not."""
+    script = f'case "$*" in *loglevel=5*) echo READY; {CRASHES};; esac'
+    emulator(tmp_path, script, monkeypatch)
+    run, _ = boot(bootable(tmp_path), crashing(), PreemptionPoint.WINDOW)
+    assert run.shown
+    with pytest.raises(ReproduceError, match="did not boot"):
+        boot(bootable(tmp_path), leak(), PreemptionPoint.WINDOW)

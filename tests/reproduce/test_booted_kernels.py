@@ -1,12 +1,16 @@
-"""Counterexamples on Debian's own kernels, unmodified, booted in a virtual machine."""
+"""Counterexamples on Debian's own kernels, and on built ones, booted in a virtual machine."""
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support.cli.command import run
+from tests.support.kernel.planted.corpus import CORPUS
+from tests.support.kernel.trees import require_tree
 from tests.support.reproduce.counterexamples import counterexample
 from tests.support.reproduce.kernels import (
     CLOUD_6_1,
@@ -15,13 +19,19 @@ from tests.support.reproduce.kernels import (
     THOROUGH,
     require_image,
 )
+from tests.support.reproduce.planted import check_planted
+from tests.support.requirements import require_tool, shared_cache
 
+from iopermit.cli import ExitCode
 from iopermit.engine.trace import SelectedMap
 from iopermit.report.reproduction.facts import PreemptionPoint
 from iopermit.reproduce.image.kernel_image import read_image
 from iopermit.reproduce.reproduction import CONTROLS, Wanted, reproduce
 
 if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
+
     from iopermit.engine.verdict import Verdict
     from iopermit.report.reproduction.facts import BootedRun
 
@@ -127,3 +137,53 @@ def test_iopl_leaks_as_ioperm_does() -> None:
     )
     assert found.outcome == "reproduced", found.reason
     assert found.runs[0].observations[-1].tss.selected is SelectedMap.ALL_PORTS
+
+
+def checked(
+    name: str, capsys: pytest.CaptureFixture[str], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, Any]:
+    """Check Debian's 6.12 with a planted fault; return the verdict, with what was reproduced."""
+    for tool in ("qemu-system-x86_64", "gcc"):
+        require_tool(tool)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(shared_cache()))
+    ran = run(capsys, *check_planted(require_tree("6.12", whole=True), name, folder))
+    assert ran.status == ExitCode.VIOLATED, ran.err
+    found: dict[str, Any] = json.loads(ran.out)
+    seen = found["reproduction"]
+    sys.stdout.write(f"{name}: {seen['outcome']} {seen['reason']}, {seen['runs'][0]['reads']}\n")
+    return found
+
+
+@thorough
+@pytest.mark.parametrize(
+    "name",
+    [
+        "flags-of-the-next-task",
+        "map-lost-with-the-level",
+        "flag-only",
+        "failed-fork-takes-the-ports",
+    ],
+)
+def test_a_planted_fault_is_found_and_shown(
+    name: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`check --kernel --patch --reproduce` finds a fault, and shows it on the kernel it builds.
+
+    Every IN goes wrong there, and none on the kernel without the fault. The last one needs a fork
+    that fails late, which a pid that is taken makes it do, without any injected fault.
+    """
+    found = checked(name, capsys, tmp_path, monkeypatch)
+    violation, seen = found["violation"], found["reproduction"]
+    assert violation["kind"] in CORPUS[name].kinds
+    assert seen["outcome"] == "reproduced", seen["reason"]
+    (boot,) = seen["runs"]
+    passed = [read["passed"] for read in boot["reads"]]
+    assert passed == [violation["kind"] == "leak"] * 3
+    assert boot["tss_shows"]
+    control = seen["repaired"]["run"]
+    assert control["forced"]
+    assert not control["shown"]
+    assert [read["passed"] for read in control["reads"]] == [not each for each in passed]

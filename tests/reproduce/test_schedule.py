@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.reproduce.counterexamples import counterexample
+from tests.support.reproduce.counterexamples import counterexample, crash
 
 from iopermit.reproduce import schedule as module
 from iopermit.reproduce.errors import UnforcedError
@@ -86,17 +86,10 @@ def test_calls_that_are_not_preempted_follow_each_other() -> None:
     assert [c.after for c in found.commands] == [None, *range(len(found.commands) - 1)]
 
 
-@pytest.mark.parametrize(
-    ("design", "events", "kind"),
-    [
-        ("linux-5.4", "ioperm,io-thread,exit", "crash"),
-        ("linux-5.5", "ioperm,fork-fails,exit", "garbage"),
-    ],
-)
-def test_a_fault_that_nobody_sees_is_named(design: str, events: str, kind: str) -> None:
-    """Neither crashes nor garbage are judged, and the message says which it is."""
-    with pytest.raises(UnforcedError, match=f"cannot see {kind}"):
-        scheduled(counterexample(design, events))
+def test_a_fault_that_nobody_sees_is_named() -> None:
+    """Garbage is not judged, and the message says so."""
+    with pytest.raises(UnforcedError, match="cannot see garbage"):
+        scheduled(counterexample("linux-5.5", "ioperm,fork-fails,exit"))
 
 
 def test_a_step_that_cannot_be_forced_is_named() -> None:
@@ -133,3 +126,26 @@ def test_every_event_is_forced_or_has_a_reason() -> None:
     # A thread of the kernel that fails needs one first, which has its reason.
     assert starts - known == {"io-thread-fails"}
     assert not set(module._CALLS) & set(module._UNFORCED)
+
+
+@pytest.mark.parametrize("only_later", [False, True])
+def test_what_single_calls_show_has_no_schedule(*, only_later: bool) -> None:
+    """Rules that single calls break come with steps that no event begins, or with none."""
+    verdict = counterexample("linux-6.16", "ioperm,preempt")
+    assert verdict.violation is not None
+    trace = [step for step in verdict.trace or () if not step.is_event] if only_later else []
+    with pytest.raises(UnforcedError, match="single calls show the fault"):
+        schedule_of(trace, verdict.violation)
+
+
+def test_a_crash_of_a_call_is_that_call() -> None:
+    """What ends in a crash is executed without a debugger; nothing has to be held in it."""
+    found = scheduled(crash())
+    assert found.crashes
+    assert [command.what for command in found.commands] == ["ioperm", "in"]
+    verdict = counterexample("linux-6.16", "ioperm,preempt")
+    assert verdict.violation is not None
+    crashed = replace(verdict.violation, kind="crash")
+    with pytest.raises(UnforcedError, match="no task is held where the fault is a crash") as error:
+        schedule_of(verdict.trace or (), crashed)
+    assert error.value.step == 2

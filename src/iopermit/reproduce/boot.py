@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from iopermit.report.reproduction.facts import BootedRun, PreemptionPoint
+from iopermit.reproduce.console import LOG_LEVEL, crash_in, has_place
 from iopermit.reproduce.debugger.kernel import StoppedKernel
 from iopermit.reproduce.debugger.remote import DebuggerError, RemoteDebugger
 from iopermit.reproduce.debugger.symbols import SymbolTable
@@ -16,7 +17,7 @@ from iopermit.reproduce.errors import ReproduceError, UnforcedError
 from iopermit.reproduce.forcing import ENTRIES, NEVER_HAPPENED, SWITCHED, Forcer
 from iopermit.reproduce.guest.commands import GuestProgram
 from iopermit.reproduce.guest.telling import GuestReport, report_of
-from iopermit.reproduce.judgement import judged
+from iopermit.reproduce.judgement import judged, judged_by_console
 
 if TYPE_CHECKING:
     from iopermit.reproduce.attempt import Attempt
@@ -29,6 +30,11 @@ SYMBOLS: Final = (
     *("task_update_io_bitmap", *ENTRIES.values(), SWITCHED),
     *("current_task", "__preempt_count", "pcpu_hot", "jiffies_64"),
 )
+
+_READY: Final = "READY"
+"""What the guest tells when it waits to begin."""
+_PLACE_SECONDS: Final = 10
+"""For which the rest of what a kernel tells of a crash is waited for."""
 
 
 @dataclass(frozen=True)
@@ -55,17 +61,20 @@ def boot(
     tasks = tuple(schedule.tasks.values())
     program = GuestProgram(tasks, tuple(schedule.commands), SYMBOLS)
     files, image = bootable.guest.file_system(program), bootable.image.file
-    with EmulatedMachine(
-        bootable.image.file, files, bootable.options, cpus=schedule.cpus
-    ) as machine:
+    options = f"{bootable.options} {LOG_LEVEL}" if schedule.crashes else bootable.options
+    with EmulatedMachine(bootable.image.file, files, options, cpus=schedule.cpus) as machine:
         try:
-            machine.wait_for(lambda line: line == "READY", bootable.seconds)
+            machine.wait_for(lambda line: line == _READY, bootable.seconds)
         except GuestSilentError as error:
             raise ReproduceError(
                 f"{image} did not boot in QEMU: it {error}\n  it needs a serial console "
                 "and an initramfs (CONFIG_SERIAL_8250_CONSOLE, CONFIG_BLK_DEV_INITRD, CONFIG_TTY)"
             ) from error
         try:
+            if schedule.crashes:
+                crash = _crash(machine, bootable.seconds)
+                report, seconds = report_of(machine.lines), time.monotonic() - began
+                return judged_by_console(schedule, report, crash, position, seconds), report
             attempt = _forced(machine, bootable, schedule, position)
             machine.wait_for(lambda line: line == "END", bootable.seconds)
             report = report_of(machine.lines)
@@ -77,6 +86,21 @@ def boot(
             run = BootedRun(position, seconds, unforced=reason, unforced_step=step)
             report = report_of(machine.lines)
     return run, report
+
+
+def _crash(machine: EmulatedMachine, seconds: float) -> str:
+    """Let the guest execute the schedule; return what the console tells of a crash, or nothing.
+
+    Nothing has to be held, so the debugger is not even asked. What the kernel told while it booted
+    is of no interest.
+    """
+    start = machine.lines.index(_READY) + 1
+    machine.say("go")
+    machine.wait_for(lambda line: line == "END" or bool(crash_in(machine.lines[start:])), seconds)
+    if crash_in(machine.lines[start:]):
+        with contextlib.suppress(GuestSilentError):
+            machine.wait_for(lambda _: has_place(machine.lines[start:]), _PLACE_SECONDS)
+    return crash_in(machine.lines[start:])
 
 
 def _reason(machine: EmulatedMachine, error: Exception) -> str:

@@ -55,6 +55,28 @@ def judged(
     )
 
 
+def judged_by_console(
+    schedule: Schedule, report: GuestReport, crash: str, position: PreemptionPoint, seconds: float
+) -> BootedRun:
+    """Judge by what the console told of a crash.
+
+    Args:
+        schedule: what ends in a crash by the counterexample.
+        report: what the guest told; nothing of its results if the kernel crashed.
+        crash: what the console told; empty if the kernel did not crash.
+        position: where a task was preempted.
+        seconds: how long the boot took.
+
+    Raises:
+        UnforcedError: it did not crash, and the guest did not execute every command.
+    """
+    if not crash:
+        if report.failure:
+            raise UnforcedError(None, f"the guest failed: {report.failure}")
+        _require_results(schedule, report, {number for number, _ in report.results} or {0})
+    return BootedRun(position, seconds, crash=crash)
+
+
 def _require_results(schedule: Schedule, report: GuestReport, attempts: set[int]) -> None:
     """Require that the guest executed every command, with the results of the counterexample."""
     for attempt in attempts:
@@ -65,7 +87,8 @@ def _require_results(schedule: Schedule, report: GuestReport, attempts: set[int]
                 raise UnforcedError(step, f"the guest did not get to its {command.what}")
             failed, fails = result.value < 0, command.what == "fork-fails"
             error = next((s.row.operation.error for s in schedule.steps if s.number == step), "")
-            if failed != (fails or bool(error)):
+            crashed = schedule.crashes and step == schedule.steps[-1].number
+            if failed != (fails or bool(error)) and not crashed:
                 how = f"failed with error {result.error}" if failed else "succeeded"
                 raise UnforcedError(step, f"{command.what} of the guest {how}")
 

@@ -111,6 +111,11 @@ class Schedule:
         return next((step for step in self.steps if step.state is not None), None)
 
     @property
+    def crashes(self) -> bool:
+        """Whether it ends in a crash of the kernel, which is seen on the console alone."""
+        return self.violation.kind == "crash"
+
+    @property
     def judged(self) -> int:
         """The command of the task that is judged: it reads the harmless ports."""
         return len(self.commands) - 1
@@ -120,9 +125,18 @@ def schedule_of(trace: Sequence[TraceStep], violation: Violation) -> Schedule:
     """Return a counterexample as steps to force.
 
     Raises:
-        UnforcedError: a step cannot be forced, or the fault cannot be judged.
+        UnforcedError: a step cannot be forced, the fault cannot be judged, or no schedule shows it.
     """
+    _require_judgeable(violation)
+    if not any(step.is_event for step in trace):
+        raise UnforcedError(None, "single calls show the fault, and no schedule of events")
     return _ScheduleBuilder(trace, violation).build()
+
+
+def _require_judgeable(violation: Violation) -> None:
+    if violation.kind not in ("leak", "loss", "crash") or violation.without_privilege:
+        kind = "a gain without privilege" if violation.without_privilege else violation.kind
+        raise UnforcedError(None, f"the debugger and the guest cannot see {kind}")
 
 
 class _ScheduleBuilder:
@@ -140,10 +154,12 @@ class _ScheduleBuilder:
         self.armed_at = self._before_preemption()
 
     def build(self) -> Schedule:
-        self._judgeable()
         self._add_tasks()
         for number, row in enumerate(self.rows, 1):
             self.schedule.steps.append(self._step(number, row))
+        if self.schedule.crashes and self.schedule.preempted is not None:
+            reason = "no task is held where the fault is a crash"
+            raise UnforcedError(self.schedule.preempted.number, reason)
         self._command("in", self.schedule.violation.task)
         if len(self.schedule.commands) > MOST_COMMANDS or len(self.schedule.tasks) > MOST_TASKS:
             raise UnforcedError(None, f"it has more than {MOST_COMMANDS} calls, or too many tasks")
@@ -165,12 +181,6 @@ class _ScheduleBuilder:
             if row.preempted:
                 return first
         return None
-
-    def _judgeable(self) -> None:
-        violation = self.schedule.violation
-        if violation.kind not in ("leak", "loss") or violation.without_privilege:
-            kind = "a gain without privilege" if violation.without_privilege else violation.kind
-            raise UnforcedError(None, f"the debugger and the guest cannot see {kind}")
 
     def _add_tasks(self) -> None:
         for row in self.rows:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from tests.support.reproduce.counterexamples import crash
 from tests.support.reproduce.reproductions import (
     CONTROLS,
     RUN,
@@ -161,3 +162,20 @@ def test_the_report_of_check_tells_what_was_not_seen(found: Reproduction, wanted
     lines = [line.text for line in report(found.verdict, seen=seen_on_kernel(found))]
     assert lines[1].startswith(wanted)
     assert any("seen on the booted kernel" in line for line in lines) == bool(found.runs)
+
+
+def test_a_crash_is_told_in_the_words_of_the_console() -> None:
+    """What the kernel told stands where INs would; a control tells that there was none."""
+    told = "BUG: kernel NULL pointer dereference; RIP: 0010:ksys_ioperm+0x29/0x1e0"
+    run = BootedRun(PreemptionPoint.WINDOW, 4.0, crash=told)
+    assert run.shown
+    clean = replace(repaired(shown=False), run=replace(run, crash=""))
+    found = replace(reproduction(), verdict=crash(), runs=(run,), controls=(), repaired=clean)
+    text = printed(found)
+    assert f"console: {told}" in text
+    assert "control, with the repair: clean: the kernel told of no crash" in text
+    assert "IN:" not in text
+    stained = replace(found, repaired=replace(clean, run=run))
+    assert f"control, with the repair: SHOWED THE FAULT: {told}" in printed(stained)
+    missing = replace(found, runs=(replace(run, crash=""),), repaired=None)
+    assert "console: the kernel told of no crash" in printed(missing)

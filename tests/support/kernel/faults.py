@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 IOPORT = "arch/x86/kernel/ioport.c"
@@ -139,13 +140,25 @@ current only: for the child of a failed fork it sets current's flag to what it i
 
 def unified_diff(tree: Path, *edits: Edit) -> str:
     """Return the edits of a tree as one unified diff, as `git diff` writes it."""
+    return diff_of(lambda path: (tree / path).read_text(), edits)
+
+
+def diff_of(text: Callable[[str], str], edits: Iterable[Edit], *, undo: bool = False) -> str:
+    """Return edits as one unified diff.
+
+    Args:
+        text: reads a file of what is edited.
+        edits: the edits.
+        undo: whether the diff is to take them back.
+    """
     before: dict[str, str] = {}
     after: dict[str, str] = {}
     for edit in edits:
         if edit.path not in before:
-            before[edit.path] = after[edit.path] = (tree / edit.path).read_text()
+            before[edit.path] = after[edit.path] = text(edit.path)
         after[edit.path] = edit.apply(after[edit.path])
-    return "".join(_file_diff(path, before[path], after[path]) for path in before)
+    old, new = (after, before) if undo else (before, after)
+    return "".join(_file_diff(path, old[path], new[path]) for path in before)
 
 
 def _file_diff(path: str, before: str, after: str) -> str:

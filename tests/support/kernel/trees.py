@@ -44,11 +44,15 @@ def build_cache() -> Path:
     return shared_cache() / "iopermit" / "kernel"
 
 
-def require_tree(version: str) -> Path:
+def require_tree(version: str, *, whole: bool = False) -> Path:
     """Return Debian's kernel tree of a version, or skip the running test, saying what is missing.
 
     It is made of an installed package, or of one that was only downloaded. Without any the test
     fails with IOPERMIT_REQUIRE_ALL=1 in the environment, unless the version is one of NEWER.
+
+    Args:
+        version: the version.
+        whole: whether everything is needed, for a kernel that boots; else what a check needs.
     """
     for tool in _TOOLS:
         require_tool(tool)
@@ -62,12 +66,13 @@ def require_tree(version: str) -> Path:
             pytest.skip(missing)
         skip_or_fail(missing)
     state = source.stat()
-    tree = shared_cache() / f"{name}-{state.st_size}-{state.st_mtime_ns}"
+    part = "-whole" if whole else ""
+    tree = shared_cache() / f"{name}{part}-{state.st_size}-{state.st_mtime_ns}"
     tree.parent.mkdir(parents=True, exist_ok=True)
     with tree.with_name(f"{tree.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not tree.is_dir():
-            _unpack(source, name, tree)
+            _unpack(source, name, tree, whole=whole)
     return tree
 
 
@@ -114,8 +119,8 @@ def unchanged(tree: Path) -> Iterator[None]:
     assert _fingerprint(tree) == before
 
 
-def _unpack(source: Path, name: str, tree: Path) -> None:
-    """Unpack what is needed of a tarball, or of the tarball in a package."""
+def _unpack(source: Path, name: str, tree: Path, *, whole: bool) -> None:
+    """Unpack all or what is needed of a tarball, or of the tarball in a package."""
     partial = tree.with_name(f"{tree.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
@@ -123,7 +128,7 @@ def _unpack(source: Path, name: str, tree: Path) -> None:
     if source.suffix == ".deb":
         tarball = partial.with_suffix(".tar.xz")
         take_out(source, f"usr/src/{name}.tar.xz", tarball)
-    names = ["*/Kconfig*", *(f"{name}/{part}" for part in _PARTS)]
+    names = [] if whole else ["*/Kconfig*", *(f"{name}/{part}" for part in _PARTS)]
     options = ["--strip-components=1", "--wildcards", "--use-compress-program=xz -T0"]
     command = ["tar", "-C", str(partial), *options, "-xf", str(tarball), *names]
     subprocess.run(command, check=True)

@@ -24,3 +24,8 @@ def counterexample(
     verdict = check(load_design(design, ()), scenario, control=Control())
     assert verdict.violation is not None
     return verdict
+
+
+def crash() -> Verdict:
+    """Return a crash of one call: the first ioperm() reads through NULL."""
+    return counterexample("linux-060aa16f", "ioperm", tasks=1)

@@ -90,6 +90,8 @@ class BootedRun:
     unforced: str = ""
     """Why the schedule could not be forced; empty if it was."""
     unforced_step: int | None = None
+    crash: str = ""
+    """What the kernel's console told of a crash, if it is one that is looked for."""
 
     @property
     def forced(self) -> bool:
@@ -98,13 +100,18 @@ class BootedRun:
 
     @property
     def shown(self) -> bool:
-        """Whether it showed the fault: in the TSS, and to the task wherever that can try."""
+        """Whether it showed the fault: in the TSS, and to the task wherever that can try.
+
+        A crash shows on the console.
+        """
+        if self.crash:
+            return self.forced
         return self.forced and self.tss_shows and self.guest_shows is not False
 
     @property
     def clean(self) -> bool:
         """Whether it showed nothing of the fault, as a control has to."""
-        return self.forced and not self.tss_shows and not self.guest_shows
+        return self.forced and not (self.tss_shows or self.guest_shows or self.crash)
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,7 @@ def _run(run: BootedRun) -> dict[str, Any]:
         "shown": run.shown,
         "tss_shows": run.tss_shows,
         "guest_shows": run.guest_shows,
+        "crash": run.crash,
         "observations": [_observation(seen) for seen in run.observations],
         "reads": [
             {"port": read.port, "width": read.width, "passed": read.passed, "value": read.value}

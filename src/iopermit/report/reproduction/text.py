@@ -161,6 +161,10 @@ def _runs(found: Reproduction) -> Iterator[Line]:
         yield from labelled("not there", text)
     violation = found.verdict.violation
     assert violation is not None  # only these are reproduced
+    if violation.kind == "crash":
+        crash = next((run.crash for run in found.runs if run.crash), "")
+        yield from labelled("console", crash or "the kernel told of no crash")
+        return
     who = f"task {violation.task}" + (f" ({found.credentials})" if found.credentials else "")
     if run.reads:
         yield from labelled("IN", f"by {who}: {', '.join(map(_read, run.reads))}")
@@ -176,11 +180,15 @@ def _read(read: PortRead) -> str:
 
 
 def _controls(found: Reproduction) -> Iterator[Line]:
+    violation = found.verdict.violation
+    crash = violation is not None and violation.kind == "crash"
     for run in found.controls:
-        yield from labelled(f"control, {_CONTROLS[run.position]}", _control(run))
+        told = _control(run, crash=crash)
+        yield from labelled(f"control, {_CONTROLS[run.position]}", told)
     repaired = found.repaired
     if repaired is not None:
-        about = f"{_control(repaired.run)}; {repaired.kernel.built_from or repaired.kernel.image}"
+        told, kernel = _control(repaired.run, crash=crash), repaired.kernel
+        about = f"{told}; {kernel.built_from or kernel.image}"
         yield from labelled("control, with the repair", about)
     if found.runs and not found.controls and repaired is None:
         why = "not asked for, or no task is preempted"
@@ -189,9 +197,13 @@ def _controls(found: Reproduction) -> Iterator[Line]:
         yield from labelled("controls", f"none: {why}")
 
 
-def _control(run: BootedRun) -> str:
+def _control(run: BootedRun, *, crash: bool) -> str:
     if not run.forced:
         return f"not forced: {run.unforced}"
+    if run.crash:
+        return f"SHOWED THE FAULT: {run.crash}"
+    if crash:
+        return "clean: the kernel told of no crash"
     if run.observations:
         tss = run.observations[-1].tss
         state = f"base {tss.base:#x}, {tss.selected}; "

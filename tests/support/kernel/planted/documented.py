@@ -16,6 +16,7 @@ DESC: Final = "arch/x86/include/asm/desc.h"
 _KSYS: Final = "ksys_ioperm"
 _UPDATE: Final = "native_tss_update_io_bitmap"
 _PLAIN: Final = Scenario(1, 2, 2, frozenset({Event.IOPERM}))
+_FAILED_FORKS: Final = Scenario(1, 2, 1, frozenset({Event.IOPERM, Event.FORK_FAILS, Event.EXIT}))
 _VM_EXITS: Final = Scenario(1, 1, 1, frozenset({Event.IOPERM, Event.VM_EXIT}))
 _TSS: Final = (
     "preempt_disable();\n\t{ struct tss_struct *tss = this_cpu_ptr(&cpu_tss_rw);\n"
@@ -98,6 +99,21 @@ DOCUMENTED_FAULTS: Final = {
         source="B6",
     ),
     "exit-current": _existing(FAULTS["exit-current"], "garbage loss", "B9"),
+    "failed-fork-takes-the-ports": planted(
+        "take flag and ports away from current if another task exits",
+        "loss",
+        "io_bitmap_exit",
+        (
+            IOPORT,
+            r"(if \(tsk == current\)\s*task_update_io_bitmap\(\);)",
+            (
+                r"\1\n\telse {\n\t\tclear_thread_flag(TIF_IO_BITMAP);\n\t\tpreempt_disable();\n"
+                r"\t\ttss_invalidate_io_bitmap();\n\t\tpreempt_enable();\n\t}"
+            ),
+        ),
+        scenario=_FAILED_FORKS,
+        source="B9",
+    ),
     "failed-fork-clears-the-flag": planted(
         "clear the flag of current, whichever task exits",
         "garbage loss",
