@@ -88,11 +88,12 @@ obligations: install-dev
 FAULTS =
 planted-faults: install-dev
 	$(VENV)/bin/python -m tools.planted_faults $(FAULTS)
-# More of the tests of kernel trees than `make test` has: a third of the planted faults, and every
-# version. IOPERMIT_TREES=all plants every fault in every tree.
+# More of the tests of kernel trees than `make test` has: a third of the planted faults, every
+# version, and a bisection of thirteen. IOPERMIT_TREES=all plants every fault in every tree.
 trees: install-dev
 	IOPERMIT_TREES=$${IOPERMIT_TREES:-more} $(VENV)/bin/python -m pytest -n $(JOBS) \
-	tests/kernel/test_planted_faults.py tests/kernel/test_versions.py
+	tests/kernel/test_planted_faults.py tests/kernel/test_versions.py \
+	tests/cli/sweep/test_revisions.py
 
 # `make test` has a sample of it.
 reference: install-dev

@@ -31,8 +31,9 @@ COMMANDS = {
 }
 SCHEMA_OF = {"check": "verdict", "replay": "verdict", "export": "promela"}
 """The verbs whose schema has another name."""
-ELSEWHERE = {"run", "explore", "reproduce"}
-"""`run` is tried below, `reproduce` where a kernel is booted; `explore` serves pages instead."""
+ELSEWHERE = {"run", "explore", "reproduce", "sweep"}
+"""`run` is tried below, `reproduce` where a kernel is booted, `sweep` where its other outputs are;
+`explore` serves pages instead."""
 
 
 @pytest.fixture

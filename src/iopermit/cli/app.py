@@ -20,6 +20,7 @@ _VERBS: Final = {
     "certify": ("certify", "certify_file"),
     "compare": ("compare", "compare"),
     "cost": ("cost", "cost"),
+    "sweep": ("sweep.verb", "sweep"),
     "explore": ("explore.verb", "explore"),
     "run": ("run", "run"),
     "export": ("export", "app"),

@@ -34,6 +34,7 @@ SCHEMAS: Final = (
     "reproduction",
     "explain",
     "repaired",
+    "sweep",
 )
 """What there are schemas of: `iopermit/NAME/1`."""
 

@@ -13,7 +13,7 @@ from iopermit.cli.parser.groups import NAMES
 
 ROOT: Any = typer.main.get_command(command([]))
 VERBS = ["list", "check", "replay", "certify", "compare", "cost", "run", "export", "cache"]
-VERBS += ["explain", "explore", "reproduce"]
+VERBS += ["explain", "explore", "reproduce", "sweep"]
 
 
 def help_of(capsys: pytest.CaptureFixture[str], *verb: str) -> str:

@@ -44,6 +44,11 @@ EXAMPLES: Final[dict[str, Examples]] = {
         ("iopermit cost linux-5.4 linux-5.5 --plot costs.svg", "two of them, also as a chart"),
         ("iopermit cost --kernel ~/linux --patch fast.patch", "a tree without and with a patch"),
     ),
+    "sweep": (
+        ("iopermit sweep designs.toml", "run every job of a description that has no result yet"),
+        ("iopermit sweep stable.toml --bisect", "find the commits that change a verdict"),
+        ("iopermit sweep designs.toml --no-run --html page.html", "only show what is known"),
+    ),
     "run": (
         ("iopermit run --user /bin/true", "a program without privileges, on Linux 6.16"),
         ("iopermit run --design linux-v2-06 --strace ./prog 128", "on the design of a patch"),

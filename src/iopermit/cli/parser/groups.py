@@ -16,11 +16,11 @@ _GROUPS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "Scenario": (
         "--events", "--without", "--cpus", "--tasks", "--longs", "--all", "--full", "--max-depth",
-        "--cpu", "--seed",
+        "--cpu", "--seed", "--bisect",
     ),
     "Limits": (
         "--max-states", "--max-memory", "--timeout", "--threads", "--processes", "--max-tasks",
-        "--memory",
+        "--memory", "--jobs",
     ),
     "Reductions": (
         "--no-symmetry", "--no-merging", "--no-counter-renaming", "--no-dead-fields",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from iopermit.report.html.cost_page import CostPage
     from iopermit.report.html.matrix_page import MatrixPage
     from iopermit.report.html.model import VerdictPage
+    from iopermit.report.html.sweep_page import SweepPage
 
 
 def verdict_html(page: VerdictPage) -> str:
@@ -33,6 +34,11 @@ def cost_html(page: CostPage) -> str:
 def matrix_html(page: MatrixPage) -> str:
     """Return the page about a comparison."""
     return rendered("matrix.html.jinja", page=page)
+
+
+def sweep_html(page: SweepPage) -> str:
+    """Return the page about a sweep."""
+    return rendered("sweep.html.jinja", page=page)
 
 
 def rendered(template: str, *, forms: bool = False, **values: Any) -> str:  # noqa: ANN401 - what a template shows

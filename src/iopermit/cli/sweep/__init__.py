@@ -1,0 +1,1 @@
+"""`iopermit sweep`: many checks by one description."""

@@ -1,0 +1,1 @@
+"""Reports about sweeps: the facts, and their forms."""

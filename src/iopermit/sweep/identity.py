@@ -1,0 +1,94 @@
+"""What decides about verdicts besides scenarios: the checker's own code, designs, trees, patches.
+
+Reports, the command line and this layer do not decide about verdicts: who changes them keeps the
+results of earlier sweeps.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import iopermit
+from iopermit.kernel.build.fingerprint import fingerprint
+from iopermit.kernel.build.source import Source
+from iopermit.kernel.build.toolchain import find_toolchain
+from iopermit.kernel.build.tree import require_checkable
+from iopermit.sweep.errors import SweepError
+
+if TYPE_CHECKING:
+    from iopermit.system.design import Design
+
+_LAYERS: Final = ("arch", "designs", "engine", "kernel", "search", "system", "translate")
+"""The layers that decide."""
+_LIBRARIES: Final = ("capstone", "llvmlite", "numpy", "pyelftools", "unicorn")
+"""What they execute besides; an extra may be missing."""
+
+
+@functools.cache
+def checker() -> str:
+    """Return a hash of what judges: iopermit's own code, the libraries under it, and Python."""
+    package = Path(iopermit.__file__).parent
+    total = hashlib.sha256(f"python {platform.python_version()}\n".encode())
+    for name in _LIBRARIES:
+        total.update(f"{name} {_version(name)}\n".encode())
+    for layer in _LAYERS:
+        for file in sorted((package / layer).rglob("*")):
+            if file.is_file() and "__pycache__" not in file.parts:
+                content = file.read_bytes()
+                total.update(f"{file.relative_to(package)} {len(content)}\n".encode())
+                total.update(content)
+    return total.hexdigest()
+
+
+def _version(library: str) -> str:
+    try:
+        return metadata.version(library)
+    except metadata.PackageNotFoundError:
+        return "missing"
+
+
+def design_digest(design: type[Design]) -> str:
+    """Return a hash of the files that define a design: its own and those of what it is based on."""
+    files = {inspect.getfile(each) for each in design.__mro__ if each is not object}
+    package = Path(iopermit.__file__).parent
+    total = hashlib.sha256(design.id.encode())
+    for file in sorted(files):
+        # The checker's hash has iopermit's own files; what comes with Python is no part of any.
+        if package not in Path(file).parents and Path(file).is_file():
+            total.update(Path(file).read_bytes())
+    return total.hexdigest()
+
+
+def tree_digest(tree: Path) -> str:
+    """Return a hash of the files of a kernel tree that decide about what is built.
+
+    Raises:
+        KernelTreeError: it is no kernel tree, or none that can be checked.
+    """
+    source = Source(tree.absolute())
+    require_checkable(source)
+    return fingerprint(source)
+
+
+@functools.cache
+def compiler() -> str:
+    """Return what identifies the compiler. Raises KernelTreeError if programs are missing."""
+    return find_toolchain().compiler
+
+
+def file_digest(file: Path) -> str:
+    """Return a hash of a file.
+
+    Raises:
+        SweepError: it cannot be read.
+    """
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError as error:
+        raise SweepError(f"cannot read {file}: {error.strerror}") from error
