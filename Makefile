@@ -110,6 +110,7 @@ docs: install-dev
 	$(VENV)/bin/python tools/generate_syscalls.py
 	$(VENV)/bin/python tools/generate_events.py
 	$(VENV)/bin/python -m tools.generate_codes
+	$(VENV)/bin/python -m tools.generate_sweeps
 	$(VENV)/bin/python -m tools.generate_json_docs
 	$(VENV)/bin/python -m tools.generate_man
 
