@@ -174,7 +174,8 @@ def test_full_disk_loses_no_other_output(tmp_path: Path) -> None:
         process = start("check", CRASHING, *SMALL, "-q", "--save", file, stdout=full.fileno())
         _, err = process.communicate()
     assert process.returncode == 2
-    assert err == "iopermit: error: cannot write to standard output: No space left on device\n"
+    message = "cannot write to standard output: No space left on device"
+    assert err == f"iopermit: error: {message} [cannot-write]\n"
     assert json.loads(file.read_text())["verdict"] == "violated"
 
 
@@ -265,7 +266,7 @@ def test_design_without_a_method(capsys: pytest.CaptureFixture[str], tmp_path: P
     )
     ran = run(capsys, "check", file)
     assert ran.status == 2
-    assert ran.err.startswith(f"{file}:4:1: error: Mine lacks the method ioperm\n")
+    assert ran.err.startswith(f"{file}:4:1: error: Mine lacks the method ioperm [bad-design]\n")
 
 
 @pytest.mark.parametrize(

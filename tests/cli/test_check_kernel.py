@@ -116,7 +116,10 @@ def test_what_counts_is_refused_where_it_means_nothing(
 ) -> None:
     """--fail-on needs a patch, and is one of two words."""
     ran = run(capsys, "check", "--kernel", tree, *NEW)
-    assert (ran.status, ran.err) == (2, "iopermit: error: --fail-on needs --patch FILE\n")
+    assert (ran.status, ran.err) == (
+        2,
+        "iopermit: error: --fail-on needs --patch FILE [bad-usage]\n",
+    )
     ran = run(capsys, "check", "--kernel", tree, "--fail-on", "leak")
     assert (ran.status, "choose from violated, introduced" in ran.err) == (2, True)
 

@@ -94,7 +94,7 @@ def test_internal_error_is_one_line_and_a_hint(
     ran = run(capsys, "list")
     first, *hint = ran.err.splitlines()
     assert ran.status == ExitCode.INTERNAL_ERROR
-    assert first == "iopermit: internal error: ZeroDivisionError: division by zero"
+    assert first == "iopermit: internal error: ZeroDivisionError: division by zero [internal-error]"
     assert [file.name for file in tmp_path.iterdir()] == [hint[2].strip()]
     assert "Traceback" not in ran.err
 
@@ -121,7 +121,7 @@ def test_interrupt_is_undetermined(
     monkeypatch.setattr(list_designs, "_text", interrupt)
     ran = run(capsys, "list")
     assert ran.status == ExitCode.UNDETERMINED
-    assert ran.err == "iopermit: interrupted before there was a result\n"
+    assert ran.err == "iopermit: interrupted before there was a result [interrupted]\n"
 
 
 def test_lack_of_memory_is_undetermined(capsys: pytest.CaptureFixture[str]) -> None:

@@ -106,7 +106,8 @@ def test_full_standard_output_is_told() -> None:
         process = start("list", stdout=full.fileno())
         _, err = process.communicate()
     assert process.returncode == 2
-    assert err == "iopermit: error: cannot write to standard output: No space left on device\n"
+    message = "cannot write to standard output: No space left on device"
+    assert err == f"iopermit: error: {message} [cannot-write]\n"
 
 
 @needs_dev_full

@@ -38,4 +38,4 @@ def test_an_interrupt_ends_the_run(backend: str, script: str) -> None:
     os.close(reader)
     os.close(writer)
     assert (output, running.returncode) == ("", 3)
-    assert errors == "iopermit: interrupted before there was a result\n"
+    assert errors == "iopermit: interrupted before there was a result [interrupted]\n"

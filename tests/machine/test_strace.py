@@ -71,7 +71,8 @@ def test_io_log_on_a_full_disk() -> None:
     plain = iopermit_run(program, check=True)
     ran = iopermit_run("--io-log", "/dev/full", program)
     assert (ran.status, ran.output) == (2, plain.output)
-    assert ran.errors == ("iopermit: error: cannot write /dev/full: No space left on device\n")
+    message = "cannot write /dev/full: No space left on device"
+    assert ran.errors == f"iopermit: error: {message} [bad-program]\n"
 
 
 def test_serial_port_goes_to_a_file(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from tools.generate_codes import PAGE, page
 
-from iopermit.report.findings.codes import FINDINGS
+from iopermit.report.findings.error_codes import CODES
 
 
 def test_the_page_is_generated() -> None:
@@ -13,4 +13,4 @@ def test_the_page_is_generated() -> None:
 def test_every_code_is_a_heading() -> None:
     """The page has a heading for each code, which links to it name."""
     headings = [line.removeprefix("## ") for line in page().splitlines() if line.startswith("## ")]
-    assert headings == [code.code for code in FINDINGS]
+    assert headings == [code.code for code in CODES]

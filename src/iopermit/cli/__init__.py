@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
             ignore_signals()
         except KeyboardInterrupt:
             ignore_signals()
-            complain("iopermit: interrupted before there was a result")
+            complain("iopermit: interrupted before there was a result [interrupted]")
             return ExitCode.UNDETERMINED
         except Exception as error:  # noqa: BLE001 - the user never sees a traceback
             ignore_signals()

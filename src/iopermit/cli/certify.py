@@ -76,9 +76,11 @@ def certify_file(
                 progress=None if quiet else _shown(),
             )
     except UnacceptableError as error:
-        raise BadInputError(f"{error}; {_WRITE_HINT}") from error
+        raise BadInputError(f"{error}; {_WRITE_HINT}", "bad-file") from error
     except OSError as error:
-        raise BadInputError(f"cannot read {file}: {error.strerror}; {_WRITE_HINT}") from error
+        raise BadInputError(
+            f"cannot read {file}: {error.strerror}; {_WRITE_HINT}", "bad-file"
+        ) from error
     text = to_text(certified_json(result)) if as_json else certified_text(result, short=quiet)
     print_result(text)
     if result.limit:

@@ -23,7 +23,7 @@ from iopermit.engine.errors import MissingExtraError, ReplayError
 from iopermit.kernel.errors import KernelTreeError
 from iopermit.translate.frontend.source import DesignError
 
-INTERRUPTED: Final = "iopermit: interrupted before there was a result"
+INTERRUPTED: Final = "iopermit: interrupted before there was a result [interrupted]"
 
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _SCARCE: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN)
@@ -44,7 +44,15 @@ _NOT_SAVED: Final = """\
 
 
 class BadInputError(Exception):
-    """Input or usage that cannot be accepted; ``str()`` says what is wrong and what to do."""
+    """Input or usage that cannot be accepted; ``str()`` says what is wrong and what to do.
+
+    Attributes:
+        code: what `iopermit explain` calls it.
+    """
+
+    def __init__(self, message: str, code: str = "bad-usage") -> None:
+        self.code = code
+        super().__init__(message)
 
 
 class RepairedError(Exception):
@@ -84,39 +92,65 @@ def explain(error: BaseException, arguments: Sequence[str]) -> ExitCode:
     if isinstance(error, OSError):
         # The help, or the version.
         give_up(sys.stdout)
-        complain(f"iopermit: error: cannot write to standard output: {error.strerror}")
+        message = f"iopermit: error: cannot write to standard output: {error.strerror}"
+        _complain(message, "cannot-write")
         return ExitCode.BAD_INPUT
     return _explain_verb(error, arguments)
 
 
 def _explain_verb(error: BaseException, arguments: Sequence[str]) -> ExitCode:
+    if refused := _refused(error, arguments):
+        _complain(*refused)
+        return ExitCode.BAD_INPUT
     match error:
-        case DesignError():
-            complain(str(error))
-        case UnknownDesignError():
-            complain(f"iopermit: error: {error}; `iopermit list` shows all designs")
-        case BadInputError() | KernelTreeError() | OutputError() | MissingExtraError():
-            complain(f"iopermit: error: {error}")
-        case ImportError() if missing := extra_of(error, arguments):
-            complain(f"iopermit: error: {missing}")
         case typer.Abort() | KeyboardInterrupt():
             complain(INTERRUPTED)
-            return ExitCode.UNDETERMINED
         case MemoryError() | ImportTimeoutError():
-            complain(_limit(error))
-            return ExitCode.UNDETERMINED
+            _complain(_limit(error), "limit-reached")
         case OSError() if message := _of_system(error):
-            complain(f"iopermit: error: {message}")
-            return ExitCode.UNDETERMINED if error.errno in _SCARCE else ExitCode.BAD_INPUT
+            if error.errno not in _SCARCE:
+                _complain(f"iopermit: error: {message}", "system-refused")
+                return ExitCode.BAD_INPUT
+            _complain(f"iopermit: error: {message}", "limit-reached")
         case _ if hasattr(error, "format_message"):
             # Wrong usage. The class belongs to click, in later versions to typer's copy of it.
             complain(_usage(error, error.format_message()))
+            return ExitCode.BAD_INPUT
         case _ if is_interruption(error):
             complain(INTERRUPTED)
-            return ExitCode.UNDETERMINED
         case _:
             return _internal(error, arguments)
-    return ExitCode.BAD_INPUT
+    return ExitCode.UNDETERMINED
+
+
+def _refused(error: BaseException, arguments: Sequence[str]) -> tuple[str, str] | None:
+    """Return the message and the code of an error of our own about input; None for all others."""
+    match error:
+        case DesignError():
+            return str(error), "bad-design"
+        case UnknownDesignError():
+            message, code = f"{error}; `iopermit list` shows all designs", "unknown-design"
+        case BadInputError() | KernelTreeError():
+            message, code = str(error), error.code
+        case OutputError():
+            message, code = str(error), "cannot-write"
+        case MissingExtraError():
+            message, code = str(error), "missing-extra"
+        case ImportError() if missing := extra_of(error, arguments):
+            message, code = str(missing), "missing-extra"
+        case _:
+            return None
+    return f"iopermit: error: {message}", code
+
+
+def with_code(message: str, code: str) -> str:
+    """Return a message whose first line ends with a code, as compilers write it."""
+    first, end, rest = message.partition("\n")
+    return f"{first} [{code}]{end}{rest}"
+
+
+def _complain(message: str, code: str) -> None:
+    complain(with_code(message, code))
 
 
 def _limit(error: BaseException) -> str:
@@ -152,7 +186,7 @@ def _usage(error: object, message: str) -> str:
         return message
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "iopermit"
-    return f"iopermit: error: {message}\n  see: {command} --help"
+    return with_code(f"iopermit: error: {message}\n  see: {command} --help", "bad-usage")
 
 
 def _fault(error: BaseException) -> str:
@@ -172,7 +206,7 @@ def _internal(error: BaseException, arguments: Sequence[str]) -> ExitCode:
 
     file = save_fault(error, arguments)
     remedy = _NOT_SAVED if file is None else _SAVED.format(file=file)
-    complain(f"iopermit: internal error: {_fault(error)}\n{remedy}")
+    _complain(f"iopermit: internal error: {_fault(error)}\n{remedy}", "internal-error")
     if os.environ.get("IOPERMIT_TRACEBACK") == "1":
         import traceback  # only when it is needed
 

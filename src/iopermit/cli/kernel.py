@@ -251,7 +251,7 @@ def replay_kernel(saved: dict[str, Any], file: Path, sandbox: str | None = None)
             configuration=configuration(kernel.get("configuration")),
         )
     except KernelTreeError as error:
-        raise BadInputError(f"{file}: {error}") from error
+        raise BadInputError(f"{file}: {error}", error.code) from error
     changed = tree.subject.key != kernel["key"]
     if changed:
         complain(f"iopermit: {kernel['tree']} is not what it was when {file} was saved")
@@ -263,7 +263,7 @@ def replay_kernel(saved: dict[str, Any], file: Path, sandbox: str | None = None)
         if changed and NO_LONGER in str(error):
             raise RepairedError(str(error)) from error
         why = "the tree or a patch changed since" if changed else "the file was damaged"
-        raise BadInputError(f"{file}: {error}; {why}") from error
+        raise BadInputError(f"{file}: {error}; {why}", "bad-file") from error
 
 
 def source_text(kernel: KernelSubject | None) -> SourceText:

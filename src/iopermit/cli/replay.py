@@ -111,12 +111,14 @@ def replay_design(saved: dict[str, Any], file: Path) -> Verdict:
     try:
         return replay(saved)
     except UnknownDesignError as error:
-        raise BadInputError(f"{file}: {error}; if it moved: --design FILE.py:CLASS") from error
+        raise BadInputError(
+            f"{file}: {error}; if it moved: --design FILE.py:CLASS", "bad-file"
+        ) from error
     except ReplayError as error:
         if NO_LONGER in str(error) and _has_changed(saved):
             raise RepairedError(str(error)) from error
         hint = "the file was damaged, or the design changed since it was saved"
-        raise BadInputError(f"{file}: {error}; {hint}") from error
+        raise BadInputError(f"{file}: {error}; {hint}", "bad-file") from error
 
 
 def _for_design(saved: dict[str, Any], design: str) -> dict[str, Any]:
@@ -152,15 +154,21 @@ def read_saved(file: Path) -> dict[str, Any]:
     try:
         saved = json.loads(read_input(file, _LONGEST).decode())
     except OSError as error:
-        raise BadInputError(f"cannot read {file}: {error.strerror}; {_SAVE_HINT}") from error
+        raise BadInputError(
+            f"cannot read {file}: {error.strerror}; {_SAVE_HINT}", "bad-file"
+        ) from error
     except json.JSONDecodeError as error:
         where = f"{file}:{error.lineno}:{error.colno}"
-        raise BadInputError(f"{where}: not JSON, or cut off: {error.msg}; {_SAVE_HINT}") from error
+        raise BadInputError(
+            f"{where}: not JSON, or cut off: {error.msg}; {_SAVE_HINT}", "bad-file"
+        ) from error
     except RecursionError as error:
-        raise BadInputError(f"{file}: its JSON is nested too deep; {_SAVE_HINT}") from error
+        raise BadInputError(
+            f"{file}: its JSON is nested too deep; {_SAVE_HINT}", "bad-file"
+        ) from error
     except ValueError as error:  # bytes that are no UTF-8, or a number of thousands of digits
-        raise BadInputError(f"{file}: not JSON: {error}; {_SAVE_HINT}") from error
+        raise BadInputError(f"{file}: not JSON: {error}; {_SAVE_HINT}", "bad-file") from error
     problem = problem_of(saved)
     if problem:
-        raise BadInputError(f"{file} cannot be replayed: {problem}; {_SAVE_HINT}")
+        raise BadInputError(f"{file} cannot be replayed: {problem}; {_SAVE_HINT}", "bad-file")
     return located(saved, file.parent)

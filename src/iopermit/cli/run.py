@@ -159,7 +159,7 @@ def run(  # noqa: PLR0913 - one argument for each option
             with executing(chosen):
                 result = run_program(Command(path, [program, *(arguments or [])]), machine, outputs)
     except (ExecError, MachineError, ValueError) as error:
-        raise BadInputError(str(error)) from error
+        raise BadInputError(str(error), "bad-program") from error
     if json_file is not None:
         write_file(json_file, _summary(result, chosen.id))
     return _finish(result)
@@ -225,7 +225,9 @@ def _find(program: str, root: Path) -> str:
             return f"{folder}/{program}"
     found = shutil.which(program) if root == Path("/") else None
     if found is None:
-        raise BadInputError(f"there is no program {program!r} on the PATH; for a file: ./{program}")
+        raise BadInputError(
+            f"there is no program {program!r} on the PATH; for a file: ./{program}", "bad-program"
+        )
     return found
 
 

@@ -55,7 +55,7 @@ class PatchedTree:
             try:
                 plain = self._examined(self.plain, Passed())
             except KernelTreeError as error:
-                raise KernelTreeError(f"without the patches: {error}") from error
+                raise type(error)(f"without the patches: {error}") from error
             verdict = self._beyond(plain)
         kernel = verdict.kernel
         assert kernel is not None  # the verdict is about a tree

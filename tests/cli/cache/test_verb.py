@@ -122,4 +122,5 @@ def test_a_file_in_the_way(folder: Path, capsys: pytest.CaptureFixture[str]) -> 
     for action in ("show", "clear"):
         ran = run(capsys, "cache", action)
         assert (ran.status, ran.out) == (2, "")
-        assert ran.err == f"iopermit: error: cannot {action} the cache: {folder}: Not a directory\n"
+        message = f"cannot {action} the cache: {folder}: Not a directory"
+        assert ran.err == f"iopermit: error: {message} [system-refused]\n"

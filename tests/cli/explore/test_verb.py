@@ -42,7 +42,8 @@ def test_a_port_that_is_taken_is_told(capsys: pytest.CaptureFixture[str]) -> Non
         port = taken.getsockname()[1]
         ran = run(capsys, "explore", "linux-v2-06", "--port", port)
     assert ran.status == 2
-    assert ran.err == f"iopermit: error: cannot serve on port {port}: Address already in use\n"
+    message = f"cannot serve on port {port}: Address already in use"
+    assert ran.err == f"iopermit: error: {message} [system-refused]\n"
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,8 @@ def test_a_missing_extra_is_named(extra: str, arguments: list[str], inputs: Path
     assert ran.returncode == 2
     assert ran.stdout == ""
     assert ran.stderr == (
-        f"iopermit: error: this needs {libraries}; install it: pip install 'iopermit[{extra}]'\n"
+        f"iopermit: error: this needs {libraries}; install it: pip install 'iopermit[{extra}]' "
+        "[missing-extra]\n"
     )
     assert not (inputs / "costs.svg").exists()
 

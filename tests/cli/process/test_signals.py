@@ -36,7 +36,7 @@ sys.settrace(count)
 sys.exit(main())
 """
 """The command, which is told to end at one of its calls of Python functions."""
-INTERRUPTED = "iopermit: interrupted before there was a result\n"
+INTERRUPTED = "iopermit: interrupted before there was a result [interrupted]\n"
 LONG = ("linux-6.16+preempt_off", "--cpus", "2", "--tasks", "3", "--longs", "2")
 """A scenario that is searched for minutes."""
 

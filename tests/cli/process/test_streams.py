@@ -44,7 +44,10 @@ def test_standard_output_is_closed(arguments: tuple[str, ...]) -> None:
     """A result that has nowhere to go gives one message and status 2."""
     ran = redirected(">&-", *arguments)
     assert ran.returncode == 2
-    assert ran.stderr == "iopermit: error: cannot write to standard output: it is closed\n"
+    assert (
+        ran.stderr
+        == "iopermit: error: cannot write to standard output: it is closed [cannot-write]\n"
+    )
 
 
 @pytest.mark.parametrize("redirection", ["<&-", "2>&-", "<&- 2>&-"])

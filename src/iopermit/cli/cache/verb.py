@@ -71,10 +71,10 @@ def cache(
         else:
             text, result = _show() if action is CacheAction.SHOW else _clear()
     except UntrustedError as error:
-        raise BadInputError(f"the cache is not used: {error}") from error
+        raise BadInputError(f"the cache is not used: {error}", "system-refused") from error
     except OSError as error:
         raise BadInputError(
-            f"cannot {action} the cache: {error.filename}: {error.strerror}"
+            f"cannot {action} the cache: {error.filename}: {error.strerror}", "system-refused"
         ) from error
     answer = {"schema": SCHEMA, "action": action.value, "path": str(path), **result}
     print_result(to_text(answer) if as_json else text)

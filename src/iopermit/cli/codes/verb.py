@@ -1,4 +1,4 @@
-"""`iopermit explain CODE`: what a finding means, how grave it is, and what to do about it."""
+"""`iopermit explain CODE`: what a finding or an error means, and what to do about it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 from iopermit.cli.errors import BadInputError
 from iopermit.cli.exit_codes import ExitCode
 from iopermit.cli.output import print_result
-from iopermit.report.findings.codes import FINDINGS
+from iopermit.report.findings.error_codes import CODES
 
 if TYPE_CHECKING:
     from iopermit.report.findings.codes import Code
@@ -20,7 +20,7 @@ SCHEMA: Final = "iopermit/explain/1"
 
 
 def _codes_like(incomplete: str) -> list[tuple[str, str]]:
-    return [(each.code, each.summary) for each in FINDINGS if each.code.startswith(incomplete)]
+    return [(each.code, each.summary) for each in CODES if each.code.startswith(incomplete)]
 
 
 def explain_code(
@@ -28,7 +28,7 @@ def explain_code(
         str | None,
         typer.Argument(
             metavar="CODE",
-            help="As in `violation.kind` of JSON, or `ruleId` of SARIF; all codes if none.",
+            help="As in `violation.kind` of JSON, `ruleId` of SARIF, or an error; all if none.",
             show_default=False,
             autocompletion=_codes_like,
         ),
@@ -36,10 +36,10 @@ def explain_code(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print the codes as JSON.")] = False,
 ) -> ExitCode:
-    """Explain a code that findings have: what it means, how grave it is, and what to do."""
-    wanted = [each for each in FINDINGS if code in (None, each.code)]
+    """Explain a code of a finding or an error: what it means, and what to do about it."""
+    wanted = [each for each in CODES if code in (None, each.code)]
     if not wanted:
-        names = [each.code for each in FINDINGS]
+        names = [each.code for each in CODES]
         close = difflib.get_close_matches(str(code), names, n=1)
         hint = f"did you mean {close[0]}?" if close else f"the codes: {', '.join(names)}"
         raise BadInputError(f"there is no code {code!r}; {hint}")
@@ -63,6 +63,7 @@ def _entry(code: Code) -> dict[str, Any]:
         "meaning": code.meaning,
         "remedy": code.remedy,
         "severity": code.severity,
+        "exit_status": code.status,
         "url": code.url,
     }
 
@@ -70,7 +71,8 @@ def _entry(code: Code) -> dict[str, Any]:
 def _text(code: Code, width: int) -> str:
     """Return the lines about one code."""
     grave = "no weakness" if code.severity is None else f"CVSS 3.1 base score {code.severity:.1f}"
-    paragraphs = [code.summary, code.meaning, f"What to do: {code.remedy}", f"Severity: {grave}."]
+    last = f"Severity: {grave}." if code.status is None else f"Exit status: {code.status}."
+    paragraphs = [code.summary, code.meaning, f"What to do: {code.remedy}", last]
     lines = [f"{code.code}: {code.title}"]
     for text in paragraphs:
         lines += textwrap.wrap(

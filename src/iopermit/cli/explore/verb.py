@@ -51,7 +51,8 @@ def explore(  # noqa: PLR0913 - one parameter per option
         try:
             server = Server(session, port, lambda error: explain(error, sys.argv[1:]))
         except OSError as error:
-            raise BadInputError(f"cannot serve on port {port}: {error.strerror}") from error
+            message = f"cannot serve on port {port}: {error.strerror}"
+            raise BadInputError(message, "system-refused") from error
         with server:
             print_result(f"{server.address}\n")
             complain("iopermit: open this address in a browser of this machine; Ctrl-C ends it")

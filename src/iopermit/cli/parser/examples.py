@@ -78,6 +78,7 @@ EXAMPLES: Final[dict[str, Examples]] = {
     "explain": (
         ("iopermit explain", "every code"),
         ("iopermit explain leak", "what a leak is, and where to look"),
+        ("iopermit explain bad-patch", "why a patch is refused"),
         ("iopermit explain garbage --json", "the same for programs"),
     ),
     "cache": (

@@ -96,7 +96,7 @@ def reproduce_file(  # noqa: PLR0913 - one parameter per option
     )
     verdict = _replayed(read_saved(file), file, sandbox)
     if verdict.violation is None:
-        raise BadInputError(f"{file} has no violation to reproduce")
+        raise BadInputError(f"{file} has no violation to reproduce", "bad-file")
     try:
         found = request.reproduced(verdict)
     except ReproduceError as error:

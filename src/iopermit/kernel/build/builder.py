@@ -20,7 +20,7 @@ from iopermit.kernel.build.patches.names import shown
 from iopermit.kernel.build.plan import CALLERS, CPU_SHIM, ENTRY_SHIM, SHIM, BuildPlan, plan_build
 from iopermit.kernel.build.sandbox import BuildSandbox, SandboxChoice, find_sandbox
 from iopermit.kernel.build.workspace import Workspace, c_files
-from iopermit.kernel.errors import KernelTreeError
+from iopermit.kernel.errors import BuildError
 
 if TYPE_CHECKING:
     from iopermit.cache.entry import Origin
@@ -100,7 +100,7 @@ def build(  # noqa: PLR0913 - one parameter per option
         configuration: What to configure the tree to.
 
     Raises:
-        KernelTreeError: The tree, a patch or the build cannot be used; the message says why.
+        BuildError: The tree, a patch or the build cannot be used; the message says why.
     """
     where = cache
     try:
@@ -117,7 +117,7 @@ def build(  # noqa: PLR0913 - one parameter per option
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise no_space(where or Path(error.filename or "the cache")) from error
         what = error.filename or where
-        raise KernelTreeError(f"cannot build: {what}: {error.strerror}") from error
+        raise BuildError(f"cannot build: {what}: {error.strerror}") from error
     return _built(plan, files)
 
 
@@ -175,9 +175,7 @@ class _Order:
             )
             self._make(directory.resolve(), sandbox, collected / "objects", again=again)
             if plan.origin != self.origin:
-                raise KernelTreeError(
-                    f"{plan.source.tree} changed while it was built; check it again"
-                )
+                raise BuildError(f"{plan.source.tree} changed while it was built; check it again")
             origin = made_in(self.origin)
             return store.find(origin) or store.publish(origin, collected / "objects")
 
@@ -199,7 +197,7 @@ class _Order:
         if failure and any(workspace.kbuild.read(path) is None for path in plan.required):
             kept = directory if self.keep else None
             hint = _SANDBOX_HINT if sandbox.program else ""
-            raise KernelTreeError(_explain(plan, failure, kept) + hint)
+            raise BuildError(_explain(plan, failure, kept) + hint)
         _collect(plan, workspace.kbuild, target)
 
 
@@ -223,12 +221,12 @@ def _collect(plan: BuildPlan, kbuild: Kbuild, target: Path) -> None:
         if data is None:
             continue
         if unpatched := kbuild.unpatched(path, plan.source.changed):
-            raise KernelTreeError(
+            raise BuildError(
                 f"{plan.what} cannot be built: {path} includes {unpatched} by a path with "
                 f"`..`, which leads to the file without the patches"
             )
         if skipped := kbuild.skipped(path, plan.source.skipped):
-            raise KernelTreeError(
+            raise BuildError(
                 f"{plan.what}: {path} includes {skipped}, which a patch changes; iopermit does not "
                 "apply patches there. Apply it to the tree, and check that"
             )
@@ -239,7 +237,7 @@ def _collect(plan: BuildPlan, kbuild: Kbuild, target: Path) -> None:
 def require_usable(directory: Path, space: int = _SPACE) -> None:
     """Refuse a directory that Kbuild cannot work in, and one without space."""
     if any(character in str(directory) for character in " \t:"):
-        raise KernelTreeError(
+        raise BuildError(
             f"the kernel's build system cannot build in {directory}, because of a space or colon "
             f"in its name; set XDG_CACHE_HOME to another directory"
         )

@@ -20,7 +20,7 @@ from iopermit.cache.files import sync
 from iopermit.cache.key import SealingKey, fresh_key, sealing_key
 from iopermit.cache.locations import CACHE_VARIABLE, kernel_builds
 from iopermit.cache.locks import locked
-from iopermit.kernel.errors import KernelTreeError
+from iopermit.kernel.errors import BuildError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -148,7 +148,7 @@ def open_cache(directory: Path | None = None) -> Cache:
     key for seals can be kept.
 
     Raises:
-        KernelTreeError: Others can write to the directory for temporary files, too.
+        BuildError: Others can write to the directory for temporary files, too.
         OSError: The directory cannot be made.
     """
     try:
@@ -162,7 +162,7 @@ def open_cache(directory: Path | None = None) -> Cache:
     try:
         return Cache(shelf.ready(), fresh_key(), shelf.limit)
     except UntrustedError as error:
-        raise KernelTreeError(
+        raise BuildError(
             f"there is no directory to build in: {error}, or TMPDIR, or {CACHE_VARIABLE}"
         ) from error
 
@@ -177,13 +177,13 @@ def prepare_kept(directory: Path) -> Path:
     """Create the directory in which the user wants to keep a build.
 
     Raises:
-        KernelTreeError: It has something in it, or cannot be created.
+        BuildError: It has something in it, or cannot be created.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
         occupied = any(directory.iterdir())
     except OSError as error:
-        raise KernelTreeError(f"cannot keep the build in {directory}: {error.strerror}") from error
+        raise BuildError(f"cannot keep the build in {directory}: {error.strerror}") from error
     if occupied:
-        raise KernelTreeError(f"{directory}, where the build is to be kept, is not empty")
+        raise BuildError(f"{directory}, where the build is to be kept, is not empty")
     return directory.resolve()

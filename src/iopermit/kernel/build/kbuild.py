@@ -15,7 +15,7 @@ from iopermit.engine.interruption import SIGNALS
 from iopermit.kernel.build.beneath import read_beneath, unlink_beneath
 from iopermit.kernel.build.configuration import FULL, Configuration
 from iopermit.kernel.build.sandbox import BuildSandbox
-from iopermit.kernel.errors import KernelTreeError
+from iopermit.kernel.errors import BuildError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -94,7 +94,7 @@ class Kbuild:
             What failed, if something did.
 
         Raises:
-            KernelTreeError: There is no space.
+            BuildError: There is no space.
         """
         text = self.configuration.text if text is None else text
         needed = self.configuration.required if needed is None else needed
@@ -119,7 +119,7 @@ class Kbuild:
             What failed first, if something did; other objects may have been built.
 
         Raises:
-            KernelTreeError: There is no space.
+            BuildError: There is no space.
         """
         maps = f"-fdebug-prefix-map={self.source}/= -fdebug-prefix-map={self.output}=."
         return self._make(["-k", f"KCFLAGS={maps}", f"KAFLAGS={maps}", *_WITHOUT_OBJTOOL, *objects])
@@ -134,7 +134,7 @@ class Kbuild:
             What failed, if something did.
 
         Raises:
-            KernelTreeError: There is no space.
+            BuildError: There is no space.
         """
         return self._make([*variables, IMAGE_TARGET])
 
@@ -148,7 +148,7 @@ class Kbuild:
         """Return the bytes of a regular file that was built; `None` if there is none.
 
         Raises:
-            KernelTreeError: It is too large.
+            BuildError: It is too large.
         """
         return read_beneath(self.output, target)
 
@@ -222,9 +222,9 @@ class Kbuild:
         return "\n".join(lines).replace(f"{self.source}/", "")
 
 
-def no_space(directory: Path) -> KernelTreeError:
+def no_space(directory: Path) -> BuildError:
     """Return the error that says where there is no space left."""
-    return KernelTreeError(
+    return BuildError(
         f"no space left in {directory}; make room (a build takes about 50 MB, what is kept of it "
         f"5 MB), or set XDG_CACHE_HOME to a directory on another file system"
     )
@@ -237,7 +237,7 @@ def run(command: Sequence[str], environment: dict[str, str]) -> tuple[int, str]:
         The exit status, and what it wrote to stdout and stderr.
 
     Raises:
-        KernelTreeError: It writes more than a build does.
+        BuildError: It writes more than a build does.
     """
     # A program started must not be lost to a Ctrl-C that comes before it is known here.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
@@ -269,5 +269,5 @@ def _all_of(process: subprocess.Popen[bytes]) -> bytes:
     assert process.stdout is not None  # it is a pipe
     output = process.stdout.read(_MOST_OUTPUT + 1)
     if len(output) > _MOST_OUTPUT:
-        raise KernelTreeError(f"the build prints more than {_MOST_OUTPUT >> 20} MB, and was ended")
+        raise BuildError(f"the build prints more than {_MOST_OUTPUT >> 20} MB, and was ended")
     return output

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from iopermit.kernel.errors import KernelTreeError
+from iopermit.kernel.errors import BuildError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -89,7 +89,7 @@ def find_sandbox(choice: SandboxChoice, programs: Iterable[Path] = ()) -> BuildS
         programs: Programs that the build needs, wherever they are.
 
     Raises:
-        KernelTreeError: A sandbox must be there, and does not work here; the message says why.
+        BuildError: A sandbox must be there, and does not work here; the message says why.
     """
     if choice == "off":
         return BuildSandbox()
@@ -97,7 +97,7 @@ def find_sandbox(choice: SandboxChoice, programs: Iterable[Path] = ()) -> BuildS
     sandbox = BuildSandbox(Path(found), _tools(programs)) if found else BuildSandbox()
     why_not = _problem(sandbox)
     if why_not and choice == "on":
-        raise KernelTreeError(
+        raise BuildError(
             f"--sandbox on: {why_not}. Let it build with your own rights by --sandbox off"
         )
     return BuildSandbox(why_not=why_not) if why_not else sandbox

@@ -8,7 +8,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from iopermit.kernel.errors import KernelTreeError
+from iopermit.kernel.errors import BuildError
 
 _NEEDED = {"make": "make", "flex": "flex", "bison": "bison", "bc": "bc"}
 """Programs besides the compiler and linker, and the Debian packages that have them."""
@@ -33,7 +33,7 @@ def find_toolchain() -> Toolchain:
     """Find the compiler: $CC, or ${CROSS_COMPILE}gcc, as in a kernel build.
 
     Raises:
-        KernelTreeError: A program is missing, or the compiler does not compile for x86-64.
+        BuildError: A program is missing, or the compiler does not compile for x86-64.
     """
     prefix = os.environ.get("CROSS_COMPILE", "")
     compiler = os.environ.get("CC") or f"{prefix}gcc"
@@ -41,14 +41,14 @@ def find_toolchain() -> Toolchain:
     missing = {name: package for name, package in needed.items() if shutil.which(name) is None}
     if missing:
         packages = " ".join(dict.fromkeys(missing.values()))
-        raise KernelTreeError(
+        raise BuildError(
             f"building kernel code needs {', '.join(missing)}, not found on the PATH; on Debian "
             f"and Ubuntu: apt-get install {packages}"
         )
     version = _ask(compiler, "--version").partition("\n")[0]
     target = _ask(compiler, "-dumpmachine").strip()
     if not target.startswith("x86_64"):
-        raise KernelTreeError(
+        raise BuildError(
             f"{compiler} compiles for {target}, not for x86-64; set CROSS_COMPILE, for example "
             f"CROSS_COMPILE=x86_64-linux-gnu-"
         )
@@ -63,6 +63,4 @@ def _ask(compiler: str, option: str) -> str:
     try:
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
     except (OSError, subprocess.CalledProcessError) as error:
-        raise KernelTreeError(
-            f"the compiler does not work: {' '.join(command)}: {error}"
-        ) from error
+        raise BuildError(f"the compiler does not work: {' '.join(command)}: {error}") from error

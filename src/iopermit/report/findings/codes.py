@@ -23,6 +23,8 @@ class Code:
     """What to do about it."""
     severity: float | None = None
     """Of a finding: the base score of CVSS 3.1 if a kernel had it; None where it is no weakness."""
+    status: int | None = None
+    """Of an error: the exit status of the command; None for a finding."""
 
     @property
     def url(self) -> str:

@@ -21,7 +21,7 @@ from iopermit.kernel.build.sandbox import find_sandbox
 from iopermit.kernel.build.source import Source
 from iopermit.kernel.build.toolchain import find_toolchain
 from iopermit.kernel.build.tree import require_checkable
-from iopermit.kernel.errors import KernelTreeError
+from iopermit.kernel.errors import BuildError, PatchError
 from iopermit.reproduce.image.dwarf_types import DebugTypes
 from iopermit.reproduce.image.kernel_image import KernelImage
 from iopermit.reproduce.image.layout import KernelLayout
@@ -127,7 +127,7 @@ def _require_applied(source: Source) -> None:
     """Refuse patches that are not applied, where `check --kernel` builds nothing but this does."""
     left = [path for path in source.skipped if path.partition("/")[0] in _ELSEWHERE]
     if left:
-        raise KernelTreeError(
+        raise PatchError(
             f"a patch changes {left[0]}, where iopermit applies none. Apply it to the tree, and "
             "give that"
         )
@@ -160,7 +160,7 @@ class _Image:
             workspace = ImageWorkspace(top, self.source, kbuild, CONFIGURATION, _NEEDED)
             failure = workspace.build(_DESCRIBED, lambda text: say(f"{what}: {text}"))
             if failure is not None:
-                raise KernelTreeError(
+                raise BuildError(
                     f"{what} cannot be built: {failure.target or 'make failed'}\n{failure.message}"
                 )
             self._collect(kbuild, made / "files")
@@ -179,7 +179,7 @@ class _Image:
         for name in (IMAGE, _OBJECT):
             content = kbuild.read(name)
             if content is None:
-                raise KernelTreeError(f"{self.source.tree}: its build left no {name}")
+                raise BuildError(f"{self.source.tree}: its build left no {name}")
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             (target / name).write_bytes(content)
 

@@ -69,7 +69,7 @@ def read_file_diffs(text: DiffText) -> list[FileDiff]:
     """Return what a text says about files, in its order.
 
     Raises:
-        KernelTreeError: A part of it is damaged, or would not be applied; the message names the
+        PatchError: A part of it is damaged, or would not be applied; the message names the
             line.
     """
     files: list[FileDiff] = []

@@ -40,7 +40,7 @@ def refuse_foreign(text: DiffText, at: int, *, first: bool) -> None:
             which may quote a patch.
 
     Raises:
-        KernelTreeError: It looks like a part of a patch; the message says what to give.
+        PatchError: It looks like a part of a patch; the message says what to give.
     """
     line = text.lines[at][:_LONGEST].rstrip(b"\r")
     if _COMBINED.match(line):

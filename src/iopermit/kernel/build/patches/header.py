@@ -135,7 +135,7 @@ def read_git_header(text: DiffText, at: int) -> tuple[GitHeader, int]:
         The header, and the number of the line behind it: of a hunk, if it has some.
 
     Raises:
-        KernelTreeError: Its lines contradict each other, or some are missing.
+        PatchError: Its lines contradict each other, or some are missing.
     """
     reader, lines = _Reader(text, at), text.lines
     if len(lines[at]) > _LONGEST:
@@ -160,7 +160,7 @@ def read_names(text: DiffText, at: int) -> tuple[bytes, bytes]:
 
     Raises:
         BadNameError: A quoted name is damaged.
-        KernelTreeError: There is no line `+++`.
+        PatchError: There is no line `+++`.
     """
     if not text.lines[at + 1].startswith(b"+++ "):
         raise text.error(at + 2, "the patch is damaged: `+++ FILE` is missing")

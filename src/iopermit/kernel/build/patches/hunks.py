@@ -64,7 +64,7 @@ def read_hunk(text: DiffText, at: int) -> tuple[DiffHunk, int]:
         The hunk, and the number of the line behind it.
 
     Raises:
-        KernelTreeError: It is damaged, too short or too long.
+        PatchError: It is damaged, too short or too long.
     """
     title = text.lines[at]
     numbers = _HEADER.fullmatch(title)

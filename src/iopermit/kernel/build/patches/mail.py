@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from iopermit.kernel.build.patches.reading import read_patch_file
 from iopermit.kernel.build.patches.text import DiffText
-from iopermit.kernel.errors import KernelTreeError
+from iopermit.kernel.errors import PatchError
 
 if TYPE_CHECKING:
     from email.message import Message
@@ -71,7 +71,7 @@ def read_diffs(file: Path) -> list[DiffText]:
     A mailbox with a numbered series is put in the order of its subjects' `[PATCH n/m]`.
 
     Raises:
-        KernelTreeError: The file cannot be read or has no diff, or a series is not whole.
+        PatchError: The file cannot be read or has no diff, or a series is not whole.
     """
     data = read_patch_file(file)
     texts = _of_mails(data, file) if _HEADER.match(data) else []
@@ -80,15 +80,15 @@ def read_diffs(file: Path) -> list[DiffText]:
     if texts:
         return texts
     if re.search(rb"<html|<!doctype html", data[:4096], re.IGNORECASE):
-        raise KernelTreeError(f"{file} is a web page, not a patch; {_REMEDY}")
-    raise KernelTreeError(f"{file} has no unified diff; {_REMEDY}")
+        raise PatchError(f"{file} is a web page, not a patch; {_REMEDY}")
+    raise PatchError(f"{file} has no unified diff; {_REMEDY}")
 
 
 def _of_mails(data: bytes, file: Path) -> list[DiffText]:
     mails = _mails(data, file)
     patches = [mail for mail in mails if not mail.is_discussion]
     if not patches:
-        raise KernelTreeError(
+        raise PatchError(
             f"{file} is a reply or a cover letter: a diff in it is a part of the discussion; "
             "give the mail with the patch itself"
         )
@@ -106,12 +106,12 @@ def _require_series(diffs: list[tuple[_Mail, list[DiffText]]], file: Path) -> No
     numbered = [(mail, mail.number, texts) for mail, texts in diffs if mail.number is not None]
     for mail, _, texts in numbered:
         if not texts:
-            raise KernelTreeError(f"{file}: {mail.name} has no diff; the series is not whole")
+            raise PatchError(f"{file}: {mail.name} has no diff; the series is not whole")
     if not numbered or sum(bool(texts) for _, texts in diffs) == 1:
         return
     for mail, texts in diffs:
         if texts and mail.number is None:
-            raise KernelTreeError(
+            raise PatchError(
                 f"{file}: {mail.name} has a diff and no number of the series; give the patches "
                 "as files of their own, in order"
             )
@@ -120,7 +120,7 @@ def _require_series(diffs: list[tuple[_Mail, list[DiffText]]], file: Path) -> No
     wanted = [(count, total) for count in range(1, total + 1)] if total <= len(numbers) else []
     if numbers != wanted:
         stated = ", ".join(f"{one}/{all_}" for one, all_ in numbers[:20])
-        raise KernelTreeError(
+        raise PatchError(
             f"{file} has the patches {stated}: a mailbox needs each patch of one series once; "
             "give other patches as files of their own, in order"
         )
@@ -148,15 +148,13 @@ def _mails(data: bytes, file: Path) -> list[_Mail]:
 def _mail(raw: bytes, count: int, before: int, file: Path) -> _Mail:
     # What follows is recursive, and in places quadratic, in Python's own library.
     if len(_NESTED.findall(raw)) > _DEEPEST:
-        raise KernelTreeError(
-            f"{file}: mail {count} has more than {_DEEPEST} parts inside of parts"
-        )
+        raise PatchError(f"{file}: mail {count} has more than {_DEEPEST} parts inside of parts")
     if _LONG_HEADER.search(raw):
-        raise KernelTreeError(f"{file}: mail {count} has a header longer than 8 KB")
+        raise PatchError(f"{file}: mail {count} has a header longer than 8 KB")
     try:
         message = email.message_from_bytes(re.sub(rb"\AFrom [^\n]*\n", b"", raw))
     except RecursionError as error:
-        raise KernelTreeError(f"{file}: mail {count} has too many parts inside of parts") from error
+        raise PatchError(f"{file}: mail {count} has too many parts inside of parts") from error
     subject = _subject(message)
     match = _NUMBER.search(subject)
     number = (int(match[1]), int(match[2])) if match else None

@@ -8,7 +8,7 @@ import io
 import zlib
 from typing import TYPE_CHECKING, Final
 
-from iopermit.kernel.errors import KernelTreeError
+from iopermit.kernel.errors import PatchError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,7 @@ def read_patch_file(file: Path) -> bytes:
     """Return the bytes of a patch file, unpacked.
 
     Raises:
-        KernelTreeError: It cannot be read, or is larger than `LARGEST_PATCH`.
+        PatchError: It cannot be read, or is larger than `LARGEST_PATCH`.
     """
     try:
         with file.open("rb") as stream:
@@ -31,9 +31,9 @@ def read_patch_file(file: Path) -> bytes:
                 data = packed.read(LARGEST_PATCH + 1)
     except (OSError, EOFError, ValueError, zlib.error) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise KernelTreeError(f"cannot read the patch {file}: {reason}") from error
+        raise PatchError(f"cannot read the patch {file}: {reason}") from error
     if len(data) > LARGEST_PATCH:
-        raise KernelTreeError(
+        raise PatchError(
             f"the patch {file} has more than {LARGEST_PATCH >> 20} MB of text; split it"
         )
     # Some editors put a mark of the byte order in front, which is no part of a header.

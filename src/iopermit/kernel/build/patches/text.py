@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from iopermit.kernel.errors import KernelTreeError
+from iopermit.kernel.errors import PatchError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +35,7 @@ class DiffText:
     def lines(self) -> list[bytes]:
         """Its lines, without their ends."""
         if self.data.count(b"\n") > _MOST_LINES:
-            raise KernelTreeError(f"{self.file} has more than {_MOST_LINES:,} lines; split it")
+            raise PatchError(f"{self.file} has more than {_MOST_LINES:,} lines; split it")
         lines = self.data.split(b"\n")
         return lines[:-1] if not lines[-1] else lines
 
@@ -50,6 +50,6 @@ class DiffText:
             return f"{self.file}, line {self.before + number}"
         return f"{self.file}, {self.part}, line {number} of its text"
 
-    def error(self, number: int, what: str) -> KernelTreeError:
+    def error(self, number: int, what: str) -> PatchError:
         """Return the error that something is wrong at a line."""
-        return KernelTreeError(f"{self.place(number)}: {what}")
+        return PatchError(f"{self.place(number)}: {what}")
