@@ -78,7 +78,7 @@ ERRORS: Final = (
         "The program cannot be loaded, the machine cannot be made, or a run is not whole.",
         "`iopermit run` loads x86-64 and i386 ELF files of Linux, and scripts. A damaged or "
         "foreign file, a missing interpreter, or a CPU back end that is not there is refused. If "
-        "--io-log, --serial or --export cannot be written, that is told when the program has ended.",
+        "--io-log, --serial or --export cannot be written, that is told at the program's end.",
         "The message says what is wrong. `file PROGRAM` tells what it is; --cpu unicorn works "
         "everywhere.",
         status=2,
