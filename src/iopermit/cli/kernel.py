@@ -163,7 +163,7 @@ def check_kernel(request: TreeRequest) -> Verdict:
         control = progress.control(Limits(request.max_states, timeout=request.timeout))
         if plain is None:
             return check_tree(tree, wanted, control=control, reference=request.reference)
-        return PatchedTree(tree, plain, wanted, control).judged(only_new=only_new)
+        return PatchedTree(tree, plain, wanted, control, keeps=True).judged(only_new=only_new)
 
 
 def _plain(load: Callable[[], LoadedTree]) -> LoadedTree | KernelTreeError:

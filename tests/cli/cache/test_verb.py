@@ -24,8 +24,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def fill(folder: Path) -> None:
-    """Put in two objects, a build and a workspace."""
+    """Put in two objects, a build and a workspace, and a verdict."""
     (folder / "kernel").mkdir(parents=True)
+    (folder / "verdicts").mkdir()
+    (folder / "verdicts/one").write_bytes(bytes(1000))
     for name in ("kernel/one", "kernel/base-one"):
         (folder / name).mkdir()
         (folder / name / "a.o").write_bytes(bytes(500_000))
@@ -42,6 +44,7 @@ def test_nothing_is_made_to_show_nothing(folder: Path, capsys: pytest.CaptureFix
         str(folder),
         "  machine code   0 entries, 0.0 of at most 200 MB",
         "  kernel builds  0 entries, 0.0 of at most 300 MB",
+        "  tree verdicts  0 entries, 0.0 of at most 10 MB",
         "  key            none yet",
     ]
     assert list(folder.parent.parent.iterdir()) == []
@@ -50,9 +53,10 @@ def test_nothing_is_made_to_show_nothing(folder: Path, capsys: pytest.CaptureFix
 def test_what_is_there(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Each kind is shown with its number of entries, its size and its limit, and the key."""
     fill(folder)
-    assert run(capsys, "cache", "show").out.splitlines()[1:3] == [
+    assert run(capsys, "cache", "show").out.splitlines()[1:4] == [
         "  machine code   2 entries, 0.5 of at most 200 MB",
         "  kernel builds  2 entries, 1.0 of at most 300 MB",
+        "  tree verdicts  1 entry, 0.0 of at most 10 MB",
     ]
     shown = json.loads(run(capsys, "cache", "--json").out)
     assert shown["schema"] == "iopermit/cache/1"
@@ -64,6 +68,7 @@ def test_what_is_there(folder: Path, capsys: pytest.CaptureFixture[str]) -> None
     ] == [
         ("machine code", 2, 500_000, 200_000_000, None),
         ("kernel builds", 2, 1_000_000, 300_000_000, None),
+        ("tree verdicts", 1, 1_000, 10_000_000, None),
     ]
 
 
@@ -95,7 +100,7 @@ def test_clearing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     ran = run(capsys, "cache", "clear")
     os.close(descriptor)
-    assert ran.out == "removed 3 entries, 1.0 MB; 1 in use by other processes\n"
+    assert ran.out == "removed 4 entries, 1.0 MB; 1 in use by other processes\n"
     assert sorted(path.name for path in folder.rglob("*.o")) == ["a.o"]
     cleared = json.loads(run(capsys, "cache", "clear", "--json").out)
     assert (cleared["removed"], cleared["bytes"], cleared["in_use"]) == (1, 500_000, 0)

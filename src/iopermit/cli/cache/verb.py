@@ -15,6 +15,7 @@ from iopermit.cache.locations import Shelf, cache_directory, kernel_builds, mach
 from iopermit.cli.errors import BadInputError
 from iopermit.cli.exit_codes import ExitCode
 from iopermit.cli.output import print_result
+from iopermit.kernel.shelf import kernel_verdicts
 from iopermit.report.json import to_text
 
 SCHEMA: Final = "iopermit/cache/1"
@@ -58,7 +59,7 @@ def cache(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> ExitCode:
-    """Show or clear what is kept between runs: machine code of designs, and builds of kernel trees.
+    """Show or clear what is kept between runs: machine code, builds and verdicts of kernel trees.
 
     Everything in it is made anew when it is missing, or not as it was left. Builds that another
     process works in are not removed.
@@ -82,7 +83,11 @@ def cache(
 
 
 def _contents() -> list[_Content]:
-    shelves = {"machine code": machine_code(), "kernel builds": kernel_builds()}
+    shelves = {
+        "machine code": machine_code(),
+        "kernel builds": kernel_builds(),
+        "tree verdicts": kernel_verdicts(),
+    }
     return [_content(kind, shelf) for kind, shelf in shelves.items()]
 
 

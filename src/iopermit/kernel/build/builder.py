@@ -58,6 +58,7 @@ class BuiltTree:
         source: The text of the tree with the patches applied.
         sandboxed: Whether it was built in a sandbox.
         configuration: What the tree was configured to.
+        made_of: A hash of everything that it was built from.
     """
 
     objects: tuple[Path, ...]
@@ -70,7 +71,8 @@ class BuiltTree:
     compiler: str
     source: Source
     sandboxed: bool
-    configuration: Configuration = FULL
+    configuration: Configuration
+    made_of: str
 
 
 def build(  # noqa: PLR0913 - one parameter per option
@@ -118,7 +120,7 @@ def build(  # noqa: PLR0913 - one parameter per option
             raise no_space(where or Path(error.filename or "the cache")) from error
         what = error.filename or where
         raise BuildError(f"cannot build: {what}: {error.strerror}") from error
-    return _built(plan, files)
+    return _built(plan, files, order.origin.made_of)
 
 
 def _in_sandbox(origin: Origin) -> Origin:
@@ -258,7 +260,7 @@ def _explain(plan: BuildPlan, failure: Failure, kept: Path | None) -> str:
     return f"{head}\n{failure.message}{command}"
 
 
-def _built(plan: BuildPlan, files: Path) -> BuiltTree:
+def _built(plan: BuildPlan, files: Path, made_of: str) -> BuiltTree:
     executed = [path for path in (*plan.required, *plan.optional) if path not in CALLERS]
     objects = [files / path for path in executed]
     callers = [files / path for path in CALLERS]
@@ -274,4 +276,5 @@ def _built(plan: BuildPlan, files: Path) -> BuiltTree:
         source=plan.source,
         sandboxed=files.name.endswith(SANDBOXED),
         configuration=plan.configuration,
+        made_of=made_of,
     )

@@ -7,7 +7,7 @@ the violation shows, and which events it takes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from iopermit.kernel.cpu.crashes import Crash
 from iopermit.kernel.cpu.registers import RIP
@@ -16,7 +16,7 @@ from iopermit.kernel.state.state import TaskMode
 from iopermit.system.specification import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Sequence
 
     from iopermit.kernel.execution.kernel import EmulatedKernel
     from iopermit.kernel.image.lines import Lines
@@ -43,6 +43,16 @@ class TreeFault:
     kind: str
     where: tuple[Statement, ...]
     events: frozenset[str]
+
+    def saved(self) -> list[Any]:
+        """Return it as JSON can hold it, in one order."""
+        return [self.kind, [list(statement) for statement in self.where], sorted(self.events)]
+
+    @classmethod
+    def from_saved(cls, saved: Sequence[Any]) -> Self:
+        """Return what `saved` returned."""
+        kind, where, events = saved
+        return cls(kind, tuple((function, text) for function, text in where), frozenset(events))
 
     def explains(self, other: TreeFault) -> bool:
         """Return whether another fault is this one: the same kind and place, by no fewer events.
