@@ -25,7 +25,9 @@ _HEAD: Final = """
 
 The results were recorded with `iopermit sweep FILE.toml`, then `iopermit sweep FILE.toml --no-run
 --json`, on two processors that others used, too. Tables and drawings are made from these records
-by `python -m tools.generate_sweeps`.
+by `python -m tools.generate_sweeps`. Both are in a small scenario. What needs a second long, as the
+leak of `linux-v2-06`, or a second CPU, is in [the matrix of the designs](designs.md) and in
+[the versions of the kernel](kernel-trees.md#versions).
 """
 
 
@@ -56,8 +58,8 @@ def _section(name: str) -> str:
     about = (
         f"[examples/sweeps/{name}.toml](../examples/sweeps/{name}.toml), recorded in "
         f"[data/sweep-{name}.json](data/sweep-{name}.json) on {', '.join(sorted(days))}. "
-        f"{counts}. The jobs took {seconds / 60:,.0f} minutes, one after the other; `--plot` "
-        f"draws [this](figures/{drawing(name).name}).\n"
+        f"{counts}. The jobs took {seconds / 60:,.0f} minutes, one after the other. `--plot` "
+        f"draws:\n\n![{report.title}](figures/{drawing(name).name})\n"
     )
     tables = (markdown(_table(matrix)) for matrix in report.matrices)
     return "\n".join([f"### {report.title}\n", about, *tables])

@@ -57,6 +57,13 @@ def test_one_revision_is_one_commit(repository: Repository, theirs: Path) -> Non
     assert found.tree == git(theirs, "rev-parse", "HEAD^{tree}")
 
 
+def test_a_message_with_strange_characters_is_one_line(theirs: Path, tmp_path: Path) -> None:
+    """Characters that other programs take for ends of lines stay in the first line of a message."""
+    commit(theirs, "a", "x\n", "One\u2028two\x0bthree\x85four")
+    (found,) = opened(theirs, tmp_path / "scratch").commits("main", ())
+    assert found.summary == "One\u2028two\x0bthree\x85four"
+
+
 def test_a_merge_counts_as_what_it_brings(theirs: Path, tmp_path: Path) -> None:
     """Commits of a side branch are not on the line of first parents; their merge is."""
     git(theirs, "checkout", "--quiet", "-b", "side")

@@ -127,7 +127,8 @@ class Repository:
         form = "--format=%H%x00%T%x00%s"
         command = ("rev-list", "--no-walk=unsorted", "--no-commit-header", form, "--stdin")
         done = self._run([f"--git-dir={self._git_dir}", *command], given=wanted)
-        lines = done.stdout.decode("utf-8", "replace").splitlines()
+        # Not splitlines(): a message may have other characters that end lines.
+        lines = done.stdout.decode("utf-8", "replace").split("\n")
         return [Commit(*line.split("\0", 2)) for line in lines if line]
 
     def _resolved(self, name: str) -> str:
@@ -172,7 +173,7 @@ def _git(
         command, cwd=cwd, env=variables, input=given, capture_output=True, check=False
     )
     if done.returncode not in good:
-        lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        reason = "; ".join(lines) or f"it ended with status {done.returncode}"
+        said = " ".join(done.stderr.decode("utf-8", "replace").split())
+        reason = said or f"it ended with status {done.returncode}"
         raise SweepError(f"git {arguments[0]} in {cwd}: {reason}")
     return done

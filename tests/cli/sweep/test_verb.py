@@ -88,6 +88,26 @@ def test_what_has_no_verdict_is_run_again_on_request(
     assert "undetermined" in run(capsys, "sweep", file, "--retry").err
 
 
+def test_nothing_is_retried_without_running(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """--retry and --no-run contradict each other; status 2."""
+    ran = run(capsys, "sweep", described(tmp_path, HOLDS), "--retry", "--no-run")
+    assert (ran.status, ran.out) == (2, "")
+    assert "exclude one another" in ran.err
+
+
+def test_two_sweeps_at_once_run_every_job_once(tmp_path: Path) -> None:
+    """Two processes on one database share the jobs: each is run by one, and both show all."""
+    text = HOLDS.replace('["plain"]', '["plain", "ioperm", "ioperm,exit", "all"]')
+    file = described(tmp_path, text)
+    both = [start("sweep", file, "--jobs", 1) for _ in range(2)]
+    ended = [process.communicate(timeout=300) for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert sum(err.count(f"iopermit: {HOLDING}") for _, err in ended) == 4
+    assert all(out.splitlines()[-1].startswith("4 jobs: holds 4") for out, _ in ended)
+
+
 @pytest.mark.parametrize(
     ("text", "part"),
     [

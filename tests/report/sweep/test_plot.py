@@ -3,13 +3,10 @@
 import json
 import xml.etree.ElementTree as ET
 
-import pytest
 from tests.support.sweep.made_reports import REPORT
 
 from iopermit.report.sweep.facts import SweepReport, cell_text
 from iopermit.report.sweep.plot import described, sweep_plot
-
-pytest.importorskip("matplotlib")
 
 
 def test_every_cell_is_drawn() -> None:

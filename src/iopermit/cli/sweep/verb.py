@@ -71,6 +71,8 @@ def sweep(  # noqa: PLR0913 - one parameter per option
             check_writable(target)
     if plot is not None:
         require("plot")
+    if retry and no_run:
+        raise BadInputError("--retry and --no-run exclude one another")
     from iopermit.sweep.errors import SweepError  # only now needed
 
     wanted = _Wanted(jobs or os.cpu_count() or 1, bisect, retry, no_run, quiet)
@@ -107,7 +109,7 @@ def _swept(file: Path, database: Path, wanted: _Wanted) -> SweepReport:
     with tempfile.TemporaryDirectory(prefix="iopermit-sweep-") as scratch:
         planned = plan(definition, scenario_of, Path(scratch), wanted.workers)
         with Database(database) as kept, Interruption() as interruption:
-            if wanted.retry and not wanted.no_run:
+            if wanted.retry:
                 kept.forget_undecided([job.key for job in planned.jobs])
             sweep = Sweep(definition.title, planned.jobs, kept)
             if wanted.no_run:
