@@ -28,14 +28,20 @@ from iopermit.cli.process.extras import require
 from iopermit.cli.process.streams import printable
 from iopermit.cli.progress import shown
 from iopermit.cli.reductions import with_reductions
-from iopermit.cli.reproduce.with_check import ReproduceOptions, seen_of, with_reproduction
+from iopermit.cli.reproduce.request import page_of
+from iopermit.cli.reproduce.with_check import (
+    ReproduceOptions,
+    lines_of,
+    member_of,
+    seen_of,
+    with_reproduction,
+)
 from iopermit.translate.analyses.reductions import Reductions
 
 if TYPE_CHECKING:
     from iopermit.cli.reproduce.request import ReproductionRequest
     from iopermit.engine.verdict import Verdict
     from iopermit.report.reproduction.facts import Reproduction
-    from iopermit.report.text import SeenOnKernel
 
 _FORMATS: Final = ("text", "mail", "markdown")
 FormatOption = Annotated[
@@ -284,7 +290,7 @@ def _texts(verdict: Verdict, output: Output) -> Iterator[tuple[Path | None, str]
     from iopermit.report.json import to_text, verdict_json  # only now needed
 
     if output.as_json:
-        yield None, to_text(verdict_json(verdict) | _seen_json(output.seen))
+        yield None, to_text(verdict_json(verdict) | member_of(output.seen))
     elif output.form in ("mail", "markdown"):
         from iopermit.cli.process.command_line import command_line
         from iopermit.report.messages.mail import mail_text, markdown_text
@@ -302,7 +308,7 @@ def _texts(verdict: Verdict, output: Output) -> Iterator[tuple[Path | None, str]
             headline_only=output.quiet,
             saved=saved,
             width=width,
-            seen=_seen(output.seen),
+            seen=lines_of(output.seen),
         )
         yield None, as_text(lines, colour=in_colour())
     if output.save:
@@ -316,11 +322,7 @@ def _texts(verdict: Verdict, output: Output) -> Iterator[tuple[Path | None, str]
 
         yield output.junit, junit_xml(verdict)
     if output.html:
-        from iopermit.report.html.rendering import verdict_html  # imports Jinja
-        from iopermit.report.html.verdict_page import verdict_page
-
-        page = verdict_page(verdict, source_text(verdict.kernel))
-        yield output.html, verdict_html(page)
+        yield output.html, _page(verdict, output.seen)
 
 
 def _saved(verdict: Verdict, file: Path) -> dict[str, Any]:
@@ -331,17 +333,10 @@ def _saved(verdict: Verdict, file: Path) -> dict[str, Any]:
     return portable(verdict_json(verdict), file.parent)
 
 
-def _seen_json(seen: Reproduction | None) -> dict[str, Any]:
-    if seen is None:
-        return {}
-    from iopermit.report.reproduction.json import seen_json  # only now needed
+def _page(verdict: Verdict, seen: Reproduction | None) -> str:
+    if seen is not None:
+        return page_of(seen)
+    from iopermit.report.html.rendering import verdict_html  # imports Jinja
+    from iopermit.report.html.verdict_page import verdict_page
 
-    return {"reproduction": seen_json(seen)}
-
-
-def _seen(seen: Reproduction | None) -> SeenOnKernel | None:
-    if seen is None:
-        return None
-    from iopermit.report.reproduction.text import seen_on_kernel  # only now needed
-
-    return seen_on_kernel(seen)
+    return verdict_html(verdict_page(verdict, source_text(verdict.kernel)))

@@ -123,7 +123,9 @@ def test_a_fault_that_cannot_be_judged_is_undetermined(
     found = json.loads(ran.out)
     assert (found["outcome"], found["kernel"]) == ("undetermined", None)
     assert "cannot see garbage" in found["reason"]
-    ran = run(capsys, "reproduce", file, "--image", "x", "--quiet")
+    page = tmp_path / "page.html"
+    ran = run(capsys, "reproduce", file, "--image", "x", "--quiet", "--html", page)
+    assert "UNDETERMINED on a booted kernel" in page.read_text(encoding="utf-8")
     assert ran.out.count("\n") == 1
     assert ran.out.startswith("UNDETERMINED: ")
 

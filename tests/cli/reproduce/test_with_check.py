@@ -65,7 +65,8 @@ def test_a_kernel_that_does_not_boot_takes_no_verdict_away(
 ) -> None:
     """The violation is saved and reported with status 1, and why nothing was seen of it."""
     saved = tmp_path / "leak.json"
-    options = (*LEAK, "--reproduce", "--image", image, "--save", saved)
+    page = tmp_path / "leak.html"
+    options = (*LEAK, "--reproduce", "--image", image, "--save", saved, "--html", page)
     ran = run(capsys, "check", *options)
     assert ran.status == ExitCode.VIOLATED
     assert ran.out.startswith("BUG: port leak in linux-6.16")
@@ -73,6 +74,7 @@ def test_a_kernel_that_does_not_boot_takes_no_verdict_away(
     assert "did not boot" in " ".join(ran.out.split())
     assert "clear bits in the TSS" in ran.out
     assert "reproduction" not in json.loads(saved.read_text())
+    assert "UNDETERMINED on a booted kernel" in page.read_text(encoding="utf-8")
     ran = run(capsys, "check", *options, "--json")
     assert ran.status == ExitCode.VIOLATED
     found = json.loads(ran.out)

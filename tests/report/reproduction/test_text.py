@@ -15,14 +15,10 @@ from tests.support.reproduce.reproductions import (
     unforced,
 )
 
-from iopermit.report.reproduction import text as module
+from iopermit.report.reproduction import told
 from iopermit.report.reproduction.facts import BootedRun, PreemptionPoint, Reproduction
-from iopermit.report.reproduction.text import (
-    CAVEAT,
-    headline,
-    reproduction_text,
-    seen_on_kernel,
-)
+from iopermit.report.reproduction.text import reproduction_text, seen_on_kernel
+from iopermit.report.reproduction.told import CAVEAT, headline
 from iopermit.report.text import report
 from iopermit.reproduce.guest.commands import HARMLESS_PORTS
 
@@ -60,7 +56,7 @@ def test_no_line_is_wider_than_the_others() -> None:
 
 def test_the_ports_told_are_those_that_the_guest_reads() -> None:
     """What the table calls open is what the guest tries."""
-    assert module.PORTS == HARMLESS_PORTS
+    assert told.PORTS == HARMLESS_PORTS
 
 
 def test_what_could_not_be_forced_is_told() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from iopermit.cli.errors import BadInputError
-from iopermit.cli.kernel import sandbox_choice
+from iopermit.cli.kernel import sandbox_choice, source_text
 from iopermit.cli.output import complain
 
 if TYPE_CHECKING:
@@ -128,6 +128,14 @@ class ReproductionRequest:
         """Tell what is done next, unless nothing is to be told."""
         if not self.quiet:
             complain(f"iopermit: {text}")
+
+
+def page_of(found: Reproduction) -> str:
+    """Return the page of HTML about a counterexample, and what was seen of it."""
+    from iopermit.report.html.rendering import verdict_html  # imports Jinja
+    from iopermit.report.reproduction.page import reproduction_page
+
+    return verdict_html(reproduction_page(found, source_text(found.verdict.kernel)))
 
 
 @functools.cache

@@ -11,7 +11,7 @@ from iopermit.cli import scenario as bounds
 from iopermit.cli.errors import BadInputError
 from iopermit.cli.exit_codes import ExitCode
 from iopermit.cli.kernel import SandboxOption, replay_kernel
-from iopermit.cli.output import print_result
+from iopermit.cli.output import Html, check_writable, print_result, write_file
 from iopermit.cli.process.extras import require
 from iopermit.cli.replay import read_saved, replay_design
 from iopermit.cli.reproduce.request import (
@@ -20,6 +20,7 @@ from iopermit.cli.reproduce.request import (
     ControlPatchOption,
     ImageOption,
     ReproductionRequest,
+    page_of,
 )
 from iopermit.reproduce.errors import ReproduceError
 
@@ -67,6 +68,7 @@ def reproduce_file(  # noqa: PLR0913 - one parameter per option
         ),
     ] = 120,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    html: Html = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print the headline only, and no progress.")
     ] = False,
@@ -79,6 +81,8 @@ def reproduce_file(  # noqa: PLR0913 - one parameter per option
     0 every step was forced and the fault did not show, 3 undetermined.
     """
     require("reproduce")
+    if html is not None:
+        check_writable(html)
     if (image is None) == (kernel is None) or (patch and kernel is None):
         raise BadInputError("give one of --image VMLINUZ and --kernel TREE; --patch needs the tree")
     request = ReproductionRequest(
@@ -102,6 +106,8 @@ def reproduce_file(  # noqa: PLR0913 - one parameter per option
     except ReproduceError as error:
         raise BadInputError(str(error)) from error
     _deliver(found, as_json=as_json, quiet=quiet)
+    if html is not None:
+        write_file(html, page_of(found))
     return _STATUS[found.outcome]
 
 
@@ -120,7 +126,8 @@ def _deliver(found: Reproduction, *, as_json: bool, quiet: bool) -> None:
         print_result(to_text(reproduction_json(found)))
         return
     from iopermit.cli.show import as_text, in_colour
-    from iopermit.report.reproduction.text import headline, reproduction_text
+    from iopermit.report.reproduction.text import reproduction_text
+    from iopermit.report.reproduction.told import headline
 
     if quiet:
         print_result(f"{headline(found)}\n")

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from iopermit.engine.verdict import Verdict
     from iopermit.report.reproduction.facts import Reproduction
+    from iopermit.report.text import SeenOnKernel
 
 PARAMETER: Final = "reproduction"
 """The parameter of a verb for which the options stand."""
@@ -147,3 +148,21 @@ def seen_of(verdict: Verdict, request: ReproductionRequest | None) -> Reproducti
         return request.reproduced(verdict)
     except (ReproduceError, KernelTreeError, MissingExtraError, OSError) as error:
         return Reproduction(verdict, "undetermined", str(error), None, (), ())
+
+
+def member_of(seen: Reproduction | None) -> dict[str, Any]:
+    """Return what the JSON of a verdict has besides; nothing if nothing was to be reproduced."""
+    if seen is None:
+        return {}
+    from iopermit.report.reproduction.json import seen_json  # only now needed
+
+    return {"reproduction": seen_json(seen)}
+
+
+def lines_of(seen: Reproduction | None) -> SeenOnKernel | None:
+    """Return what the report about a verdict has besides."""
+    if seen is None:
+        return None
+    from iopermit.report.reproduction.text import seen_on_kernel  # only now needed
+
+    return seen_on_kernel(seen)

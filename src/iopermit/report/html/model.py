@@ -157,6 +157,8 @@ class ToldStep:
     """The line to look at."""
     source: str
     statement: str
+    seen: str = ""
+    """What was seen behind it on a booted kernel, if it was forced there."""
 
 
 @dataclass(frozen=True)
@@ -199,12 +201,23 @@ class DrawnSchedule:
     sources: tuple[SourceBlock, ...]
     why: Why | None
     """Why it ends in a violation, if it does."""
+    seen: str = ""
+    """The head of the column with what was seen on a booted kernel; empty if there is none."""
 
     @property
     def further_frames(self) -> tuple[int, ...]:
         """Numbers of the frames that only atomic steps show."""
         told = {step.frame for step in self.steps}
         return tuple(n for n in range(len(self.frames)) if n not in told)
+
+
+@dataclass(frozen=True)
+class BootedFacts:
+    """What a booted kernel showed of a violation."""
+
+    outcome: str
+    """A sentence."""
+    facts: tuple[Fact, ...]
 
 
 @dataclass(frozen=True)
@@ -221,3 +234,4 @@ class VerdictPage:
     not_executed: tuple[str, ...]
     """Places that the search never executed."""
     schedules: tuple[DrawnSchedule, ...]
+    booted: BootedFacts | None = None
