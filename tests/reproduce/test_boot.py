@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,8 +11,8 @@ from tests.support.reproduce.counterexamples import counterexample, crash
 from tests.support.reproduce.emulators import emulator
 
 from iopermit.report.reproduction.facts import PreemptionPoint
-from iopermit.reproduce.boot import Bootable, boot
-from iopermit.reproduce.errors import ReproduceError
+from iopermit.reproduce.boot import Bootable, boot, boot_free
+from iopermit.reproduce.errors import ReproduceError, UnforcedError
 from iopermit.reproduce.forcing import NEVER_HAPPENED
 from iopermit.reproduce.guest.program import CompiledGuest
 from iopermit.reproduce.image.kernel_image import KernelImage
@@ -125,3 +126,41 @@ def test_a_kernel_that_may_crash_tells_its_warnings(
     assert run.shown
     with pytest.raises(ReproduceError, match="did not boot"):
         boot(bootable(tmp_path), leak(), PreemptionPoint.WINDOW)
+
+
+def test_tasks_that_are_left_alone_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the guest told last counts, and how far it is is told on the way."""
+    script = "echo READY; echo FREE 50 0; sleep 1; echo FREE 98 3; echo END; exec sleep 9"
+    emulator(tmp_path, script, monkeypatch)
+    said: list[str] = []
+    free, _ = boot_free(bootable(tmp_path), leak(), 100, said.append)
+    assert (free.attempts, free.hits) == (98, 3)
+    assert round(free.per_million) == 30612
+    assert said[-1] == "98 attempts, 3 hits"
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("echo END", "no attempt came to its end"),
+        ("echo FAILED mmap: no; exit 7", "the guest failed: mmap: no"),
+        ("echo FREE 50 1; exec sleep 9", "said nothing more within 4 s"),
+    ],
+)
+def test_tasks_that_are_left_alone_and_hang(
+    script: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A guest that does not come to its end says nothing about how often."""
+    emulator(tmp_path, f"echo READY; {script}", monkeypatch)
+    with pytest.raises(UnforcedError, match=reason):
+        boot_free(bootable(tmp_path), leak(), 100, print)
+
+
+def test_what_no_task_can_notice_is_not_counted(tmp_path: Path) -> None:
+    """Without a harmless port among the wrong ones no kernel is booted for it."""
+    schedule = leak()
+    schedule.violation = replace(schedule.violation, ports=((1024, 1047),))
+    with pytest.raises(UnforcedError, match="no harmless port is among the wrong ones"):
+        boot_free(bootable(tmp_path), schedule, 100, print)

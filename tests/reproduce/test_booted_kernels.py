@@ -150,7 +150,8 @@ def checked(
     assert ran.status == ExitCode.VIOLATED, ran.err
     found: dict[str, Any] = json.loads(ran.out)
     seen = found["reproduction"]
-    sys.stdout.write(f"{name}: {seen['outcome']} {seen['reason']}, {seen['runs'][0]['reads']}\n")
+    boot = seen["runs"][0]
+    sys.stdout.write(f"{name}: {seen['outcome']}, {boot['seconds']} s, {boot['crash']}\n")
     return found
 
 
@@ -187,3 +188,32 @@ def test_a_planted_fault_is_found_and_shown(
     assert control["forced"]
     assert not control["shown"]
     assert [read["passed"] for read in control["reads"]] == [not each for each in passed]
+
+
+@thorough
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("first-ioperm-reads-null", ("BUG: kernel NULL pointer dereference", "ksys_ioperm")),
+        ("no-iopl-branch", ("WARNING: CPU: 0", "native_tss_update_io_bitmap")),
+    ],
+)
+def test_a_planted_crash_is_told_on_the_console(
+    name: str,
+    told: tuple[str, ...],
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An oops and a WARNING that the check finds are told by the booted kernel, with the place.
+
+    The kernel without the fault tells of none.
+    """
+    found = checked(name, capsys, tmp_path, monkeypatch)
+    seen = found["reproduction"]
+    assert found["violation"]["kind"] == "crash"
+    assert seen["outcome"] == "reproduced", seen["reason"]
+    assert all(part in seen["runs"][0]["crash"] for part in told)
+    control = seen["repaired"]["run"]
+    assert control["forced"]
+    assert control["crash"] == ""

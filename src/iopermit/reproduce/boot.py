@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from iopermit.report.reproduction.facts import BootedRun, PreemptionPoint
+from iopermit.report.reproduction.facts import BootedRun, FreeRun, PreemptionPoint
 from iopermit.reproduce.console import LOG_LEVEL, crash_in, has_place
 from iopermit.reproduce.debugger.kernel import StoppedKernel
 from iopermit.reproduce.debugger.remote import DebuggerError, RemoteDebugger
@@ -15,11 +15,13 @@ from iopermit.reproduce.debugger.symbols import SymbolTable
 from iopermit.reproduce.emulated_machine import EmulatedMachine, GuestSilentError
 from iopermit.reproduce.errors import ReproduceError, UnforcedError
 from iopermit.reproduce.forcing import ENTRIES, NEVER_HAPPENED, SWITCHED, Forcer
-from iopermit.reproduce.guest.commands import GuestProgram
+from iopermit.reproduce.guest.commands import GuestProgram, LeftAlone
 from iopermit.reproduce.guest.telling import GuestReport, report_of
-from iopermit.reproduce.judgement import judged, judged_by_console
+from iopermit.reproduce.judgement import judged, judged_by_console, wrong_ports
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from iopermit.reproduce.attempt import Attempt
     from iopermit.reproduce.guest.program import CompiledGuest
     from iopermit.reproduce.image.kernel_image import KernelImage
@@ -60,16 +62,10 @@ def boot(
     began = time.monotonic()
     tasks = tuple(schedule.tasks.values())
     program = GuestProgram(tasks, tuple(schedule.commands), SYMBOLS)
-    files, image = bootable.guest.file_system(program), bootable.image.file
+    files = bootable.guest.file_system(program)
     options = f"{bootable.options} {LOG_LEVEL}" if schedule.crashes else bootable.options
     with EmulatedMachine(bootable.image.file, files, options, cpus=schedule.cpus) as machine:
-        try:
-            machine.wait_for(lambda line: line == _READY, bootable.seconds)
-        except GuestSilentError as error:
-            raise ReproduceError(
-                f"{image} did not boot in QEMU: it {error}\n  it needs a serial console "
-                "and an initramfs (CONFIG_SERIAL_8250_CONSOLE, CONFIG_BLK_DEV_INITRD, CONFIG_TTY)"
-            ) from error
+        _wait_until_ready(machine, bootable)
         try:
             if schedule.crashes:
                 crash = _crash(machine, bootable.seconds)
@@ -86,6 +82,65 @@ def boot(
             run = BootedRun(position, seconds, unforced=reason, unforced_step=step)
             report = report_of(machine.lines)
     return run, report
+
+
+def boot_free(
+    bootable: Bootable, schedule: Schedule, attempts: int, tell: Callable[[str], None]
+) -> tuple[FreeRun, GuestReport]:
+    """Boot a kernel, let the guest's tasks alone many times, and count how often the fault shows.
+
+    Args:
+        bootable: the kernel.
+        schedule: what the tasks do; nothing of it is forced.
+        attempts: how often they do it.
+        tell: is told, in words, how far it is.
+
+    Raises:
+        ReproduceError: the kernel does not boot, or QEMU is missing.
+        UnforcedError: no harmless port is among the wrong ones, or the guest did not get to its
+            end.
+    """
+    alone = LeftAlone(attempts, wrong_ports(schedule), schedule.violation.kind == "leak")
+    if schedule.crashes or not alone.ports:
+        raise UnforcedError(None, "no harmless port is among the wrong ones")
+    began = time.monotonic()
+    program = GuestProgram(
+        tuple(schedule.tasks.values()), tuple(schedule.commands), SYMBOLS, alone=alone
+    )
+    files, image = bootable.guest.file_system(program), bootable.image.file
+    with EmulatedMachine(image, files, bootable.options, cpus=schedule.cpus) as machine:
+        _wait_until_ready(machine, bootable)
+        machine.say("go")
+        try:
+            _follow(machine, bootable.seconds, tell)
+        except GuestSilentError as error:
+            raise UnforcedError(None, _reason(machine, error)) from error
+        report = report_of(machine.lines)
+    done, hits = report.alone
+    if not done:
+        raise UnforcedError(None, report.failure or "no attempt came to its end")
+    return FreeRun(done, hits, time.monotonic() - began), report
+
+
+def _follow(machine: EmulatedMachine, seconds: float, tell: Callable[[str], None]) -> None:
+    """Wait for the end, as long as the guest tells now and then how far it is."""
+    start = machine.lines.index(_READY) + 1
+    while "END" not in machine.lines[start:]:
+        before = len(machine.lines)
+        machine.wait_for(lambda _: len(machine.lines) > before, seconds)  # noqa: B023 - called here
+        done, hits = report_of(machine.lines[before:]).alone
+        if done:
+            tell(f"{done:,} attempts, {hits:,} hits")
+
+
+def _wait_until_ready(machine: EmulatedMachine, bootable: Bootable) -> None:
+    try:
+        machine.wait_for(lambda line: line == _READY, bootable.seconds)
+    except GuestSilentError as error:
+        raise ReproduceError(
+            f"{bootable.image.file} did not boot in QEMU: it {error}\n  it needs a serial console "
+            "and an initramfs (CONFIG_SERIAL_8250_CONSOLE, CONFIG_BLK_DEV_INITRD, CONFIG_TTY)"
+        ) from error
 
 
 def _crash(machine: EmulatedMachine, seconds: float) -> str:

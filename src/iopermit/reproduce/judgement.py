@@ -95,13 +95,22 @@ def _require_results(schedule: Schedule, report: GuestReport, attempts: set[int]
 
 def _reads(schedule: Schedule, report: GuestReport, attempt: int) -> list[PortRead]:
     """Return the INs of the harmless ports that are among the wrong ones."""
-    result = report.results[attempt, schedule.judged]
-    ports = mask(schedule.violation.ports)
+    result, wrong = report.results[attempt, schedule.judged], wrong_ports(schedule)
     return [
         PortRead(port, width, bool(result.passed >> number & 1), result.values[number])
         for number, (port, width) in enumerate(HARMLESS_PORTS)
-        if ports >> port & (1 << width) - 1 == (1 << width) - 1
+        if wrong >> number & 1
     ]
+
+
+def wrong_ports(schedule: Schedule) -> int:
+    """Return which of the harmless ports are wrong with all their bytes: a bit for each."""
+    ports = mask(schedule.violation.ports)
+    return sum(
+        1 << number
+        for number, (port, width) in enumerate(HARMLESS_PORTS)
+        if ports >> port & (1 << width) - 1 == (1 << width) - 1
+    )
 
 
 def tss_shows(schedule: Schedule, tss: SeenTss) -> bool:

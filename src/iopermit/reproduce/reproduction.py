@@ -15,7 +15,7 @@ from iopermit.report.reproduction.facts import (
     RepairedKernel,
     Reproduction,
 )
-from iopermit.reproduce.boot import Bootable, boot
+from iopermit.reproduce.boot import Bootable, boot, boot_free
 from iopermit.reproduce.emulated_machine import find_qemu
 from iopermit.reproduce.errors import ReproduceError, UnforcedError
 from iopermit.reproduce.guest.program import compile_guest
@@ -90,6 +90,41 @@ def reproduce(verdict: Verdict, wanted: Wanted, tell: Callable[[str], None]) -> 
     forced_by = tuple(step.forcing.value for step in schedule.steps)
     return Reproduction(
         verdict, outcome, reason, kernel, runs, controls, forced_by, credentials, repaired
+    )
+
+
+def reproduce_free(
+    verdict: Verdict, wanted: Wanted, attempts: int, tell: Callable[[str], None]
+) -> Reproduction:
+    """Let the tasks of a counterexample alone on a booted kernel, and count.
+
+    Args:
+        verdict: a violation, with a schedule that can be forced.
+        wanted: the kernel.
+        attempts: how often the tasks do what they do in the schedule.
+        tell: is told what is done next, in words.
+
+    Raises:
+        ReproduceError: a tool is missing, or the kernel does not boot.
+    """
+    assert verdict.violation is not None  # the caller looks
+    schedule = schedule_of(verdict.trace or (), verdict.violation)
+    bootable = Bootable(wanted.image, compile_guest(), wanted.options, wanted.seconds)
+    tell(f"boots {wanted.image.file.name}: nothing is forced")
+    try:
+        free, told = boot_free(bootable, schedule, attempts, tell)
+    except UnforcedError as error:
+        return Reproduction(verdict, "undetermined", str(error), None, (), ())
+    credentials = told.credentials.get(verdict.violation.task, "")
+    return Reproduction(
+        verdict,
+        "reproduced" if free.hits else "not reproduced",
+        "",
+        _kernel(wanted.image, told),
+        (),
+        (),
+        credentials=credentials,
+        free=free,
     )
 
 

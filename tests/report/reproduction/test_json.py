@@ -9,7 +9,7 @@ from tests.support.report.strict import problems
 from tests.support.reproduce.reproductions import repaired, reproduction, unforced
 
 from iopermit.report.json import to_text
-from iopermit.report.reproduction.facts import PreemptionPoint
+from iopermit.report.reproduction.facts import FreeRun, PreemptionPoint
 from iopermit.report.reproduction.json import SCHEMA, reproduction_json
 
 
@@ -46,7 +46,9 @@ def test_what_was_not_forced_is_null_or_told() -> None:
 def test_it_keeps_to_its_schema() -> None:
     """Every member is documented, with a kernel that was booted and without one."""
     with_repair = replace(reproduction(), repaired=repaired(shown=False))
-    for found in (reproduction(), replace(reproduction(), kernel=None, runs=()), with_repair):
+    nothing = replace(reproduction(), kernel=None, runs=())
+    alone = replace(reproduction(), runs=(), controls=(), free=FreeRun(3000, 2, 40.0))
+    for found in (reproduction(), nothing, with_repair, alone):
         assert problems(json.loads(to_text(reproduction_json(found))), "reproduction") == []
 
 
@@ -56,3 +58,10 @@ def test_the_kernel_with_the_repair_has_its_own_member() -> None:
     found = reproduction_json(replace(reproduction(), repaired=repaired(shown=False)))
     assert found["repaired"]["kernel"]["built_from"] == "linux + fix.patch"
     assert not found["repaired"]["run"]["shown"]
+
+
+def test_tasks_left_alone_have_their_own_member() -> None:
+    """Attempts, hits, and hits in a million; null where the schedule was forced."""
+    assert reproduction_json(reproduction())["free"] is None
+    found = reproduction_json(replace(reproduction(), free=FreeRun(3000, 2, 40.04)))
+    assert found["free"] == {"attempts": 3000, "hits": 2, "per_million": 666.7, "seconds": 40.0}

@@ -16,7 +16,7 @@ from tests.support.reproduce.reproductions import (
 )
 
 from iopermit.report.reproduction import told
-from iopermit.report.reproduction.facts import BootedRun, PreemptionPoint, Reproduction
+from iopermit.report.reproduction.facts import BootedRun, FreeRun, PreemptionPoint, Reproduction
 from iopermit.report.reproduction.text import reproduction_text, seen_on_kernel
 from iopermit.report.reproduction.told import CAVEAT, headline
 from iopermit.report.text import report
@@ -175,3 +175,24 @@ def test_a_crash_is_told_in_the_words_of_the_console() -> None:
     assert f"control, with the repair: SHOWED THE FAULT: {told}" in printed(stained)
     missing = replace(found, runs=(replace(run, crash=""),), repaired=None)
     assert "console: the kernel told of no crash" in printed(missing)
+
+
+@pytest.mark.parametrize(
+    ("hits", "start", "figures"),
+    [
+        (3, "SEEN on a booted kernel, where nothing was forced: port leak", "3 hits in 2,000"),
+        (0, "NOT SEEN on a booted kernel, where nothing was forced", "0 hits in 2,000 attempts, 0"),
+    ],
+)
+def test_what_was_seen_of_tasks_left_alone(hits: int, start: str, figures: str) -> None:
+    """Hits in a million attempts are told; there are neither runs nor controls nor a debugger."""
+    free = FreeRun(2000, hits, 40.0)
+    found = replace(reproduction(), free=free, runs=(), controls=(), forced_by=())
+    text = printed(found)
+    assert text.startswith(start)
+    assert f"left alone: {figures}" in text
+    assert "nothing: no debugger was attached" in text
+    assert "runs:" not in text
+    assert "controls" not in text
+    assert CAVEAT not in text
+    assert seen_on_kernel(found).outcome.text == start.partition(":")[0]

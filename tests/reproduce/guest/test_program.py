@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import subprocess
+from dataclasses import replace
 from importlib import resources
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from iopermit.reproduce.guest.commands import (
     GuestCommand,
     GuestProgram,
     GuestTask,
+    LeftAlone,
 )
 from iopermit.reproduce.guest.program import compile_guest
 
@@ -69,6 +71,13 @@ def test_the_commands_are_lines() -> None:
         "ioperm A -1 0 0 65536 1",
         "in B 0 1",
     ]
+
+
+def test_a_guest_that_is_left_alone_is_told_so() -> None:
+    """How often, which ports are wrong, and whether they are to be refused, are one line."""
+    alone = replace(PROGRAM, alone=LeftAlone(1000, 0b101, leak=True))
+    assert "free 1000 5 1" in alone.text.splitlines()
+    assert "free" not in PROGRAM.text
 
 
 def test_the_program_reads_the_ports_that_are_judged() -> None:

@@ -61,6 +61,8 @@ class ReproductionRequest:
     seconds: float = 120
     """After which a machine that is silent is given up."""
     controls: bool = True
+    free: int | None = None
+    """How often the tasks are left alone, if nothing is to be forced."""
     quiet: bool = False
 
     def __post_init__(self) -> None:
@@ -69,7 +71,10 @@ class ReproductionRequest:
             raise BadInputError("--control-patch needs --kernel TREE")
         if self.control_patches and self.control_image is not None:
             raise BadInputError("give one of --control-patch FILE and --control-image VMLINUZ")
-        if (self.control_patches or self.control_image) and not self.controls:
+        controlled = self.control_patches or self.control_image
+        if self.free is not None and (controlled or self.runs > 1 or not self.controls):
+            raise BadInputError("--free takes no --runs and no controls: nothing is forced")
+        if controlled and not self.controls:
             raise BadInputError("--no-controls excludes --control-patch and --control-image")
 
     def require_usable(self) -> None:
@@ -94,7 +99,12 @@ class ReproductionRequest:
             ReproduceError: a tool is missing, or a kernel does not boot.
             KernelTreeError: the tree, a patch or the build cannot be used.
         """
-        from iopermit.reproduce.reproduction import Wanted, reproduce, unforceable  # as above
+        from iopermit.reproduce.reproduction import (  # as above
+            Wanted,
+            reproduce,
+            reproduce_free,
+            unforceable,
+        )
 
         found = unforceable(verdict)
         if found is not None:
@@ -109,6 +119,8 @@ class ReproductionRequest:
             controls=self.controls,
             repaired=self.repaired if is_repaired else None,
         )
+        if self.free is not None:
+            return reproduce_free(verdict, wanted, self.free, self.tell)
         return reproduce(verdict, wanted, self.tell)
 
     def repaired(self) -> KernelImage:

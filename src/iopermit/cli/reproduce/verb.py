@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from iopermit.report.reproduction.facts import Reproduction
 
 _MOST_RUNS: Final = 1000
+_MOST_ATTEMPTS: Final = 10_000_000
 _STATUS: Final = {
     "reproduced": ExitCode.VIOLATED,
     "not reproduced": ExitCode.HOLDS,
@@ -58,6 +59,15 @@ def reproduce_file(  # noqa: PLR0913 - one parameter per option
         bool,
         typer.Option("--controls/--no-controls", help="Also preempt before, behind and nowhere."),
     ] = True,
+    free: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            max=_MOST_ATTEMPTS,
+            help="Force nothing: let the tasks alone so often, and count.",
+        ),
+    ] = None,
     timeout: Annotated[
         float,
         typer.Option(
@@ -96,6 +106,7 @@ def reproduce_file(  # noqa: PLR0913 - one parameter per option
         runs,
         timeout,
         controls=controls,
+        free=free,
         quiet=quiet,
     )
     verdict = _replayed(read_saved(file), file, sandbox)

@@ -139,6 +139,21 @@ class RepairedKernel:
 
 
 @dataclass(frozen=True)
+class FreeRun:
+    """A boot in which nothing was forced: the guest's tasks alone, again and again."""
+
+    attempts: int
+    hits: int
+    """In how many of them a task noticed the fault."""
+    seconds: float
+
+    @property
+    def per_million(self) -> float:
+        """Hits in a million attempts."""
+        return 1_000_000 * self.hits / self.attempts
+
+
+@dataclass(frozen=True)
 class Reproduction:
     """Whether a counterexample shows on a booted kernel."""
 
@@ -157,6 +172,8 @@ class Reproduction:
     """User id and capabilities of the task concerned."""
     repaired: RepairedKernel | None = None
     """The control on a kernel with a repair, if one was given and a run showed the fault."""
+    free: FreeRun | None = None
+    """What was seen where nothing was forced; then there are neither runs nor controls."""
 
     @property
     def successes(self) -> int:

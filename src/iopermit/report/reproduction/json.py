@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from iopermit.report.reproduction.facts import (
         BootedKernel,
         BootedRun,
+        FreeRun,
         Observation,
         Reproduction,
     )
@@ -36,9 +37,19 @@ def seen_json(found: Reproduction) -> dict[str, Any]:
         "forced_by": list(found.forced_by),
         "credentials": found.credentials,
         "kernel": None if found.kernel is None else _kernel(found.kernel),
+        "free": None if found.free is None else _free(found.free),
         "repaired": None
         if repaired is None
         else {"kernel": _kernel(repaired.kernel), "run": _run(repaired.run)},
+    }
+
+
+def _free(free: FreeRun) -> dict[str, Any]:
+    return {
+        "attempts": free.attempts,
+        "hits": free.hits,
+        "per_million": round(free.per_million, 1),
+        "seconds": round(free.seconds, 1),
     }
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from iopermit.report.reproduction.facts import (
         BootedKernel,
         BootedRun,
+        FreeRun,
         Observation,
         PortRead,
         Reproduction,
@@ -30,6 +31,7 @@ _CONTROLS: Final = {
     PreemptionPoint.NOWHERE: "not preempted",
 }
 CAVEAT: Final = "TCG shows that it can happen, not how often"
+_TIMING: Final = "its timing (TCG) is not that of a processor"
 
 
 def headline(found: Reproduction) -> str:
@@ -37,6 +39,8 @@ def headline(found: Reproduction) -> str:
     violation = found.verdict.violation
     assert violation is not None  # only these are reproduced
     what = f"{words.KINDS[violation.kind]} of {words.subject(found.verdict)}"
+    if found.free is not None:
+        return f"{_left_alone(found.free)}: {what}: {violation.message}"
     match found.outcome:
         case "reproduced":
             return f"REPRODUCED on a booted kernel: {what}: {violation.message}"
@@ -51,6 +55,8 @@ def headline(found: Reproduction) -> str:
 
 def outcome(found: Reproduction) -> str:
     """Return the outcome in one sentence that leaves the fault to the one before it."""
+    if found.free is not None:
+        return _left_alone(found.free)
     match found.outcome:
         case "reproduced":
             return "REPRODUCED on a booted kernel"
@@ -63,6 +69,12 @@ def outcome(found: Reproduction) -> str:
             return f"UNDETERMINED on a booted kernel: {found.reason}"
 
 
+def _left_alone(free: FreeRun) -> str:
+    if free.hits:
+        return "SEEN on a booted kernel, where nothing was forced"
+    return "NOT SEEN on a booted kernel, where nothing was forced"
+
+
 def seen_behind(found: Reproduction) -> dict[int, str]:
     """Return for each step, by its number, what was seen behind it."""
     return {each.step: _seen(each) for each in _shown(found)}
@@ -70,11 +82,14 @@ def seen_behind(found: Reproduction) -> dict[int, str]:
 
 def facts_of(found: Reproduction) -> Iterator[Told]:
     """Yield how it was forced, and what runs and controls showed, on which kernel."""
-    yield from _forcing(found)
-    yield from _runs(found)
-    yield from _controls(found)
+    if found.free is not None:
+        yield ("left alone", _figures(found.free))
+    else:
+        yield from _forcing(found)
+        yield from _runs(found)
+        yield from _controls(found)
     if found.kernel is not None:
-        yield from _kernel(found.kernel)
+        yield from _kernel(found.kernel, is_free=found.free is not None)
 
 
 def _shown(found: Reproduction) -> tuple[Observation, ...]:
@@ -181,12 +196,23 @@ def _control(run: BootedRun, *, crash: bool) -> str:
     return f"{'clean' if run.clean else 'SHOWED THE FAULT'}: {state}{ins}"
 
 
-def _kernel(kernel: BootedKernel) -> Iterator[Told]:
+def _figures(free: FreeRun) -> str:
+    return (
+        f"{words.count(free.hits, 'hit')} in {words.count(free.attempts, 'attempt')}, "
+        f"{free.per_million:,.0f} in a million; {free.seconds:.1f} s"
+    )
+
+
+def _kernel(kernel: BootedKernel, *, is_free: bool) -> Iterator[Told]:
     yield ("image", kernel.image)
     if kernel.built_from:
         yield ("built from", kernel.built_from)
     yield ("kernel", kernel.version)
     yield ("command line", kernel.command_line)
     yield ("preemption", kernel.preemption or "as built: no other can be chosen")
+    if is_free:
+        yield ("forced by", "nothing: no debugger was attached")
+        yield ("emulator", f"{kernel.emulator}; {_TIMING}")
+        return
     yield ("forced by", "breakpoints and delay; no register or memory was written")
     yield ("emulator", f"{kernel.emulator}; {CAVEAT}")

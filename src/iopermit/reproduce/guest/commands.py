@@ -43,6 +43,17 @@ class GuestCommand:
 
 
 @dataclass(frozen=True)
+class LeftAlone:
+    """A guest whose tasks are left alone, and which counts how often the fault shows."""
+
+    attempts: int
+    ports: int
+    """Which of `HARMLESS_PORTS` are wrong: a bit for each."""
+    leak: bool
+    """Whether these are wrong if they can be read; else if they cannot."""
+
+
+@dataclass(frozen=True)
 class GuestProgram:
     """All that a guest does."""
 
@@ -51,12 +62,15 @@ class GuestProgram:
     symbols: tuple[str, ...]
     """Symbols of the kernel whose addresses it tells, and of the neighbours of the first."""
     attempts: int = ATTEMPTS
+    alone: LeftAlone | None = None
 
     @property
     def text(self) -> str:
         """The file with the commands."""
         lines = [f"symbol {symbol}" for symbol in self.symbols]
         lines.append(f"attempts {self.attempts}")
+        if self.alone is not None:
+            lines.append(f"free {self.alone.attempts} {self.alone.ports} {int(self.alone.leak)}")
         for task in self.tasks:
             user = 0 if task.privileged else UNPRIVILEGED
             lines.append(f"task {task.name} {task.cpu} {task.priority} {user}")

@@ -27,6 +27,8 @@ enum { TASKS = 8, COMMANDS = 64, ATTEMPTS = 32, SYMBOLS = 32, PORTS = 3 };
 enum { NEAR = 1 << 16 };
 /* Milliseconds that tasks get to go to sleep. */
 enum { MARGIN = 5 };
+/* Left alone, a task begins its call up to so many microseconds before it is preempted. */
+enum { SPREAD = 400, TOLD_EVERY = 50 };
 
 /* Reading these has no effect: POST codes, the clock's data, the address of PCI's configuration. */
 static const struct { unsigned short port; int width; } ports[PORTS] = {
@@ -51,6 +53,7 @@ struct shared {
 	volatile int begun;	/* counts tasks that wait for their first command */
 	volatile int armed;
 	struct timespec expires;	/* when a task with a timer starts, if it is armed */
+	long lead;	/* left alone: microseconds before that at which the other one goes on */
 	struct result results[ATTEMPTS][COMMANDS];
 	pid_t pids[TASKS];
 	char credentials[TASKS][128];
@@ -60,6 +63,8 @@ static struct task tasks[TASKS];
 static struct command commands[COMMANDS];
 static char symbols[SYMBOLS][64];
 static int task_count, command_count, symbol_count, attempts = 1, attempt, beginning;
+/* Left alone: how many attempts, which ports (bits) are wrong, and whether they are to be refused. */
+static int free_attempts, wrong_ports, is_leak;
 static struct shared *shared;
 static sigjmp_buf refused;
 
@@ -153,6 +158,24 @@ static void arm(int milliseconds)
 	nap(MARGIN);
 }
 
+/* The same at a moment that nobody chooses: within the call, if chance has it so. */
+static void arm_at_random(void)
+{
+	struct timespec start;
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	start.tv_nsec += MARGIN * 1000000L;
+	shared->expires = start;
+	shared->expires.tv_nsec += shared->lead * 1000;
+	shared->expires.tv_sec += shared->expires.tv_nsec / 1000000000;
+	shared->expires.tv_nsec %= 1000000000;
+	start.tv_sec += start.tv_nsec / 1000000000;
+	start.tv_nsec %= 1000000000;
+	shared->armed = 1;
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &start, 0))
+		;
+}
+
 static void wait_for_timer(void)
 {
 	while (!shared->armed)
@@ -222,7 +245,9 @@ static void carry_out(int number)
 		try_ports(result);
 	else if (!strcmp(command->what, "arm")) {
 		/* A busy host lets the guest do less in the same time: each attempt has more. */
-		if (attempt)
+		if (free_attempts)
+			arm_at_random();
+		else if (attempt)
 			arm(arguments[0] * attempt);
 	} else if (!strcmp(command->what, "fork")) {
 		result->value = fork();
@@ -321,6 +346,27 @@ static void one_attempt(void)
 		;
 }
 
+/* Nobody forces anything: how often does the last command show the fault all the same? */
+static void left_alone(void)
+{
+	struct result *last = &shared->results[1][command_count - 1];
+	int done = 0, hits = 0;
+
+	attempt = 1;
+	srandom(time(0));
+	for (int n = 1; n <= free_attempts; n++) {
+		memset(shared->results[1], 0, sizeof shared->results[1]);
+		shared->lead = random() % SPREAD;
+		one_attempt();
+		if (last->done) {
+			done++;
+			hits += (wrong_ports & (is_leak ? last->passed : ~last->passed)) != 0;
+		}
+		if (n % TOLD_EVERY == 0 || n == free_attempts)
+			printf("FREE %d %d\n", done, hits);
+	}
+}
+
 static void tell_results(void)
 {
 	for (int who = 0; who < task_count; who++)
@@ -397,6 +443,8 @@ static void read_commands(void)
 			symbol_count++;
 		} else if (sscanf(line, "attempts %d", &attempts) == 1) {
 			continue;
+		} else if (sscanf(line, "free %d %d %d", &free_attempts, &wrong_ports, &is_leak) == 3) {
+			continue;
 		} else if (!strncmp(line, "task ", 5)) {
 			struct task *t = &tasks[task_count++];
 
@@ -431,9 +479,13 @@ int main(void)
 	printf("READY\n");
 	if (read(0, &go, 1) != 1)
 		fail("read");
-	for (attempt = 0; attempt < attempts; attempt++)
-		one_attempt();
-	tell_results();
+	if (free_attempts) {
+		left_alone();
+	} else {
+		for (attempt = 0; attempt < attempts; attempt++)
+			one_attempt();
+		tell_results();
+	}
 	printf("END\n");
 	reboot(RB_AUTOBOOT);
 	for (;;)

@@ -46,6 +46,8 @@ class GuestReport:
     """User id and capabilities of each task at its start."""
     results: dict[tuple[int, int], CommandResult] = field(default_factory=dict)
     """By attempt and command."""
+    alone: tuple[int, int] = (0, 0)
+    """Left alone: how many attempts came to their end, and how many of these showed the fault."""
     failure: str = ""
     """What the guest could not do."""
     ended: bool = False
@@ -77,6 +79,9 @@ class GuestReport:
                 attempt, command, done, value, error, passed, *values = map(int, rest.split())
                 result = CommandResult(bool(done), value, error, passed, tuple(values))
                 self.results[attempt, command] = result
+            case "FREE":
+                done, hits = map(int, rest.split())
+                self.alone = done, hits
             case "FAILED":
                 self.failure = rest
             case "END":
