@@ -36,6 +36,7 @@ from iopermit.cli.reproduce.with_check import (
     seen_of,
     with_reproduction,
 )
+from iopermit.cli.scale import Checkpoint, Disk, Interval, Resume, ScaleRequest
 from iopermit.translate.analyses.reductions import Reductions
 
 if TYPE_CHECKING:
@@ -153,6 +154,10 @@ def check_design(  # noqa: PLR0913 - one parameter per option
         int,
         typer.Option(metavar="N", min=1, max=bounds.MOST_THREADS, help="Threads of the search."),
     ] = 1,
+    checkpoint: Checkpoint = None,
+    interval: Interval = None,
+    resume: Resume = None,
+    disk: Disk = None,
     reductions: Reductions,
     savings: Annotated[
         bool, typer.Option("--savings", help="Also search without each reduction, and compare.")
@@ -193,6 +198,15 @@ def check_design(  # noqa: PLR0913 - one parameter per option
     reproduction.require_alone(form or reverse or (config or "full") != "full")
     for file in (*output.files, *([certificate] if certificate else [])):
         check_writable(file)
+    scale = ScaleRequest(checkpoint, interval, resume, disk)
+    scale.refuse_with(
+        {
+            "--kernel": kernel is not None,
+            "--all": every,
+            "--savings": savings,
+            "--certificate": certificate is not None,
+        }
+    )
     if kernel is not None:
         if design is not None or every or option or certificate or obligations:
             raise BadInputError(
@@ -209,20 +223,14 @@ def check_design(  # noqa: PLR0913 - one parameter per option
         return status_of(verdict)
     if design is None:
         raise BadInputError("give a DESIGN (see `iopermit list`), or --kernel TREE")
-    of_trees = (patch, reverse, keep_build, sandbox, config, fail_on, every_access, max_depth)
-    if any(of_trees):
-        raise BadInputError(
-            "--patch, --reverse, --fail-on, --keep-build, --sandbox, --config, --every-access and "
-            "--max-depth need --kernel TREE"
-        )
-
+    _refuse_of_trees(patch, reverse, keep_build, sandbox, config, fail_on, every_access, max_depth)
     if obligations:
         require("prove")
     booted = reproduction.request(None, (), None, quiet=quiet)
 
     from iopermit.translate.frontend.load import load_design  # imports every design
 
-    scenario = bounds.scenario(events, without, cpus, tasks, longs)
+    scenario = scale.with_scenario(bounds.scenario(events, without, cpus, tasks, longs))
     memory = bounds.memory_size(max_memory)
     if certificate and scenario is None:
         raise BadInputError("--certificate needs a scenario, such as --cpus 1 --tasks 2 --longs 1")
@@ -237,17 +245,23 @@ def check_design(  # noqa: PLR0913 - one parameter per option
     limits = Limits(max_states, memory, timeout)
     ladder = functools.partial(design_scenarios, every=every)
     with shown(quiet=quiet, ladder=ladder if scenario is None else lambda: [scenario]) as progress:
-        verdict = check(
-            loaded,
-            scenario,
-            control=progress.control(limits),
-            reductions=reductions,
-            threads=threads,
-            every=every,
-            options=options,
-            with_savings=savings,
-            with_obligations=obligations,
-        )
+        control = progress.control(limits)
+        if scale.is_wanted:
+            assert scenario is not None  # or it was refused
+            problem = Problem(loaded, scenario, Settings(reductions, threads), control)
+            verdict = scale.verdict(problem, options, with_obligations=obligations)
+        else:
+            verdict = check(
+                loaded,
+                scenario,
+                control=control,
+                reductions=reductions,
+                threads=threads,
+                every=every,
+                options=options,
+                with_savings=savings,
+                with_obligations=obligations,
+            )
     _deliver_with(verdict, output, booted)
     if certificate is None:
         return exit_code(verdict.verdict)
@@ -267,6 +281,15 @@ def _deliver_with(verdict: Verdict, output: Output, booted: ReproductionRequest 
 
         write_file(output.save, to_text(_saved(verdict, output.save)))
     deliver(verdict, replace(output, seen=seen_of(verdict, booted)))
+
+
+def _refuse_of_trees(*options: object) -> None:
+    """Refuse the options that only trees have. Raises BadInputError."""
+    if any(options):
+        raise BadInputError(
+            "--patch, --reverse, --fail-on, --keep-build, --sandbox, --config, --every-access and "
+            "--max-depth need --kernel TREE"
+        )
 
 
 def deliver(verdict: Verdict, output: Output) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from iopermit.cli.output import complain
 from iopermit.engine.control import Control
+from iopermit.scale.progress import ProgressOfFiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -112,15 +113,18 @@ class SearchProgress:
 def figures(progress: Progress) -> str:
     """Return the figures of a search, in words."""
     rate = progress.states / progress.seconds if progress.seconds > 0 else 0.0
-    return ", ".join(
-        [
-            f"{progress.states:,} states",
-            f"depth {progress.depth}",
-            f"frontier {progress.frontier:,}",
-            f"{rate:,.0f} states/s",
-            f"{progress.memory / (1 << 20):,.0f} MiB",
-        ]
-    )
+    parts = [
+        f"{progress.states:,} states",
+        f"depth {progress.depth}",
+        f"frontier {progress.frontier:,}",
+        f"{rate:,.0f} states/s",
+        f"{progress.memory / (1 << 20):,.0f} MiB",
+    ]
+    if isinstance(progress, ProgressOfFiles) and progress.own_seconds > 0:
+        for what, amount in (("spilled", progress.spilled), ("read", progress.read)):
+            size, speed = amount / (1 << 20), amount / progress.own_seconds / (1 << 20)
+            parts += [f"{what} {size:,.0f} MiB ({speed:,.0f} MiB/s)"] if amount else []
+    return ", ".join(parts)
 
 
 def _children() -> list[int]:

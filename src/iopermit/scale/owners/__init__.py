@@ -1,0 +1,1 @@
+"""Who keeps the states of hash partitions: memory, or files."""

@@ -1,0 +1,50 @@
+"""How a search beyond one memory is to be executed, and who keeps its states."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from iopermit.scale.owners.disk_owner import DiskOwner
+from iopermit.scale.owners.memory_owner import MemoryOwner
+from iopermit.scale.partitions import PARTITIONS
+from iopermit.search.exploration.design_search import default_memory
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from iopermit.scale.owners.owner import Owner
+    from iopermit.translate.native.jit import Compiled
+
+EVERY: Final = 60.0
+"""Seconds between two checkpoints, if nothing else is asked for."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where checkpoints are written, how often, and where states are kept."""
+
+    directory: Path
+    """For checkpoints, and for states that are kept on disk."""
+    resumed: bool = False
+    """Whether to go on from the checkpoint that is there."""
+    on_disk: bool = False
+    """Whether states are kept in files only."""
+    every: float = EVERY
+    """Seconds between two checkpoints."""
+
+    def owner(self, compiled: Compiled, threads: int, memory: int | None, files: Path) -> Owner:
+        """Return an owner of all partitions.
+
+        Args:
+            compiled: the model.
+            threads: how many work for it.
+            memory: bytes that it may use; None: what a search may use by default.
+            files: the directory for its files.
+
+        Raises:
+            ScaleError: that is too little memory.
+            OSError: its files cannot be made.
+        """
+        kind = DiskOwner if self.on_disk else MemoryOwner
+        return kind(compiled, range(PARTITIONS), threads, memory or default_memory(), files)

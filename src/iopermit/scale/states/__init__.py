@@ -1,0 +1,1 @@
+"""Stored states in bulk: hashed, expanded, looked up, kept in files."""
