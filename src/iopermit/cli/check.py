@@ -36,7 +36,7 @@ from iopermit.cli.reproduce.with_check import (
     seen_of,
     with_reproduction,
 )
-from iopermit.cli.scale import Checkpoint, Disk, Interval, Resume, ScaleRequest
+from iopermit.cli.scale import Checkpoint, Cluster, Disk, Interval, Resume, ScaleRequest
 from iopermit.translate.analyses.reductions import Reductions
 
 if TYPE_CHECKING:
@@ -158,6 +158,7 @@ def check_design(  # noqa: PLR0913 - one parameter per option
     interval: Interval = None,
     resume: Resume = None,
     disk: Disk = None,
+    cluster: Cluster = None,
     reductions: Reductions,
     savings: Annotated[
         bool, typer.Option("--savings", help="Also search without each reduction, and compare.")
@@ -198,7 +199,7 @@ def check_design(  # noqa: PLR0913 - one parameter per option
     reproduction.require_alone(form or reverse or (config or "full") != "full")
     for file in (*output.files, *([certificate] if certificate else [])):
         check_writable(file)
-    scale = ScaleRequest(checkpoint, interval, resume, disk)
+    scale = ScaleRequest(checkpoint, interval, resume, disk, cluster)
     scale.refuse_with(
         {
             "--kernel": kernel is not None,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from iopermit.cli.errors import BadInputError
+from iopermit.cli.process.extras import require
 
 if TYPE_CHECKING:
     from iopermit.engine.verdict import Verdict
@@ -37,6 +38,13 @@ Disk = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Keep the states there, not in memory, with checkpoints."),
 ]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Search on the nodes of this Ray cluster (`auto`: a local one). DIR is shared.",
+    ),
+]
 
 _UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600}
 _MOST_SECONDS: Final = 1e9
@@ -51,12 +59,20 @@ class ScaleRequest:
     interval: str | None = None
     resume: Path | None = None
     disk: Path | None = None
+    cluster: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what does not go together. Raises BadInputError."""
         seconds(self.interval)
         if self.interval is not None and not self.is_wanted:
             raise BadInputError("--every needs --checkpoint DIR, --disk DIR or --resume DIR")
+        if self.cluster is not None:
+            require("cluster")
+            if not self.is_wanted:
+                raise BadInputError(
+                    "--cluster needs --checkpoint DIR, --disk DIR or --resume DIR, a directory "
+                    "that every node shares"
+                )
         named = {path for path in (self.checkpoint, self.resume, self.disk) if path is not None}
         if len(named) > 1:
             raise BadInputError(
@@ -118,6 +134,7 @@ class ScaleRequest:
             self.directory,
             resumed=self.resume is not None,
             on_disk=self.disk is not None,
+            cluster=self.cluster,
             every=EVERY if self.interval is None else seconds(self.interval),
         )
         try:

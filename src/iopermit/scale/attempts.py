@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from iopermit.scale.checkpoint.identity import identity_of
 from iopermit.scale.checkpoint.manifest import SearchAttempt
+from iopermit.scale.errors import OwnerLostError, ScaleError
 from iopermit.scale.hidden_maps import known_maps, tell_known_maps
 from iopermit.scale.journal import Journal
 from iopermit.scale.level_loop import LevelLoop
@@ -20,11 +22,16 @@ if TYPE_CHECKING:
     from iopermit.engine.control import Control
     from iopermit.scale.checkpoint.directory import CheckpointDirectory
     from iopermit.scale.checkpoint.manifest import Manifest
+    from iopermit.scale.owners.interface import LevelOwner
     from iopermit.scale.plan import Plan
     from iopermit.search.compilation import Translated
     from iopermit.search.exploration.design_search import DesignSearchResult
     from iopermit.translate.analyses.assumptions import Assumption
     from iopermit.translate.native.jit import Compiled
+
+_MOST_LOSSES: Final = 30
+"""How often owners may be lost: a cluster takes its time to see that a node is gone."""
+_SECONDS_AFTER_LOSS: Final = 2.0
 
 
 @dataclass(frozen=True)
@@ -84,20 +91,45 @@ class ScaledSearch:
         control: Control,
         resumed: Manifest | None,
     ) -> DesignSearchResult:
-        """Search once, under the assumptions of an attempt."""
-        threads = self.source.problem.settings.threads
+        """Search once, under the assumptions of an attempt; again from a checkpoint if need be.
+
+        Raises:
+            ScaleError: owners were lost again and again.
+        """
+        native, losses = functions.compiled, 0
+        journal = Journal(self.directory, identity_of(self.source.problem), attempt, self.plan)
+        initial = initial_state(functions, self.source.initial)
+        while True:
+            try:
+                with contextlib.closing(self._owner(native, attempt, control)) as owner:
+                    loop = LevelLoop(native, owner, control, frozenset(attempt.goals), journal)
+                    return loop.run(initial, resumed)
+            except OwnerLostError as error:
+                losses += 1
+                if losses > _MOST_LOSSES:
+                    raise ScaleError(
+                        f"owners were lost {losses} times, at last: {error}; see to the cluster, "
+                        f"then go on with --resume {self.directory.path}"
+                    ) from error
+                time.sleep(_SECONDS_AFTER_LOSS)
+                resumed = self._last(attempt)
+
+    def _owner(self, native: Compiled, attempt: SearchAttempt, control: Control) -> LevelOwner:
+        problem, memory = self.source.problem, control.limits.max_memory
         files = self.directory.attempt(attempt.number)
-        native = functions.compiled
-        owner = self.plan.owner(native, threads, control.limits.max_memory, files)
-        identity = identity_of(self.source.problem)
-        journal = Journal(self.directory, identity, attempt, self.plan)
-        loop = LevelLoop(native, owner, control, frozenset(attempt.goals), journal)
-        try:
-            if resumed is None:
-                return loop.run(lambda: loop.begin(initial_state(functions, self.source.initial)))
-            return loop.run(lambda: loop.go_on(resumed))
-        finally:
-            owner.close()
+        if self.plan.cluster is None:
+            return self.plan.owner(native, problem.settings.threads, memory, files)
+        from iopermit.scale.cluster.cluster_owner import ClusterOwner  # imports Ray
+        from iopermit.scale.cluster.worker import work_of  # imports lz4
+
+        return ClusterOwner(native, work_of(problem, attempt, self.plan, files))
+
+    def _last(self, attempt: SearchAttempt) -> Manifest | None:
+        """Return the last checkpoint of an attempt, None if it has none."""
+        if not self.directory.has_checkpoint:
+            return None
+        manifest = self.directory.read()
+        return manifest if manifest.attempt.number == attempt.number else None
 
     def _following(
         self, attempt: SearchAttempt, native: Compiled, result: DesignSearchResult

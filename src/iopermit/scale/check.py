@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,7 @@ def check_beyond(problem: Problem, plan: Plan) -> Verdict:
         problem.control.interruption,
         concerning(lambda: about_design(problem.design) | about_scenario(problem.scenario)),
         directory_for(plan.directory, resumed=plan.resumed) as directory,
+        _cluster(plan, problem.settings.threads),
     ):
         if not plan.resumed:
             return _checked(problem, plan, directory)
@@ -59,6 +61,15 @@ def check_beyond(problem: Problem, plan: Plan) -> Verdict:
         if verdict.verdict == "violated" or isinstance(verdict.ending, Suspended):
             return verdict
         return _checked(problem, plan, directory)
+
+
+def _cluster(plan: Plan, threads: int) -> contextlib.AbstractContextManager[None]:
+    """Return what connects to the cluster of a plan while it is open."""
+    if plan.cluster is None:
+        return contextlib.nullcontext()
+    from iopermit.scale.cluster.connection import connected  # imports Ray
+
+    return connected(plan.cluster, threads)
 
 
 def _checked(

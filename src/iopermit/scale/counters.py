@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from iopermit.translate.native.shared.labels import VERDICT_SPAN
 
 if TYPE_CHECKING:
@@ -32,12 +34,12 @@ class Counters:
 
 def added(several: Sequence[Counters]) -> Counters:
     """Return the sum of one or more."""
+    totals = np.array([each.totals for each in several], np.uint64).sum(axis=0)
+    covered = [np.frombuffer(each.covered, np.uint8) for each in several]
     return Counters(
         sum(each.transitions for each in several),
-        tuple(map(sum, zip(*(each.totals for each in several), strict=True))),
-        bytes(map(max, zip(*(each.covered for each in several), strict=True)))
-        if len(several) > 1
-        else several[0].covered,
+        tuple(totals.tolist()),
+        np.maximum.reduce(covered).tobytes(),
     )
 
 

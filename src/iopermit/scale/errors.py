@@ -9,3 +9,7 @@ class ScaleError(Exception):
 
 class CheckpointError(ScaleError):
     """A checkpoint cannot be used: damaged, of something else, or in use."""
+
+
+class OwnerLostError(Exception):
+    """A process or a machine that owned partitions is gone; ``str()`` says which."""

@@ -6,7 +6,7 @@ import ctypes
 from typing import TYPE_CHECKING
 
 from iopermit.translate.analyses.hidden_maps import HiddenMaps
-from iopermit.translate.native.shared.hidden_values import FLAGS, ON, VALUES
+from iopermit.translate.native.shared.hidden_values import FLAGS, GREW, MATTERED, ON, VALUES
 
 if TYPE_CHECKING:
     from iopermit.translate.native.jit import Compiled
@@ -31,10 +31,22 @@ def tell_known_maps(compiled: Compiled, known: bytes) -> None:
         flags[ON] = known[-1]
 
 
-def together(several: list[bytes]) -> bytes:
-    """Return what is known if several searches of a model tell each other."""
-    *values, forgotten = zip(*several, strict=True)
-    return bytes(map(max, values)) + bytes([min(forgotten)]) if several[0] else b""
+def hidden_state(compiled: Compiled) -> bytes:
+    """Return all that a model notes about hidden maps: for :func:`note_hidden_state`."""
+    if compiled.hidden is None:
+        return b""
+    values, flags = _arrays(compiled)
+    return bytes(values) + bytes(flags)
+
+
+def note_hidden_state(compiled: Compiled, state: bytes) -> None:
+    """Note what another search of the same model has met, as if it was met here."""
+    if compiled.hidden is None or not state:
+        return
+    values, flags = _arrays(compiled)
+    ctypes.memmove(values, bytes(map(max, values, state)), len(values))
+    for flag in (GREW, MATTERED):
+        flags[flag] = max(flags[flag], state[len(values) + flag])
 
 
 def _arrays(

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from iopermit.scale.checkpoint.directory import CheckpointDirectory
-    from iopermit.scale.owners.owner import Owner
+    from iopermit.scale.owners.interface import LevelOwner
     from iopermit.scale.plan import Plan
 
 
@@ -35,7 +35,7 @@ class Journal:
         """Whether the last one is old enough."""
         return time.monotonic() - self._written >= self._every
 
-    def write(self, owner: Owner, position: SearchPosition) -> None:
+    def write(self, owner: LevelOwner, position: SearchPosition) -> None:
         """Write a checkpoint. What the owner still has in buffers must be flushed.
 
         Raises:
@@ -47,10 +47,7 @@ class Journal:
         owner.saved()
         self._written = time.monotonic()
 
-    def begin(self, owner: Owner, position: SearchPosition) -> None:
+    def begin(self, owner: LevelOwner, position: SearchPosition) -> None:
         """Write the first checkpoint of an attempt, and remove what belongs to others."""
         self.write(owner, position)
-        marks = owner.save()
-        names = {mark.states.name for mark in marks}
-        names |= {mark.spilled.name for mark in marks if mark.spilled is not None}
-        self.directory.forget_but(self.attempt.number, frozenset(names))
+        self.directory.forget_but(self.attempt.number)

@@ -17,13 +17,11 @@ from iopermit.translate.model.nodes import NO_ROOM, VERDICTS, VIOLATIONS
 from iopermit.translate.native.shared.labels import VERDICT_SPAN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from iopermit.engine.control import Control
     from iopermit.engine.ending import Ending
     from iopermit.scale.checkpoint.manifest import Manifest
     from iopermit.scale.journal import Journal
-    from iopermit.scale.owners.owner import Owner
+    from iopermit.scale.owners.interface import LevelOwner
     from iopermit.search.exploration.memory import Words
     from iopermit.translate.native.jit import Compiled
 
@@ -39,7 +37,7 @@ class LevelLoop:
     def __init__(
         self,
         compiled: Compiled,
-        owner: Owner,
+        owner: LevelOwner,
         control: Control,
         goals: frozenset[str],
         journal: Journal | None = None,
@@ -62,36 +60,25 @@ class LevelLoop:
         self._depth = 0
         self._first_levels: dict[int, int] = {}
 
-    def begin(self, initial: Words) -> None:
-        """Begin with the first state of all. Raises OSError."""
-        self.owner.insert_initial(initial)
-        if self._journal is not None:
-            self._journal.begin(self.owner, self._position())
-
-    def go_on(self, manifest: Manifest) -> None:
-        """Go on from a checkpoint. Raises CheckpointError, OSError."""
-        self.owner.restore(manifest.partitions)
-        position = manifest.position
-        self._depth, self._before = position.depth, position.seconds
-        self._first_levels = dict(position.first_levels)
-        self.owner.count_from(position.counters)
-        if self._journal is not None:
-            self._journal.begin(self.owner, self._position())
-
-    def run(self, begin: Callable[[], None]) -> DesignSearchResult:
+    def run(self, initial: Words, resumed: Manifest | None = None) -> DesignSearchResult:
         """Search up to the depth of the first violation, to the end, or to a limit.
 
         Args:
-            begin: begins it, or goes on from a checkpoint.
+            initial: the first state of all.
+            resumed: the checkpoint to go on from; None: begin anew.
 
         Raises:
             CheckpointError: the checkpoint is damaged.
+            OwnerLostError: a process or a machine that owned partitions is gone.
             OSError: a file cannot be read or written, other than for want of space.
         """
         paths: dict[int, list[Words]] = {}
         with self.control.interruption:
             try:
-                begin()
+                if resumed is None:
+                    self._begin(initial)
+                else:
+                    self._go_on(resumed)
                 while self._goes_on():
                     self._level()
                 paths = self._paths()
@@ -107,6 +94,22 @@ class LevelLoop:
             return self._result(paths)
 
     # Levels.
+
+    def _begin(self, initial: Words) -> None:
+        """Begin with the first state of all. Raises OSError."""
+        self.owner.insert_initial(initial)
+        if self._journal is not None:
+            self._journal.begin(self.owner, self._position())
+
+    def _go_on(self, manifest: Manifest) -> None:
+        """Go on from a checkpoint. Raises CheckpointError, OSError."""
+        self.owner.restore(manifest.partitions)
+        position = manifest.position
+        self._depth, self._before = position.depth, position.seconds
+        self._first_levels = dict(position.first_levels)
+        self.owner.count_from(position.counters)
+        if self._journal is not None:
+            self._journal.begin(self.owner, self._position())
 
     def _goes_on(self) -> bool:
         return self._ending is None and self.owner.frontier() > 0 and not self._violating()
@@ -132,10 +135,11 @@ class LevelLoop:
 
     def _look(self) -> None:
         """Look at limits, tell how far the search is, and write a checkpoint if one is due."""
-        if self._is_in_vain():
+        states = self.owner.total()
+        if self._is_in_vain(states):
             self._ending = BrokenAssumption()
             return
-        ending = self.control.ending(self.owner.total())
+        ending = self.control.ending(states)
         if ending is None and self.owner.is_full():
             ending = MemoryLimit()
         if ending is not None or (self._journal is not None and self._journal.is_due):
@@ -159,13 +163,12 @@ class LevelLoop:
             return ending
         return Suspended(ending, str(self._journal.directory.path))
 
-    def _is_in_vain(self) -> bool:
+    def _is_in_vain(self, states: int) -> bool:
         """Return whether what is found does not count, or a large search will not."""
         if self.owner.is_hidden_map_new():
             return True
-        if self.owner.total() <= _WORTH_FINISHING:
-            return False
-        return self.owner.has_covered(self.compiled.coverage.assumption(0))
+        watched = self.compiled.coverage.assumption(0)
+        return states > _WORTH_FINISHING and self.owner.has_covered(watched)
 
     def _violating(self) -> bool:
         return any(code % VERDICT_SPAN in self._goals for code in self._first_levels)

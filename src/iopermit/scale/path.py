@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from iopermit.engine.interruption import Interruption
+    from iopermit.scale.owners.interface import LevelOwner
     from iopermit.scale.owners.looking_back import State
-    from iopermit.scale.owners.owner import Owner
     from iopermit.search.exploration.memory import Words
 
 
 def paths_to(
-    owner: Owner, wanted: Mapping[int, int], interruption: Interruption
+    owner: LevelOwner, wanted: Mapping[int, int], interruption: Interruption
 ) -> dict[int, list[Words]]:
     """Return a path of states from the first of all to a violating one for each code.
 

@@ -11,6 +11,7 @@ from iopermit.scale.partitions import PARTITIONS
 from iopermit.search.exploration.design_search import default_memory
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from iopermit.scale.owners.owner import Owner
@@ -32,19 +33,29 @@ class Plan:
     """Whether states are kept in files only."""
     every: float = EVERY
     """Seconds between two checkpoints."""
+    cluster: str | None = None
+    """The address of the Ray cluster whose nodes own the partitions; None: this process does."""
 
-    def owner(self, compiled: Compiled, threads: int, memory: int | None, files: Path) -> Owner:
-        """Return an owner of all partitions.
+    def owner(
+        self,
+        compiled: Compiled,
+        threads: int,
+        memory: int | None,
+        files: Path,
+        numbers: Collection[int] = range(PARTITIONS),
+    ) -> Owner:
+        """Return an owner of partitions in this process.
 
         Args:
             compiled: the model.
             threads: how many work for it.
             memory: bytes that it may use; None: what a search may use by default.
             files: the directory for its files.
+            numbers: those of the partitions.
 
         Raises:
             ScaleError: that is too little memory.
             OSError: its files cannot be made.
         """
         kind = DiskOwner if self.on_disk else MemoryOwner
-        return kind(compiled, range(PARTITIONS), threads, memory or default_memory(), files)
+        return kind(compiled, numbers, threads, memory or default_memory(), files)

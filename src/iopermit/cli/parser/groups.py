@@ -22,7 +22,7 @@ _GROUPS: Final[dict[str, tuple[str, ...]]] = {
         "--max-states", "--max-memory", "--timeout", "--threads", "--processes", "--max-tasks",
         "--memory", "--jobs",
     ),
-    "Beyond one memory": ("--checkpoint", "--every", "--resume", "--disk"),
+    "Beyond one memory": ("--checkpoint", "--every", "--resume", "--disk", "--cluster"),
     "Reductions": (
         "--no-symmetry", "--no-merging", "--no-counter-renaming", "--no-dead-fields",
         "--no-late-arguments", "--no-hidden-maps", "--savings", "--obligations",

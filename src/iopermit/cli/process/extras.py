@@ -26,6 +26,7 @@ EXTRAS: Final[Mapping[str, Mapping[str, str]]] = {
         "zstandard": "zstandard",
     },
     "web": {"jinja2": "jinja2"},
+    "cluster": {"lz4": "lz4", "ray": "ray"},
 }
 """The modules of each extra of pyproject.toml, and the distributions that have them."""
 

@@ -61,14 +61,11 @@ class CheckpointDirectory:
         path.mkdir(exist_ok=True)
         return path
 
-    def forget_but(self, number: int, names: frozenset[str]) -> None:
-        """Remove the files of other attempts, and those of this one without these names."""
+    def forget_but(self, number: int) -> None:
+        """Remove the files of other attempts."""
         for path in self.path.glob(f"{_ATTEMPT}*"):
             if path.name != f"{_ATTEMPT}{number}":
                 shutil.rmtree(path)
-        for file in self.attempt(number).iterdir():
-            if file.name not in names:
-                file.unlink()
 
 
 @contextlib.contextmanager

@@ -10,8 +10,10 @@ class FileMark:
     """How much of a file counts."""
 
     name: str
+    first: int
+    """The first state that counts."""
     count: int
-    """States in it."""
+    """The state behind the last one that counts."""
     checksum: int
     """CRC-32 of these states."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Final
 
-from iopermit.scale.checkpoint.marks import FileMark, PartitionMark
+from iopermit.scale.checkpoint.marks import PartitionMark
 from iopermit.scale.errors import ScaleError
 from iopermit.scale.owners.owner import Owner
 from iopermit.scale.owners.settling import DuplicateDetection
@@ -23,8 +23,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from iopermit.scale.checkpoint.marks import FileMark
     from iopermit.translate.native.jit import Compiled
 
+_PORTION: Final = 1 << 20
+"""States that a thread reads at least before anything else is looked at."""
 _LEAST_TABLE: Final = 4 << 20
 """Bytes of the smallest table in which duplicates are detected."""
 
@@ -57,9 +60,7 @@ class DiskOwner(Owner):
             )
         self._detections = [DuplicateDetection(self.loops, self.bulk, left) for _ in range(threads)]
         self._files = {n: StateFile(directory / f"{n:02}.states", self.words) for n in numbers}
-        self._spilled: dict[int, StateFile] = {}
-        self._settled: list[StateFile] = []
-        """Files that the last checkpoint may need, and the next one does not."""
+        self._spilled = {n: StateFile(directory / f"{n:02}.spilled", self.words) for n in numbers}
         self._spilled_bytes = 0
 
     def count(self, number: int) -> int:
@@ -73,25 +74,23 @@ class DiskOwner(Owner):
     def keep(self, number: int, states: int, hashes: int, amount: int) -> None:
         """Write states to the file of what the level leads to."""
         del hashes  # they are computed anew: that is faster than reading them
-        file = self._spilled.get(number)
-        if file is None:
-            level = len(self.positions[number].levels)
-            file = StateFile(self._directory / f"{number:02}.spilled-{level}", self.words)
-            self._spilled[number] = file
         rows = self.bulk.at(states, amount)
-        file.append(rows)
+        self._spilled[number].append(rows)
         self._spilled_bytes += rows.nbytes
 
     def settle(self) -> bool:
         """Detect the duplicates of a partition for each thread."""
-        numbers = list(itertools.islice(self._spilled, self.threads))
-        self.each_in_a_thread(self._settle, numbers)
-        for number in numbers:
-            self._settled.append(self._spilled.pop(number))
+        numbers, amount = [], 0
+        for number, spilled in self._spilled.items():
+            if spilled.pending and amount < self.threads * _PORTION:
+                numbers.append(number)
+                amount += spilled.pending + self.count(number)
+        self.in_threads(self._settle, numbers)
         return bool(numbers)
 
     def _settle(self, thread: int, number: int) -> None:
         self._detections[thread].settle(self._files[number], self._spilled[number])
+        self._spilled[number].forget()
 
     def is_full(self) -> bool:
         """Return False: the limit is kept, however many states there are."""
@@ -103,61 +102,49 @@ class DiskOwner(Owner):
 
     def traffic(self) -> tuple[int, int]:
         """Return the bytes of successors that were written to files, and the bytes read."""
-        files = itertools.chain(self._files.values(), self._spilled.values(), self._settled)
-        return self._spilled_bytes, self._read_before + sum(each.read_bytes for each in files)
-
-    _read_before = 0
-    """Bytes read from files that are removed."""
+        files = itertools.chain(self._files.values(), self._spilled.values())
+        return self._spilled_bytes, sum(each.read_bytes for each in files)
 
     def save(self) -> list[PartitionMark]:
         """Wait until all files are on the disk."""
         marks = []
         for number, file in self._files.items():
-            position, spilled = self.positions[number], self._spilled.get(number)
+            position, spilled = self.positions[number], self._spilled[number]
             file.sync()
-            if spilled is not None:
-                spilled.sync()
+            spilled.sync()
             marks.append(
                 PartitionMark(
                     number,
-                    _mark(file),
+                    file.mark(),
                     tuple(position.levels),
                     position.following,
-                    None if spilled is None else _mark(spilled),
+                    spilled.mark() if spilled.pending else None,
                 )
             )
         return marks
 
     def saved(self) -> None:
-        """Remove what only the checkpoint before the last one needed."""
-        for file in self._settled:
-            self._read_before += file.read_bytes
-            file.close()
-            file.path.unlink(missing_ok=True)
-        self._settled.clear()
+        """Empty the files that only the checkpoint before the last one needed."""
+        for spilled in self._spilled.values():
+            if spilled.count and not spilled.pending:
+                spilled.clear()
 
     def restore(self, marks: Sequence[PartitionMark]) -> None:
         """Verify the files of a checkpoint, and cut off what came behind it."""
         for mark in marks:
             position = self.positions[mark.number]
-            _verify(self._files[mark.number], mark.states)
             position.levels, position.following = list(mark.levels), mark.following
+            _verify(self._files[mark.number], mark.states)
             if mark.spilled is not None:
-                file = StateFile(self._directory / mark.spilled.name, self.words)
-                _verify(file, mark.spilled)
-                self._spilled[mark.number] = file
+                _verify(self._spilled[mark.number], mark.spilled)
 
     def close(self) -> None:
         """End the threads, and close the files."""
         super().close()
-        for file in (*self._files.values(), *self._spilled.values(), *self._settled):
+        for file in (*self._files.values(), *self._spilled.values()):
             file.close()
 
 
-def _mark(file: StateFile) -> FileMark:
-    return FileMark(file.path.name, file.count, file.checksum)
-
-
 def _verify(file: StateFile, mark: FileMark) -> None:
-    for _ in file.restore(mark.count, mark.checksum):
+    for _ in file.restore(mark):
         pass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from iopermit.scale.checkpoint.marks import FileMark, PartitionMark
+from iopermit.scale.checkpoint.marks import PartitionMark
 from iopermit.scale.owners.owner import Owner
 from iopermit.scale.states.state_file import StateFile
 from iopermit.scale.states.table import StateTable
@@ -76,8 +76,8 @@ class MemoryOwner(Owner):
             table, position = self._tables[number], self.positions[number]
             file.append(table.states[file.count : table.count])
             file.sync()
-            mark = FileMark(file.path.name, file.count, file.checksum)
-            marks.append(PartitionMark(number, mark, tuple(position.levels), position.following))
+            levels = tuple(position.levels)
+            marks.append(PartitionMark(number, file.mark(), levels, position.following))
         return marks
 
     def saved(self) -> None:
@@ -87,12 +87,12 @@ class MemoryOwner(Owner):
         """Insert the states of a checkpoint, and what was not yet settled in one of files."""
         for mark in marks:
             position, file = self.positions[mark.number], self._files[mark.number]
-            for block in file.restore(mark.states.count, mark.states.checksum):
+            for block in file.restore(mark.states):
                 self.receive(mark.number, block)
             position.levels, position.following = list(mark.levels), mark.following
             if mark.spilled is not None:
                 spilled = StateFile(file.path.parent / mark.spilled.name, self.words)
-                for block in spilled.restore(mark.spilled.count, mark.spilled.checksum):
+                for block in spilled.restore(mark.spilled):
                     self.receive(mark.number, block)
                 spilled.close()
 

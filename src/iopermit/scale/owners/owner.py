@@ -6,10 +6,9 @@ which states come to a partition may differ from run to run. Nothing that is rep
 
 from __future__ import annotations
 
-import itertools
 from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
@@ -34,6 +33,9 @@ PORTION: Final = 1 << 14
 """States that a thread expands before anything else is looked at."""
 SENT_BITS: Final = 18
 """The cache of a thread has two to the power of this many states."""
+
+Job = TypeVar("Job")
+"""What is done by one of several threads."""
 
 
 class Owner(ABC):
@@ -160,12 +162,13 @@ class Owner(ABC):
             MemoryError: there is no room for what it leads to.
             OSError: what it leads to cannot be written.
         """
-        jobs = list(itertools.islice(self._portions(), self.threads))
-        if self._pool is None or len(jobs) == 1:
-            for job in jobs:
-                self._expand(0, *job)
-        else:
-            list(self._pool.map(self._expand, range(len(jobs)), *zip(*jobs, strict=True)))
+        jobs, amount = [], 0
+        for job in self._portions():
+            jobs.append(job)
+            amount += job[2] - job[1]
+            if amount >= PORTION * self.threads:
+                break
+        self.in_threads(self._expand, jobs)
         return bool(jobs)
 
     def flush(self) -> None:
@@ -191,13 +194,17 @@ class Owner(ABC):
         if self._pool is not None:
             self._pool.shutdown()
 
-    def each_in_a_thread(self, work: Callable[[int, int], None], numbers: Sequence[int]) -> None:
-        """Do something with partitions; ``work`` gets the number of a thread, too."""
-        if self._pool is None or len(numbers) == 1:
-            for number in numbers:
-                work(0, number)
+    def in_threads(self, work: Callable[[int, Job], None], jobs: Sequence[Job]) -> None:
+        """Do something with each job; ``work`` gets the number of a thread, too."""
+
+        def share(thread: int) -> None:
+            for job in jobs[thread :: self.threads]:
+                work(thread, job)
+
+        if self._pool is None:
+            share(0)
         else:
-            list(self._pool.map(work, range(len(numbers)), numbers))
+            list(self._pool.map(share, range(self.threads)))
 
     def _portions(self) -> Iterator[tuple[int, int, int]]:
         """Yield what is to be expanded: a partition, the first state, the one behind the last."""
@@ -207,7 +214,8 @@ class Owner(ABC):
                 position.following = min(first + PORTION, position.levels[-1])
                 yield number, first, position.following
 
-    def _expand(self, thread: int, number: int, first: int, last: int) -> None:
+    def _expand(self, thread: int, portion: tuple[int, int, int]) -> None:
+        number, first, last = portion
         states = self.states(number, first, self._rooms[thread][: last - first])
         self._expanders[thread].expand(states, lambda: self._empty(thread))
 

@@ -50,7 +50,7 @@ class DuplicateDetection:
             CheckpointError: a file is shorter than it was.
             OSError: the new states cannot be written.
         """
-        settled = 0
+        settled = candidates.first
         while settled < candidates.count:
             settled = self._fill(candidates, settled)
             marks = self._marks[: self._table.count]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from iopermit.scale.checkpoint.marks import FileMark
 from iopermit.scale.errors import CheckpointError
 from iopermit.search.exploration.memory import WORD
 
@@ -30,10 +31,28 @@ class StateFile:
         self._bytes = words * WORD
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         self._descriptor = os.open(path, flags, 0o600)
-        self.count, self.checksum = 0, 0
+        self.first, self.count, self.checksum = 0, 0, 0
         self._synced = 0
         self.read_bytes = 0
         """Bytes that were read since it was opened."""
+
+    @property
+    def pending(self) -> int:
+        """How many states count."""
+        return self.count - self.first
+
+    def forget(self) -> None:
+        """Let no state count that is there; the file stays as it is."""
+        self.first, self.checksum = self.count, 0
+
+    def clear(self) -> None:
+        """Remove all states. Raises OSError."""
+        os.ftruncate(self._descriptor, 0)
+        self.first, self.count, self.checksum, self._synced = 0, 0, 0, 0
+
+    def mark(self) -> FileMark:
+        """Return which states count."""
+        return FileMark(self.path.name, self.first, self.count, self.checksum)
 
     def append(self, states: NDArray[np.uint64]) -> None:
         """Write states behind the others. Raises OSError; then they do not count."""
@@ -76,29 +95,30 @@ class StateFile:
         self.read_bytes += done
         return room
 
-    def restore(self, count: int, checksum: int) -> Iterator[NDArray[np.uint64]]:
-        """Yield all states of a checkpoint in blocks, and forget what was written behind them.
+    def restore(self, mark: FileMark) -> Iterator[NDArray[np.uint64]]:
+        """Yield the states of a checkpoint in blocks, and forget what was written behind them.
 
         Raises:
             CheckpointError: there are fewer, or others than those that were written.
         """
-        length, wanted = os.fstat(self._descriptor).st_size, count * self._bytes
+        length, wanted = os.fstat(self._descriptor).st_size, mark.count * self._bytes
         if length < wanted:
             raise CheckpointError(
                 f"{self.path} is truncated: {length} of {wanted} bytes are left; "
                 "the checkpoint cannot be used"
             )
         found = 0
-        for block in self.blocks(0, count, np.empty((BLOCK, self.words), np.uint64)):
+        for block in self.blocks(mark.first, mark.count, np.empty((BLOCK, self.words), np.uint64)):
             found = zlib.crc32(block.data.cast("B"), found)
             yield block
-        if found != checksum:
+        if found != mark.checksum:
             raise CheckpointError(
                 f"{self.path} is corrupted: its checksum is not the one that was noted; "
                 "the checkpoint cannot be used"
             )
         os.ftruncate(self._descriptor, wanted)
-        self.count, self.checksum, self._synced = count, checksum, count
+        self.first, self.count, self.checksum = mark.first, mark.count, mark.checksum
+        self._synced = mark.count
 
     def sync(self) -> None:
         """Wait until everything is on the disk. Raises OSError."""

@@ -1,0 +1,1 @@
+"""A search on several machines: Ray starts an owner of partitions on each, and moves the states."""

@@ -1,0 +1,240 @@
+"""Tests of checkpoints: killed, stopped by a limit, Ctrl-C or a full disk, a search goes on."""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import signal
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.support.scale.searching import beyond, outcome, problem
+
+from iopermit.engine.control import Control
+from iopermit.engine.limits import Limits
+from iopermit.scale import level_loop
+from iopermit.scale.errors import CheckpointError
+from iopermit.search.check import check_once
+from iopermit.system.events.recorded import ALL_EVENTS, PLAIN_EVENTS
+from iopermit.system.scenario import Scenario
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from iopermit.engine.progress import Progress
+    from iopermit.engine.verdict import Verdict
+
+HOLDS = ("linux-6.16+preempt_off", Scenario(2, 2, 1, PLAIN_EVENTS))
+LEAKS = ("linux-v2-06", Scenario(1, 2, 2, PLAIN_EVENTS))
+KILLS = 10
+
+
+def killed_after(seconds: float, directory: Path, *, on_disk: bool, resumed: bool) -> bool:
+    """Search in another process, which is killed after a time; return whether it was."""
+    child = os.fork()
+    if not child:
+        try:
+            of = problem(*HOLDS)
+            beyond(of, directory, on_disk=on_disk, resumed=resumed, every=0.02)
+        finally:
+            os._exit(0)
+    time.sleep(seconds)
+    os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    return os.WIFSIGNALED(status)
+
+
+@pytest.mark.parametrize("on_disk", [False, True], ids=["memory", "disk"])
+def test_a_killed_search_comes_to_the_same_result(on_disk: bool, tmp_path: Path) -> None:
+    """Killed at ten random moments, a search resumes each time, and ends with the same result."""
+    directory, killed, moments = tmp_path / "search", 0, random.Random(7)
+    for _ in range(KILLS):
+        resumed = (directory / "checkpoint.json").exists()
+        killed += killed_after(
+            moments.uniform(0.05, 0.6), directory, on_disk=on_disk, resumed=resumed
+        )
+    assert killed
+    resumed = (directory / "checkpoint.json").exists()
+    found = beyond(problem(*HOLDS), directory, on_disk=on_disk, resumed=resumed)
+    assert outcome(found) == outcome(check_once(problem(*HOLDS)))
+
+
+@pytest.mark.parametrize(("design", "scenario"), [HOLDS, LEAKS], ids=["holds", "leak"])
+@pytest.mark.parametrize(
+    "modes", [(False,), (True,), (False, True)], ids=["memory", "disk", "both"]
+)
+def test_limits_end_it_again_and_again(
+    design: str, scenario: Scenario, modes: tuple[bool, ...], tmp_path: Path
+) -> None:
+    """A search that a limit ends goes on from there; one begun in memory may go on on disk."""
+    wanted = check_once(problem(design, scenario))
+    directory, verdict, most = tmp_path / "search", None, 0
+    while verdict is None or verdict.verdict == "undetermined":
+        most += wanted.search.states // 4 + 1
+        of = problem(design, scenario, Limits(max_states=most))
+        on_disk = modes[0] if verdict is None else modes[-1]
+        resumed = verdict is not None
+        verdict = beyond(of, directory, on_disk=on_disk, resumed=resumed)
+        assert most < 3 * wanted.search.states
+    assert most > wanted.search.states // 2
+    assert outcome(verdict) == outcome(wanted)
+
+
+def test_a_finished_search_is_told_again(tmp_path: Path) -> None:
+    """From the last checkpoint of a search its result comes again, without searching."""
+    first = beyond(problem(*LEAKS), tmp_path / "search")
+    again = beyond(problem(*LEAKS), tmp_path / "search", resumed=True)
+    assert outcome(again) == outcome(first)
+    assert again.trace == first.trace
+
+
+@pytest.mark.parametrize("on_disk", [False, True], ids=["memory", "disk"])
+def test_an_interrupted_search_says_how_to_go_on(
+    on_disk: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C writes a checkpoint, and the verdict says with which option it is gone on from."""
+    monkeypatch.setattr(level_loop, "_PROGRESS_SECONDS", -1.0)
+
+    def interrupt(progress: Progress) -> None:
+        if progress.depth == 9:
+            signal.raise_signal(signal.SIGINT)
+
+    directory = tmp_path / "search"
+    of = replace(problem(*HOLDS), control=Control(progress=interrupt))
+    stopped = beyond(of, directory, on_disk=on_disk)
+    assert stopped.verdict == "undetermined"
+    assert stopped.reason == (
+        f"interrupted; to go on, give the same command with --resume {directory}"
+    )
+    assert stopped.search.depth >= 9
+    found = beyond(problem(*HOLDS), directory, resumed=True)
+    assert outcome(found) == outcome(check_once(problem(*HOLDS)))
+
+
+def test_a_full_disk_leaves_the_verdict_open(tmp_path: Path) -> None:
+    """Where a file can grow no more the search is undetermined, and goes on when there is room."""
+    of = problem("linux-6.16+preempt_off", Scenario(2, 2, 2, ALL_EVENTS))
+    directory = tmp_path / "search"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # What a file may have then: more than the manifest, less than a partition needs in the end.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (110_000, before[1]))
+    try:
+        full = beyond(of, directory, on_disk=True, every=0.05)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert full.verdict == "undetermined"
+    assert full.reason.startswith(f"there is no space left for {directory}; to go on")
+    assert outcome(beyond(of, directory, resumed=True)) == outcome(check_once(of))
+
+
+def test_too_little_memory_leaves_the_verdict_open(tmp_path: Path) -> None:
+    """A search in memory that reaches its limit goes on on disk."""
+    directory = tmp_path / "search"
+    of = problem(*HOLDS, Limits(max_memory=2 << 20))
+    full = beyond(of, directory)
+    assert full.reason.startswith("the memory limit was reached; to go on")
+    found = beyond(problem(*HOLDS), directory, resumed=True, on_disk=True)
+    assert outcome(found) == outcome(check_once(problem(*HOLDS)))
+
+
+@pytest.fixture
+def stopped(tmp_path: Path) -> Path:
+    """Give the checkpoint of a search that a limit ended."""
+    of = problem(*HOLDS, Limits(max_states=20_000))
+    assert beyond(of, tmp_path / "search", on_disk=True).verdict == "undetermined"
+    return tmp_path / "search"
+
+
+def resumed(directory: Path, design: str = HOLDS[0], scenario: Scenario = HOLDS[1]) -> Verdict:
+    """Go on from a checkpoint."""
+    return beyond(problem(design, scenario), directory, resumed=True)
+
+
+def largest(directory: Path) -> Path:
+    """Return the largest file of states."""
+    return max(directory.glob("attempt-*/*.states"), key=lambda file: file.stat().st_size)
+
+
+def test_a_corrupted_file_is_refused(stopped: Path) -> None:
+    """One bit of one state changed, the checkpoint is refused, and the file is named."""
+    file = largest(stopped)
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 4
+    file.write_bytes(content)
+    with pytest.raises(CheckpointError, match=rf"{file.name} is corrupted"):
+        resumed(stopped)
+
+
+def test_a_truncated_file_is_refused(stopped: Path) -> None:
+    """A file that has lost its end is refused by name."""
+    file = largest(stopped)
+    os.truncate(file, file.stat().st_size - 8)
+    with pytest.raises(CheckpointError, match=rf"{file.name} is truncated"):
+        resumed(stopped)
+
+
+def test_a_missing_file_is_refused(stopped: Path) -> None:
+    """A file that is gone counts as truncated: it has none of its bytes."""
+    file = largest(stopped)
+    file.unlink()
+    with pytest.raises(CheckpointError, match=rf"{file.name} is truncated: 0 of"):
+        resumed(stopped)
+
+
+def test_a_damaged_manifest_is_refused(stopped: Path) -> None:
+    """A manifest that was changed, cut off or made something else is refused."""
+    file = stopped / "checkpoint.json"
+    text = file.read_text()
+    for damaged in (
+        text.replace('"on_disk": true', '"on_disk": false'),
+        text[: len(text) // 2],
+        "",
+        "[]",
+    ):
+        assert damaged != text
+        file.write_text(damaged)
+        with pytest.raises(CheckpointError, match=r"checkpoint\.json is"):
+            resumed(stopped)
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(CheckpointError, match="it is no text"):
+        resumed(stopped)
+
+
+def test_another_format_is_refused(stopped: Path) -> None:
+    """A manifest of a later format is refused, and says which format is read."""
+    file = stopped / "checkpoint.json"
+    file.write_text(file.read_text().replace('"format": 1', '"format": 2'))
+    with pytest.raises(CheckpointError, match=r"has format 2 of checkpoints.* reads format 1"):
+        resumed(stopped)
+
+
+def test_a_foreign_checkpoint_is_refused(stopped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkpoint of another design, scenario, set of events or version is refused by name."""
+    foreign = {
+        "another design: linux-6.16.preempt_off": ("linux-5.4", HOLDS[1]),
+        "another scenario: 2 CPUs, 2 tasks, 1 long": (HOLDS[0], Scenario(1, 2, 1, PLAIN_EVENTS)),
+        "another set of events": (HOLDS[0], Scenario(2, 2, 1, ALL_EVENTS)),
+    }
+    for message, (design, scenario) in foreign.items():
+        with pytest.raises(CheckpointError, match=message):
+            resumed(stopped, design, scenario)
+    monkeypatch.setattr("iopermit.__version__", "99.0")
+    with pytest.raises(CheckpointError, match=r"another version of iopermit: .*, .* has 99\.0"):
+        resumed(stopped)
+
+
+def test_nothing_is_overwritten(stopped: Path) -> None:
+    """Beginning anew where a checkpoint is would lose it, and is refused."""
+    with pytest.raises(CheckpointError, match="has a checkpoint already"):
+        beyond(problem(*HOLDS), stopped)
+
+
+def test_without_a_checkpoint_there_is_nothing_to_go_on_from(tmp_path: Path) -> None:
+    """An empty directory, and one that does not exist, are refused."""
+    with pytest.raises(CheckpointError, match="there is no checkpoint in"):
+        resumed(tmp_path)
+    with pytest.raises(CheckpointError, match="there is no directory"):
+        resumed(tmp_path / "nowhere")
