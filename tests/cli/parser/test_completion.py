@@ -66,7 +66,7 @@ def offered(shell: str, script: str, tmp_path: Path) -> str:
     [
         ("iopermit che", ["check"]),
         ("iopermit check linux-2.6.1", ["linux-2.6.10", "linux-2.6.10-L1", "linux-2.6.10-L2"]),
-        ("iopermit check --ev", ["--events", "--every-access"]),
+        ("iopermit check --ev", ["--events", "--every", "--every-access"]),
         ("iopermit check --events ioperm,fork-", ["ioperm,fork-fails", "ioperm,fork-fails-early"]),
         ("iopermit export pro", ["promela"]),
     ],

@@ -76,7 +76,6 @@ EXAMPLES: Final[dict[str, Examples]] = {
         ("iopermit export itf leak.json -o leak.itf.json", "a saved schedule, for trace viewers"),
     ),
     "explain": (
-        ("iopermit explain", "every code"),
         ("iopermit explain leak", "what a leak is, and where to look"),
         ("iopermit explain bad-patch", "why a patch is refused"),
         ("iopermit explain garbage --json", "the same for programs"),
