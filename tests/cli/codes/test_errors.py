@@ -19,7 +19,7 @@ from iopermit.report.findings.error_codes import CODES, ERRORS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CODE: Final = Path(__file__).parents[2] / "src/iopermit"
+CODE: Final = Path(__file__).parents[3] / "src/iopermit"
 STATUS: Final = {each.code: each.status for each in ERRORS}
 RAISED: Final = (
     (BadInputError("no"), "bad-usage"),
