@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +16,8 @@ from tests.support.tools.site import dead_links_of_site, read_page
 from tools.site.matrix import wanted_reports
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from playwright.sync_api import Browser
 
 ROOT: Final = Path(__file__).resolve().parents[3]
@@ -90,6 +95,39 @@ def test_a_browser_loads_nothing_from_elsewhere(site: Path, chromium: Browser, n
     assert len(asked) > 3
     assert not [url for url in asked if not url.startswith(site.as_uri())]
     assert broken == 0
+
+
+@pytest.fixture
+def address(site: Path) -> Iterator[str]:
+    """Give the address at which a server of this machine has the site."""
+    handler = functools.partial(QuietHandler, directory=site)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    """Serves files, and tells nobody."""
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_a_served_site_can_be_searched(address: str, chromium: Browser) -> None:
+    """Served by any web server, the site finds words, and asks nobody else for that."""
+    asked: list[str] = []
+    page = chromium.new_page()
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{address}index.html", wait_until="networkidle")
+    page.fill("input[name=query]", "terminator")
+    page.wait_for_selector(".md-search-result__link")
+    found = page.get_attribute(".md-search-result__link", "href") or ""
+    page.close()
+    assert found.startswith((address, "how-the-bitmap-works.html", "./"))
+    assert not [url for url in asked if not url.startswith((address, "blob:"))]
 
 
 def test_a_missing_report_is_a_failure(tmp_path: Path) -> None:
