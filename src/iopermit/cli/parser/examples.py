@@ -77,8 +77,7 @@ EXAMPLES: Final[dict[str, Examples]] = {
     ),
     "explain": (
         ("iopermit explain leak", "what a leak is, and where to look"),
-        ("iopermit explain bad-patch", "why a patch is refused"),
-        ("iopermit explain garbage --json", "the same for programs"),
+        ("iopermit explain bad-patch --json", "why a patch is refused, for programs"),
     ),
     "cache": (
         ("iopermit cache", "how much is kept, and where"),
