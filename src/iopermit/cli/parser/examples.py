@@ -76,6 +76,7 @@ EXAMPLES: Final[dict[str, Examples]] = {
         ("iopermit export itf leak.json -o leak.itf.json", "a saved schedule, for trace viewers"),
     ),
     "explain": (
+        ("iopermit explain", "every code"),
         ("iopermit explain leak", "what a leak is, and where to look"),
         ("iopermit explain bad-patch --json", "why a patch is refused, for programs"),
     ),
