@@ -12,7 +12,7 @@ from tests.support.sweep.made_jobs import result
 from iopermit.sweep.database import Database, Outcome
 from iopermit.sweep.errors import SweepError
 
-KEYS = [hashlib.sha256(bytes([number % 256, number // 256])).hexdigest() for number in range(1200)]
+KEYS = [hashlib.sha256(bytes([number])).hexdigest() for number in range(12)]
 
 
 def test_a_result_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -25,8 +25,9 @@ def test_a_result_comes_back_as_it_was(tmp_path: Path) -> None:
         assert database.results(KEYS) == {KEYS[0]: kept}
 
 
-def test_many_jobs_are_asked_for_at_once(tmp_path: Path) -> None:
-    """More jobs than SQLite takes in one question are found all the same."""
+def test_many_jobs_are_asked_for_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More jobs than one question of SQLite may have are found all the same."""
+    monkeypatch.setattr("iopermit.sweep.database._AT_ONCE", 5)
     with Database(tmp_path / "results.sqlite") as database:
         for key in KEYS:
             database.add(key, result())
@@ -91,6 +92,20 @@ def test_a_database_of_another_version_is_refused(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(SweepError, match="of another version"):
         Database(file)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("verdict", "{"), ("verdict", b"x"), ("states", "many"), ("outcome", "well"), ("kind", 1.5)],
+)
+def test_a_damaged_result_is_told(column: str, value: object, tmp_path: Path) -> None:
+    """A row with what no sweep writes ends in a message that names the file and the job."""
+    file = tmp_path / "results.sqlite"
+    with Database(file) as database:
+        database.add(KEYS[0], result())
+        database._connection.execute(f"UPDATE results SET {column} = CAST(? AS BLOB)", [value])  # noqa: S608 - see above
+        with pytest.raises(SweepError, match=f"{file}: the result of job {KEYS[0]} is damaged"):
+            database.results(KEYS)
 
 
 def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import json
 import os
 import sqlite3
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from iopermit.sweep.errors import SweepError
 
@@ -42,6 +42,15 @@ CREATE TABLE results (
 )
 """
 _COLUMNS: Final = "outcome, kind, message, states, seconds, finished, command, verdict"
+_KINDS: Final = {
+    "kind": str,
+    "message": str,
+    "states": int,
+    "seconds": float,
+    "finished": str,
+    "command": str,
+}
+"""What Python makes of the columns."""
 
 
 @dataclass(frozen=True)
@@ -118,8 +127,18 @@ class Database:
                     f"SELECT key, {_COLUMNS} FROM results WHERE key IN ({marks})",  # noqa: S608 - see above
                     some,
                 )
-                found.update({key: _result(values) for key, *values in rows})
+                found.update({key: self._result(key, values) for key, *values in rows})
         return found
+
+    def _result(self, key: str, values: Sequence[Any]) -> JobResult:
+        named = dict(zip(_COLUMNS.split(", "), values, strict=True))
+        verdict = named.pop("verdict")
+        wrong = [name for name, kind in _KINDS.items() if not isinstance(named[name], kind)]
+        if not wrong and isinstance(verdict, str) and named["outcome"] in get_args(Outcome):
+            with contextlib.suppress(ValueError, RecursionError):
+                return JobResult(**named, verdict=json.loads(verdict) if verdict else None)
+        message = f"{self.file}: the result of job {key} is damaged"
+        raise SweepError(f"{message}; name another file with --database")
 
     def add(self, key: str, result: JobResult) -> None:
         """Keep the result of a job, instead of an earlier one. Raises SweepError."""
@@ -179,9 +198,3 @@ class Database:
 
 def _offset(key: str) -> int:
     return int(key[:_OFFSET_DIGITS], 16)
-
-
-def _result(values: Sequence[Any]) -> JobResult:
-    named = dict(zip(_COLUMNS.split(", "), values, strict=True))
-    verdict = named.pop("verdict")
-    return JobResult(**named, verdict=json.loads(verdict) if verdict else None)

@@ -1,7 +1,11 @@
 """Tests of iopermit.report.html.sweep_page: cells lead to jobs, and text is text."""
 
 import re
+from pathlib import Path
 
+import pytest
+from playwright.sync_api import Browser
+from tests.support.report.browser import opened
 from tests.support.sweep.made_reports import COMMAND, REPORT
 
 from iopermit.report.html.rendering import sweep_html
@@ -50,3 +54,14 @@ def test_changes_are_told_and_text_is_escaped() -> None:
     assert "not judged: 1 revision" in text
     assert "port &lt;1&gt;" in text
     assert "port <1>" not in text
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_everybody_can_read_the_page(colours: str, chromium: Browser, tmp_path: Path) -> None:
+    """In a browser the page loads nothing and complains of nothing, and axe finds no fault."""
+    file = tmp_path / "page.html"
+    file.write_text(sweep_html(PAGE), encoding="utf-8")
+    with opened(chromium, file, color_scheme=colours) as shown:
+        assert shown.page.title() == REPORT.title
+        assert shown.complaints == shown.requests == []
+        assert shown.faults() == []

@@ -13,6 +13,7 @@ from tools.fuzz_inputs.entries.images import images
 from tools.fuzz_inputs.entries.patches import patches
 from tools.fuzz_inputs.entries.saved_files import saved_files
 from tools.fuzz_inputs.entries.streams import streams
+from tools.fuzz_inputs.entries.sweeps import sweeps
 from tools.fuzz_inputs.entries.trees import trees
 
 if TYPE_CHECKING:
@@ -32,5 +33,6 @@ ENTRIES: Final[Mapping[str, Callable[[], SearchStrategy[Attempt]]]] = {
     "calls": calls,
     "caches": caches,
     "images": images,
+    "sweeps": sweeps,
 }
 """For each a function that returns the strategy of its attempts."""
