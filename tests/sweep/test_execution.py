@@ -55,7 +55,7 @@ def test_a_job_with_bad_input_is_a_row(tmp_path: Path) -> None:
     """What `check` refuses is a failed job with its message."""
     result = executed(tree_job("none", tmp_path / "gone"))
     assert result.outcome == "failed"
-    assert result.message == f"no such directory: {tmp_path / 'gone'}"
+    assert result.message.startswith(f"no such directory: {tmp_path / 'gone'}")
 
 
 def programmed(monkeypatch: pytest.MonkeyPatch, folder: Path, text: str) -> None:

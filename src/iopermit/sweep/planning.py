@@ -36,7 +36,7 @@ _NONE: Final = "none"
 
 
 @dataclass(frozen=True)
-class Plan:
+class SweepPlan:
     """The jobs of a sweep.
 
     Attributes:
@@ -48,7 +48,7 @@ class Plan:
     checkouts: dict[str, Checkouts]
 
 
-def plan(definition: Definition, scenario_of: ScenarioOf, scratch: Path, workers: int) -> Plan:
+def plan(definition: Definition, scenario_of: ScenarioOf, scratch: Path, workers: int) -> SweepPlan:
     """Return the jobs that a description means.
 
     Args:
@@ -82,7 +82,7 @@ def plan(definition: Definition, scenario_of: ScenarioOf, scratch: Path, workers
         for events, bounds in itertools.product(definition.events, definition.scenarios)
         for scenario in [scenario_of(events, bounds)]
     )
-    return Plan(jobs, checkouts)
+    return SweepPlan(jobs, checkouts)
 
 
 def _possible(subject: Subject, scenario: Scenario) -> Scenario:
