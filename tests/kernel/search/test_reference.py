@@ -62,6 +62,7 @@ SHARED = Bound(
     3,
     first=(action(0, "ioperm", first=0, end=1, turn_on=1), action(0, "fork", child=1)),
 )
+EXITING = Bound(Scenario(1, 2, 1, frozenset({Event.IOPERM, Event.EXIT})), 4)
 PREEMPTED_TWICE = Bound(PREEMPTED, 4)
 ONE_CPU = (CALLS, PREEMPTED_CALLS, PREEMPTED_ANYWHERE, CHILDREN, PREEMPTED_FORKS)
 
@@ -86,6 +87,7 @@ EVERYTHING = [
     ("6.12", "written-back", SHARED),
     ("6.12", "read-twice", PREEMPTED_TWICE),
     ("6.12", "counter-read-add-store", LONGER),
+    ("6.12", "flag-left-by-exit", EXITING),
     ("6.12", "exit-invalidates-every-cpu", replace(TWO_CPUS, depth=3)),
 ]
 """What `make reference` compares."""

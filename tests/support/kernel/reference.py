@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING
 
 from tests.support.kernel.faults import FAULTS, IOPORT, REPAIR, Edit, unified_diff
 from tests.support.kernel.hidden_faults import HIDDEN_FAULTS
+from tests.support.kernel.planted.sleeping import SLEEPING_FAULTS
 from tests.support.kernel.trees import build_cache, require_tree
 
 from iopermit import arch
 from iopermit.kernel.build.builder import build
+from iopermit.kernel.build.configuration import FULL
 from iopermit.kernel.loading import LoadedTree, load_built
 from iopermit.kernel.search.reference import ReferenceSearch
 from iopermit.kernel.search.specification import SpecificationCheck
@@ -80,7 +82,11 @@ EDITS: dict[str, tuple[Edit, ...]] = {
     "": (),
     "repair": (REPAIR,),
     **{name: (REPAIR, edit) for name, edit in {**FAULTS, **MAP_FAULTS}.items()},
-    **{name: (REPAIR, *fault.edits) for name, fault in HIDDEN_FAULTS.items()},
+    **{
+        name: (REPAIR, *fault.edits)
+        for name, fault in {**HIDDEN_FAULTS, **SLEEPING_FAULTS}.items()
+        if fault.configuration == FULL.name
+    },
 }
 """What is planted in a tree, by name."""
 
