@@ -21,7 +21,7 @@ help:
 	@echo 'make planted-faults  plant every fault of the corpus in the trees of Debian, and record it'
 	@echo 'make trees     test more planted faults and versions of kernel trees than make test'
 	@echo 'make reference  compare the search of kernel trees with one without reductions: an hour'
-	@echo 'make reproduce  boot Debian kernels and show the preemption leak on them: minutes'
+	@echo 'make reproduce  boot Debian kernels, and built ones with planted faults: half an hour'
 	@echo 'make docs      regenerate the generated parts of the documentation'
 	@echo 'make docs-site  build the site of docs/ in site/, with the reports of the matrix: minutes at first'
 	@echo 'make lock      pin the newest versions of the development tools'

@@ -19,7 +19,7 @@ from tests.support.reproduce.kernels import (
     THOROUGH,
     require_image,
 )
-from tests.support.reproduce.planted import check_planted
+from tests.support.reproduce.planted import REPAIR, check_planted
 from tests.support.requirements import require_tool, shared_cache
 
 from iopermit.cli import ExitCode
@@ -217,3 +217,22 @@ def test_a_planted_crash_is_told_on_the_console(
     control = seen["repaired"]["run"]
     assert control["forced"]
     assert control["crash"] == ""
+
+
+@thorough
+def test_tasks_left_alone_hit_what_needs_no_preemption(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a debugger every attempt hits a leak of each switch, and none without the fault."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(shared_cache()))
+    tree, saved = require_tree("6.12", whole=True), tmp_path / "leak.json"
+    planted = tmp_path / "flags-of-the-next-task.patch"
+    command = check_planted(tree, planted.stem, tmp_path)
+    command[command.index("--reproduce") :] = ["-q", "--save", str(saved)]
+    assert run(capsys, *command).status == ExitCode.VIOLATED
+    patches = ("--patch", REPAIR, "--patch", planted)
+    for some, hits in ((patches, 50), (patches[:2], 0)):
+        ran = run(capsys, "reproduce", saved, "--kernel", tree, *some, "--free", "50", "--json")
+        found = json.loads(ran.out)
+        assert (found["free"]["attempts"], found["free"]["hits"]) == (50, hits)
+        assert ran.status == (ExitCode.VIOLATED if hits else ExitCode.HOLDS)
