@@ -36,7 +36,7 @@ from iopermit.cli.reproduce.with_check import (
     seen_of,
     with_reproduction,
 )
-from iopermit.cli.scale import Checkpoint, Cluster, Disk, Interval, Resume, ScaleRequest
+from iopermit.cli.scale.options import Checkpoint, Cluster, Disk, Interval, Resume, ScaleRequest
 from iopermit.translate.analyses.reductions import Reductions
 
 if TYPE_CHECKING:

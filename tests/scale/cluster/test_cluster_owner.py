@@ -42,13 +42,10 @@ def cluster() -> Iterator[Any]:
 
 def test_two_nodes_find_what_threads_find(cluster: Any, tmp_path: Path) -> None:  # noqa: ANN401 - Ray has no annotations here
     """Verdict, counts and coverage of two nodes are those of threads, in memory and on disk."""
-    for design, scenario in (HOLDS, LEAKS):
-        wanted = outcome(check_once(problem(design, scenario)))
-        for on_disk in (False, True):
-            directory = tmp_path / f"{design}-{on_disk}"
-            of = problem(design, scenario)
-            found = beyond(of, directory, on_disk=on_disk, cluster=cluster.address)
-            assert outcome(found) == wanted
+    for (design, scenario), on_disk in ((HOLDS, False), (LEAKS, True)):
+        of = problem(design, scenario)
+        found = beyond(of, tmp_path / design, on_disk=on_disk, cluster=cluster.address)
+        assert outcome(found) == outcome(check_once(of))
 
 
 def test_a_lost_node_is_recovered_from(

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 def loops() -> Iterator[tuple[NativeLoops, int]]:
     """Give the native loops of a small model, and the words of its states."""
     native = compiled(subject("linux-5.4", Scenario(1, 1, 1, PLAIN_EVENTS)), ())
-    # The machine code is there as long as its model is: until the last test has ended.
     yield NativeLoops(native), native.packing.stored_words
+    # The machine code was there as long as its model.
+    del native
 
 
 def some_states(words: int, amount: int, seed: int = 3) -> NDArray[np.uint64]:

@@ -1,4 +1,4 @@
-"""Tests of iopermit.cli.scale: checkpoints, states on disk, and what is refused."""
+"""Tests of iopermit.cli.scale.options: checkpoints, states on disk, and what is refused."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.cli.command import CRASHING, HOLDING, SMALL, run, start
 from iopermit.cli import ExitCode
 from iopermit.cli.errors import BadInputError
 from iopermit.cli.progress import figures
-from iopermit.cli.scale import seconds
+from iopermit.cli.scale.options import seconds
 from iopermit.scale.progress import ProgressOfFiles
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""The options for searches beyond one memory."""
