@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated
 
 import typer
 
 from iopermit.cli import scenario as bounds
 from iopermit.cli.certify import write_certificate
+from iopermit.cli.delivery.verdict import FormatOption, Output, deliver_with_reproduction
 from iopermit.cli.errors import BadInputError
 from iopermit.cli.exit_codes import ExitCode, exit_code
 from iopermit.cli.kernel import (
@@ -19,72 +18,19 @@ from iopermit.cli.kernel import (
     SandboxOption,
     TreeRequest,
     check_kernel,
-    source_text,
     status_of,
 )
-from iopermit.cli.output import Html, OutputError, check_writable, print_result, write_file
+from iopermit.cli.output import Html, check_writable
 from iopermit.cli.parser.completion import designs_like
 from iopermit.cli.process.extras import require
-from iopermit.cli.process.streams import printable
 from iopermit.cli.progress import shown
 from iopermit.cli.reductions import with_reductions
-from iopermit.cli.reproduce.request import page_of
 from iopermit.cli.reproduce.with_check import (
     ReproduceOptions,
-    lines_of,
-    member_of,
-    seen_of,
     with_reproduction,
 )
 from iopermit.cli.scale.options import Checkpoint, Cluster, Disk, Interval, Resume, ScaleRequest
 from iopermit.translate.analyses.reductions import Reductions
-
-if TYPE_CHECKING:
-    from iopermit.cli.reproduce.request import ReproductionRequest
-    from iopermit.engine.verdict import Verdict
-    from iopermit.report.reproduction.facts import Reproduction
-
-_FORMATS: Final = ("text", "mail", "markdown")
-FormatOption = Annotated[
-    str | None,
-    typer.Option(
-        "--format",
-        metavar="text|mail|markdown",
-        help="Write the report as a mail of at most 60 lines, or as a comment in Markdown.",
-        show_default="text",
-    ),
-]
-
-
-@dataclass(frozen=True)
-class Output:
-    """Where the verdict goes, and how much of it."""
-
-    as_json: bool = False
-    steps: bool = False
-    quiet: bool = False
-    sarif: Path | None = None
-    junit: Path | None = None
-    html: Path | None = None
-    save: Path | None = None
-    replayed: Path | None = None
-    """The file that the verdict came from, if it is a replay."""
-    form: str | None = None
-    """How the report is written: `text`, `mail` or `markdown`."""
-    seen: Reproduction | None = None
-    """What was seen of the violation on a booted kernel, if that was asked for."""
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be written. Raises BadInputError."""
-        if self.form not in (None, *_FORMATS):
-            raise BadInputError(f"--format {self.form}: choose from {', '.join(_FORMATS)}")
-        if self.form is not None and (self.as_json or self.steps):
-            raise BadInputError("--format excludes --json and --steps")
-
-    @property
-    def files(self) -> list[Path]:
-        """The files that are to be written."""
-        return [file for file in (self.sarif, self.junit, self.html, self.save) if file is not None]
 
 
 @with_reductions
@@ -220,7 +166,7 @@ def check_design(  # noqa: PLR0913 - one parameter per option
         booted = reproduction.request(kernel, patch or (), sandbox, quiet=quiet)
         request = TreeRequest(kernel, tuple(patch or ()), keep_build, *wanted, *modes, config)
         verdict = check_kernel(request)
-        _deliver_with(verdict, output, booted)
+        deliver_with_reproduction(verdict, output, booted)
         return status_of(verdict)
     if design is None:
         raise BadInputError("give a DESIGN (see `iopermit list`), or --kernel TREE")
@@ -263,25 +209,13 @@ def check_design(  # noqa: PLR0913 - one parameter per option
                 with_savings=savings,
                 with_obligations=obligations,
             )
-    _deliver_with(verdict, output, booted)
+    deliver_with_reproduction(verdict, output, booted)
     if certificate is None:
         return exit_code(verdict.verdict)
     with shown(quiet=quiet, ladder=lambda: [verdict.scenario]) as progress:
         settings = Settings(reductions, threads)
         problem = Problem(loaded, verdict.scenario, settings, progress.control(limits))
         return write_certificate(certificate, problem, verdict)
-
-
-def _deliver_with(verdict: Verdict, output: Output, booted: ReproductionRequest | None) -> None:
-    """Write the verdict, with what a booted kernel shows of it if that is asked for.
-
-    It is saved before: booting takes its time, and may be interrupted.
-    """
-    if booted is not None and output.save is not None:
-        from iopermit.report.json import to_text  # only now needed
-
-        write_file(output.save, to_text(_saved(verdict, output.save)))
-    deliver(verdict, replace(output, seen=seen_of(verdict, booted)))
 
 
 def _refuse_of_trees(*options: object) -> None:
@@ -291,76 +225,3 @@ def _refuse_of_trees(*options: object) -> None:
             "--patch, --reverse, --fail-on, --keep-build, --sandbox, --config, --every-access and "
             "--max-depth need --kernel TREE"
         )
-
-
-def deliver(verdict: Verdict, output: Output) -> None:
-    """Write the verdict everywhere it is wanted; one place that fails does not stop the others.
-
-    Raises:
-        OutputError: some place could not be written.
-    """
-    failures = []
-    for file, text in _texts(verdict, output):
-        try:
-            print_result(text, styled=True) if file is None else write_file(file, text)
-        except OutputError as error:
-            failures.append(str(error))
-    if failures:
-        raise OutputError("; ".join(failures))
-
-
-def _texts(verdict: Verdict, output: Output) -> Iterator[tuple[Path | None, str]]:
-    """Yield what to write, and where; None is standard output."""
-    from iopermit.report.json import to_text, verdict_json  # only now needed
-
-    if output.as_json:
-        yield None, to_text(verdict_json(verdict) | member_of(output.seen))
-    elif output.form in ("mail", "markdown"):
-        from iopermit.cli.process.command_line import command_line
-        from iopermit.report.messages.mail import mail_text, markdown_text
-
-        written = mail_text if output.form == "mail" else markdown_text
-        yield None, printable(written(verdict, command_line()), kept="\n")
-    else:
-        from iopermit.cli.show import as_text, columns, in_colour
-        from iopermit.report.text import report
-
-        saved, width = output.save or output.replayed, columns()
-        lines = report(
-            verdict,
-            steps=output.steps,
-            headline_only=output.quiet,
-            saved=saved,
-            width=width,
-            seen=lines_of(output.seen),
-        )
-        yield None, as_text(lines, colour=in_colour())
-    if output.save:
-        yield output.save, to_text(_saved(verdict, output.save))
-    if output.sarif:
-        from iopermit.report.sarif import sarif_log
-
-        yield output.sarif, to_text(sarif_log(verdict))
-    if output.junit:
-        from iopermit.report.junit import junit_xml
-
-        yield output.junit, junit_xml(verdict)
-    if output.html:
-        yield output.html, _page(verdict, output.seen)
-
-
-def _saved(verdict: Verdict, file: Path) -> dict[str, Any]:
-    """Return what a file gets that `replay` and `reproduce` read."""
-    from iopermit.report.json import verdict_json  # only now needed
-    from iopermit.report.portable import portable
-
-    return portable(verdict_json(verdict), file.parent)
-
-
-def _page(verdict: Verdict, seen: Reproduction | None) -> str:
-    if seen is not None:
-        return page_of(seen)
-    from iopermit.report.html.rendering import verdict_html  # imports Jinja
-    from iopermit.report.html.verdict_page import verdict_page
-
-    return verdict_html(verdict_page(verdict, source_text(verdict.kernel)))

@@ -31,7 +31,7 @@ def list_designs(
         entries = [_entry(design) for design in known]
         print_result(to_text({"schema": SCHEMA, "designs": entries}))
     else:
-        from iopermit.cli.show import columns  # imports the report
+        from iopermit.cli.delivery.show import columns  # imports the report
 
         width = columns()
         print_result("".join(f"{line}\n" for design in known for line in _text(design, width)))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from iopermit.cli.check import FormatOption, Output, deliver
+from iopermit.cli.delivery.verdict import FormatOption, Output, deliver
 from iopermit.cli.errors import NO_LONGER, BadInputError, RepairedError
 from iopermit.cli.exit_codes import ExitCode, exit_code
 from iopermit.cli.kernel import SandboxOption

@@ -48,7 +48,7 @@ def explain_code(
 
         print_result(to_text({"schema": SCHEMA, "codes": [_entry(each) for each in wanted]}))
         return ExitCode.HOLDS
-    from iopermit.cli.show import columns  # imports the report
+    from iopermit.cli.delivery.show import columns  # imports the report
 
     width = columns()
     print_result("\n".join(_text(each, width) for each in wanted))

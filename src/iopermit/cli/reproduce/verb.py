@@ -136,7 +136,7 @@ def _deliver(found: Reproduction, *, as_json: bool, quiet: bool) -> None:
 
         print_result(to_text(reproduction_json(found)))
         return
-    from iopermit.cli.show import as_text, in_colour
+    from iopermit.cli.delivery.show import as_text, in_colour
     from iopermit.report.reproduction.text import reproduction_text
     from iopermit.report.reproduction.told import headline
 

@@ -152,7 +152,7 @@ def _silent(_: SweptJob) -> None:
 
 
 def _deliver(report: SweepReport, *, as_json: bool, html: Path | None, plot: Path | None) -> None:
-    from iopermit.cli.show import as_text, columns, in_colour  # only now needed
+    from iopermit.cli.delivery.show import as_text, columns, in_colour  # only now needed
     from iopermit.report.json import to_text
     from iopermit.report.sweep.json import sweep_json
     from iopermit.report.sweep.text import sweep_text

@@ -1,10 +1,10 @@
-"""Tests of iopermit.cli.show: colour where it can be seen and is wanted."""
+"""Tests of iopermit.cli.delivery.show: colour where it can be seen and is wanted."""
 
 import sys
 
 import pytest
 
-from iopermit.cli.show import as_text, columns, in_colour
+from iopermit.cli.delivery.show import as_text, columns, in_colour
 from iopermit.report.text import Line
 
 LINES = [Line("BUG: [x]", "bold red"), Line(""), Line(" 1  plain")]

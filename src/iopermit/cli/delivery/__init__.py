@@ -1,0 +1,1 @@
+"""What a verb has found, written everywhere it is wanted."""
