@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.cli.command import run
+from tests.support.kernel.made_trees import make_tree
 from tests.support.report.strict import problems
 from tests.support.reproduce.emulators import emulator
 from tests.support.reproduce.images import PACKERS, bz_image, elf_file, kernel_types
@@ -81,6 +82,26 @@ def test_a_kernel_that_does_not_boot_takes_no_verdict_away(
     assert found["reproduction"]["outcome"] == "undetermined"
     assert found["reproduction"]["schema"] == "iopermit/reproduction/1"
     assert problems(found, "verdict") == []
+
+
+@pytest.mark.parametrize("verb", ["check", "reproduce"])
+def test_a_repair_that_does_not_apply_is_refused_at_once(
+    verb: str, capsys: pytest.CaptureFixture[str], image: Path, tmp_path: Path
+) -> None:
+    """What would be found out after minutes is told before anything is built or booted."""
+    assert image.is_file()
+    tree, patch, saved = (
+        make_tree(tmp_path / "tree"),
+        tmp_path / "fix.patch",
+        tmp_path / "leak.json",
+    )
+    patch.write_text("--- a/mm/a.c\n+++ b/mm/a.c\n@@ -1 +1 @@\n-one\n+two\n")
+    assert run(capsys, "check", *LEAK, "-q", "--save", saved).status == ExitCode.VIOLATED
+    given = ("--reproduce",) if verb == "check" else (saved,)
+    ran = run(capsys, verb, *given, "--kernel", tree, "--control-patch", patch)
+    assert ran.status == ExitCode.BAD_INPUT
+    assert "fix.patch" in ran.err
+    assert "boots" not in ran.err
 
 
 def test_what_holds_boots_nothing(

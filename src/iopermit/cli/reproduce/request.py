@@ -78,10 +78,11 @@ class ReproductionRequest:
             raise BadInputError("--no-controls excludes --control-patch and --control-image")
 
     def require_usable(self) -> None:
-        """Make sure, before any work, that there is QEMU, and that given images can be read.
+        """Make sure, before any work, that there is QEMU, and that images and patches can be used.
 
         Raises:
             ReproduceError: there is none, or an image cannot be used.
+            KernelTreeError: the repair does not apply behind the patches.
             MissingExtraError: a library that unpacks an image is not installed.
             OSError: an image cannot be read.
         """
@@ -91,6 +92,11 @@ class ReproductionRequest:
         for image in (self.image, self.control_image):
             if image is not None:
                 _read(image)
+        if self.tree is not None and self.control_patches:
+            from iopermit.kernel.build.patches.patch import apply_patches  # as above
+            from iopermit.kernel.build.source import Source
+
+            apply_patches(Source(self.tree), [*self.patches, *self.control_patches])
 
     def reproduced(self, verdict: Verdict) -> Reproduction:
         """Execute a counterexample on the kernel.
