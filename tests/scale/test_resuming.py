@@ -130,6 +130,18 @@ def test_a_full_disk_leaves_the_verdict_open(tmp_path: Path) -> None:
     assert outcome(beyond(of, directory, resumed=True)) == outcome(check_once(of))
 
 
+def test_a_disk_that_is_full_from_the_start_has_no_checkpoint(tmp_path: Path) -> None:
+    """Where not even the first checkpoint fits, nothing is said of going on from one."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        full = beyond(problem(*LEAKS), tmp_path / "search", on_disk=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert full.verdict == "undetermined"
+    assert full.reason == f"there is no space left for {tmp_path / 'search'}"
+
+
 def test_too_little_memory_leaves_the_verdict_open(tmp_path: Path) -> None:
     """A search in memory that reaches its limit goes on on disk."""
     directory = tmp_path / "search"

@@ -159,7 +159,8 @@ class LevelLoop:
         self._journal.write(self.owner, self._position())
 
     def _suspended(self, ending: Ending) -> Ending:
-        if self._journal is None:
+        """Return an ending that says how to go on, if there is a checkpoint."""
+        if self._journal is None or not self._journal.directory.has_checkpoint:
             return ending
         return Suspended(ending, str(self._journal.directory.path))
 
