@@ -25,19 +25,24 @@ def main(arguments: list[str] | None = None) -> int:
     With the process's own arguments, signals that ask it to end are ignored from then on: the
     status is decided.
     """
-    words = sys.argv[1:] if arguments is None else arguments
+    try:
+        return _main(sys.argv[1:] if arguments is None else arguments, own=arguments is None)
+    except KeyboardInterrupt:
+        if arguments is None:
+            ignore_signals()
+        complain("iopermit: interrupted before there was a result [interrupted]")
+        return ExitCode.UNDETERMINED
+
+
+def _main(words: list[str], *, own: bool) -> int:
     remember(words)
     prepare_standard_streams()
-    if arguments is None:
+    if own:
         gc.set_threshold(_YOUNG_OBJECTS)
-    with ending_signals(for_good=arguments is None):
+    with ending_signals(for_good=own):
         try:
             status = _run(words)
             ignore_signals()
-        except KeyboardInterrupt:
-            ignore_signals()
-            complain("iopermit: interrupted before there was a result [interrupted]")
-            return ExitCode.UNDETERMINED
         except Exception as error:  # noqa: BLE001 - the user never sees a traceback
             ignore_signals()
             from iopermit.cli.errors import explain  # only when it is needed
