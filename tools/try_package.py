@@ -44,6 +44,11 @@ CORE: Final = (
     Try(("cost", "linux-6.16", "--html", "costs.html"), 2, "iopermit[web]"),
     Try(("explore", "linux-6.16"), 2, "iopermit[web]"),
     Try(("reproduce", "saved.json", "--image", "vmlinuz"), 2, "iopermit[reproduce]"),
+    Try(
+        ("check", "linux-6.16", "--cpus", "1", "--disk", "states", "--cluster", "auto"),
+        2,
+        "iopermit[cluster]",
+    ),
 )
 """What works without extras, and what names one."""
 EVERYTHING: Final = (
