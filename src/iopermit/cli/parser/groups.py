@@ -10,9 +10,12 @@ OUTPUT: Final = "Output"
 _GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "Subject": (
         "--kernel", "--patch", "--reverse", "--keep-build", "--design", "--option", "--no-options",
-        "--every-access", "--sandbox", "--config", "--reproduce", "--image", "--append",
-        "--control-patch", "--control-image", "--root",
+        "--every-access", "--sandbox", "--config", "--root",
         "--as-root-files", "--user",
+    ),
+    "Booted kernel": (
+        "--reproduce", "--image", "--append", "--controls", "--control-patch", "--control-image", "--runs",
+        "--free",
     ),
     "Scenario": (
         "--events", "--without", "--cpus", "--tasks", "--longs", "--all", "--full", "--max-depth",
