@@ -14,8 +14,8 @@ _GROUPS: Final[dict[str, tuple[str, ...]]] = {
         "--as-root-files", "--user",
     ),
     "Booted kernel": (
-        "--reproduce", "--image", "--append", "--controls", "--control-patch", "--control-image", "--runs",
-        "--free",
+        "--reproduce", "--image", "--append", "--controls", "--control-patch", "--control-image",
+        "--runs", "--free",
     ),
     "Scenario": (
         "--events", "--without", "--cpus", "--tasks", "--longs", "--all", "--full", "--max-depth",
