@@ -31,7 +31,11 @@ PAGES = [
     ROOT / "docs/how-the-bitmap-works.md",
     *(page for folder in NEW for page in sorted((ROOT / "docs" / folder).glob("*.md"))),
 ]
-INLINE = re.compile(r"`(iopermit [^`]+)`")
+INLINE = re.compile(r"`(iopermit [a-z-][^`]*)`")
+IN_BLOCK = re.compile(r"^\$ (iopermit .*)$", re.MULTILINE)
+SHELL = re.compile(r"[;|&>]")
+"""What ends a command in a line of the shell."""
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "CONTRIBUTING.md"]
 
 
 def test_the_tutorial_does_what_it_says(
@@ -78,21 +82,36 @@ def test_the_readme_does_what_it_says(
     assert played == ["console", "python", "text"]
 
 
-def known_options(verb: str) -> set[str]:
-    """Return the options of a verb."""
-    root = typer.main.get_command(parser([verb]))
-    found = root.get_command(root.make_context("iopermit", [], resilient_parsing=True), verb)  # type: ignore[attr-defined, unused-ignore]  # a group
-    assert found is not None, verb
-    return {name for each in found.params for name in each.opts}
+def known_options(words: list[str]) -> set[str]:
+    """Return the options of a verb, `iopermit export promela` for instance."""
+    root = typer.main.get_command(parser([words[0]]))
+    context = root.make_context("iopermit", [], resilient_parsing=True)
+    found = root.get_command(context, words[0])  # type: ignore[attr-defined, unused-ignore]  # a group
+    assert found is not None, words
+    if words[0] == "export" and len(words) > 1:
+        found = found.get_command(context, words[1])
+        assert found is not None, words
+    return {name for each in found.params for name in (*each.opts, *each.secondary_opts)}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT / "docs")))
-def test_a_command_in_a_sentence_is_one(page: Path) -> None:
-    """A command that a sentence names has a verb and options that there are."""
-    for words in map(shlex.split, INLINE.findall(page.read_text(encoding="utf-8"))):
-        if words[1] != "VERB":
-            options = {word for word in words[2:] if word.startswith("-")}
-            assert options <= known_options(words[1]), words
+def commands_named(document: Path) -> list[list[str]]:
+    """Return the words of the commands in sentences and blocks, without `iopermit`."""
+    text = document.read_text(encoding="utf-8")
+    lines = [*INLINE.findall(text), *IN_BLOCK.findall(text)]
+    split = [shlex.split(SHELL.split(line)[0])[1:] for line in lines]
+    return [words for words in split if words[0] not in ("VERB", "--install-completion")]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: str(d.relative_to(ROOT)))
+def test_a_command_that_is_named_is_one(document: Path) -> None:
+    """A command in a sentence or a block has a verb and options that there are."""
+    for words in commands_named(document):
+        own = words[: words.index("--")] if "--" in words else words
+        options = {word for word in own[1:] if re.fullmatch(r"--?[a-z][a-z-]*", word)}
+        if words[0] == "run":
+            # What follows the program is the program's.
+            continue
+        assert options <= {*known_options(words), "--help", "-h"}, words
 
 
 def test_the_example_is_the_design_of_the_tutorial() -> None:
@@ -112,9 +131,6 @@ def test_the_readme_shows_what_make_demo_prints(capsys: pytest.CaptureFixture[st
     assert main(["check", "linux-v2-06"]) == ExitCode.VIOLATED
     printed = capsys.readouterr().out.splitlines()
     assert [DURATION.sub("", line) for line in shown] == [DURATION.sub("", p) for p in printed]
-
-
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "CONTRIBUTING.md"]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: str(d.relative_to(ROOT)))
