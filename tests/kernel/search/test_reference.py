@@ -22,6 +22,7 @@ from iopermit.engine.control import Control
 from iopermit.engine.ending import Doubt
 from iopermit.engine.limits import Limits
 from iopermit.kernel.check import check_tree, replay_tree
+from iopermit.kernel.execution import executor
 from iopermit.kernel.execution.executor import Executor
 from iopermit.kernel.search.reference import DepthLimit
 from iopermit.report.json import verdict_json
@@ -138,6 +139,8 @@ def test_a_search_without_scheduling_points_shows_user_code_less(
     without = ObservedSearch(tree.image, PREEMPTED, 3)
     monkeypatch.setattr(Executor, "preemptible", lambda _: False)
     monkeypatch.setattr(Executor, "_may_sleep", lambda *_: False)
+    # With preemption off an allocation would be a crash.
+    monkeypatch.setattr(executor, "why_sleeping", lambda *_, **__: "")
     without.run()
     assert without.observer.seen < usual.observer.seen
     assert not without.observer.kinds

@@ -122,7 +122,10 @@ def test_a_served_site_can_be_searched(address: str, chromium: Browser) -> None:
     page = chromium.new_page()
     page.on("request", lambda request: asked.append(request.url))
     page.goto(f"{address}index.html", wait_until="networkidle")
-    page.fill("input[name=query]", "terminator")
+    page.click("input[name=query]")
+    # The page looks for words when a key comes up, once its index is there.
+    page.wait_for_selector(".md-search-result__meta:not(:empty)")
+    page.keyboard.type("terminator")
     page.wait_for_selector(".md-search-result__link")
     found = page.get_attribute(".md-search-result__link", "href") or ""
     page.close()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import _thread
 import contextlib
+import os
 import signal
 import sys
 import threading
@@ -76,6 +76,14 @@ def tell_again(unraisable: sys.UnraisableHookArgs) -> None:
     """
     if issubclass(unraisable.exc_type, KeyboardInterrupt):
         # Not here: in a hook, too, nothing can be raised.
-        threading.Timer(_SOON, _thread.interrupt_main).start()
+        threading.Timer(_SOON, _interrupt_again).start()
     else:
         sys.__unraisablehook__(unraisable)
+
+
+def _interrupt_again() -> None:
+    """Send this process a signal that interrupts it; a system call that waits ends, too."""
+    handled = (n for n in SIGNALS if signal.getsignal(n) not in (signal.SIG_IGN, signal.SIG_DFL))
+    number = next(handled, None)
+    if number is not None:
+        os.kill(os.getpid(), number)
