@@ -118,7 +118,7 @@ def test_a_reference_that_is_not_counted_is_used_after_it_was_freed(tmp_path: Pa
 @pytest.mark.parametrize("name", HARMLESS)
 def test_harmless_edits_still_hold(name: str) -> None:
     """A renamed variable, reordered stores, a test that never matters: nothing is found."""
-    with_failures = Scenario(1, 2, 2, SMALL.events | {Event.ALLOCATION_FAILS})
+    with_failures = Scenario(1, 2, 1, SMALL.events | {Event.ALLOCATION_FAILS})
     assert verdict("6.1", name, with_failures).verdict == "holds"
 
 
