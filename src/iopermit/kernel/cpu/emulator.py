@@ -201,9 +201,12 @@ class Emulator:
         for index, value in zip(ARGUMENTS, arguments, strict=False):
             values[index] = value
         # The ABI wants RSP + 8 to be a multiple of 16 at the entry of a function.
-        stack = (stack & ~15) - 8
-        self.write(stack, RETURN.to_bytes(8, "little"))
-        values[RIP], values[RFLAGS], values[RSP] = function, flags, stack
+        aligned = (stack & ~15) - 8
+        # What was left between the two would become a part of the state: the address from which
+        # a child begins, for instance, which copy_thread() puts there.
+        gap = stack - aligned - 8
+        self.write(aligned, RETURN.to_bytes(8, "little") + bytes(gap))
+        values[RIP], values[RFLAGS], values[RSP] = function, flags, aligned
         return tuple(values)
 
     def resume(self, registers: Registers) -> Fault | None:
