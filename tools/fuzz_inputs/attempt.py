@@ -207,7 +207,10 @@ def fault_of(attempt: Attempt, ended: Ended) -> str:
         "memory": ended.memory > MEMORY,
         "the terminal is steered": bool(_STEERING & set(text)),
         "a program wrote a file": attempt.own_status and bool(ended.left),
-        "an input was changed": any(not _is_kept(path) for path in ended.changed),
+        # An empty file has nothing to lose: it can become the database of a sweep.
+        "an input was changed": any(
+            attempt.files[path] and not _is_kept(path) for path in ended.changed
+        ),
         "half a file": any(name.startswith(".iopermit-") for name in ended.left),
     }
     return next((name for name, found in faults.items() if found), "")

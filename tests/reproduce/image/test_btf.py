@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.machine.real_linux import kernel as debian_kernel
-from tests.support.reproduce.images import TypesMade
+from tests.support.reproduce.images import TypesMade, elf_file
 
 from iopermit.reproduce.errors import ReproduceError
 from iopermit.reproduce.image.btf import KernelTypes, kernel_types
@@ -89,6 +89,21 @@ def test_a_kernel_without_types_is_told_what_it_needs() -> None:
     program = Path("/bin/true").read_bytes()
     with pytest.raises(ReproduceError, match="CONFIG_DEBUG_INFO_BTF"):
         kernel_types(program, IMAGE)
+
+
+def test_a_damaged_kernel_is_refused() -> None:
+    """An ELF file whose table of sections lies nowhere is refused with a message."""
+    kernel = bytearray(elf_file(nested().section()))
+    # Where the table of sections is.
+    kernel[40:48] = b"\xff" * 8
+    with pytest.raises(ReproduceError, match="vmlinuz"):
+        kernel_types(bytes(kernel), IMAGE)
+    kernel = bytearray(elf_file(nested().section()))
+    start = int.from_bytes(kernel[40:48], "little")
+    for section in range(start, len(kernel) - 63, 64):
+        kernel[section + 24 : section + 32] = b"\xff" * 8
+    with pytest.raises(ReproduceError, match="damaged kernel"):
+        kernel_types(bytes(kernel), IMAGE)
 
 
 def test_another_kernel_is_told_what_it_lacks() -> None:

@@ -10,7 +10,8 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from elftools.common.exceptions import ELFError
+from elftools.common.exceptions import ELFError, ELFParseError
+from elftools.construct import ConstructError
 from elftools.elf.elffile import ELFFile
 
 from iopermit.reproduce.errors import ReproduceError
@@ -33,6 +34,12 @@ _ENTRY_OF_TAIL: Final = {4: 12, 5: 12, 6: 8, 13: 8, 15: 12, 19: 12}
 
 _DEEPEST: Final = 32
 """Types inside one another: MAX_RESOLVE_DEPTH of the kernel's own reader, kernel/bpf/btf.c."""
+
+_DAMAGED: Final = (
+    ELFError, ELFParseError, ConstructError, ArithmeticError, LookupError, AttributeError,
+    TypeError, ValueError, OSError,
+)  # fmt: skip
+"""What elftools raises for fields of an ELF file that make no sense."""
 
 
 @dataclass(frozen=True)
@@ -150,10 +157,13 @@ def kernel_types(kernel: bytes, image: Path) -> KernelTypes:
     try:
         section = ELFFile(io.BytesIO(kernel)).get_section_by_name(".BTF")
         content = None if section is None else section.data()
-        if content is not None:
+    except _DAMAGED as error:
+        raise ReproduceError(f"{image} has a damaged kernel: {error}") from error
+    if content is not None:
+        try:
             return KernelTypes(content)
-    except (ELFError, ValueError, IndexError) as error:
-        raise ReproduceError(f"{image}: {error}") from error
+        except ValueError as error:
+            raise ReproduceError(f"{image}: {error}") from error
     raise ReproduceError(
         f"{image} has no BTF, which tells where the kernel's structures have their members; "
         "build it with CONFIG_DEBUG_INFO_BTF=y (it needs pahole)"
