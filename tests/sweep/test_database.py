@@ -71,12 +71,13 @@ def test_a_job_belongs_to_one_process(tmp_path: Path) -> None:
 
 def test_a_file_that_is_something_else_is_refused(tmp_path: Path) -> None:
     """Neither text nor somebody else's database is written to; the message says what to do."""
-    text, other = tmp_path / "text", tmp_path / "other.sqlite"
+    text, short, other = (tmp_path / name for name in ("text", "short", "other.sqlite"))
     text.write_text("no database\n" * 100)
+    short.write_text("S")
     with sqlite3.connect(other) as connection:
         connection.execute("CREATE TABLE mine (a)")
     connection.close()
-    for file in (text, other):
+    for file in (text, short, other):
         before = file.read_bytes()
         with pytest.raises(SweepError, match="name another file with --database"):
             Database(file)

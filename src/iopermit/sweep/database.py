@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Outcome = Literal["holds", "violated", "undetermined", "failed"]
 
+_MAGIC: Final = b"SQLite format 3\0"
+"""How a database begins (https://www.sqlite.org/fileformat.html, 1.3)."""
 _APPLICATION: Final = 0x696F7073
 """Tells databases of sweeps from others: the letters `iops`."""
 _VERSION: Final = 1
@@ -92,6 +94,8 @@ class Database:
             SweepError: the file is something else, or cannot be read or written.
         """
         self.file = file
+        if _is_something_else(file):
+            raise SweepError(f"{file} is no database; name another file with --database")
         with self._explained():
             self._connection = sqlite3.connect(file, timeout=_PATIENCE, isolation_level=None)
             self._prepare()
@@ -194,6 +198,22 @@ class Database:
         except sqlite3.DatabaseError as error:
             remedy = "name another file with --database"
             raise SweepError(f"the database {self.file}: {error}; {remedy}") from error
+
+
+def _is_something_else(file: Path) -> bool:
+    """Return whether a file has a content that is no database.
+
+    SQLite looks, too; but a file that is shorter than its header it takes for a new one, and writes
+    over it.
+    """
+    if not file.is_file():
+        return False
+    try:
+        with file.open("rb") as stream:
+            beginning = stream.read(len(_MAGIC))
+    except OSError:
+        return False  # SQLite says why it cannot be read
+    return bool(beginning) and beginning != _MAGIC
 
 
 def _offset(key: str) -> int:
