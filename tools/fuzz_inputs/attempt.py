@@ -209,7 +209,7 @@ def fault_of(attempt: Attempt, ended: Ended) -> str:
         "a program wrote a file": attempt.own_status and bool(ended.left),
         # An empty file has nothing to lose: it can become the database of a sweep.
         "an input was changed": any(
-            attempt.files[path] and not _is_kept(path) for path in ended.changed
+            attempt.files.get(path) != b"" and not _is_kept(path) for path in ended.changed
         ),
         "half a file": any(name.startswith(".iopermit-") for name in ended.left),
     }
