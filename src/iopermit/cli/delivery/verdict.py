@@ -72,9 +72,9 @@ def deliver_with_reproduction(
     It is saved before: booting takes its time, and may be interrupted.
     """
     if booted is not None and output.save is not None:
-        from iopermit.report.json import to_text  # only now needed
+        from iopermit.report.json import to_text, verdict_json  # only now needed
 
-        write_file(output.save, to_text(_saved(verdict, output.save)))
+        write_file(output.save, to_text(_saved(verdict_json(verdict), output.save)))
     deliver(verdict, replace(output, seen=seen_of(verdict, booted)))
 
 
@@ -98,8 +98,9 @@ def _texts(verdict: Verdict, output: Output) -> Iterator[tuple[Path | None, str]
     """Yield what to write, and where; None is standard output."""
     from iopermit.report.json import to_text, verdict_json  # only now needed
 
+    found = verdict_json(verdict) if output.as_json or output.save else {}
     if output.as_json:
-        yield None, to_text(verdict_json(verdict) | member_of(output.seen))
+        yield None, to_text(found | member_of(output.seen))
     elif output.form in ("mail", "markdown"):
         from iopermit.cli.process.command_line import command_line
         from iopermit.report.messages.mail import mail_text, markdown_text
@@ -121,7 +122,7 @@ def _texts(verdict: Verdict, output: Output) -> Iterator[tuple[Path | None, str]
         )
         yield None, as_text(lines, colour=in_colour())
     if output.save:
-        yield output.save, to_text(_saved(verdict, output.save))
+        yield output.save, to_text(_saved(found, output.save))
     if output.sarif:
         from iopermit.report.sarif import sarif_log
 
@@ -134,12 +135,11 @@ def _texts(verdict: Verdict, output: Output) -> Iterator[tuple[Path | None, str]
         yield output.html, _page(verdict, output.seen)
 
 
-def _saved(verdict: Verdict, file: Path) -> dict[str, Any]:
+def _saved(found: dict[str, Any], file: Path) -> dict[str, Any]:
     """Return what a file gets that `replay` and `reproduce` read."""
-    from iopermit.report.json import verdict_json  # only now needed
-    from iopermit.report.portable import portable
+    from iopermit.report.portable import portable  # only now needed
 
-    return portable(verdict_json(verdict), file.parent)
+    return portable(found, file.parent)
 
 
 def _page(verdict: Verdict, seen: Reproduction | None) -> str:
