@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
+import signal
 import threading
 import time
 from typing import TYPE_CHECKING
 
 import pytest
-import ray
 from ray.cluster_utils import Cluster
 from tests.support.scale.searching import beyond, outcome, problem
 
@@ -30,13 +29,13 @@ _STORE = 80 << 20
 
 @pytest.fixture
 def cluster() -> Iterator[Any]:
-    """Give two nodes on this machine, and be connected to them."""
+    """Give two nodes on this machine, to which a search connects."""
+    before = signal.getsignal(signal.SIGTERM)  # a node sets a handler for it
     nodes = Cluster()
     for _ in range(2):
         nodes.add_node(num_cpus=1, object_store_memory=_STORE, include_dashboard=False)
-    ray.init(address=nodes.address, log_to_driver=False, logging_level=logging.ERROR)
+    signal.signal(signal.SIGTERM, before)
     yield nodes
-    ray.shutdown()
     nodes.shutdown()
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
+import threading
 from typing import TYPE_CHECKING, Final
 
 import ray
@@ -35,16 +37,8 @@ def connected(address: str, threads: int) -> Iterator[None]:
     # Ray would send figures about its use to its makers.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
-        if address == LOCAL:
-            ray.init(
-                address="local",
-                num_cpus=threads,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-            )
-        else:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        with _termination_kept():
+            _connect(address, threads)
     except (ConnectionError, RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ScaleError(f"cannot connect to the cluster at {address}: {reason}") from error
@@ -52,3 +46,33 @@ def connected(address: str, threads: int) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _connect(address: str, threads: int) -> None:
+    if address == LOCAL:
+        ray.init(
+            address="local",
+            num_cpus=threads,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    else:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+
+
+@contextlib.contextmanager
+def _termination_kept() -> Iterator[None]:
+    """Give SIGTERM back to whom it belonged: `ray.init` sets a handler that calls `sys.exit`.
+
+    Raises:
+        KeyboardInterrupt: that handler was called meanwhile.
+    """
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    except SystemExit as error:
+        raise KeyboardInterrupt from error
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
