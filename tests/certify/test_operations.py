@@ -9,11 +9,20 @@ from typing import Any
 import pytest
 from tests.support.certify.certificates import OWN_DESIGN, certificate, scenario
 from tests.support.certify.exploring import explore
+from tests.support.designs.sleeping_first import (
+    Resumed,
+    TrustsInEarlyFailure,
+    TrustsInExec,
+    TrustsInExit,
+    TrustsInFork,
+    TrustsInRead,
+)
 
 from iopermit.certify.checker import certify
-from iopermit.certify.errors import UnacceptableError
+from iopermit.certify.errors import Refuted, UnacceptableError
 from iopermit.designs import find
-from iopermit.system.events import EVENTS, Event, Precondition, hooks, register
+from iopermit.system.design import Design
+from iopermit.system.events import EVENTS, Event, Precondition, all_events, hooks, register
 from iopermit.system.events.event import EVERYBODY, Asked
 from iopermit.system.events.operations import Argument, Call, Decision, Effect, Operation
 from iopermit.system.scenario import Scenario
@@ -69,6 +78,17 @@ def test_branches_that_call_go_on_alike(
     bounds = registered(event(operation=operation, arguments=arguments))
     states = certificate(tmp_path / "it", OWN_DESIGN, bounds)
     assert certify(tmp_path / "it").members == states
+
+
+@pytest.mark.parametrize(
+    "design", [TrustsInFork, TrustsInEarlyFailure, TrustsInExec, TrustsInExit, TrustsInRead]
+)
+def test_task_may_sleep_before_a_hook(design: type[Design]) -> None:
+    """The checker, too, lets a task of a kernel that is not preemptible sleep there."""
+    bounds = Scenario(1, 2, 1, all_events() - {Event.PREEMPT})
+    with pytest.raises(Refuted):
+        explore(design, bounds)
+    assert explore(Resumed, bounds)
 
 
 class Choices:

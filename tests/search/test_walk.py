@@ -61,7 +61,7 @@ def test_random_steps_agree_beyond_garbage(name: str, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(System, "_is_lost", noted)
     scenario = Scenario(1, 2, 2, LOSING, garbage=False)
-    walk = Lockstep(find(name), scenario).walk(4000, random.Random(name))
+    walk = Lockstep(find(name), scenario).walk(8000, random.Random(name))
     assert "garbage" not in walk.verdicts
     assert reclaimed
 

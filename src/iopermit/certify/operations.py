@@ -131,7 +131,17 @@ class Operations:
         at = ((), call.returns)
         step = self.code.step(at, back, lambda b: after.go(b, b.rows), *after.following)
         step.sleeps = call.returns in self._sleeps_before
-        return self.hook(hook, back, result) if there else back
+        if not there:
+            return back
+        entry = self.hook(hook, back, result)
+        return self._before(call.first, entry) if call.first else entry
+
+    def _before(self, label: str, entry: Point) -> Point:
+        """Return the point of a step before a hook in which nothing happens but time passes."""
+        point = Point()
+        step = self.code.step(((), label), point, lambda _b: entry.final.number, entry)
+        step.sleeps = True
+        return point
 
     def hook(self, hook: Hook, then: Point, result: Column | None = None) -> Point:
         """Return the point where a hook begins that a task executes."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from iopermit.report.words import step_text
 from iopermit.system.events import EVENTS, Event, Who
@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from iopermit.engine.trace import TraceStep
+
+_FIRST: Final = frozenset(
+    call.first
+    for event in EVENTS.values()
+    if event.operation is not None
+    for call in calls(event.operation.body)
+)
+"""What steps are called that the kernel does before it calls a hook."""
 
 
 @dataclass(eq=False)
@@ -71,9 +79,10 @@ class TracedOperation:
         """Return whether `step` is the one with which the call returns or the next task runs.
 
         The first step starts the operation; of the others, only these execute no statement of
-        the design.
+        the design, but for what the kernel does before it calls a hook.
         """
-        return next((s for s in self.steps[1:] if s.source is None), None) is step
+        around = (s for s in self.steps[1:] if s.source is None)
+        return next((s for s in around if s.environment not in _FIRST), None) is step
 
 
 def operations(trace: Sequence[TraceStep]) -> Iterator[tuple[TraceStep, TracedOperation]]:

@@ -126,8 +126,9 @@ class Thread(ExecutionContext):
     def sleeps(self) -> bool:
         """Whether the task may be switched out here even if kernel code cannot be preempted.
 
-        An allocation may sleep (Linux, `GFP_KERNEL`), and so does what follows exit_thread() in
-        do_exit() and copy_thread() in copy_process(). On the way back to user mode, the kernel
+        An allocation may sleep (Linux, `GFP_KERNEL`), and so does what comes before exit_thread(),
+        flush_thread() and copy_thread(), and what follows exit_thread() in do_exit() and
+        copy_thread() in copy_process(). On the way back to user mode, the kernel
         schedules when it is asked to, and then does the last work (exit_to_user_mode_loop() in
         kernel/entry/common.c, prepare_exit_to_usermode() before v5.8).
         """

@@ -42,7 +42,7 @@ def run(transition: Transition) -> TransitionEnd:
         # Nothing to execute: what happens concerns no code of the subsystem.
         return TransitionEnd()
     executor = transition.kernel.executor
-    if FUNCTIONS[first.hook.name].sleeps_before and executor.sleeps and not executor.preempt:
+    if first.first and executor.sleeps and not executor.preempt:
         # The task can be switched out, and goes on without having been in user mode.
         return TransitionEnd(registers_for(transition, first.hook), preemptible=True)
     arguments = _ARGUMENTS[first.hook.name](transition)

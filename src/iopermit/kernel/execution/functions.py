@@ -24,14 +24,11 @@ class TreeFunction:
         guarded: whether it may only write the subsystem's own objects. Others write much that is
             no part of the subsystem: fork and exec whole task structures, a context switch debug
             and speculation control.
-        sleeps_before: whether the kernel executes much before it calls it that may sleep, such as
-            the copy or the release of an address space.
     """
 
     name: str
     interrupts: bool = True
     guarded: bool = False
-    sleeps_before: bool = False
 
 
 FUNCTIONS: Final[Mapping[str, TreeFunction]] = {
@@ -41,10 +38,10 @@ FUNCTIONS: Final[Mapping[str, TreeFunction]] = {
     hooks.RETURN_TO_USER.name: TreeFunction(
         "iopermit_exit_to_user", interrupts=False, guarded=True
     ),
-    hooks.FORK.name: TreeFunction("iopermit_fork", sleeps_before=True),
+    hooks.FORK.name: TreeFunction("iopermit_fork"),
     hooks.FORK_FAILED.name: TreeFunction("iopermit_fork_failed"),
-    hooks.EXIT.name: TreeFunction("iopermit_exit", sleeps_before=True),
-    hooks.EXECVE.name: TreeFunction("flush_thread", sleeps_before=True),
+    hooks.EXIT.name: TreeFunction("iopermit_exit"),
+    hooks.EXECVE.name: TreeFunction("flush_thread"),
     hooks.VM_EXIT.name: TreeFunction("iopermit_vm_exit", interrupts=False, guarded=True),
 }
 """By the hook's name. `iopermit.kernel.execution.entry` knows with which arguments."""

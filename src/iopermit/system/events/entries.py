@@ -152,7 +152,9 @@ def _follow(
         match node:
             case Effect():
                 _EFFECTS[node](kernel, thread, values)
-            case Call(hook, returns):
+            case Call(hook, returns, first):
+                if first and kernel.has_hook(hook.name):
+                    yield from _before(first, may_sleep=True)
                 thread.result = yield from _call(kernel, thread, hook, values)
                 yield from _before(returns, may_sleep=returns in sleeps_before)
             case Decision(condition, then, otherwise):

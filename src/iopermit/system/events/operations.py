@@ -111,6 +111,9 @@ class Call:
     """Without it only the step is there."""
     returns: str
     """What the step is called."""
+    first: str = ""
+    """What the kernel does before it calls the hook, if that may sleep: a step of its own before
+    the hook, in which nothing changes that a design can see. Without the hook it is not there."""
 
 
 @dataclass(frozen=True)
@@ -210,7 +213,7 @@ _UNWIND: Final[Body] = (Call(hooks.FORK_FAILED, "fork: unwound"), Effect.FREE_CH
 FORK: Final = Operation(
     "fork",
     (
-        Call(hooks.FORK, "fork returns"),
+        Call(hooks.FORK, "fork returns", "fork: the address space is copied"),
         Decision(
             _SUCCEEDED,
             (Decision(Argument("fails"), _UNWIND, (Effect.START_CHILD,)),),
@@ -222,19 +225,25 @@ FORK: Final = Operation(
 )
 FORK_FAILS_EARLY: Final = Operation(
     "fork-fails-early",
-    (Call(hooks.FORK_FAILED_EARLY, "fork: the copy is gone"), Effect.FREE_CHILD),
+    (
+        Call(hooks.FORK_FAILED_EARLY, "fork: the copy is gone", "fork: what was copied is freed"),
+        Effect.FREE_CHILD,
+    ),
     at_once=(Effect.MAKE_CHILD,),
     arguments=(("child", Kind.TASK),),
 )
 """What Linux does from dup_task_struct() up to copy_thread(): of what fails there, copy_process()
 undoes all by labels below that of exit_thread(), and free_task() frees the structure."""
 EXIT: Final = Operation(
-    "exit", (Call(hooks.EXIT, "the task is dead"), Effect.REVOKE_ALL), leaves=False
+    "exit",
+    (Call(hooks.EXIT, "the task is dead", "exit: the address space is freed"), Effect.REVOKE_ALL),
+    leaves=False,
 )
+"""do_exit() calls exit_mm() and exit_files(), which sleep, before exit_thread()."""
 EXEC: Final = Operation(
     "exec",
     (
-        Call(hooks.EXECVE, "execve() returns"),
+        Call(hooks.EXECVE, "execve() returns", "execve: the old address space is freed"),
         Decision(
             Every((Has(hooks.EXECVE), Not(Says("iopl_survives_exec")))),
             (Effect.REVOKE_LEVEL,),
@@ -249,7 +258,10 @@ VM_EXIT: Final = Operation(
 )
 READ_MAP: Final = Operation(
     "read-map",
-    (Call(hooks.READ_MAP, "the map is read"), Effect.RELEASE_TARGET),
+    (
+        Call(hooks.READ_MAP, "the map is read", "the buffer for the map is allocated"),
+        Effect.RELEASE_TARGET,
+    ),
     at_once=(Effect.STOP_TARGET,),
     arguments=(("target", Kind.TASK),),
 )

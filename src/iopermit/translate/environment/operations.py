@@ -94,8 +94,8 @@ class OperationLowering:
             case Effect():
                 done = effect(self.builder, first, self._operands)
                 return [*done, *self._statements(rest, end, result)]
-            case Call(hook, returns):
-                return [Goto(self._call(hook, returns, rest, end))]
+            case Call():
+                return [Goto(self._call(first, rest, end))]
             case Decision(condition, then, otherwise):
                 truth = self._truth(condition, result)
                 if isinstance(truth, Const):
@@ -116,9 +116,9 @@ class OperationLowering:
         then, otherwise = (tuple(self._statements(each, end, result)) for each in branches)
         return nodes.If(truth, then, otherwise)
 
-    def _call(self, hook: Hook, returns: str, rest: Body, end: list[Stmt]) -> Label:
+    def _call(self, call: Call, rest: Body, end: list[Stmt]) -> Label:
         """Add a hook and the step in which it returns; return where that begins."""
-        builder = self.builder
+        builder, hook, returns = self.builder, call.hook, call.returns
         if not builder.has_hook(hook.name):
             statements = self._statements(rest, end, None)
             return builder.add_step(statements, returns, may_sleep=self._sleeps_before(returns))
@@ -128,7 +128,9 @@ class OperationLowering:
         statements = self._statements(rest, end, self._result(hook))
         step = builder.add_step(statements, returns, may_sleep=self._sleeps_before(returns))
         builder.steps.alias(after, step)
-        return entry
+        if not call.first:
+            return entry
+        return builder.add_step([Goto(entry)], call.first, may_sleep=True)
 
     def _sleeps_before(self, returns: str) -> bool:
         return returns in self.operation.sleeps_before
