@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from tools.fuzz_designs.generation.case import Case
@@ -13,7 +14,7 @@ from tools.fuzz_designs.generation.generate import generate
 from tools.fuzz_designs.judging import configurations, crosschecks
 from tools.fuzz_designs.judging.configurations import CONFIGURATIONS, Searches
 from tools.fuzz_designs.judging.finding import again, describe, smaller
-from tools.fuzz_designs.judging.judge import Judge, design_of
+from tools.fuzz_designs.judging.judge import Judge, alike, design_of
 from tools.fuzz_designs.judging.outcome import Finding
 
 from iopermit.search import compilation
@@ -23,6 +24,8 @@ from iopermit.translate.frontend.load import load_design
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tools.fuzz_designs.judging.configurations import Made
 
     from iopermit.search.compilation import Translated
     from iopermit.translate.analyses.assumptions import Assumption
@@ -141,3 +144,28 @@ def test_a_walk_is_not_compared_where_one_long_stands_for_more_than_the_design_m
     searches = Searches(load_design("linux-2.6.10-L1"), SCENARIO)
     assert (searches.scenario.longs, searches.model.exact_longs) == (1, 2)
     assert crosschecks.walk(searches, searches.run("none"), random.Random(0)) is None
+
+
+def made(states: int, *kinds: str, exhausted: bool = True) -> Made:
+    """Return what `alike` looks at of a search."""
+    result = SimpleNamespace(states=states, transitions=states)
+    found = SimpleNamespace(kinds=set(kinds), exhausted=exhausted, result=result)
+    return cast("Made", found)
+
+
+def test_two_threads_are_compared_with_one() -> None:
+    """Kinds and counts have to be the same, where no limit ended one of the searches."""
+    assert alike(made(5), made(5), counts=True)
+    assert not alike(made(5), made(4), counts=True)
+    assert alike(made(5), made(4), counts=False)
+    assert not alike(made(5, "leak"), made(5), counts=False)
+
+
+def test_of_a_limited_search_a_violation_counts() -> None:
+    """Two threads may reach a limit that one does not; what they find must be there too."""
+    limited = made(4, exhausted=False)
+    assert alike(made(5), limited, counts=True)
+    assert alike(limited, made(5, "leak"), counts=False)
+    assert not alike(made(5), made(4, "leak", exhausted=False), counts=True)
+    assert not alike(made(4, "leak", exhausted=False), made(5), counts=True)
+    assert alike(made(4, "leak", exhausted=False), limited, counts=True)

@@ -117,14 +117,20 @@ class Judge:
             if name not in searches.made:
                 continue
             one, both = searches.made[name], searches.run_threads(name, 2)
-            same = one.kinds == both.kinds and one.exhausted == both.exhausted
-            if same and name == "none":
-                same = (one.result.states, one.result.transitions) == (
-                    both.result.states,
-                    both.result.transitions,
-                )
-            if not same:
+            if not alike(one, both, counts=name == "none"):
                 self._add("threads", name, f"{one.words}; with two threads: {both.words}")
+
+
+def alike(one: Made, both: Made, *, counts: bool) -> bool:
+    """Return whether two threads find what one does, the same number of states if ``counts``.
+
+    Each thread has half of the room, so that they may reach a limit where one just does not.
+    """
+    if not (one.exhausted and both.exhausted):
+        whole, part = (one, both) if one.exhausted else (both, one)
+        return not whole.exhausted or part.kinds <= whole.kinds
+    sizes = [(made.result.states, made.result.transitions) for made in (one, both)]
+    return one.kinds == both.kinds and (not counts or sizes[0] == sizes[1])
 
 
 def compare(plain: Made, made: Made, *, garbage: bool) -> Finding | None:
