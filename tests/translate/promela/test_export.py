@@ -14,6 +14,7 @@ from tests.support.translate.interpreter import Interpreter
 from iopermit.designs import designs, find
 from iopermit.system.events import Event
 from iopermit.system.events.recorded import ALL_EVENTS
+from iopermit.system.machine_state import IoMapBase
 from iopermit.system.scenario import Scenario
 from iopermit.translate.model.builder import binary, candidate, either, equal, every
 from iopermit.translate.model.initial_state import initial_values
@@ -42,6 +43,8 @@ from iopermit.translate.translation import translate
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from iopermit.system.design import Own
 
 ONE_TASK = Scenario(1, 1, 1, ALL_EVENTS)
 PC = Field("task", "pc", 8)
@@ -269,3 +272,21 @@ def test_spin_agrees_with_the_interpreter(
     expected = Interpreter(model, initial).explore(limit=200_000)
     assert (theirs.states, theirs.transitions) == (expected.states, expected.transitions)
     assert theirs.violated == any(expected.verdicts[kind] for kind in range(1, 5))
+
+
+class OpenAtBoot(find("linux-5.4")):  # type: ignore[misc]  # a design that is found is a class
+    """A kernel that lets every CPU come up with every port open."""
+
+    id = "open-at-boot"
+
+    def bring_up(self, cpu: Own) -> None:
+        """Make the base valid and deny nothing."""
+        cpu.tss.io_map_base = IoMapBase.VALID
+
+
+def test_initial_state_is_judged(require: Callable[[str], Path], tmp_path: Path) -> None:
+    """A design that violates the specification before anything happens fails in Spin, too."""
+    model = translate(OpenAtBoot, ONE_TASK)
+    theirs = spin.search(require, export(model, initial_values(ONE_TASK, model)), tmp_path)
+    assert theirs.violated
+    assert theirs.states == 1

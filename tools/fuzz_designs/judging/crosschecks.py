@@ -107,7 +107,10 @@ def ask_spin(searches: Searches, plain: Made, _rng: random.Random) -> str | None
     with tempfile.TemporaryDirectory() as folder:
         text = export(searches.model, searches.initial)
         theirs = spin.search(require_tool, text, Path(folder))
-    ours = (plain.result.states, plain.result.transitions, bool(plain.kinds))
+    transitions = plain.result.transitions
+    if plain.result.states == 1 and plain.kinds:
+        transitions = 1  # the export's own, by which the initial state fails the assertion
+    ours = (plain.result.states, transitions, bool(plain.kinds))
     said = (theirs.states, theirs.transitions, theirs.violated)
     return "" if ours == said else f"states, transitions, violated: {ours}; Spin: {said}"
 

@@ -8,10 +8,12 @@ A state that violates the specification fails an assertion and has no successors
 
 from __future__ import annotations
 
+import copy
 import itertools
 from typing import TYPE_CHECKING
 
-from iopermit.translate.model.nodes import FIRST_STEP, VERDICTS, Field, Mask, RecordName
+from iopermit.translate.model.evaluation import Evaluation
+from iopermit.translate.model.nodes import FIRST_STEP, VERDICT, VERDICTS, Field, Mask, RecordName
 from iopermit.translate.model.walk import subexpressions
 from iopermit.translate.promela.names import field_names
 from iopermit.translate.promela.process import PromelaProcess
@@ -59,22 +61,30 @@ _MACROS = """\
 def export(model: Model, initial: InitialValues, *, title: str = "") -> str:
     """Return ``model`` as the text of a Promela file, starting in the state ``initial``.
 
-    ``title`` is the first line of the comment at the top. The initial state itself is not
-    judged: it is taken to satisfy the specification.
+    ``title`` is the first line of the comment at the top. If the initial state violates the
+    specification it has no successor but itself, by a transition that fails the assertion.
     """
     names = field_names(model.fields)
     declarations = _Declarations(model, initial, names)
-    process = PromelaProcess(model, names)
+    verdict = _verdict(model, initial)
+    process = PromelaProcess(model, names, judges_initial=bool(verdict))
     about = title.replace("*/", "* /") or "A design of the I/O permission bitmap"
     blocks = [
         _HEADER.format(title=about),
         _constants(),
-        declarations.variables(),
+        declarations.variables(verdict),
         _MACROS.format(tasks=model.tasks, first=FIRST_STEP),
         declarations.masks(),
         *process.blocks(),
     ]
     return "\n".join(blocks)
+
+
+def _verdict(model: Model, initial: InitialValues) -> int:
+    """Return what the specification says of the initial state; 0: nothing is wrong."""
+    evaluation = Evaluation(model.fields, copy.deepcopy(initial), {})
+    evaluation.execute(model.specification)
+    return evaluation.value(VERDICT)
 
 
 def _constants() -> str:
@@ -89,10 +99,10 @@ class _Declarations:
     def __init__(self, model: Model, initial: InitialValues, names: dict[Field, str]) -> None:
         self.model, self.initial, self.names = model, initial, names
 
-    def variables(self) -> str:
+    def variables(self, verdict: int) -> str:
         """Declare a variable for each field, the verdict, and the temporaries."""
         lines = [self._variable(field) for field in self.model.fields]
-        lines += ["byte verdict;", "/* Values within one step; 0 between steps. */"]
+        lines += [f"byte verdict = {verdict};", "/* Values within one step; 0 between steps. */"]
         bodies = [self.model.specification, *(step.body for step in self.model.steps.values())]
         most = max(len(temporaries(body)) for body in bodies)
         kind = "short" if self._widest_mask() <= _SHORT else "int"

@@ -37,10 +37,15 @@ _D_STEP = 1200
 
 
 class PromelaProcess:
-    """Prints one model; ``names`` has the variable of each field."""
+    """Prints one model; ``names`` has the variable of each field.
 
-    def __init__(self, model: Model, names: dict[Field, str]) -> None:
-        self.model = model
+    With ``judges_initial`` an option of the loop fails the assertion where nothing else can happen.
+    """
+
+    def __init__(
+        self, model: Model, names: dict[Field, str], *, judges_initial: bool = False
+    ) -> None:
+        self.model, self.judges_initial = model, judges_initial
         fields = {record: model.fields_of(record) for record in model.counts}
         self.printer = Printer(names, fields)
         self.counters = {"task": model.kernel.task_pc, "cpu": model.kernel.cpu_pc}
@@ -114,6 +119,8 @@ class PromelaProcess:
 
     def _system(self) -> str:
         lines = ["active proctype system()", "{", "end:", "   do"]
+        if self.judges_initial:
+            lines.append("   :: d_step { verdict != NONE -> assert(verdict == NONE) }")
         for cpu in range(self.model.counts["cpu"]):
             lines.append(f"   /* CPU {cpu} */")
             lines += [
