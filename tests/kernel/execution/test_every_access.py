@@ -38,20 +38,33 @@ def stops(search: ReferenceSearch) -> list[State]:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_it_stops_before_each_instruction_that_accesses_memory(version: str) -> None:
-    """A call stops as often as it executes such an instruction or a host function, no more."""
+    """A call stops as often as it executes such an instruction or a host function, no more.
+
+    It stops once more inside each that reads memory and writes it back without a `lock` prefix.
+    """
     search = ReferenceSearch(small(version, "repair").image, TWO_CPUS, 1)
     Observer(search)
     kernel = search.driver.kernel
     stopped = stops(search)
     executed: list[int] = []
-    accessing: list[int] = []
+    accesses: list[tuple[int, bool, int]] = []
+    unlocked: set[int] = set()
     kernel.emulator.on_instruction(lambda address, _: executed.append(address))
     kernel.emulator.on_host_call(lambda _: executed.append(kernel.emulator.register(RIP)))
-    kernel.emulator.on_access(lambda *_: accessing.append(len(executed)), [(0, 1 << 64)])
+
+    def accessed(write: bool, address: int, _: int, __: int) -> None:
+        number = len(executed)
+        if write and (number, False, address) in accesses:
+            locked = kernel.executor.accesses.is_locked(executed[-1])
+            unlocked.update(() if locked else {number})
+        accesses.append((number, write, address))
+
+    kernel.emulator.on_access(accessed, [(0, 1 << 64)])
     kernel.emulator.uc.ctl_flush_tb()
     kernel.executor.watch(SchedulingPoints())
     search.driver.execute(search.initial, action(0, "ioperm", first=0, end=1, turn_on=1))
-    assert len(stopped) == len({1, *accessing})
+    assert len(stopped) == len({1, *(number for number, *_ in accesses)}) + len(unlocked)
+    assert unlocked
 
 
 def test_a_stopped_context_has_all_registers_and_the_whole_stack() -> None:

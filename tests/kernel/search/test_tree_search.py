@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.kernel.checking import loaded
 from tests.support.kernel.faults import PROCESS, REPAIR, Edit, unified_diff
+from tests.support.kernel.planted.unsound import UNSOUND_FAULTS
+from tests.support.kernel.repaired import require_repaired_tree
 from tests.support.kernel.trees import build_cache, require_tree
 
 from iopermit.engine.control import Control
 from iopermit.engine.ending import StateLimit
 from iopermit.engine.limits import Limits
 from iopermit.kernel.build.builder import build
+from iopermit.kernel.check import check_tree
 from iopermit.kernel.cpu.liveness import Liveness
 from iopermit.kernel.cpu.registers import NAMES
 from iopermit.kernel.loading import load_built
@@ -112,3 +115,25 @@ def test_ordered_sequence_numbers_keep_their_order(tmp_path: Path) -> None:
     result = search.run()
     assert search.canonical.ordered
     assert result.found is not None
+
+
+def test_another_cpu_takes_steps_between_read_and_write(tmp_path: Path) -> None:
+    """Two tasks drop a map by DEC without lock: each reads before the other one writes."""
+    fault = UNSOUND_FAULTS["torn-count"]
+    tree, patch = require_repaired_tree("6.12"), tmp_path / "torn.patch"
+    patch.write_text(unified_diff(tree, *fault.edits))
+    edited = load_built(build(tree, [patch], cache=build_cache()), [patch])
+    found = check_tree(edited, [fault.scenario])
+    assert found.violation is not None
+    assert found.violation.kind == "garbage"
+    assert found.search.confirmed_full_size
+    assert found.trace is not None
+    lines = [
+        (step.cpu, step.label)
+        for step in found.trace
+        if step.source is not None and "--*(int *)&iobm->refcnt" in step.source.text
+    ]
+    # Told in three transitions each: the test of the pointer, the read, and the write.
+    cpus = [cpu for cpu, _ in dict.fromkeys(lines)]
+    assert sorted(cpus) == [0, 0, 0, 1, 1, 1]
+    assert sorted(cpus[-2:]) == [0, 1]

@@ -14,7 +14,15 @@ from unicorn import Uc, UcError
 from unicorn import unicorn_const as uc
 from unicorn import x86_const as x86
 
-from iopermit.kernel.cpu.registers import ARGUMENTS, NAMES, RFLAGS, RIP, RSP, Registers
+from iopermit.kernel.cpu.registers import (
+    ARGUMENTS,
+    NAMES,
+    NOTHING_READ,
+    RFLAGS,
+    RIP,
+    RSP,
+    Registers,
+)
 from iopermit.kernel.image import memory_map as at
 
 if TYPE_CHECKING:
@@ -156,7 +164,7 @@ class Emulator:
 
     def registers(self) -> Registers:
         """Return the registers of the running context."""
-        return tuple(self.uc.reg_read_batch(_REGISTERS))
+        return (*self.uc.reg_read_batch(_REGISTERS), *NOTHING_READ)
 
     def register(self, index: int) -> int:
         """Return one register, by its index in `registers.NAMES`."""
@@ -207,12 +215,12 @@ class Emulator:
         gap = stack - aligned - 8
         self.write(aligned, RETURN.to_bytes(8, "little") + bytes(gap))
         values[RIP], values[RFLAGS], values[RSP] = function, flags, aligned
-        return tuple(values)
+        return (*values, *NOTHING_READ)
 
     def resume(self, registers: Registers) -> Fault | None:
         """Go on with a context until it returns or `stop` is called."""
         self._stopped, self._fault = False, None
-        self.uc.reg_write_batch(list(zip(_REGISTERS, registers, strict=True)))
+        self.uc.reg_write_batch(list(zip(_REGISTERS, registers[: len(NAMES)], strict=True)))
         try:
             self.uc.emu_start(registers[RIP], RETURN)
         except UcError as error:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 _FLAGS: Final = 1 << RFLAGS
 _STATUS: Final = 0x8D5
 """The arithmetic flags in RFLAGS."""
-_ALL: Final = (1 << len(NAMES)) - 1
+_COUNT: Final = len(NAMES)
+_ALL: Final = (1 << _COUNT) - 1
 
 
 def _mask(names: Iterable[str]) -> int:
@@ -87,17 +88,18 @@ class Liveness:
     def clean(self, registers: Registers) -> Registers:
         """Return registers with 0 in those that cannot be read any more."""
         live = self.live(registers[0])
-        cleaned = [value if live >> n & 1 else 0 for n, value in enumerate(registers)]
+        cleaned = [value if live >> n & 1 else 0 for n, value in enumerate(registers[:_COUNT])]
         if not live & _FLAGS:
             cleaned[RFLAGS] = registers[RFLAGS] & INTERRUPTS | 2
-        return tuple(cleaned)
+        return (*cleaned, *registers[_COUNT:])
 
     def with_junk(self, registers: Registers, junk: int) -> Registers:
         """Return registers with something else in those that cannot be read any more."""
         live = self.live(registers[0])
-        changed = [value if live >> n & 1 else junk + n for n, value in enumerate(registers)]
+        read = registers[_COUNT:]
+        changed = [v if live >> n & 1 else junk + n for n, v in enumerate(registers[:_COUNT])]
         changed[RFLAGS] = registers[RFLAGS] ^ (0 if live & _FLAGS else _STATUS)
-        return tuple(changed)
+        return (*changed, *read)
 
     def disabling_interrupts(self) -> list[int]:
         """Return the addresses of the image's CLI and POPF instructions."""

@@ -21,10 +21,15 @@ FLAGS: Final = 2
 """RFLAGS with nothing set."""
 USER_FLAGS: Final = 0x202
 """RFLAGS of code in user mode: interrupts on."""
-SIZE: Final = 8 * len(NAMES)
+READ_ADDRESS, READ_SIZE, READ_VALUE = range(len(NAMES), len(NAMES) + 3)
+"""Behind the registers: what the instruction at RIP has read from memory and has still to write
+back, if a context stops in between. The size is in bytes; 0 if it has read nothing."""
+NOTHING_READ: Final = (0, 0, 0)
+SIZE: Final = 8 * (len(NAMES) + len(NOTHING_READ))
 """Bytes of packed registers."""
 
 Registers = tuple[int, ...]
+"""The values of `NAMES`, and behind them what was read."""
 
 
 def pack(registers: Registers) -> bytes:

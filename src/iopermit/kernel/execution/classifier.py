@@ -22,6 +22,8 @@ _PREFIXES: Final = b"\xf0\xf2\xf3\x2e\x36\x3e\x26\x64\x65\x66\x67"
 """Legacy prefixes of an instruction (SDM vol. 2, "Instruction Prefixes")."""
 _REX: Final = 4
 _XCHG: Final = (b"\x86", b"\x87")
+_CMPS: Final = (b"\xa6", b"\xa7")
+_CMPXCHG16B: Final = b"\x0f\xc7"
 _LONGEST: Final = 15
 """Bytes of the longest instruction."""
 
@@ -123,17 +125,21 @@ class Classifier:
     def is_locked(self, address: int) -> bool:
         """Return whether an instruction has a `lock` prefix, or is XCHG, which needs none."""
         if address not in self._locked:
-            code = self._memory.emulator.read(address, _LONGEST)
-            rest = code.lstrip(_PREFIXES)
-            opcode = rest[1:2] if rest[0] >> 4 == _REX else rest[:1]
-            locked = _LOCK in code[: len(code) - len(rest)] or opcode in _XCHG
-            self._locked[address] = locked
+            prefixes, opcode = self._decoded(address)
+            self._locked[address] = _LOCK in prefixes or opcode[:1] in _XCHG
         return self._locked[address]
 
-    def note_torn(self, address: int) -> None:
-        """Note a read-modify-write of what another CPU accesses: it is two accesses."""
-        if not self.is_locked(address):
-            self.seen.torn = address
+    def reads_twice(self, address: int) -> bool:
+        """Return whether an instruction reads two words: CMPS, or CMPXCHG16B."""
+        _, opcode = self._decoded(address)
+        return opcode.startswith((*_CMPS, _CMPXCHG16B))
+
+    def _decoded(self, address: int) -> tuple[bytes, bytes]:
+        """Return the legacy prefixes of an instruction, and its opcode with what follows."""
+        code = self._memory.emulator.read(address, _LONGEST)
+        rest = code.lstrip(_PREFIXES)
+        prefixes = code[: len(code) - len(rest)]
+        return prefixes, rest[1:] if rest[0] >> 4 == _REX else rest
 
     def free(self, slot: int, header: int) -> bool:
         """Note that an object is freed; return whether that is a scheduling point.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from iopermit.kernel.cpu.registers import READ_SIZE
 from iopermit.kernel.execution import entry
 from iopermit.kernel.execution.successor import SuccessorReader
 from iopermit.kernel.execution.transition import Transition
@@ -30,6 +31,7 @@ class Outcome:
         foreign: whether memory was accessed that the action should have nothing to do with.
         heap: whether the heap was accessed.
         result: what the kernel function returned, if it did return.
+        halfway: whether it stopped inside an instruction, which has read and not yet written.
     """
 
     choices: tuple[int, ...]
@@ -38,6 +40,7 @@ class Outcome:
     foreign: bool = False
     heap: bool = False
     result: int | None = None
+    halfway: bool = False
 
 
 class Driver:
@@ -76,7 +79,11 @@ class Driver:
         after = None if ending.crash else successor.after(ending)
         self._forget(transition)
         result = ending.result if ending.registers is None and not ending.crash else None
-        return Outcome(choices, after, ending.crash, ending.foreign, ending.heap, result), options
+        halfway = ending.registers is not None and bool(ending.registers[READ_SIZE])
+        outcome = Outcome(
+            choices, after, ending.crash, ending.foreign, ending.heap, result, halfway
+        )
+        return outcome, options
 
     def _forget(self, transition: Transition) -> None:
         """Note what the execution may have changed in memory."""

@@ -58,8 +58,8 @@ class EveryAccessExecutor(Executor):
     def _run(self, registers: Registers) -> TransitionEnd:
         return self._end(self.emulator.resume(registers))
 
-    def _kept_registers(self) -> Registers:
-        return self.emulator.registers()
+    def _kept(self, registers: Registers) -> Registers:
+        return registers
 
     def _begin_instruction(self) -> None:
         self._instructions += 1
@@ -68,8 +68,11 @@ class EveryAccessExecutor(Executor):
         if write:
             self._is_forbidden(address)
 
-    def _before_access(self, *_: object) -> None:
-        self._stops()
+    def _before_access(self, write: bool, address: int, size: int, _: int) -> None:  # noqa: FBT001 - Unicorn's
+        if self._stops() or not self._stopping or self.memory.cpus == 1:
+            return
+        if self._instructions <= 1 and self.first.accesses(address, size, write):
+            self._stop(preemptible=False, halfway=True)
 
     def _host_call(self, called: str) -> None:
         # Whatever a host function accesses, it is one access.

@@ -18,6 +18,7 @@ from iopermit.kernel.cpu.registers import (
     Registers,
 )
 from iopermit.kernel.execution.classifier import Classifier, Point
+from iopermit.kernel.execution.first_instruction import FirstInstruction
 from iopermit.kernel.execution.host.allocations import ALLOCATIONS, may_sleep
 from iopermit.kernel.execution.host.atomic import why_sleeping
 from iopermit.kernel.execution.host.functions import ACCESSES, FREES, FUNCTIONS
@@ -79,6 +80,7 @@ class Executor:
         self.services = HostServices(memory, self.accesses, self._crash, failures=failures)
         self._ending = TransitionEnd()
         self._skip = self._reads = self._writes = 0
+        self.first = FirstInstruction(self.accesses, self.emulator)
         self.junk = False
         """Whether to put junk where nothing may be read: into dead registers, below the stack."""
         self.before_stop: Callable[[TransitionEnd], None] = lambda _: None
@@ -170,11 +172,14 @@ class Executor:
         """Call a function of the image on a stack, up to the next point."""
         flags = FLAGS | (INTERRUPTS if interrupts else 0)
         self._start(-1, preemptible=interrupts)
-        return self._run(self.emulator.prepared(function, arguments, stack, flags))
+        registers = self.emulator.prepared(function, arguments, stack, flags)
+        self.first.begin(registers)
+        return self._run(registers)
 
     def resume(self, registers: Registers) -> TransitionEnd:
         """Go on with a stopped context up to the next point."""
         self._start(registers[RIP], preemptible=bool(registers[RFLAGS] & INTERRUPTS))
+        self.first.begin(registers)
         return self._run(registers)
 
     def _run(self, registers: Registers) -> TransitionEnd:
@@ -197,6 +202,7 @@ class Executor:
         ending = self._ending
         if ending.crash is None and fault is not None:
             raise_if_undefined(self.emulator, fault)
+            fault = self.first.fault(fault)
             ending.crash = crash_of(fault, self.memory.heap, self.accesses.heap.used)
         ending.foreign, ending.heap = self.accesses.foreign, self.accesses.touched_heap
         if ending.crash is None and ending.registers is None:
@@ -222,15 +228,17 @@ class Executor:
         if self.preempt and self.preemptible():
             self._stop(preemptible=True)
 
-    def _stop(self, *, preemptible: bool) -> None:
-        self._ending.registers = self._kept_registers()
+    def _stop(self, *, preemptible: bool, halfway: bool = False) -> None:
+        """Stop before the instruction at hand; `halfway`: behind its read, before its write."""
+        registers = self.first.halfway() if halfway else self.emulator.registers()
+        self._ending.registers = self._kept(registers)
         self._ending.preemptible = preemptible
         self.before_stop(self._ending)
         self.emulator.stop()
 
-    def _kept_registers(self) -> Registers:
-        """Return the registers that belong to the state of the context that stops."""
-        registers = self._liveness.clean(self.emulator.registers())
+    def _kept(self, registers: Registers) -> Registers:
+        """Return what of the registers belongs to the state of the context that stops."""
+        registers = self._liveness.clean(registers)
         if self.junk:
             # Junk that nothing has read or overwritten: what was dead before stays dead.
             registers = tuple(0 if r == _JUNK + n else r for n, r in enumerate(registers))
@@ -249,9 +257,11 @@ class Executor:
             # The access before which the context stopped: one read and one write of it.
             self._reads += not write
             self._writes += write
-            if self._reads <= 1 and self._writes <= 1:
-                if shared and write and self._reads:
-                    self.accesses.note_torn(rip)
+            once = self._reads <= 1 and self._writes <= 1
+            if once or self.accesses.reads_twice(rip):
+                if shared and self.memory.cpus > 1 and self.first.accesses(address, size, write):
+                    # No interrupt comes in the middle of an instruction, only other CPUs do.
+                    self._stop(preemptible=False, halfway=True)
                 return
         self._skip = -1
         preemptible = self.preempt and self.preemptible()

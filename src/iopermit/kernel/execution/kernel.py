@@ -56,6 +56,16 @@ class EmulatedKernel:
         function = self.emulator.image.function_at(address)
         return f"{function.name}()" if function is not None else f"the code at {address:#x}"
 
+    def why_torn(self) -> str:
+        """Return which code was executed as one access that is two; or nothing."""
+        torn = self.executor.accesses.seen.torn
+        if not torn:
+            return ""
+        return (
+            f"{self.name_of(torn)} accesses two places that another CPU may access by one "
+            "instruction without lock: another CPU's store may come in between"
+        )
+
     def enter_cpu(self, cpu: int, meta: CpuMeta) -> None:
         """Let the emulated CPU be one of the kernel's."""
         base = self.memory.gs_base(cpu)

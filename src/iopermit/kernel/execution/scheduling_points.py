@@ -77,7 +77,8 @@ class ObservedAccesses:
     counter_plain: int = 0
     counter_stored: int = 0
     torn: int = 0
-    """An instruction that reads and writes what others write, without a `lock` prefix."""
+    """An instruction without a `lock` prefix that reads what others access, and reads or writes
+    something else that others access: it is executed as one access, and is two."""
 
     def looked_at(self) -> set[int]:
         """Return the words of a task that anything but its own system calls accesses."""

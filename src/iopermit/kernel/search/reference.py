@@ -104,7 +104,8 @@ class ReferenceSearch:
         self.result.seconds = time.monotonic() - self._started
         if self.counterexample is None and self.result.ending is None:
             kernel = self.driver.kernel
-            why = refused(kernel.emulator.image, kernel.executor.executed)
+            executed = kernel.executor.executed
+            why = kernel.why_torn() or refused(kernel.emulator.image, executed)
             self.result.ending = Doubt(why) if why else None
         return self.result
 

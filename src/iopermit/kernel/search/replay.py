@@ -117,7 +117,7 @@ class ScheduleReplayer:
         if any(choice not in every for choice, every in zip(outcome.choices, options, strict=True)):
             raise ValueError(f"the allocations of schedule[{number}] cannot have these results")
         stopped = outcome.crash is None and outcome.result is None
-        self.watch.end(stopped=stopped)
+        self.watch.end(stopped=stopped and not outcome.halfway)
         if outcome.crash is not None:
             site = self._site
             self.crash = outcome.crash

@@ -130,13 +130,9 @@ class TreeSearch:
                 f"{kernel.name_of(seen.counter_stored)} changes the counter of sequence numbers "
                 "otherwise than by one atomic instruction, so that two maps may get the same number"
             )
-        elif seen.torn and self.scenario.cpus > 1:
-            why = (
-                f"{kernel.name_of(seen.torn)} reads and writes what another CPU writes, by an "
-                "instruction without lock: another CPU's store may come in between"
-            )
         else:
-            why = refused(kernel.emulator.image, self._checked.executor.executed)
+            executed = self._checked.executor.executed
+            why = kernel.why_torn() or refused(kernel.emulator.image, executed)
         self.result.ending = Doubt(why) if why else None
 
     def _search_once(self) -> bool:

@@ -117,6 +117,20 @@ HARMLESS_EDITS: Final = {
             r"{\n\t\1\n\t\t\tthis_cpu_write(map_was_copied, true);\n\t\t}",
         ),
     ),
+    "flag-of-all-cpus": _harmless(
+        "note for all CPUs that a map was copied, by an instruction without lock",
+        (
+            PROCESS,
+            r"(static void tss_copy_io_bitmap\()",
+            r"static unsigned long map_was_copied;\n\n\1",
+        ),
+        (
+            PROCESS,
+            r"(\ttss_copy_io_bitmap\(tss, iobm\);)",
+            r"{\n\t\1\n\t\t\tmap_was_copied |= 1;\n\t\t}",
+        ),
+        scenario=TWO_CPUS,
+    ),
     "flag-of-a-thread": _harmless(
         "note in the thread that its map was changed",
         (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tests.support.kernel.faults import IOPORT, PROCESS
-from tests.support.kernel.hidden_faults import FIRST_FUNCTION, STALE_TEST
+from tests.support.kernel.hidden_faults import FIRST_FUNCTION, NEXT_NUMBER, STALE_TEST
 from tests.support.kernel.planted.fault import (
     PREEMPTED,
     TASKS,
@@ -146,7 +146,7 @@ UNSOUND_FAULTS: Final = {
     ),
     "torn-count": _unsound(
         "drop a reference by an instruction without lock",
-        "undetermined",
+        "garbage crash",
         "io_bitmap_exit ksys_ioperm",
         (
             IOPORT,
@@ -154,6 +154,18 @@ UNSOUND_FAULTS: Final = {
             r"--*(int *)&iobm->refcnt == 0",
         ),
         scenario=_SHARING,
+    ),
+    "torn-number": _unsound(
+        "take the next number by an instruction without lock",
+        "leak loss",
+        "ksys_ioperm",
+        (IOPORT, r"(#include <linux/bitmap.h>)", r"\1\n#include <asm/local.h>"),
+        (
+            IOPORT,
+            NEXT_NUMBER,
+            "iobm->sequence = local_inc_return((local_t *)&io_bitmap_sequence);",
+        ),
+        scenario=Scenario(2, 2, 2, frozenset({Event.IOPERM, Event.MIGRATE})),
     ),
     "base-of-another-cpu": _unsound(
         "take the address of the TSS before preemption is off",
