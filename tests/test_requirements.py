@@ -61,6 +61,23 @@ def test_a_tree_of_kernel_org_is_found_by_its_version(
     assert trees.vanilla_tree("5.4") == wanted
 
 
+def test_a_tree_that_a_kernel_is_made_of_is_a_whole_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What has no driver of a console is passed over for a kernel that boots, not for a check."""
+    monkeypatch.setattr(trees, "require_tool", Path)
+    monkeypatch.setenv("IOPERMIT_KERNEL_TREES", str(tmp_path))
+    parts = make_tree(tmp_path / "a", (5, 4, 59))
+    with pytest.raises(pytest.skip.Exception, match=r"a whole tree of Linux 5\.4"):
+        trees.vanilla_tree("5.4", whole=True)
+    whole = make_tree(tmp_path / "b", (5, 4, 49))
+    console = whole / "drivers/tty/serial/8250/8250_core.c"
+    console.parent.mkdir(parents=True)
+    console.write_text("")
+    assert trees.vanilla_tree("5.4", whole=True) == whole
+    assert trees.vanilla_tree("5.4") == parts
+
+
 def test_kernels_of_suites_that_move_on_are_never_required(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

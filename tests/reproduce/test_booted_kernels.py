@@ -92,7 +92,7 @@ def test_a_kernel_that_is_not_preempted_is_undetermined() -> None:
 
 
 def test_a_fault_of_another_design_is_not_reproduced() -> None:
-    """A fork that fails late, by a taken pid, costs a task of 6.1 no port, as it did in 5.4."""
+    """A fork that fails late, for its pidfd cannot be stored, costs a task of 6.1 no port."""
     image = require_image(CLOUD_6_1)
     verdict = counterexample("linux-5.4", "ioperm,fork-fails,exit")
     found = reproduce(verdict, Wanted(read_image(image)), silent)
@@ -174,7 +174,7 @@ def test_a_planted_fault_is_found_and_shown(
     """`check --kernel --patch --reproduce` finds a fault, and shows it on the kernel it builds.
 
     Every IN goes wrong there, and none on the kernel without the fault. The last one needs a fork
-    that fails late, which a pid that is taken makes it do, without any injected fault.
+    that fails late, which a bad address for the pidfd makes it do, without any injected fault.
     """
     found = checked(name, capsys, tmp_path, monkeypatch)
     violation, seen = found["violation"], found["reproduction"]

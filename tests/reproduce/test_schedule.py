@@ -69,7 +69,7 @@ def test_another_task_takes_the_place_of_an_idle_one() -> None:
 
 
 def test_a_late_failure_of_fork_is_a_call() -> None:
-    """B forks with a pid that is taken; A ends before, without any privilege."""
+    """B forks with a bad address for the pidfd; A ends before, without any privilege."""
     verdict = counterexample("linux-5.4", "ioperm,fork-fails,exit")
     found = scheduled(verdict)
     assert [command.what for command in found.commands] == ["exit", "ioperm", "fork-fails", "in"]

@@ -60,6 +60,8 @@ def test_a_file_without_a_schedule_is_refused(
         (("--image", "x", "--runs", "0"), "iopermit reproduce --help"),
         (("--image", "x", "--timeout", "0"), "iopermit reproduce --help"),
         (("--kernel", "/missing"), "no such directory: /missing"),
+        (("--image", "x", "--violation", "2"), "leak.json has one violation"),
+        (("--image", "x", "--violation", "0"), "iopermit reproduce --help"),
     ],
 )
 def test_wrong_usage_is_refused(
@@ -131,6 +133,24 @@ def test_a_fault_that_cannot_be_judged_is_undetermined(
     assert "UNDETERMINED on a booted kernel" in page.read_text(encoding="utf-8")
     assert ran.out.count("\n") == 1
     assert ran.out.startswith("UNDETERMINED: ")
+
+
+def test_one_of_several_violations_is_chosen(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Of those that `check --all` saved, the one with the number is what is to be forced."""
+    file = tmp_path / "all.json"
+    bounds = ("--events", "ioperm,fork-fails,exit", "--cpus", "1", "--tasks", "2", "--longs", "1")
+    ran = run(capsys, "check", "linux-5.5", *bounds, "--all", "-q", "--save", file)
+    assert ran.status == ExitCode.VIOLATED
+    saved = json.loads(file.read_text())
+    numbers = {each["violation"]["kind"]: n for n, each in enumerate((saved, *saved["also"]), 1)}
+    assert numbers.keys() == {"garbage", "loss"}
+    command = ("reproduce", file, "--violation", numbers["garbage"], "--image", tmp_path / "none")
+    ran = run(capsys, *command, "--json")
+    assert ran.status == ExitCode.UNDETERMINED
+    assert json.loads(ran.out)["verdict"]["violation"]["kind"] == "garbage"
+    assert json.loads(ran.out)["verdict"]["also"] == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tests.support.reproduce.stub import DebuggerStub
 
@@ -42,6 +44,14 @@ def test_the_base_selects_one_of_the_kernels_maps(
 ) -> None:
     """A base is told by what the kernel has there; past the limit nothing is selected."""
     assert selected(base, limit, LAYOUT) is wanted
+
+
+def test_a_kernel_without_a_map_of_every_port_never_selects_it() -> None:
+    """Before Linux 5.5 the TSS has one map, and a base elsewhere is neither."""
+    layout = replace(LAYOUT, map_in_tss=104, all_ports=None)
+    assert selected(104, 8303, layout) is SelectedMap.VALID
+    assert selected(112, 8303, layout) is SelectedMap.OTHER
+    assert selected(0x8000, 8303, layout) is SelectedMap.PAST_LIMIT
 
 
 @pytest.mark.parametrize(("eflags", "allowed"), [(0, ((3, 8),)), (0x3000, ((0, 65535),))])

@@ -107,9 +107,26 @@ def test_a_damaged_kernel_is_refused() -> None:
 
 
 def test_another_kernel_is_told_what_it_lacks() -> None:
-    """Types without the structures of Linux 5.5 and later name the one that is missing."""
+    """Types without the structures of Linux 5.3 and later name the one that is missing."""
     with pytest.raises(ReproduceError, match=r"struct tss_struct.*CONFIG_X86_IOPL_IOPERM"):
         KernelLayout.of(KernelTypes(nested().section()), IMAGE)
+
+
+def test_the_types_of_linux_5_4_are_read() -> None:
+    """The map of a task has another name there, and the map in the TSS is a member by itself."""
+    made = TypesMade()
+    word = made.integer()
+    info = made.structure("thread_info", ("flags", word, 0))
+    thread = made.structure("thread_struct", ("io_bitmap_ptr", word, 64))
+    made.structure(
+        "task_struct",
+        *(("thread_info", info, 0), ("pid", word, 64), ("comm", word, 96), ("thread", thread, 256)),
+    )
+    made.structure("tss_struct", ("x86_tss", word, 0), ("io_bitmap", word, 104 * 8))
+    made.structure("pt_regs", ("dx", word, 0), ("si", word, 64), ("di", word, 128))
+    layout = KernelLayout.of(KernelTypes(made.section()), IMAGE)
+    assert (layout.io_bitmap, layout.map_in_tss, layout.all_ports) == (40, 104, None)
+    assert layout.arguments == (16, 8, 0)
 
 
 def test_the_types_of_a_real_kernel_are_read() -> None:
@@ -120,4 +137,5 @@ def test_the_types_of_a_real_kernel_are_read() -> None:
     # struct user_regs_struct of <sys/user.h>: rdi, rsi, rdx are words 14, 13 and 12.
     assert layout.arguments == (14 * 8, 13 * 8, 12 * 8)
     assert layout.flags == 0
+    assert layout.all_ports is not None
     assert layout.all_ports - layout.map_in_tss >= 8192

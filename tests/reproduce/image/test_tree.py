@@ -10,6 +10,7 @@ from tests.support.kernel.made_trees import make_tree
 from tests.support.requirements import require_tool
 
 from iopermit.kernel.errors import KernelTreeError
+from iopermit.reproduce.errors import ReproduceError
 from iopermit.reproduce.image.tree import build_image
 
 if TYPE_CHECKING:
@@ -35,6 +36,16 @@ struct task_struct {
 };
 struct io_bitmap { char pad[16], bitmap[8193], mapall[8193]; };
 struct tss_struct { char x86_tss[104]; struct io_bitmap io_bitmap; };
+struct pt_regs { unsigned long rest[12], dx, si, di; };
+struct task_struct task; struct tss_struct tss; struct pt_regs registers;
+"""
+BEFORE_5_5 = """
+struct thread_info { unsigned long flags; };
+struct thread_struct { char pad[40]; unsigned long *io_bitmap_ptr; unsigned io_bitmap_max; };
+struct task_struct {
+    struct thread_info thread_info; int pid; char comm[16]; struct thread_struct thread;
+};
+struct tss_struct { char x86_tss[104]; unsigned long io_bitmap[1025]; };
 struct pt_regs { unsigned long rest[12], dx, si, di; };
 struct task_struct task; struct tss_struct tss; struct pt_regs registers;
 """
@@ -73,6 +84,7 @@ def test_a_kernel_is_built_once(tree: Path) -> None:
     assert image.file.read_text() == "built\ntty 1\n"
     assert (image.layout.io_bitmap, image.layout.map_in_tss) == (64, 120)
     assert image.layout.arguments == (14 * 8, 13 * 8, 12 * 8)
+    assert image.layout.all_ports == 120 + 8193
     assert image.layout.hot_current is None
     assert image.built_from == f"{tree}, by a minimal configuration"
     assert [text.rpartition(": ")[2] for text in said] == [
@@ -82,6 +94,20 @@ def test_a_kernel_is_built_once(tree: Path) -> None:
     ]
     assert build(tree, said).file == image.file
     assert len(said) == 3
+
+
+def test_structures_of_before_5_5_are_found(tree: Path) -> None:
+    """A task's map has another name there, the TSS has one map and not the one of every port."""
+    (tree / "process.c").write_text(BEFORE_5_5)
+    layout = build(tree, []).layout
+    assert (layout.io_bitmap, layout.map_in_tss, layout.all_ports) == (72, 104, None)
+
+
+def test_structures_without_any_map_are_refused(tree: Path) -> None:
+    """A task without a map, under either name, is named in the message."""
+    (tree / "process.c").write_text(STRUCTURES.replace("*io_bitmap", "*other"))
+    with pytest.raises(ReproduceError, match=r"no thread\.io_bitmap in struct task_struct"):
+        build(tree, [])
 
 
 def test_a_file_that_is_compiled_elsewhere_counts(tree: Path) -> None:
@@ -129,6 +155,16 @@ def test_a_configuration_that_is_refused_is_named(tree: Path) -> None:
     makefile.write_text(makefile.read_text().replace("cp $(KCONFIG", "grep -v 8250 $(KCONFIG"))
     makefile.write_text(makefile.read_text().replace(") $(O)/.config", ") > $(O)/.config"))
     with pytest.raises(KernelTreeError, match="does not allow CONFIG_SERIAL_8250_CONSOLE=y"):
+        build(tree, [])
+
+
+def test_a_kernel_without_the_calls_is_refused(tree: Path) -> None:
+    """Where Kconfig has X86_IOPL_IOPERM, a kernel without it has no ioperm() that does anything."""
+    (tree / "arch/x86/Kconfig").write_text("config 64BIT\nconfig X86_IOPL_IOPERM\n")
+    makefile = tree / "Makefile"
+    dropped = makefile.read_text().replace("cp $(KCONFIG", "grep -v IOPERM $(KCONFIG")
+    makefile.write_text(dropped.replace(") $(O)/.config", ") > $(O)/.config"))
+    with pytest.raises(KernelTreeError, match="does not allow CONFIG_X86_IOPL_IOPERM=y"):
         build(tree, [])
 
 

@@ -33,6 +33,8 @@ _TARBALLS = Path("/usr/src")
 _TOOLS = ("gcc", "make", "flex", "bison", "bc", "tar", "xz")
 _VANILLA = "IOPERMIT_KERNEL_TREES"
 """Names a directory with unpacked trees of kernel.org; tests skip without, whatever is required."""
+_CONSOLE = "drivers/tty/serial/8250/8250_core.c"
+"""What only a whole tree has, and every kernel that boots here needs."""
 _PARTS = (
     *("Makefile", "Kbuild", "arch/x86", "include", "init", "kernel", "lib", "mm", "scripts"),
     *("tools/include", "tools/scripts", "tools/build", "tools/arch/x86", "tools/objtool"),
@@ -76,22 +78,30 @@ def require_tree(version: str, *, whole: bool = False) -> Path:
     return tree
 
 
-def vanilla_tree(version: str) -> Path:
+def vanilla_tree(version: str, *, whole: bool = False) -> Path:
     """Return a tree of kernel.org whose version begins so, or skip the running test.
 
     It is looked for in the directory that $IOPERMIT_KERNEL_TREES names, by the versions that the
     trees' Makefiles state.
+
+    Args:
+        version: the version.
+        whole: whether everything is needed, for a kernel that boots; else what a check needs.
     """
     for tool in _TOOLS:
         require_tool(tool)
     folder = os.environ.get(_VANILLA)
     if not folder:
         pytest.skip(f"needs a tree of Linux {version}: {_VANILLA} names no directory with trees")
+    needed = (_CONSOLE,) if whole else ()
     for makefile in sorted(Path(folder).glob("*/Makefile")):
         with contextlib.suppress(KernelTreeError):
-            if f"{version_of(Source(makefile.parent))}.".startswith(f"{version}."):
+            if f"{version_of(Source(makefile.parent))}.".startswith(f"{version}.") and all(
+                (makefile.parent / path).exists() for path in needed
+            ):
                 return makefile.parent
-    pytest.skip(f"needs a tree of Linux {version} in {folder}, which {_VANILLA} names")
+    what = "a whole tree" if whole else "a tree"
+    pytest.skip(f"needs {what} of Linux {version} in {folder}, which {_VANILLA} names")
 
 
 def _fingerprint(tree: Path) -> dict[str, tuple[int, int, int, str]]:

@@ -15,7 +15,7 @@ _GROUPS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "Booted kernel": (
         "--reproduce", "--image", "--append", "--controls", "--control-patch", "--control-image",
-        "--runs", "--free",
+        "--violation", "--runs", "--free",
     ),
     "Scenario": (
         "--events", "--without", "--cpus", "--tasks", "--longs", "--all", "--full", "--max-depth",

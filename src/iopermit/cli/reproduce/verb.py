@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -50,6 +51,9 @@ def reproduce_file(  # noqa: PLR0913 - one parameter per option
         typer.Option(metavar="FILE", help="Apply this patch or mail to the tree. Repeatable."),
     ] = None,
     append: AppendOption = "",
+    violation: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Of several that `check --all` saved, the Nth.")
+    ] = 1,
     control_patch: ControlPatchOption = None,
     control_image: ControlImageOption = None,
     runs: Annotated[
@@ -109,9 +113,7 @@ def reproduce_file(  # noqa: PLR0913 - one parameter per option
         free=free,
         quiet=quiet,
     )
-    verdict = _replayed(read_saved(file), file, sandbox)
-    if verdict.violation is None:
-        raise BadInputError(f"{file} has no violation to reproduce", "bad-file")
+    verdict = _chosen(_replayed(read_saved(file), file, sandbox), violation, file)
     try:
         found = request.reproduced(verdict)
     except ReproduceError as error:
@@ -127,6 +129,21 @@ def _replayed(saved: dict[str, Any], file: Path, sandbox: str | None) -> Verdict
     if saved.get("kernel") is not None:
         return replay_kernel(saved, file, sandbox)
     return replay_design(saved, file)
+
+
+def _chosen(verdict: Verdict, number: int, file: Path) -> Verdict:
+    """Return one of the violations that a file has, by its number from 1 on.
+
+    Raises:
+        BadInputError: it has none, or not so many.
+    """
+    if verdict.violation is None:
+        raise BadInputError(f"{file} has no violation to reproduce", "bad-file")
+    every = (verdict, *verdict.also)
+    if number > len(every):
+        has = "one violation" if len(every) == 1 else f"{len(every)} violations"
+        raise BadInputError(f"--violation {number}: {file} has {has}")
+    return replace(every[number - 1], also=())
 
 
 def _deliver(found: Reproduction, *, as_json: bool, quiet: bool) -> None:

@@ -51,5 +51,6 @@ def selected(base: int, limit: int, layout: KernelLayout) -> SelectedMap:
     """Return what an I/O map base selects."""
     if base > limit:
         return SelectedMap.PAST_LIMIT
-    maps = {layout.map_in_tss: SelectedMap.VALID, layout.all_ports: SelectedMap.ALL_PORTS}
-    return maps.get(base, SelectedMap.OTHER)
+    if base == layout.map_in_tss:
+        return SelectedMap.VALID
+    return SelectedMap.ALL_PORTS if base == layout.all_ports else SelectedMap.OTHER

@@ -211,15 +211,20 @@ static long drop_capabilities(void)
 	return syscall(SYS_capset, &header, none);
 }
 
-/* A taken pid lets the kernel give up after it has copied the task (copy_process(), alloc_pid()). */
+/*
+ * The kernel cannot store the child's file descriptor, and gives up after it has copied the task
+ * (copy_process(), bad_fork_put_pidfd). Nothing before that fails with this error.
+ */
 static long fork_that_fails(void)
 {
-	pid_t taken[1] = { 1 };
 	struct clone_args arguments = {
-		.exit_signal = SIGCHLD, .set_tid = (unsigned long)taken, .set_tid_size = 1
+		.flags = CLONE_PIDFD, .exit_signal = SIGCHLD, .pidfd = ~0UL
 	};
+	long result = syscall(SYS_clone3, &arguments, CLONE_ARGS_SIZE_VER0);
 
-	return syscall(SYS_clone3, &arguments, sizeof arguments);
+	if (result != -1 || errno != EFAULT)
+		fail("clone3");
+	return result;
 }
 
 static void become(int who);

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from iopermit.cache.entry import Origin
 from iopermit.kernel.build.builder import SANDBOXED, require_usable, warn_of
 from iopermit.kernel.build.cache import open_cache
+from iopermit.kernel.build.features import detect
 from iopermit.kernel.build.fingerprint import fingerprint
 from iopermit.kernel.build.kbuild import IMAGE, Kbuild
 from iopermit.kernel.build.overlay import is_product
@@ -67,14 +68,7 @@ CONFIG_DEBUG_KERNEL=y
 """
 """What is on beyond `allnoconfig`; Kconfig ignores a symbol that the tree does not have. QEMU's
 firmware describes the CPUs without ACPI too, which would be half of the objects."""
-_NEEDED: Final = (
-    "64BIT",
-    "SMP",
-    "PREEMPT",
-    "X86_IOPL_IOPERM",
-    "SERIAL_8250_CONSOLE",
-    "KALLSYMS_ALL",
-)
+_NEEDED: Final = ("64BIT", "SMP", "PREEMPT", "SERIAL_8250_CONSOLE", "KALLSYMS_ALL")
 _OBJECT: Final = "arch/x86/kernel/process.o"
 """An object that has all structures that the debugger looks at."""
 _DESCRIBED: Final = "CFLAGS_process.o=-g"
@@ -107,7 +101,7 @@ def build_image(
 
     Raises:
         KernelTreeError: the tree, a patch or the build cannot be used.
-        ReproduceError: the kernel is older than Linux 5.5.
+        ReproduceError: the kernel is older than Linux 5.3.
     """
     unpatched = Source(tree.absolute())
     require_checkable(unpatched)
@@ -157,7 +151,8 @@ class _Image:
             require_usable(directory, _SPACE)
             top, tree = directory.resolve(), self.source.tree.resolve()
             kbuild = Kbuild(top / "source", top / "build", self.toolchain, sandbox, tree)
-            workspace = ImageWorkspace(top, self.source, kbuild, CONFIGURATION, _NEEDED)
+            needed = _needed(self.source)
+            workspace = ImageWorkspace(top, self.source, kbuild, CONFIGURATION, needed)
             failure = workspace.build(_DESCRIBED, lambda text: say(f"{what}: {text}"))
             if failure is not None:
                 raise BuildError(
@@ -182,6 +177,11 @@ class _Image:
                 raise BuildError(f"{self.source.tree}: its build left no {name}")
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             (target / name).write_bytes(content)
+
+
+def _needed(source: Source) -> tuple[str, ...]:
+    """Return the symbols without which the kernel would be of no use."""
+    return (*_NEEDED, "X86_IOPL_IOPERM") if detect(source).x86_iopl_ioperm else _NEEDED
 
 
 def _sandboxed(origin: Origin) -> Origin:
