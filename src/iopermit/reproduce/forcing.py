@@ -271,10 +271,13 @@ class Forcer:
         return command not in own or self.attempt.calls.get(task, 0) > own.index(command)
 
     def _is_judged(self, registers: Registers, window: Window | None, cpu: int) -> bool:
-        """Take note of the IN of the task that is judged, if its attempt went as it should."""
+        """Take note of the IN of the task that is judged, if its attempt went as it should.
+
+        The first attempt counts: only it begins with a TSS that nobody has used.
+        """
         task = self.kernel.current(registers)
         wanted = self.schedule.violation.task
-        if task.name != wanted or task.attempt != self.attempt.number or not task.attempt:
+        if task.name != wanted or task.attempt != self.attempt.number:
             return False
         if window is not None and not self.attempt.preempted:
             self.attempt.missed = True

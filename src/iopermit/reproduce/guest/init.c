@@ -50,7 +50,7 @@ struct result {
 };
 struct shared {
 	volatile int changes;	/* counts completed commands; what waiting tasks sleep on */
-	volatile int begun;	/* counts tasks that wait for their first command */
+	volatile int begun;	/* counts tasks that are there; what the first ones sleep on */
 	volatile int armed;
 	struct timespec expires;	/* when a task with a timer starts, if it is armed */
 	long lead;	/* left alone: microseconds before that at which the other one goes on */
@@ -228,6 +228,7 @@ static long fork_that_fails(void)
 }
 
 static void become(int who);
+static void perform(int who);
 
 static void carry_out(int number)
 {
@@ -256,8 +257,10 @@ static void carry_out(int number)
 			arm(arguments[0] * attempt);
 	} else if (!strcmp(command->what, "fork")) {
 		result->value = fork();
-		if (!result->value)
+		if (!result->value) {
 			become(arguments[0]);
+			perform(arguments[0]);
+		}
 	} else
 		fail(command->what);
 	result->error = errno;
@@ -307,7 +310,20 @@ static void become(int who)
 	snprintf(name, sizeof name, "%c.%d", tasks[who].name, attempt);
 	prctl(PR_SET_NAME, name);
 	shared->pids[who] = getpid();
-	perform(who);
+}
+
+/*
+ * Waits until all tasks of an attempt are there. They sleep for as long as it takes: tasks that woke
+ * now and then would keep the first process, which has no real-time class, from forking the others
+ * on a host that is slow enough.
+ */
+static void wait_for_all(void)
+{
+	int seen = __sync_add_and_fetch(&shared->begun, 1);
+
+	syscall(SYS_futex, &shared->begun, FUTEX_WAKE, TASKS, 0, 0, 0);
+	for (; seen < beginning; seen = shared->begun)
+		syscall(SYS_futex, &shared->begun, FUTEX_WAIT, seen, 0, 0, 0);
 }
 
 static void begin(int who)
@@ -323,12 +339,11 @@ static void begin(int who)
 		fail("setresuid");
 	note_credentials(who);
 	signal(SIGSEGV, on_fault);
-	/* All are there, and asleep, before anything happens. */
-	__sync_fetch_and_add(&shared->begun, 1);
-	while (shared->begun < beginning)
-		nap(1);
-	nap(MARGIN);
+	/* All are there, with their names, and asleep, before anything happens. */
 	become(who);
+	wait_for_all();
+	nap(MARGIN);
+	perform(who);
 }
 
 static int is_forked(int who)
