@@ -21,7 +21,8 @@ help:
 	@echo 'make planted-faults  plant every fault of the corpus in the trees of Debian, and record it'
 	@echo 'make trees     test more planted faults and versions of kernel trees than make test'
 	@echo 'make reference  compare the search of kernel trees with one without reductions: an hour'
-	@echo 'make reproduce  boot Debian kernels, and built ones with planted faults: half an hour'
+	@echo 'make reproduce  boot Debian kernels, and built ones with planted faults: half an hour;'
+	@echo '                with IOPERMIT_KERNEL_TREES=DIR also of the tree of Linux 5.4 in DIR'
 	@echo 'make docs      regenerate the generated parts of the documentation'
 	@echo 'make docs-site  build the site of docs/ in site/, with the reports of the matrix: minutes at first'
 	@echo 'make lock      pin the newest versions of the development tools'
@@ -100,9 +101,11 @@ reference: install-dev
 	IOPERMIT_REFERENCE=1 $(VENV)/bin/python -m pytest -n $(JOBS) -v \
 	tests/kernel/search/test_reference.py
 
-# Needs QEMU and the kernels that .ci/run downloads; in a virtual machine only.
+# Needs QEMU and the kernels that .ci/run downloads; in a virtual machine only. A tree of Linux 5.4 is
+# looked for in the directory that IOPERMIT_KERNEL_TREES names.
 reproduce: install-dev
-	IOPERMIT_REPRODUCE=1 $(VENV)/bin/python -m pytest -n 1 -v -rP tests/reproduce/test_booted_kernels.py
+	IOPERMIT_REPRODUCE=1 $(VENV)/bin/python -m pytest -n 1 -v -rP tests/reproduce/test_booted_kernels.py \
+		tests/reproduce/test_booted_5_4.py
 
 docs: install-dev
 	$(VENV)/bin/python tools/generate_docs.py
