@@ -38,7 +38,7 @@ def checker() -> str:
     package = Path(iopermit.__file__).parent
     total = hashlib.sha256(f"python {platform.python_version()}\n".encode())
     for name in _LIBRARIES:
-        total.update(f"{name} {_version(name)}\n".encode())
+        total.update(f"{name} {version_of(name)}\n".encode())
     for file in sorted(package.rglob("*")):
         place = file.relative_to(package)
         if file.is_file() and _APART.isdisjoint((place.parts[0], file.parent.name)):
@@ -48,22 +48,41 @@ def checker() -> str:
     return total.hexdigest()
 
 
-def _version(library: str) -> str:
+def version_of(library: str) -> str:
+    """Return the version of a library that is installed, or ``missing``."""
     try:
         return metadata.version(library)
     except metadata.PackageNotFoundError:
         return "missing"
 
 
-def design_digest(design: type[Design]) -> str:
-    """Return a hash of the files that define a design: its own and those of what it is based on."""
+def versions() -> dict[str, str]:
+    """Return what `checker()` is made of by name, for messages about what differs."""
+    return {
+        "version of iopermit": iopermit.__version__,
+        "version of Python": platform.python_version(),
+        **{f"version of {name}": version_of(name) for name in _LIBRARIES},
+        # Last: it differs as well if one of the others does.
+        "code of iopermit": checker(),
+    }
+
+
+def design_files(design: type[Design]) -> list[Path]:
+    """Return the files that define a design, of itself and of what it is based on.
+
+    The checker's hash has iopermit's own files; what comes with Python is no part of any.
+    """
     files = {inspect.getfile(each) for each in design.__mro__ if each is not object}
     package = Path(iopermit.__file__).parent
+    found = map(Path, sorted(files))
+    return [file for file in found if package not in file.parents and file.is_file()]
+
+
+def design_digest(design: type[Design]) -> str:
+    """Return a hash of the files that define a design: its own and those of what it is based on."""
     total = hashlib.sha256(design.id.encode())
-    for file in sorted(files):
-        # The checker's hash has iopermit's own files; what comes with Python is no part of any.
-        if package not in Path(file).parents and Path(file).is_file():
-            total.update(Path(file).read_bytes())
+    for file in design_files(design):
+        total.update(file.read_bytes())
     return total.hexdigest()
 
 

@@ -28,11 +28,13 @@ class DesignSubject:
         name: what `check` takes as DESIGN.
         options: the switches.
         digest: a hash of the files that define it.
+        files: those of them that are no part of iopermit, each with a hash of its content.
     """
 
     name: str
     options: tuple[str, ...]
     digest: str
+    files: tuple[tuple[Path, str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -100,9 +100,10 @@ def _designs(definition: Definition) -> Iterator[DesignSubject]:
         design = load_design(name)
         known.update(design.options)
         digest = identity.design_digest(design)
-        yield DesignSubject(name, (), digest)
+        files = tuple((file, identity.file_digest(file)) for file in identity.design_files(design))
+        yield DesignSubject(name, (), digest, files)
         for option in _options(definition, design):
-            yield DesignSubject(name, (option,), digest)
+            yield DesignSubject(name, (option,), digest, files)
     if isinstance(definition.options, tuple):
         unknown = [option for option in definition.options if option not in known]
         if unknown:

@@ -21,7 +21,7 @@ _Running = dict[Future["JobResult | None"], str]
 
 
 class JobExecutor(Protocol):
-    """What executes jobs; `iopermit.sweep.execution.LocalExecutor` does it on this machine."""
+    """What executes jobs: see `iopermit.sweep.execution` for this machine and for clusters."""
 
     def execute(self, job: Job) -> JobResult | None:
         """Return how a job ended; None if it was stopped. Called by several threads at once."""

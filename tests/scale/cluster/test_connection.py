@@ -53,3 +53,14 @@ def test_no_cluster_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ScaleError, match=r"at far:6379: nobody listens$"), connected("far:6379", 1):
         pass
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_standard_output_is_for_results(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What Ray prints while a search is connected is not taken for a part of the result."""
+    monkeypatch.setattr(ray, "init", lambda **_: None)
+    with connected("far:6379", 1):
+        sys.stdout.write("(raylet) A worker died")
+    sys.stdout.write("the result")
+    assert capsys.readouterr().out == "the result"

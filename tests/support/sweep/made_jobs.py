@@ -27,7 +27,7 @@ def design_job(name: str = "linux-6.16", *options: str, events: str = "plain") -
 
 def tree_job(name: str, path: Path, patch_set: str = "") -> Job:
     """Return a job about a kernel tree."""
-    subject = TreeSubject(name, name, path, patch_set=patch_set, patch_digests=(patch_set,))
+    subject = TreeSubject(name, name, path, patch_set=patch_set)
     return Job(subject, "plain", SCENARIO, JobLimits(), "checker")
 
 

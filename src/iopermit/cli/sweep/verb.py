@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import tempfile
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from iopermit.engine.ladder import Bounds
     from iopermit.report.sweep.facts import SweepReport, SweptJob
     from iopermit.sweep.definition import Definition, EventSet
+    from iopermit.sweep.planning import SweepPlan
+    from iopermit.sweep.pool import JobExecutor
     from iopermit.system.scenario import Scenario
 
 _MOST_JOBS: Final = 256
@@ -47,6 +50,13 @@ def sweep(  # noqa: PLR0913 - one parameter per option
             show_default="as many as there are CPUs",
         ),
     ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Run jobs on the nodes of this Ray cluster (`auto`: a local one).",
+        ),
+    ] = None,
     retry: Annotated[
         bool, typer.Option("--retry", help="Run again what failed or was undetermined.")
     ] = False,
@@ -71,11 +81,14 @@ def sweep(  # noqa: PLR0913 - one parameter per option
             check_writable(target)
     if plot is not None:
         require("plot")
-    if retry and no_run:
-        raise BadInputError("--retry and --no-run exclude one another")
+    if no_run and (retry or cluster is not None):
+        other = "--retry" if retry else "--cluster"
+        raise BadInputError(f"{other} and --no-run exclude one another")
+    if cluster is not None:
+        require("cluster")
     from iopermit.sweep.errors import SweepError  # only now needed
 
-    wanted = _Wanted(jobs or os.cpu_count() or 1, bisect, retry, no_run, quiet)
+    wanted = _Wanted(jobs, cluster, bisect, retry, no_run, quiet)
     try:
         report = _swept(file, database or file.with_suffix(".sqlite"), wanted)
     except SweepError as error:
@@ -87,7 +100,8 @@ def sweep(  # noqa: PLR0913 - one parameter per option
 class _Wanted(NamedTuple):
     """What of a sweep is done, and how."""
 
-    workers: int
+    jobs: int | None
+    cluster: str | None
     bisect: bool
     retry: bool
     no_run: bool
@@ -96,7 +110,6 @@ class _Wanted(NamedTuple):
 
 def _swept(file: Path, database: Path, wanted: _Wanted) -> SweepReport:
     from iopermit.sweep.database import Database  # only now needed
-    from iopermit.sweep.execution import LocalExecutor
     from iopermit.sweep.planning import plan
     from iopermit.sweep.reading import read_definition
     from iopermit.sweep.sweeping import Sweep
@@ -106,21 +119,42 @@ def _swept(file: Path, database: Path, wanted: _Wanted) -> SweepReport:
     if definition.trees or definition.revisions:
         require("kernel")
     scenario_of = functools.partial(_scenario, definition)
-    with tempfile.TemporaryDirectory(prefix="iopermit-sweep-") as scratch:
-        planned = plan(definition, scenario_of, Path(scratch), wanted.workers)
+    with (
+        tempfile.TemporaryDirectory(prefix="iopermit-sweep-") as scratch,
+        _workers(wanted) as workers,
+    ):
+        planned = plan(definition, scenario_of, Path(scratch), workers)
+        executor = _executor(planned, Path(scratch), wanted)
         with Database(database) as kept, Interruption() as interruption:
             if wanted.retry:
                 kept.forget_undecided([job.key for job in planned.jobs])
             sweep = Sweep(definition.title, planned.jobs, kept)
             if wanted.no_run:
                 return sweep.report(bisected=wanted.bisect)
-            return sweep.run(
-                LocalExecutor(planned.checkouts),
-                wanted.workers,
-                interruption,
-                bisect=wanted.bisect,
-                told=_silent if wanted.quiet else _tell,
-            )
+            told = _silent if wanted.quiet else _tell
+            return sweep.run(executor, workers, interruption, bisect=wanted.bisect, told=told)
+
+
+def _workers(wanted: _Wanted) -> contextlib.AbstractContextManager[int]:
+    """Return what gives how many jobs are run at once, and is open while they are."""
+    if wanted.cluster is None:
+        return contextlib.nullcontext(wanted.jobs or os.cpu_count() or 1)
+    from iopermit.sweep.execution.cluster import cluster  # imports Ray
+
+    return cluster(wanted.cluster, wanted.jobs, _MOST_JOBS)
+
+
+def _executor(planned: SweepPlan, scratch: Path, wanted: _Wanted) -> JobExecutor:
+    """Return what executes jobs. Raises SweepError if the cluster lacks what they need."""
+    if wanted.cluster is None:
+        from iopermit.sweep.execution.local import LocalExecutor  # only now needed
+
+        return LocalExecutor(planned.checkouts)
+    from iopermit.sweep.execution.cluster import ClusterExecutor, require_needs  # imports Ray
+    from iopermit.sweep.execution.needs import needs_of
+
+    require_needs(needs_of(planned.jobs, [scratch] if planned.checkouts else []))
+    return ClusterExecutor(planned.checkouts)
 
 
 def _scenario(definition: Definition, events: EventSet, numbers: Bounds) -> Scenario:

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import ray
@@ -22,7 +23,7 @@ LOCAL: Final = "auto"
 
 @contextlib.contextmanager
 def connected(address: str, threads: int) -> Iterator[None]:
-    """Be connected to a cluster while the block runs.
+    """Be connected to a cluster while the block runs; nothing is printed to standard output then.
 
     Args:
         address: ``auto``, or HOST:PORT of the head of a cluster.
@@ -36,16 +37,18 @@ def connected(address: str, threads: int) -> Iterator[None]:
         return
     # Ray would send figures about its use to its makers.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        with _termination_kept():
-            _connect(address, threads)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ScaleError(f"cannot connect to the cluster at {address}: {reason}") from error
-    try:
-        yield
-    finally:
-        ray.shutdown()
+    # A thread of Ray prints to standard output that a worker was lost. That is no result of ours.
+    with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
+        try:
+            with _termination_kept():
+                _connect(address, threads)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise ScaleError(f"cannot connect to the cluster at {address}: {reason}") from error
+        try:
+            yield
+        finally:
+            ray.shutdown()
 
 
 def _connect(address: str, threads: int) -> None:

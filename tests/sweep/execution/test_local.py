@@ -1,4 +1,4 @@
-"""Tests of iopermit.sweep.execution: a job is a process, and however it ends it is a row."""
+"""Tests of iopermit.sweep.execution.local: a job is a process, and however it ends it is a row."""
 
 import os
 import signal
@@ -12,10 +12,10 @@ import pytest
 from tests.support.cli.command import CRASHING, HOLDING
 from tests.support.sweep.made_jobs import SCENARIO, design_job, row, tree_job
 
-from iopermit.sweep import execution
 from iopermit.sweep.database import JobResult
 from iopermit.sweep.definition import JobLimits
-from iopermit.sweep.execution import LocalExecutor
+from iopermit.sweep.execution import executor as of_executors
+from iopermit.sweep.execution.local import LocalExecutor
 from iopermit.sweep.jobs import Job
 from iopermit.system.scenario import Scenario
 
@@ -96,7 +96,7 @@ def test_a_process_that_does_not_end_is_ended(
 ) -> None:
     """A job that goes on long behind its limit is ended, with all that it started."""
     programmed(monkeypatch, tmp_path, "import time; time.sleep(100)")
-    monkeypatch.setattr(execution, "_BESIDES_SEARCH", 0.1)
+    monkeypatch.setattr(of_executors, "_BESIDES_SEARCH", 0.1)
     result = executed(replace(design_job(), limits=JobLimits(timeout=0.1)))
     assert (result.outcome, result.message) == ("failed", "it did not end within 0.2 seconds")
 
