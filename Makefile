@@ -5,7 +5,7 @@ VENV = .venv
 JOBS = 2
 
 .POSIX:
-.PHONY: help demo test trees reference reproduce coverage lint lint-github bench fuzz fuzz-designs certificates obligations planted-faults docs docs-site lock hooks package clean install install-dev
+.PHONY: help demo test trees reference reproduce cluster coverage lint lint-github bench fuzz fuzz-designs certificates obligations planted-faults docs docs-site lock hooks package clean install install-dev
 
 help:
 	@echo 'make demo      check the design linux-v2-06, which leaks ports'
@@ -21,6 +21,7 @@ help:
 	@echo 'make planted-faults  plant every fault of the corpus in the trees of Debian, and record it'
 	@echo 'make trees     test more planted faults and versions of kernel trees than make test'
 	@echo 'make reference  compare the search of kernel trees with one without reductions: an hour'
+	@echo 'make cluster   kill searches on a cluster, and their workers, ten times each: minutes'
 	@echo 'make reproduce  boot Debian kernels, and built ones with planted faults: half an hour;'
 	@echo '                with IOPERMIT_KERNEL_TREES=DIR also of the tree of Linux 5.4 in DIR'
 	@echo 'make docs      regenerate the generated parts of the documentation'
@@ -100,6 +101,10 @@ trees: install-dev
 reference: install-dev
 	IOPERMIT_REFERENCE=1 $(VENV)/bin/python -m pytest -n $(JOBS) -v \
 	tests/kernel/search/test_reference.py
+
+# `make test` kills each of them once.
+cluster: install-dev
+	IOPERMIT_CLUSTER=1 $(VENV)/bin/python -m pytest -v tests/scale/cluster
 
 # Needs QEMU and the kernels that .ci/run downloads; in a virtual machine only. A tree of Linux 5.4 is
 # looked for in the directory that IOPERMIT_KERNEL_TREES names.

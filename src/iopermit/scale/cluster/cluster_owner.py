@@ -6,7 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import ray
-from ray.exceptions import GetTimeoutError, RayActorError, RayError
+from ray.exceptions import (
+    ActorUnschedulableError,
+    GetTimeoutError,
+    RayActorError,
+    RayError,
+)
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from iopermit.scale.cluster.batches import home_of
@@ -42,24 +47,32 @@ class ClusterOwner:
         """Start an actor on each node that is alive.
 
         Raises:
-            ScaleError: a node has another version, or does not answer.
+            ScaleError: a node has another version, fewer CPUs than threads, or does not answer.
             OwnerLostError: a node was lost meanwhile.
         """
         self._compiled, self._base = compiled, Counters.none(compiled)
-        nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"]][:PARTITIONS]
+        nodes = _nodes(work.threads)
         actor: Any = ray.remote(num_cpus=work.threads, max_restarts=0)(PartitionWorker)
         self._actors: list[Any] = [
             actor.options(
                 scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)
-            ).remote(replace(work, number=number, owners=len(nodes)))
-            for number, node in enumerate(nodes)
+            ).remote()
+            for node in nodes
         ]
         self._status: list[Status] = []
-        self._require_versions(versions(work.problem()))
+        begun = [
+            actor.begin.remote(replace(work, number=number, owners=len(nodes)))
+            for number, actor in enumerate(self._actors)
+        ]
+        try:
+            self._require_versions(_got(begun, _START_SECONDS), versions(work.problem()))
+        except BaseException:
+            # Nobody has this owner yet, who could close it.
+            self.close()
+            raise
 
-    def _require_versions(self, own: dict[str, str]) -> None:
-        refs = [actor.versions.remote() for actor in self._actors]
-        for number, found in enumerate(_got(refs, _START_SECONDS)):
+    def _require_versions(self, several: list[dict[str, str]], own: dict[str, str]) -> None:
+        for number, found in enumerate(several):
             for what, version in own.items():
                 if found.get(what) != version:
                     raise ScaleError(
@@ -197,6 +210,23 @@ class ClusterOwner:
             ray.kill(actor)
 
 
+def _nodes(threads: int) -> list[str]:
+    """Return the nodes that are alive, by their ids; no more than there are partitions.
+
+    Raises:
+        ScaleError: one has fewer CPUs than an actor needs.
+    """
+    nodes = [node for node in ray.nodes() if node["Alive"]][:PARTITIONS]
+    for node in nodes:
+        there = int(node["Resources"].get("CPU", 0))
+        if there < threads:
+            raise ScaleError(
+                f"the node {node['NodeManagerAddress']} of the cluster has {there} CPUs for Ray, "
+                f"and --threads is {threads}"
+            )
+    return [node["NodeID"] for node in nodes]
+
+
 def _got(refs: list[Any], seconds: float | None = None) -> list[Any]:
     """Return results, or raise what the call raised.
 
@@ -206,7 +236,8 @@ def _got(refs: list[Any], seconds: float | None = None) -> list[Any]:
     """
     try:
         results: list[Any] = ray.get(refs, timeout=seconds)
-    except RayActorError as error:
+    except (RayActorError, ActorUnschedulableError) as error:
+        # An actor cannot be scheduled on a node that has gone since it was asked for.
         raise OwnerLostError(str(error).splitlines()[0]) from error
     except GetTimeoutError as error:
         raise ScaleError(

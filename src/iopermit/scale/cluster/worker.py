@@ -17,6 +17,7 @@ from iopermit.designs import designs
 from iopermit.engine.control import Control
 from iopermit.scale.checkpoint.identity import identity_of
 from iopermit.scale.cluster.batches import Batch, Outbox, home_of, unpacked
+from iopermit.scale.cluster.partition_locks import PartitionLocks
 from iopermit.scale.hidden_maps import hidden_state, tell_known_maps
 from iopermit.scale.partitions import PARTITIONS
 from iopermit.search.compilation import compiled, translated
@@ -116,22 +117,26 @@ def versions(problem: Problem) -> dict[str, str]:
 class PartitionWorker:
     """Owns every partition whose number belongs to it, and hands on what belongs to others."""
 
-    def __init__(self, work: Work) -> None:
-        """Translate and compile the model; see :meth:`versions`."""
+    def begin(self, work: Work) -> dict[str, str]:
+        """Translate and compile the model; return what has to be the same on every machine.
+
+        It is no constructor: of what goes wrong in that of an actor Ray tells only that it died.
+
+        Raises:
+            ScaleError: the memory limit is too low, or a lost owner still has its partitions.
+            OSError: its files cannot be made.
+        """
         problem = work.problem()
         source = translated(problem)
         every = assumptions(source.model)
         native = compiled(source, tuple(every[number] for number in work.assumed))
         tell_known_maps(native, work.known_maps)
         numbers = [n for n in range(PARTITIONS) if home_of(n, work.owners) == work.number]
-        self._versions, self._compiled = versions(problem), native
-        self._outbox = Outbox(work.owners)
+        self._compiled, self._outbox = native, Outbox(work.owners)
+        self._locks = PartitionLocks(work.files, numbers)
         self.owner: Owner = work.plan.owner(native, work.threads, work.memory, work.files, numbers)
         self.owner.send = self._outbox.add
-
-    def versions(self) -> dict[str, str]:
-        """Return what has to be the same everywhere."""
-        return self._versions
+        return versions(problem)
 
     def insert_initial(self, initial: Words) -> Status:
         """Take the first state, if it belongs here, and begin the first level."""
