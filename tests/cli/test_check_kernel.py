@@ -71,6 +71,13 @@ def test_a_patch_in_a_mail_is_judged(
     assert ran.out.startswith(f"BUG: port leak in {tree.name}, introduced by this patch: task ")
 
 
+def test_a_memory_limit_ends_the_search(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """--max-memory counts for trees as for designs: undetermined, with status 3."""
+    ran = run(capsys, "check", "--kernel", tree, *BOUNDS, "--max-memory", "4K")
+    assert ran.status == 3
+    assert "the memory limit was reached" in ran.out
+
+
 def test_patches_are_applied_in_order(
     tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -122,11 +122,17 @@ def test_harmless_edits_still_hold(name: str) -> None:
     assert verdict("6.1", name, with_failures).verdict == "holds"
 
 
-def test_a_limit_gives_no_verdict() -> None:
+@pytest.mark.parametrize("reference", [None, 9])
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [(Limits(max_states=50), "50 states"), (Limits(max_memory=20_000), "the memory limit")],
+)
+def test_a_limit_gives_no_verdict(limits: Limits, reason: str, reference: int | None) -> None:
     """A search that is cut short is undetermined, and says which limit was reached."""
-    found = check_tree(loaded("6.1", "repair"), [SMALL], control=Control(Limits(max_states=50)))
+    tree = loaded("6.1", "repair")
+    found = check_tree(tree, [SMALL], control=Control(limits), reference=reference)
     assert found.verdict == "undetermined"
-    assert "50 states" in found.reason
+    assert reason in found.reason
 
 
 def test_ctrl_c_gives_no_verdict_but_tells_how_far_it_came() -> None:

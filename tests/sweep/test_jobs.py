@@ -72,7 +72,7 @@ def test_the_command_line_of_a_tree() -> None:
     job = replace(JOB, subject=patched, limits=JobLimits(max_memory="2G"))
     wanted = ["check", "--kernel", "/linux", "--patch", "/p/fix.patch", "--reverse"]
     assert job.arguments()[:8] == [*wanted, "--config", "rt"]
-    assert "--max-memory" not in job.arguments()
+    assert job.arguments()[-2:] == ["--max-memory", "2G"]
     assert "--kernel TREE --patch fix.patch --reverse" in job.command
 
 

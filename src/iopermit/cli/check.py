@@ -162,9 +162,9 @@ def check_design(  # noqa: PLR0913 - one parameter per option
         if reverse and not patch:
             raise BadInputError("--reverse needs --patch FILE")
         wanted = (events, without, cpus, tasks, longs, max_states, timeout, quiet, sandbox, reverse)
-        modes = (fail_on, every_access, max_depth)
+        modes = (fail_on, every_access, max_depth, config, bounds.memory_size(max_memory))
         booted = reproduction.request(kernel, patch or (), sandbox, quiet=quiet)
-        request = TreeRequest(kernel, tuple(patch or ()), keep_build, *wanted, *modes, config)
+        request = TreeRequest(kernel, tuple(patch or ()), keep_build, *wanted, *modes)
         verdict = check_kernel(request)
         deliver_with_reproduction(verdict, output, booted)
         return status_of(verdict)

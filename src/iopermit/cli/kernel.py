@@ -75,6 +75,7 @@ class TreeRequest:
     every_access: bool = False
     max_depth: int | None = None
     config: str | None = None
+    max_memory: int | None = None
 
     @property
     def reference(self) -> int | None:
@@ -160,7 +161,8 @@ def check_kernel(request: TreeRequest) -> Verdict:
         say("the same without the patches, to tell what they bring")
     plain = _plain(load) if compared else None
     with shown(quiet=request.quiet, ladder=lambda: wanted, several_processes=True) as progress:
-        control = progress.control(Limits(request.max_states, timeout=request.timeout))
+        limits = Limits(request.max_states, request.max_memory, request.timeout)
+        control = progress.control(limits)
         if plain is None:
             return check_tree(tree, wanted, control=control, reference=request.reference)
         return PatchedTree(tree, plain, wanted, control, keeps=True).judged(only_new=only_new)

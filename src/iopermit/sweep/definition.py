@@ -75,7 +75,7 @@ class JobLimits:
 
     Attributes:
         max_states: states.
-        max_memory: memory, such as ``2G``; of designs only, as in `check`.
+        max_memory: memory, such as ``2G``.
         timeout: seconds of the search.
     """
 

@@ -160,7 +160,7 @@ class Job:
         words += ["--events", ",".join(self._event_names())]
         if self.limits.max_states is not None:
             words += ["--max-states", str(self.limits.max_states)]
-        if self.limits.max_memory is not None and isinstance(self.subject, DesignSubject):
+        if self.limits.max_memory is not None:
             words += ["--max-memory", self.limits.max_memory]
         if self.limits.timeout is not None:
             words += ["--timeout", f"{self.limits.timeout:g}"]

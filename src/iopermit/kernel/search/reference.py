@@ -22,6 +22,7 @@ from iopermit.kernel.execution.boot import bring_up
 from iopermit.kernel.execution.host.services import HeapExhausted
 from iopermit.kernel.execution.scheduling_points import SchedulingPoints
 from iopermit.kernel.search.counterexample import Scheduled, TreeCounterexample
+from iopermit.kernel.search.limits import ending_of
 from iopermit.kernel.search.rules import Rules
 from iopermit.kernel.search.specification import SpecificationCheck
 from iopermit.system.execution import CONTINUE, Action
@@ -166,7 +167,7 @@ class ReferenceSearch:
         result.memory = result.states * _BYTES
         figures = (result.states, result.depth, len(waiting) + len(following), result.transitions)
         self.control.report(Progress(*figures, result.seconds, result.memory))
-        ending = self.control.ending(result.states)
+        ending = ending_of(self.control, result)
         result.ending = ending or result.ending
         return ending is not None
 

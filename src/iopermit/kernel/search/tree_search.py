@@ -19,6 +19,7 @@ from iopermit.kernel.search.checked_driver import (
     NamesMatter,
     OrderedSequenceNumbers,
 )
+from iopermit.kernel.search.limits import ending_of
 from iopermit.kernel.search.rules import Move, Rules
 from iopermit.kernel.search.specification import SpecificationCheck
 from iopermit.kernel.search.transition_cache import TransitionCache
@@ -263,5 +264,5 @@ class TreeSearch:
         result.memory = result.states * _BYTES
         figures = (result.states, result.depth, frontier, result.transitions)
         self.control.report(Progress(*figures, result.seconds, result.memory))
-        result.ending = self.control.ending(result.states)
+        result.ending = ending_of(self.control, result)
         return result.ending is not None
