@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 from tests.support.kernel.faults import FAULTS, IOPORT, REPAIR, Edit, unified_diff
 from tests.support.kernel.hidden_faults import HIDDEN_FAULTS
 from tests.support.kernel.planted.sleeping import SLEEPING_FAULTS
-from tests.support.kernel.planted.unsound import UNSOUND_FAULTS
 from tests.support.kernel.trees import build_cache, require_tree
 
 from iopermit import arch
@@ -82,7 +81,6 @@ MAP_FAULTS = {
 EDITS: dict[str, tuple[Edit, ...]] = {
     "": (),
     "repair": (REPAIR,),
-    "torn-count": (REPAIR, *UNSOUND_FAULTS["torn-count"].edits),
     **{name: (REPAIR, edit) for name, edit in {**FAULTS, **MAP_FAULTS}.items()},
     **{
         name: (REPAIR, *fault.edits)
