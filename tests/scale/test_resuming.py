@@ -17,6 +17,7 @@ from iopermit.engine.control import Control
 from iopermit.engine.limits import Limits
 from iopermit.scale import level_loop
 from iopermit.scale.errors import CheckpointError
+from iopermit.scale.owners import engine_owner
 from iopermit.search.check import check_once
 from iopermit.system.events.recorded import ALL_EVENTS, PLAIN_EVENTS
 from iopermit.system.scenario import Scenario
@@ -86,6 +87,19 @@ def test_limits_end_it_again_and_again(
     assert outcome(verdict) == outcome(wanted)
 
 
+def test_another_number_of_threads_goes_on_from_it(tmp_path: Path) -> None:
+    """Stopped in the middle of levels, a search goes on with any number of threads, or on disk."""
+    wanted, directory = check_once(problem(*HOLDS)), tmp_path / "search"
+    ways = [(1, False), (2, False), (3, False), (4, False), (1, False), (2, True), (1, True)]
+    for turn, (threads, on_disk) in enumerate(ways):
+        last = turn == len(ways) - 1
+        most = None if last else (turn + 2) * wanted.search.states // 9
+        of = problem(*HOLDS, Limits(max_states=most), threads=threads)
+        found = beyond(of, directory, on_disk=on_disk, resumed=turn > 0)
+        assert last or found.verdict == "undetermined"
+    assert outcome(found) == outcome(wanted)
+
+
 def test_a_finished_search_is_told_again(tmp_path: Path) -> None:
     """From the last checkpoint of a search its result comes again, without searching."""
     first = beyond(problem(*LEAKS), tmp_path / "search")
@@ -148,10 +162,25 @@ def test_a_disk_that_is_full_from_the_start_has_no_checkpoint(tmp_path: Path) ->
 def test_too_little_memory_leaves_the_verdict_open(tmp_path: Path) -> None:
     """A search in memory that reaches its limit goes on on disk."""
     directory = tmp_path / "search"
-    of = problem(*HOLDS, Limits(max_memory=2 << 20))
+    of = problem(*HOLDS, Limits(max_memory=1 << 20))
     full = beyond(of, directory)
     assert full.reason.startswith("the memory limit was reached; to go on")
     found = beyond(problem(*HOLDS), directory, resumed=True, on_disk=True)
+    assert outcome(found) == outcome(check_once(problem(*HOLDS)))
+
+
+def test_a_checkpoint_that_does_not_fit_into_memory_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Resumed with less memory than its states need, a search has no verdict, and goes on later."""
+    directory = tmp_path / "search"
+    beyond(problem(*HOLDS, Limits(max_states=20_000)), directory)
+    with monkeypatch.context() as patched:
+        patched.setattr(engine_owner, "BUFFER", 0)
+        small = problem(*HOLDS, Limits(max_memory=1 << 18))
+        full = beyond(small, directory, resumed=True)
+    assert full.reason.startswith("the memory limit was reached; to go on")
+    found = beyond(problem(*HOLDS), directory, resumed=True)
     assert outcome(found) == outcome(check_once(problem(*HOLDS)))
 
 

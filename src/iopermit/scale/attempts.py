@@ -118,7 +118,7 @@ class ScaledSearch:
         problem, memory = self.source.problem, control.limits.max_memory
         files = self.directory.attempt(attempt.number)
         if self.plan.cluster is None:
-            return self.plan.owner(native, problem.settings.threads, memory, files)
+            return self.plan.whole(native, problem.settings.threads, memory, files)
         from iopermit.scale.cluster.cluster_owner import ClusterOwner  # imports Ray
         from iopermit.scale.cluster.worker import work_of  # imports lz4
 

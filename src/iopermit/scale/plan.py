@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from iopermit.scale.owners.disk_owner import DiskOwner
+from iopermit.scale.owners.engine_owner import EngineOwner
 from iopermit.scale.owners.memory_owner import MemoryOwner
 from iopermit.scale.partitions import PARTITIONS
 from iopermit.search.exploration.design_search import default_memory
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
+    from iopermit.scale.owners.interface import LevelOwner
     from iopermit.scale.owners.owner import Owner
     from iopermit.translate.native.jit import Compiled
 
@@ -35,6 +37,14 @@ class Plan:
     """Seconds between two checkpoints."""
     cluster: str | None = None
     """The address of the Ray cluster whose nodes own the partitions; None: this process does."""
+
+    def whole(
+        self, compiled: Compiled, threads: int, memory: int | None, files: Path
+    ) -> LevelOwner:
+        """Return an owner of all partitions in this process. Arguments and errors as `owner()`."""
+        if self.on_disk or PARTITIONS % threads:
+            return self.owner(compiled, threads, memory, files)
+        return EngineOwner(compiled, threads, memory or default_memory(), files)
 
     def owner(
         self,

@@ -63,15 +63,7 @@ class StateTable:
         if self.count + amount > self.capacity:
             raise MemoryError("a table of states is full")
         self._reserve(amount)
-        parents, fill = _parents(amount), ctypes.c_uint64(amount)
-        source = PartitionRecord(
-            buffers=states,
-            parents=parents.ctypes.data,
-            hashes=hashes,
-            fill=ctypes.addressof(fill),
-            entries=0,
-        )
-        self._loops.insert(self.record, source, 0)
+        insert_rows(self._loops, self.record, states, hashes, amount)
 
     def _reserve(self, amount: int) -> None:
         """Keep the index at most three quarters full."""
@@ -88,6 +80,29 @@ class StateTable:
         self._index = index
         self.record.table, self.record.size = index.address, index.size // WORD
         self.record.shift = 65 - self.record.size.bit_length()
+
+
+def insert_rows(
+    loops: NativeLoops, record: PartitionRecord, states: int, hashes: int, amount: int
+) -> None:
+    """Insert those of some states that a record has not yet; there has to be room for them.
+
+    Args:
+        loops: the native loops of the model.
+        record: where they are inserted.
+        states: the address of the states.
+        hashes: the address of their hashes.
+        amount: how many there are.
+    """
+    parents, fill = _parents(amount), ctypes.c_uint64(amount)
+    source = PartitionRecord(
+        buffers=states,
+        parents=parents.ctypes.data,
+        hashes=hashes,
+        fill=ctypes.addressof(fill),
+        entries=0,
+    )
+    loops.insert(record, source, 0)
 
 
 _none = np.zeros(1 << 16, np.uint32)
