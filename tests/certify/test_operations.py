@@ -9,14 +9,7 @@ from typing import Any
 import pytest
 from tests.support.certify.certificates import OWN_DESIGN, certificate, scenario
 from tests.support.certify.exploring import explore
-from tests.support.designs.sleeping_first import (
-    Resumed,
-    TrustsInEarlyFailure,
-    TrustsInExec,
-    TrustsInExit,
-    TrustsInFork,
-    TrustsInRead,
-)
+from tests.support.designs.sleeping_first import TRUSTING, Resumed
 
 from iopermit.certify.checker import certify
 from iopermit.certify.errors import Refuted, UnacceptableError
@@ -80,9 +73,7 @@ def test_branches_that_call_go_on_alike(
     assert certify(tmp_path / "it").members == states
 
 
-@pytest.mark.parametrize(
-    "design", [TrustsInFork, TrustsInEarlyFailure, TrustsInExec, TrustsInExit, TrustsInRead]
-)
+@pytest.mark.parametrize("design", TRUSTING)
 def test_task_may_sleep_before_a_hook(design: type[Design]) -> None:
     """The checker, too, lets a task of a kernel that is not preemptible sleep there."""
     bounds = Scenario(1, 2, 1, all_events() - {Event.PREEMPT})

@@ -12,14 +12,7 @@ from tests.support.designs.sleeping import (
     LeavesItToTheWayBack,
     SleepsInBetween,
 )
-from tests.support.designs.sleeping_first import (
-    Resumed,
-    TrustsInEarlyFailure,
-    TrustsInExec,
-    TrustsInExit,
-    TrustsInFork,
-    TrustsInRead,
-)
+from tests.support.designs.sleeping_first import TRUSTING, Resumed
 from tests.support.search.lockstep import Lockstep
 from tests.support.search.searching import search_of
 
@@ -35,8 +28,6 @@ if TYPE_CHECKING:
 EVENTS = frozenset({Event.IOPERM, Event.FORK, Event.FORK_FAILS, Event.EXIT})
 SCENARIO = Scenario(1, 2, 1, EVENTS)
 EVERYTHING = Scenario(1, 2, 1, all_events() - {Event.PREEMPT})
-TRUSTING = [TrustsInFork, TrustsInEarlyFailure, TrustsInExec, TrustsInExit, TrustsInRead]
-"""Designs that are wrong because a task can sleep before a hook, each in another hook."""
 
 
 @pytest.mark.parametrize("design", [SleepsInBetween, LeavesItToTheWayBack])

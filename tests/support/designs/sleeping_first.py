@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from tests.support.designs import sleeping
 from tests.support.designs.sleeping import Frugal
 
@@ -98,3 +100,13 @@ class TrustsInRead(Resumed):
     def read_map(self, cpu: Cpu, task: Own, target: Own) -> None:
         """Crash if it has not."""
         self.trust()
+
+
+TRUSTING: Final = (
+    TrustsInFork,
+    TrustsInEarlyFailure,
+    TrustsInExec,
+    TrustsInExit,
+    TrustsInRead,
+)
+"""Designs that are wrong because a task can sleep before a hook, each in another hook."""
