@@ -68,17 +68,24 @@ def test_a_job_on_a_node_has_the_result_of_one_here() -> None:
     )
 
 
-def test_the_job_of_a_lost_worker_is_done_again() -> None:
-    """A worker that is killed takes its process with it, and another one does the job."""
-    job = holding(1_000_002)
-    thread, results = in_background(ClusterExecutor({}), job)
-    (process, *_) = wait_for_some("1000002")
+def with_a_lost_worker(states: int) -> JobResult:
+    """Kill the first worker of a job, which its limit of states tells from others; return its end.
+
+    No process of it is left then.
+    """
+    thread, results = in_background(ClusterExecutor({}), holding(states))
+    (process, *_) = wait_for_some(str(states))
     os.kill(parent(process), signal.SIGKILL)
     thread.join()
     (result,) = results
     assert isinstance(result, JobResult)
-    assert result.outcome == "holds"
-    wait_for_none("1000002")
+    wait_for_none(str(states))
+    return result
+
+
+def test_the_job_of_a_lost_worker_is_done_again() -> None:
+    """A worker that is killed takes its process with it, and another one does the job."""
+    assert with_a_lost_worker(1_000_002).outcome == "holds"
 
 
 def test_the_job_of_workers_that_are_lost_each_time_fails(
@@ -86,15 +93,9 @@ def test_the_job_of_workers_that_are_lost_each_time_fails(
 ) -> None:
     """When no attempt is left the job is a failed one, and says that its worker was lost."""
     monkeypatch.setattr(module, "_ATTEMPTS", 1)
-    thread, results = in_background(ClusterExecutor({}), holding(1_000_003))
-    (process, *_) = wait_for_some("1000003")
-    os.kill(parent(process), signal.SIGKILL)
-    thread.join()
-    (result,) = results
-    assert isinstance(result, JobResult)
+    result = with_a_lost_worker(1_000_003)
     assert result.outcome == "failed"
     assert result.message.startswith("its worker on the cluster was lost 1 times, at last: ")
-    wait_for_none("1000003")
 
 
 def test_a_job_that_is_stopped_has_no_result_and_no_process() -> None:
