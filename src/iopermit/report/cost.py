@@ -125,8 +125,8 @@ def markdown(table: Sequence[Sequence[str]]) -> str:
 
 
 def total(costs: Costs, column: str, paths: Sequence[str]) -> Cost | None:
-    """Return what several paths cost together, leaving out missing ones; None after a crash."""
+    """Return what several paths cost together, without missing ones; None if one has no figure."""
     cells = [costs[column][path] for path in paths]
-    if any(cell in ("crash", "EINVAL") for cell in cells):
+    if any(isinstance(cell, str) and cell != "-" for cell in cells):
         return None
     return sum((cell for cell in cells if isinstance(cell, Cost)), Cost())

@@ -1,6 +1,7 @@
 """Costs, compared with figures worked out by hand from the layouts."""
 
 import pytest
+from tests.support.designs.followed import SpinsForEver
 
 from iopermit.designs import designs
 from iopermit.system.bitmap import Bitmap, PortRange
@@ -157,3 +158,11 @@ def test_the_counting_system_still_decides_about_ports() -> None:
     assert counted_cost == Cost(map_written=8)
     assert processor.memory.bitmap.allowed()[7]
     assert not processor.memory.bitmap.allowed()[8]
+
+
+def test_a_hook_without_end_hangs() -> None:
+    """Where a hook never ends there is no figure; what does not call it is still counted."""
+    costs = costs_of(SpinsForEver)
+    assert costs[ONE]["ioperm first"] == "hangs"
+    assert costs[ONE]["switch-in"] == "hangs"
+    assert isinstance(costs["no ioperm user"]["switch-in"], Cost)

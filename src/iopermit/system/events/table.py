@@ -167,8 +167,9 @@ Event.PREEMPT = register(
         meaning=(
             "A task is preempted while it executes kernel code. (In user mode it always can be. "
             "Without this event a task in the kernel is switched out where it sleeps: at an "
-            "allocation with preemption on, between the parts of a fork that fails, at its end, "
-            "and before the last work on the way back to user mode.)"
+            "allocation with preemption on, before the hooks of fork, execve, exit and of "
+            "reading a map, between the parts of a fork that fails, at its end, and before the "
+            "last work on the way back to user mode.)"
         ),
         asked=Asked.PLAIN,
         part_of=Event.SWITCH,

@@ -13,6 +13,7 @@ from iopermit.system.design import Design
 from iopermit.system.events.hooks import GENERAL_PROTECTION, VM_EXIT
 from iopermit.system.execution import Thread
 from iopermit.system.running.counting import Cost, CountingSystem
+from iopermit.system.running.endless import EndlessHookError
 from iopermit.system.running.runner import Runner
 from iopermit.system.scenario import Scenario
 from iopermit.system.specification import allowed_ports
@@ -54,8 +55,8 @@ _FIRST, _SECOND, _ORDINARY, _CHILD = range(4)
 def costs_of(design: type[Design]) -> Costs:
     """Count all paths of a design, in every column.
 
-    A cell is "crash" if the kernel crashes on the way, "EINVAL" if the map has no such port,
-    "-" if there is no such path.
+    A cell is "crash" if the kernel crashes on the way, "hangs" if a hook does not end on it,
+    "EINVAL" if the map has no such port, "-" if there is no such path.
     """
     return {name: _column(design, port) for name, port in COLUMNS.items()}
 
@@ -71,6 +72,8 @@ def _column(design: type[Design], port: int | None) -> dict[str, Cell]:
             cells |= path(CostBench(design, port))
         except KernelCrash:
             cells |= dict.fromkeys(_ROWS[path], "crash")
+        except EndlessHookError:
+            cells |= dict.fromkeys(_ROWS[path], "hangs")
     return cells
 
 

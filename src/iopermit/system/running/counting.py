@@ -13,6 +13,7 @@ from iopermit.system.execution import Thread
 from iopermit.system.heap import bitmaps
 from iopermit.system.machine_state import Cpu, Tss
 from iopermit.system.records import HeapObject, Record
+from iopermit.system.running.endless import ended
 from iopermit.system.scenario import Scenario
 from iopermit.system.simulation import System
 
@@ -134,6 +135,10 @@ class CountingSystem(System):
         self.counter.cost = Cost()
         action()
         return self.counter.cost
+
+    def execute(self, hook: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401 - a hook's result
+        """Execute a hook whole. Raises EndlessHookError if it does not end."""
+        return ended(hook, *arguments)
 
     def allocate(self, cls: type[HeapObject]) -> HeapObject | None:
         """Allocate an object, and count its bitmaps."""
