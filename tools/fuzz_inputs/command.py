@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Final
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from tools.fuzz_designs.judging.outcome import Finding, Outcome
-from tools.fuzz_designs.ledger import ROOT, Ledger, version
+from tools.fuzz_designs.ledger import ROOT, Ledger
 from tools.fuzz_designs.pool import outcomes
 from tools.fuzz_inputs.attempt import Attempt, fault_of, tried
+from tools.fuzz_inputs.code import code_of
 from tools.fuzz_inputs.entries import ENTRIES
 from tools.fuzz_inputs.warming import warm
 
@@ -29,7 +30,6 @@ FOLDER: Final = ROOT / ".fuzz-inputs"
 """Where the ledgers are, one for each entry, and what failed; git ignores it."""
 PORTION: Final = 20
 """Inputs that are noted together: a line of the ledger."""
-_FOLDERS: Final = ("src/iopermit", "tools/fuzz_inputs")
 _COLD: Final = frozenset({"streams"})
 """Entries whose attempts are about the start of the command, too."""
 
@@ -86,9 +86,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Try what is missing of each entry, and say what it all adds up to."""
     failed = False
     wanted = -(-arguments.number // PORTION)
-    code = version(_FOLDERS)
     for entry in arguments.entries or ENTRIES:
-        ledger = Ledger.read(FOLDER / f"{entry}.jsonl", arguments.seed, code)
+        ledger = Ledger.read(FOLDER / f"{entry}.jsonl", arguments.seed, code_of(entry))
         work = functools.partial(judged, entry=entry, number=arguments.seed)
         for outcome in outcomes(work, ledger.missing(wanted), arguments.jobs, arguments.seconds):
             ledger.add(outcome)

@@ -12,7 +12,7 @@ from iopermit.cli.errors import verb
 from iopermit.cli.output import print_result
 from iopermit.cli.parser.help import VerbCommand, VerbGroup
 
-_VERBS: Final = {
+VERBS: Final = {
     "list": ("list_designs", "list_designs"),
     "check": ("check", "check_design"),
     "replay": ("replay", "replay_file"),
@@ -45,13 +45,13 @@ def command(words: list[str]) -> typer.Typer:
     )
     epilog = "Exit status: 0 holds, 1 violated, 2 bad input, 3 undetermined, 4 internal error."
     app.callback(epilog=epilog)(_iopermit)
-    for name in [words[0]] if words and words[0] in _VERBS else _VERBS:
+    for name in [words[0]] if words and words[0] in VERBS else VERBS:
         _add(app, name)
     return app
 
 
 def _add(app: typer.Typer, name: str) -> None:
-    module, attribute = _VERBS[name]
+    module, attribute = VERBS[name]
     found = getattr(importlib.import_module(f"iopermit.cli.{module}"), attribute)
     if isinstance(found, typer.Typer):
         app.add_typer(found, name=name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from iopermit.arch.lazy import np
@@ -137,12 +137,8 @@ class System:
         if not self.has_hook(name):
             return 0
         if self._stepper is None:
-            return self.execute(getattr(self.design, name), *arguments)
+            return getattr(self.design, name)(*arguments)
         return (yield from self._stepper(self.design, name, arguments))
-
-    def execute(self, hook: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401 - a hook's result
-        """Execute a hook whole, as Python."""
-        return hook(*arguments)
 
     def this_cpu(self, thread: Thread) -> Any:  # noqa: ANN401 - stands for a Cpu record
         """Return the CPU that `thread` is on at each moment, as this_cpu_ptr() does."""

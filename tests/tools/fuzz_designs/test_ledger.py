@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from tools.fuzz_designs.judging.outcome import Finding, Outcome
 from tools.fuzz_designs.ledger import JUDGED, ROOT, Ledger, summary, totals, version
 
@@ -54,6 +55,26 @@ def test_the_version_is_that_of_the_code() -> None:
     """The same code has the same digest each time."""
     assert version() == version()
     assert len(version()) == 12
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ('"""Else."""\ndef f(a):\n    # Why.\n    return (\n        a\n    )\n', True),
+        ("def f(a):\n    return -a\n", False),
+        ("def f(a):\n    return 'a'\n", False),
+    ],
+)
+def test_the_version_is_of_what_is_executed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, same: bool
+) -> None:
+    """Comments, docstrings and line breaks do not change the version, and all else does."""
+    monkeypatch.setattr("tools.fuzz_designs.ledger.ROOT", tmp_path)
+    file = tmp_path / "file.py"
+    file.write_text('"""Text."""\n\ndef f(a):\n    """Say it."""\n    return a\n')
+    before = version(["."])
+    file.write_text(text)
+    assert (version(["."]) == before) is same
 
 
 def test_judging_rests_on_the_code_that_the_version_is_of() -> None:

@@ -12,6 +12,7 @@ from iopermit.system.design import Design
 from iopermit.system.execution import Thread
 from iopermit.system.heap import bitmaps
 from iopermit.system.machine_state import Cpu, Tss
+from iopermit.system.position import Steps
 from iopermit.system.records import HeapObject, Record
 from iopermit.system.running.endless import ended
 from iopermit.system.scenario import Scenario
@@ -136,9 +137,10 @@ class CountingSystem(System):
         action()
         return self.counter.cost
 
-    def execute(self, hook: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401 - a hook's result
-        """Execute a hook whole. Raises EndlessHookError if it does not end."""
-        return ended(hook, *arguments)
+    def hook(self, name: str, *arguments: object) -> Steps:
+        """Run a hook whole. Raises EndlessHookError if it does not end."""
+        yield from ()
+        return ended(getattr(self.design, name), *arguments) if self.has_hook(name) else 0
 
     def allocate(self, cls: type[HeapObject]) -> HeapObject | None:
         """Allocate an object, and count its bitmaps."""
