@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 
 _ORDINARY_UID: Final = 1000
 _GRACE: Final = 5.0
-"""Seconds after the end of the time in which the emulator is to say so."""
+"""Seconds after the end of the time, or after an interruption, in which the emulator is to say so.
+It does not while a hook of the design goes on for ever."""
 
 
 class EmulatorError(Exception):
@@ -206,6 +207,7 @@ def _serve(broker: Broker, child: int, timeout: float | None) -> dict[str, Any] 
         if forwarded > 1:
             # The emulator does not answer.
             interrupt(number, frame)
+        signal.setitimer(signal.ITIMER_REAL, _GRACE)
         os.kill(child, signal.SIGINT)
 
     with contextlib.suppress(ValueError):
@@ -213,12 +215,15 @@ def _serve(broker: Broker, child: int, timeout: float | None) -> dict[str, Any] 
         for number in SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 previous[number] = signal.signal(number, forward)
+        previous[signal.SIGALRM] = signal.signal(signal.SIGALRM, interrupt)
     try:
         return broker.serve(None if timeout is None else time.monotonic() + timeout + _GRACE)
     except BaseException:
         os.kill(child, signal.SIGKILL)
         raise
     finally:
+        if previous:
+            signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in previous.items():
             signal.signal(number, handler)
 
