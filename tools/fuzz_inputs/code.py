@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 ENTRY_VERBS: Final[Mapping[str, tuple[str, ...]]] = {
     "saved-files": ("replay",),
-    "designs": ("check", "cost", "export"),
+    "designs": ("check", "cost", "export", "run"),
     "patches": ("check",),
     "trees": ("check",),
     "elf-files": ("run",),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tools.fuzz_designs.generation.generate import generate
 from tools.fuzz_inputs.attempt import Attempt
 from tools.fuzz_inputs.entries.changes import changed_bytes
+from tools.fuzz_inputs.entries.programs import Call, program
 
 _BASES: Final = 200
 """Random right designs, of seed 0, that are changed."""
@@ -30,7 +31,20 @@ _VERBS: Final = (
     ("check", "--json", "--max-states", "2000"),
     ("export", "promela"),
     ("cost",),
+    ("run", "--timeout", "3", "--design"),
 )
+_PROGRAM: Final = program(
+    (
+        Call(173, (0x80, 1, 1)),  # ioperm
+        Call(172, (3,)),  # iopl
+        Call(57),  # fork: the child goes on in the same way
+        Call(24),  # sched_yield
+        Call(173, (0x81, 3, 1)),
+        Call(172, (0,)),
+        Call(173, (0x80, 1, 0)),
+    )
+)
+"""What calls every hook that a program can."""
 
 
 _ALIKE: Final = (
@@ -126,6 +140,9 @@ def designs(draw: st.DrawFn) -> Attempt:
     if not draw(st.integers(0, 9)):
         data = changed_bytes(draw, data)
     verb, *options = draw(st.sampled_from(_VERBS))
+    if verb == "run":
+        words = (verb, *options, "design.py", "./program")
+        return Attempt(words, files={"design.py": data, "program": _PROGRAM}, own_status=True)
     limit = ("--timeout", "10") if verb == "check" else ()
     bounds = () if verb == "cost" else ("--cpus", "1", "--tasks", "1", "--longs", "1")
     before = tuple(options[:1]) if verb == "export" else ()
