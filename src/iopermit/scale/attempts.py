@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from iopermit.scale.checkpoint.identity import identity_of
 from iopermit.scale.checkpoint.manifest import SearchAttempt
-from iopermit.scale.errors import OwnerLostError, ScaleError
+from iopermit.scale.errors import OwnerLostError, ScaleError, refused_by_system
 from iopermit.scale.hidden_maps import known_maps, tell_known_maps
 from iopermit.scale.journal import Journal
 from iopermit.scale.level_loop import LevelLoop
@@ -94,14 +94,16 @@ class ScaledSearch:
         """Search once, under the assumptions of an attempt; again from a checkpoint if need be.
 
         Raises:
-            ScaleError: owners were lost again and again.
+            ScaleError: owners were lost again and again, or files cannot be made.
         """
         native, losses = functions.compiled, 0
         journal = Journal(self.directory, identity_of(self.source.problem), attempt, self.plan)
         initial = initial_state(functions, self.source.initial)
         while True:
             try:
-                with contextlib.closing(self._owner(native, attempt, control)) as owner:
+                with refused_by_system(self.directory.path):
+                    owner = self._owner(native, attempt, control)
+                with contextlib.closing(owner):
                     loop = LevelLoop(native, owner, control, frozenset(attempt.goals), journal)
                     return loop.run(initial, resumed)
             except OwnerLostError as error:

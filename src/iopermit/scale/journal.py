@@ -48,6 +48,10 @@ class Journal:
         self._written = time.monotonic()
 
     def begin(self, owner: LevelOwner, position: SearchPosition) -> None:
-        """Write the first checkpoint of an attempt, and remove what belongs to others."""
+        """Write the first checkpoint of an attempt, and remove what belongs to others.
+
+        All files of the owner have to be there. Raises OSError as `write()`.
+        """
+        self.directory.sync_names(self.attempt.number)
         self.write(owner, position)
         self.directory.forget_but(self.attempt.number)

@@ -2,6 +2,9 @@
 
 State files only grow, and the manifest says how much of each counts. A new manifest replaces the
 old one when all that it counts is on the disk. So there is a complete checkpoint at any moment.
+
+That a file is on the disk does not say that its name is: after a power cut a name may be gone that
+was made since its directory was synced (fsync(2)).
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from iopermit.cache.locks import locked
 from iopermit.engine.whole_file import whole_file
 from iopermit.scale.checkpoint.manifest import Manifest
-from iopermit.scale.errors import CheckpointError
+from iopermit.scale.errors import CheckpointError, refused_by_system
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,6 +64,11 @@ class CheckpointDirectory:
         path.mkdir(exist_ok=True)
         return path
 
+    def sync_names(self, number: int) -> None:
+        """Wait until the names of the files of an attempt are on the disk. Raises OSError."""
+        _sync(self.path / f"{_ATTEMPT}{number}")
+        _sync(self.path)
+
     def forget_but(self, number: int) -> None:
         """Remove the files of other attempts."""
         for path in self.path.glob(f"{_ATTEMPT}*"):
@@ -74,13 +82,15 @@ def directory_for(path: Path, *, resumed: bool) -> Iterator[CheckpointDirectory]
 
     Raises:
         CheckpointError: another process uses it, or there is a checkpoint that would be lost.
-        OSError: it cannot be made.
+        ScaleError: it cannot be made, or nothing can be written there.
     """
-    if not resumed:
-        path.mkdir(parents=True, exist_ok=True)
-    elif not path.is_dir():
+    if resumed and not path.is_dir():
         raise CheckpointError(f"there is no directory {path}, and so no checkpoint in it")
-    with locked(path, "search", wait=False) as alone:
+    with contextlib.ExitStack() as stack:
+        with refused_by_system(path):
+            if not resumed:
+                _make(path)
+            alone = stack.enter_context(locked(path, "search", wait=False))
         if not alone:
             raise CheckpointError(f"{path} is in use by another process; wait until it has ended")
         directory = CheckpointDirectory(path)
@@ -89,6 +99,16 @@ def directory_for(path: Path, *, resumed: bool) -> Iterator[CheckpointDirectory]
                 f"{path} has a checkpoint already; go on from it with --resume {path}, or remove it"
             )
         yield directory
+
+
+def _make(path: Path) -> None:
+    """Make a directory and those that it is in, and wait until their names are on the disk."""
+    made = [each for each in path.parents if not each.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for each in (path, *made):
+        # Others may own what it is in, and let it be written to only: then it cannot be opened.
+        with contextlib.suppress(PermissionError):
+            _sync(each.parent)
 
 
 def _sync(directory: Path) -> None:
