@@ -197,6 +197,10 @@ class Database:
             yield
         except sqlite3.DatabaseError as error:
             remedy = "name another file with --database"
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+                remedy = (
+                    "make room, and give the same command again: no job with a result is run twice"
+                )
             raise SweepError(f"the database {self.file}: {error}; {remedy}") from error
 
 

@@ -38,6 +38,18 @@ def test_the_result_is_that_of_a_search_in_memory(
             assert json.loads(other.out).get(key) == json.loads(plain.out).get(key)
 
 
+@pytest.mark.parametrize("inner", ["", "search"], ids=["itself", "in it"])
+def test_a_file_is_no_directory(
+    inner: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the system lets nobody make a directory, status 2 and one message say so."""
+    (tmp_path / "file").write_text("")
+    ran = run(capsys, "check", HOLDING, *SMALL, "--disk", tmp_path / "file" / inner)
+    assert (ran.status, ran.out) == (ExitCode.BAD_INPUT, "")
+    assert f"cannot make files in {tmp_path / 'file' / inner}: " in ran.err
+    assert "; make room there, or name another directory" in ran.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -24,7 +24,9 @@ class PartitionPosition:
 
     @property
     def frontier(self) -> int:
-        """States of the present level."""
+        """States of the present level; none before the first one has begun."""
+        if not self.levels:
+            return 0
         first, last = self.level(len(self.levels) - 1)
         return last - first
 
