@@ -3,11 +3,11 @@
 import json
 import signal
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.support.cli.command import CRASHING, HOLDING, run, start
 from tests.support.report.strict import problems
+from tests.support.sweep.printed import what_was_found
 from tests.support.sweep.processes import wait_for_none, wait_for_some
 
 SMALL = f'designs = ["{HOLDING}", "{CRASHING}"]\nevents = ["plain"]\n[[scenario]]\ntasks = 1\n'
@@ -19,14 +19,6 @@ def described(folder: Path, text: str) -> Path:
     file = folder / "sweep.toml"
     file.write_text(text)
     return file
-
-
-def what_was_found(printed: dict[str, Any]) -> dict[str, Any]:
-    """Return the results without when and how fast they came."""
-    for job in printed["jobs"]:
-        for name in ("kept", "seconds", "finished"):
-            del job[name]
-    return printed
 
 
 def test_a_sweep_on_a_cluster_has_the_results_of_one_here(
