@@ -3,6 +3,9 @@
 A switch looks at the CPU, at a few words of the two tasks (their flags), and not at what the tasks
 were doing in the kernel. The words that switches access are observed; a switch that accesses
 anything else, or stops in between, is left to `iopermit.kernel.search.transition_cache`.
+
+The key has all that a switch reads: the CPU, those words of both tasks, and the global data. CPUs
+are the only things that these data may refer to, and the key tells which of them is the own one.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from iopermit.kernel.state.contents import NAMES, SEQUENCE, TASK, Component
+from iopermit.kernel.state.contents import CPU, HEAP, NAMES, SEQUENCE, TASK, Component
 from iopermit.kernel.state.state import State, TaskMode, slot_of
 
 if TYPE_CHECKING:
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
 
 _FIRST_SEQUENCE: Final = SEQUENCE * NAMES
 _FIRST_TASK: Final = TASK * NAMES
+_FIRST_CPU: Final = CPU * NAMES
+_FIRST_HEAP: Final = HEAP * NAMES
+_OWN: Final = -3
 _PREVIOUS: Final = -1
 _FOLLOWING: Final = -2
 
@@ -62,10 +68,13 @@ class SwitchCache:
 
     def successor(self, state: State, move: Move) -> Successor | None:
         """Return what a switch leads to, or None if it has to be executed as a whole."""
-        if len(state.data[1]) > 1:
+        action = move.action
+        own = _FIRST_CPU + action.cpu
+        # The first name is the counter. The kernel's table of per-CPU areas refers to CPUs.
+        data = tuple([_OWN if n == own else n for n in state.data[1][1:]])
+        if any(not _FIRST_CPU <= n < _FIRST_HEAP for n in data if n != _OWN):
             # The global data refers to something that a switch might reach.
             return None
-        action = move.action
         previous = slot_of(state.cpus[action.cpu][1][0])
         target = move.target if move.target >= 0 else None
         before, after = self._looked_at(state, previous), self._looked_at(state, target)
@@ -74,7 +83,7 @@ class SwitchCache:
         names = self._names(state, action.cpu, previous, target)
         cpu = state.cpus[action.cpu]
         local = cpu[0], tuple([names.get(n, n) for n in cpu[1]])
-        key = (local, before, after, previous is None, target is None, state.data[0])
+        key = (local, before, after, previous is None, target is None, state.data[0], data)
         if key not in self._known:
             effect = self._execute(state, action, names)
             if self._observe():
