@@ -50,7 +50,7 @@ class Machine:
         self.emulator = Emulator(link([object_file], (), {}))
         for address in (at.TASK, at.HEAP):
             self.emulator.map(address, at.PAGE)
-        layout = SimpleNamespace(current_task=0)
+        layout = SimpleNamespace(current_task=0, tss_words=(0, 0))
         memory = SimpleNamespace(layout=layout, heap=1, emulator=self.emulator)
         self.accesses = Classifier(cast("GuestMemory", memory))
         self.first = FirstInstruction(self.accesses, self.emulator)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,6 +26,10 @@ from iopermit.system.scenario import Scenario
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from iopermit.kernel.execution.driver import Outcome
+    from iopermit.kernel.state.state import State
+    from iopermit.system.execution import Action
 
 from iopermit.kernel.loading import LoadedTree
 
@@ -61,8 +66,24 @@ def test_what_is_remembered_changes_nothing(
     search = searching(loaded("6.1", "repair"), SMALL)
     monkeypatch.setattr(search.cache.switches, "successor", lambda *_: None)
     monkeypatch.setattr(search.cache, "_known", _Forgetful())
+    monkeypatch.setattr(search.cache, "_with_tss", _Forgetful())
     assert figures(search.run()) == figures(usual)
     assert search.result.executed > 1.5 * usual.executed
+
+
+def test_an_access_of_the_tss_that_is_not_noticed_is_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Something that changes a TSS is never remembered by the key without the TSS."""
+    search = searching(loaded("6.1", "repair"), SMALL)
+    driver, execute = search.cache.driver, search.cache.driver.execute
+
+    def unnoticed(state: State, action: Action) -> list[Outcome]:
+        return [replace(outcome, tss=False) for outcome in execute(state, action)]
+
+    monkeypatch.setattr(driver, "execute", unnoticed)
+    with pytest.raises(AssertionError):
+        search.run()
 
 
 class _Forgetful(dict[object, object]):

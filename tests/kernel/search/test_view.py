@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import struct
+
 from iopermit.kernel.execution.driver import Outcome
+from iopermit.kernel.image import memory_map as at
 from iopermit.kernel.search.view import View
-from iopermit.kernel.state.contents import CPU, HEAP, SEQUENCE, TASK, Component, name
+from iopermit.kernel.state.contents import CPU, HEAP, SEQUENCE, TASK, Component, Contents, name
+from iopermit.kernel.state.divided import DividedCpus
 from iopermit.kernel.state.state import State
 
 COUNTER = name(SEQUENCE, 5)
@@ -72,3 +76,41 @@ def test_the_cpu_s_own_name_is_the_same_on_every_cpu() -> None:
         ((2, ()), (2, ())), (), (4, (COUNTER,)),
     )  # fmt: skip
     assert View(state, 0, (0,)).key == View(state, 1, (1,)).key
+
+
+def divided_state(
+    contents: Contents, tss: int, *, heap: tuple[Component | None, ...] = ((9, ()),)
+) -> State:
+    """Return a state of one CPU that has a word of its own and one of its TSS."""
+    cpu = contents.component("cpu", struct.pack("<QQ", 1, tss), name(CPU, 0), (name(TASK, 0),))
+    return State((cpu,), ((2, (name(HEAP, 0),)),), heap, (4, (COUNTER,)))
+
+
+def test_without_the_tss_views_of_two_tsss_are_equal() -> None:
+    """Whatever is in a TSS that is not reached, the effect is the same, and leaves it alone."""
+    contents = Contents(1, 1, 2)
+    divided = DividedCpus(contents, 8, 16)
+    one, other = divided_state(contents, 5), divided_state(contents, at.SEQUENCE + 5)
+    assert View(one, 0, (0,)).key != View(other, 0, (0,)).key
+    view = View(one, 0, (0,), divided)
+    assert view.key == View(other, 0, (0,), divided).key
+    after = contents.component("cpu", struct.pack("<QQ", 8, 5), name(CPU, 0), (name(TASK, 0),))
+    effect = view.localise(Outcome((), one._replace(cpus=(after,))))
+    (successor,) = View(other, 0, (0,), divided).globalise([effect])
+    memory = struct.pack("<QQ", 8, at.SEQUENCE + 5)
+    expected = contents.component("cpu", memory, name(CPU, 0), (name(TASK, 0),))
+    assert successor.state == other._replace(cpus=(expected,))
+
+
+def test_what_a_tss_refers_to_is_shared() -> None:
+    """A TSS that is not reached is like another task: it makes objects shared or dangling."""
+    contents = Contents(1, 1, 2)
+    divided = DividedCpus(contents, 8, 16)
+    for heap in (((9, ()), None), ((9, ()), (9, ()))):
+        alone, mine, others = (
+            View(divided_state(contents, tss, heap=heap), 0, (0,), divided).key
+            for tss in (5, at.HEAP, at.HEAP + at.HEAP_STRIDE)
+        )
+        assert alone != mine
+        # The other slot dangles if it is free, and nothing else depends on what refers to it.
+        assert (alone == others) == (heap[1] is not None)

@@ -73,6 +73,7 @@ class Classifier:
         actor, heap: of the running transition.
         foreign: whether the transition accessed what it should have nothing to do with.
         touched_heap: whether it accessed the heap.
+        touched_tss: whether it accessed the TSS of a CPU.
         counter: address of the counter of sequence numbers: fresh numbers are alike, whoever takes
             one first.
     """
@@ -84,10 +85,22 @@ class Classifier:
         self._data_start = memory.emulator.image.data_start
         self.points, self.seen = SchedulingPoints(), ObservedAccesses()
         self.actor, self.heap = Actor(0, 0), HeapUse({})
-        self.foreign = self.touched_heap = False
+        self.begin()
+        self._tss = memory.layout.tss_words
         self._heap_end = at.HEAP + memory.heap * at.HEAP_STRIDE
         self.counter: int | None = None
         self._locked: dict[int, bool] = {}
+
+    def begin(self) -> None:
+        """Begin with a transition, which has accessed nothing yet."""
+        self.foreign = self.touched_heap = self.touched_tss = False
+
+    def note_tss(self, address: int, size: int) -> None:
+        """Note an access, by whatever means, that may be one of a CPU's TSS."""
+        start, end = self._tss
+        offset = (address - at.PER_CPU) % at.PER_CPU_STRIDE
+        if at.PER_CPU <= address < at.TASK and offset < end and start < offset + size:
+            self.touched_tss = True
 
     def classify(self, address: int, size: int, value: int, *, write: bool) -> Point:
         """Return whether an access is a point, and take note of it."""
@@ -96,7 +109,7 @@ class Classifier:
         if address >= at.TASK:
             return self._task_access(address, size, value, write=write)
         if address >= at.PER_CPU:
-            return self._per_cpu_access(address, value, write=write)
+            return self._per_cpu_access(address, size, value, write=write)
         offset = (address - self._data_start) & ~7
         if address == self.counter and self._is_counting(write=write):
             point = offset in self.points.data
@@ -205,7 +218,8 @@ class Classifier:
         mask = (1 << 8 * size) - 1
         return int.from_bytes(self._memory.emulator.read(address, size), "little") != value & mask
 
-    def _per_cpu_access(self, address: int, value: int, *, write: bool) -> Point:
+    def _per_cpu_access(self, address: int, size: int, value: int, *, write: bool) -> Point:
+        self.note_tss(address, size)
         cpu, offset = divmod(address - at.PER_CPU, at.PER_CPU_STRIDE)
         if write:
             self._publish(value)

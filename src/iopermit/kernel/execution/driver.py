@@ -30,6 +30,7 @@ class Outcome:
         crash: how it crashed.
         foreign: whether memory was accessed that the action should have nothing to do with.
         heap: whether the heap was accessed.
+        tss: whether the TSS of a CPU was accessed.
         result: what the kernel function returned, if it did return.
         halfway: whether it stopped inside an instruction, which has read and not yet written.
     """
@@ -39,6 +40,7 @@ class Outcome:
     crash: Crash | None = None
     foreign: bool = False
     heap: bool = False
+    tss: bool = False
     result: int | None = None
     halfway: bool = False
 
@@ -80,9 +82,8 @@ class Driver:
         self._forget(transition)
         result = ending.result if ending.registers is None and not ending.crash else None
         halfway = ending.registers is not None and bool(ending.registers[READ_SIZE])
-        outcome = Outcome(
-            choices, after, ending.crash, ending.foreign, ending.heap, result, halfway
-        )
+        touched = ending.foreign, ending.heap, ending.tss
+        outcome = Outcome(choices, after, ending.crash, *touched, result, halfway)
         return outcome, options
 
     def _forget(self, transition: Transition) -> None:

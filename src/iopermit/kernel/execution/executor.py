@@ -51,6 +51,7 @@ class TransitionEnd:
         crash: set if the kernel crashed.
         foreign: whether it accessed what it should have nothing to do with.
         heap: whether it accessed the heap.
+        tss: whether it accessed the TSS of a CPU.
     """
 
     registers: Registers | None = None
@@ -59,6 +60,7 @@ class TransitionEnd:
     crash: Crash | None = None
     foreign: bool = False
     heap: bool = False
+    tss: bool = False
 
 
 class Executor:
@@ -149,14 +151,14 @@ class Executor:
         A word that is written and written back looks as if nobody had written it.
         """
         maps = [self._tss_maps(cpu) for cpu in self._all_cpus()]
-        several = self.memory.cpus > 1
-        self.emulator.on_access(self._tss_map_accessed, maps, writes=several)
+        self.emulator.on_access(self._tss_map_accessed, maps)
         if self.header:
             slots = (at.HEAP + n * at.HEAP_STRIDE for n in range(self.memory.heap))
             behind = [(a + self.header, a + at.HEAP_STRIDE // 2) for a in slots]
             self.emulator.on_access(self._map_written, behind, reads=False)
 
     def _tss_map_accessed(self, write: bool, address: int, _: int, __: int) -> None:  # noqa: FBT001 - Unicorn's
+        self.accesses.touched_tss = True
         own = self.memory.gs_base(self.accesses.actor.cpu) == address - address % at.PER_CPU_STRIDE
         if not own or (not write and self.preempt and self.preemptible()):
             self.accesses.seen.tss_bitmap = True
@@ -194,7 +196,7 @@ class Executor:
 
     def _start(self, skip: int, *, preemptible: bool) -> None:
         self._ending = TransitionEnd()
-        self.accesses.foreign = self.accesses.touched_heap = False
+        self.accesses.begin()
         self._began_preemptible = preemptible
         self._skip, self._reads, self._writes = skip, 0, 0
 
@@ -205,6 +207,7 @@ class Executor:
             fault = self.first.fault(fault)
             ending.crash = crash_of(fault, self.memory.heap, self.accesses.heap.used)
         ending.foreign, ending.heap = self.accesses.foreign, self.accesses.touched_heap
+        ending.tss = self.accesses.touched_tss
         if ending.crash is None and ending.registers is None:
             ending.result = self.emulator.register(RAX)
         return ending

@@ -45,6 +45,7 @@ class FirstInstruction:
         self._registers, self._read = registers, None
         if self._has_read():
             value = registers[READ_VALUE].to_bytes(8, "little")
+            self._accesses.note_tss(registers[READ_ADDRESS], registers[READ_SIZE])
             self._emulator.write(registers[READ_ADDRESS], value[: registers[READ_SIZE]])
 
     def _has_read(self) -> bool:

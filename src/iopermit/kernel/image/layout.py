@@ -54,6 +54,11 @@ class Layout:
         return int.from_bytes(self._image.code[start : start + 8], "little")
 
     @property
+    def tss_words(self) -> tuple[int, int]:
+        """Link addresses of the words with which `cpu_tss_rw` begins and its maps end."""
+        return self._image.address("cpu_tss_rw") & ~7, at.align(self.tss_end, 8)
+
+    @property
     def tss_end(self) -> int:
         """Link address of the end of the maps in the TSS."""
         size = self.get("sizeof_tss_mapall")

@@ -12,11 +12,13 @@ from iopermit.kernel.state.state import State
 if TYPE_CHECKING:
     from iopermit.kernel.cpu.crashes import Crash
     from iopermit.kernel.execution.driver import Outcome
+    from iopermit.kernel.state.divided import DividedCpus
 
 _FIRST_SEQUENCE: Final = SEQUENCE * NAMES
 _FIRST_HEAP: Final = HEAP * NAMES
 _FIRST_CPU: Final = CPU * NAMES
 _FIRST_TASK: Final = TASK * NAMES
+_NO_TSS: Final[Component] = (-1, ())
 
 
 @dataclass(frozen=True)
@@ -36,18 +38,29 @@ class View:
     It reaches its CPU, its tasks, the global data, and all heap objects that these refer to,
     directly or by other objects. The counter of sequence numbers has no local name: it is above
     all other numbers.
+
+    A transition that accesses nothing of its CPU's TSS does not reach it, and nothing by it. What
+    the TSS refers to counts as what others refer to.
     """
 
     def __init__(  # noqa: C901 - an inner loop of the search: calls would double its time
-        self, state: State, cpu: int, slots: tuple[int, ...]
+        self, state: State, cpu: int, slots: tuple[int, ...], divided: DividedCpus | None = None
     ) -> None:
-        """Name the parts of `state` that CPU `cpu` and the tasks in `slots` reach."""
-        self.state, self.cpu, self.slots = state, cpu, slots
+        """Name the parts of `state` that CPU `cpu` and the tasks in `slots` reach.
+
+        Args:
+            state: the state.
+            cpu: the CPU.
+            slots: the tasks.
+            divided: what takes the TSS out of the CPU; None if it is reached.
+        """
+        self.state, self.cpu, self.slots, self.divided = state, cpu, slots, divided
+        own, self._tss = self._divide(state)
         names = self.names = {_FIRST_CPU + cpu: _FIRST_CPU}
         for number, slot in enumerate(slots):
             names[_FIRST_TASK + slot] = _FIRST_TASK + number
         heap, data = state.heap, (state.data[0], state.data[1][1:])
-        parts = [state.cpus[cpu], *[state.tasks[slot] for slot in slots], data]
+        parts = [own, *[state.tasks[slot] for slot in slots], data]
         heap_order: list[int] = []
         sequences: set[int] = set()
         others_cpu, others_task = 1, len(slots)
@@ -75,10 +88,15 @@ class View:
         self._outside(heap_order)
         self.key = (tuple([None if c is None else self.local(c) for c in parts]), self.outside)
 
+    def _divide(self, state: State) -> tuple[Component, Component]:
+        """Return what is reached of the CPU, and its TSS if that is not reached."""
+        whole = state.cpus[self.cpu]
+        return (whole, _NO_TSS) if self.divided is None else self.divided.divide(whole)
+
     def _outside(self, heap_order: list[int]) -> None:
         """Name the other heap slots, and tell what the rest of the state refers to."""
         state = self.state
-        mentioned: set[int] = set()
+        mentioned: set[int] = set(self._tss[1])
         for number, component in enumerate(state.cpus):
             if number != self.cpu:
                 mentioned.update(component[1])
@@ -122,7 +140,9 @@ class View:
             None if (task := state.tasks[slot]) is None else self.local(task) for slot in self.slots
         )
         data = self.local((state.data[0], state.data[1][1:]))
-        return LocalEffect(self.local(state.cpus[self.cpu]), tasks, heap, data)
+        own, tss = self._divide(state)
+        assert tss == self._tss  # it was not accessed
+        return LocalEffect(self.local(own), tasks, heap, data)
 
     def _name_new_numbers(self, after: State) -> None:
         """Name the sequence numbers that the transition took: they are above the counter."""
@@ -153,7 +173,8 @@ class View:
                 successors.append(Successor(None, effect.crash))
                 continue
             cpus, tasks, heap = list(state.cpus), list(state.tasks), list(state.heap)
-            cpus[self.cpu] = rename(effect.cpu)
+            own = rename(effect.cpu)
+            cpus[self.cpu] = own if self.divided is None else self.divided.join(own, self._tss)
             for slot, task in zip(self.slots, effect.tasks, strict=True):
                 tasks[slot] = None if task is None else rename(task)
             for local, used in effect.heap:

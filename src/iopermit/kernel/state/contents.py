@@ -107,7 +107,7 @@ class Contents:
             | ((words >= at.SEQUENCE) & (words < at.SEQUENCE + at.SEQUENCES))
         )
         if not len(found):
-            return self._number(meta, data, (), (), len(names)), names
+            return self.number(meta, data, (), (), len(names)), names
         changed = words.copy()
         places: list[int] = []
         owned: list[int] = []
@@ -125,7 +125,7 @@ class Contents:
                 places.append(index)
                 targets.append(target)
                 changed[index] = _MARK + kind_of(target) * _KIND + offset
-        number = self._number(meta, changed.tobytes(), tuple(places), tuple(owned), len(names))
+        number = self.number(meta, changed.tobytes(), tuple(places), tuple(owned), len(names))
         return number, tuple(targets)
 
     def changed(self, number: int, meta: Hashable, words: tuple[tuple[int, bytes], ...]) -> int:
@@ -137,9 +137,9 @@ class Contents:
             for offset, value in words:
                 patched[offset : offset + len(value)] = value
             data = bytes(patched)
-        return self._number(meta, data, content.places, content.own, content.leading)
+        return self.number(meta, data, content.places, content.own, content.leading)
 
-    def _number(
+    def number(
         self,
         meta: Hashable,
         data: bytes,
@@ -147,6 +147,7 @@ class Contents:
         own: tuple[int, ...],
         leading: int,
     ) -> int:
+        """Return the number of a content: the arguments are what `Content` has."""
         key = (meta, data, leading)
         number = self._numbers.get(key)
         if number is None:

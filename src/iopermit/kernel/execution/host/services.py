@@ -94,6 +94,7 @@ class HostServices:
 
     def _usable(self, address: int, size: int) -> bool:
         """Return whether memory can be accessed; let the kernel crash if it cannot."""
+        self._accesses.note_tss(address, size)
         slot, offset = divmod(address - at.HEAP, at.HEAP_STRIDE)
         if 0 <= slot < self._memory.heap:
             used = self._accesses.heap.used.get(slot)
