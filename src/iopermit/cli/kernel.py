@@ -18,7 +18,7 @@ from iopermit.cli.process.extras import require
 from iopermit.cli.progress import shown
 from iopermit.engine.errors import ReplayError
 from iopermit.kernel.errors import KernelTreeError
-from iopermit.system.events import Event, event_named
+from iopermit.system.events import event_named
 from iopermit.system.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ ConfigOption = Annotated[
     str | None,
     typer.Option(
         "--config",
-        metavar="full|rt|lazy|voluntary|none",
-        help="Build a tree for this kind of preemption.",
+        metavar="full|rt|lazy|voluntary|none|xen",
+        help="Build a tree for this kind of preemption, or as a Xen PV guest.",
         show_default="full",
     ),
 ]
@@ -105,14 +105,13 @@ def scenarios(request: TreeRequest) -> list[Scenario]:
 def _scenario(request: TreeRequest, cpus: int, tasks: int, longs: int) -> Scenario:
     found = bounds.scenario(request.events, request.without, cpus, tasks, longs)
     assert found is not None  # bounds are given
-    if configuration(request.config).preemptible:
-        return found
-    if any(Event.PREEMPT.name in given.split(",") for given in request.events or ()):
-        raise BadInputError(
-            f"--config {request.config}: such a kernel cannot be preempted; leave out the event "
-            f"{Event.PREEMPT.name}"
-        )
-    return replace(found, events=found.events - {Event.PREEMPT})
+    impossible = configuration(request.config).impossible
+    named = {name.strip() for given in request.events or () for name in given.split(",")}
+    for name, why in impossible.items():
+        if name in named:
+            message = f"--config {request.config}: {why}; leave out the event {name}"
+            raise BadInputError(message)
+    return replace(found, events=found.events - {event_named(name) for name in impossible})
 
 
 def configuration(given: str | None) -> Configuration:

@@ -32,6 +32,7 @@ _WITH_LINES: Final = (
     "process_64.o",
     "iopermit_shim.o",
     "iopermit_entry.o",
+    "iopermit_xen.o",
 )
 _OWN_LINES: Final = frozenset({"ioport.c", "process.c", "process_64.c"})
 """Sources that are compiled to one object each, whose line table is always read."""

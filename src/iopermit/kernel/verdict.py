@@ -175,6 +175,17 @@ def _interleaving(search: Search) -> str:
     )
 
 
+def _about_xen(tree: LoadedTree) -> tuple[str, ...]:
+    """Return what is assumed of the hypervisor if the kernel is a Xen PV guest."""
+    if not tree.built.configuration.xen:
+        return ()
+    read = (
+        "a Xen PV guest: Xen reads, at each access, the bitmap that the last hypercall of the CPU "
+        "named; the domain owns every port"
+    )
+    return read, "no VM exits: a Xen PV guest runs no virtual machine"
+
+
 def _stated_bounds(tree: LoadedTree, search: Search) -> tuple[str, ...]:
     """Return what bounds the search besides the scenario, in words."""
     scenario, kernel = search.scenario, search.driver.kernel
@@ -184,6 +195,7 @@ def _stated_bounds(tree: LoadedTree, search: Search) -> tuple[str, ...]:
         f"ioperm() ranges: {ports}, and an invalid one",
         f"{kernel.memory.heap} heap objects alive at once at most",
         _interleaving(search),
+        *_about_xen(tree),
         *(
             "not applied, since nothing that is checked is made of it: " + shown(os.fsencode(path))
             for path in sorted(set(tree.built.source.skipped))

@@ -51,7 +51,7 @@ def unforceable(verdict: Verdict) -> Reproduction | None:
     """Return what is said of a counterexample that cannot be forced on any kernel, or None."""
     assert verdict.violation is not None  # the caller looks
     try:
-        schedule_of(verdict.trace or (), verdict.violation)
+        _schedule(verdict)
     except UnforcedError as error:
         reason = _cannot(error.step, str(error))
         return Reproduction(verdict, "undetermined", reason, None, (), ())
@@ -71,7 +71,7 @@ def reproduce(verdict: Verdict, wanted: Wanted, tell: Callable[[str], None]) -> 
     """
     violation = verdict.violation
     assert violation is not None  # the caller looks
-    schedule = schedule_of(verdict.trace or (), violation)
+    schedule = _schedule(verdict)
     bootable = Bootable(wanted.image, compile_guest(), wanted.options, wanted.seconds)
     boots = _Boots(bootable, schedule, tell)
     runs = tuple(boots.boot(PreemptionPoint.WINDOW) for _ in range(wanted.runs))
@@ -108,7 +108,7 @@ def reproduce_free(
         ReproduceError: a tool is missing, or the kernel does not boot.
     """
     assert verdict.violation is not None  # the caller looks
-    schedule = schedule_of(verdict.trace or (), verdict.violation)
+    schedule = _schedule(verdict)
     bootable = Bootable(wanted.image, compile_guest(), wanted.options, wanted.seconds)
     tell(f"boots {wanted.image.file.name}: nothing is forced")
     try:
@@ -126,6 +126,18 @@ def reproduce_free(
         credentials=credentials,
         free=free,
     )
+
+
+def _schedule(verdict: Verdict) -> Schedule:
+    """Return a counterexample as steps to force.
+
+    Raises:
+        UnforcedError: a step cannot be forced, or the fault is one of another machine.
+    """
+    if verdict.kernel is not None and verdict.kernel.configuration == "xen":
+        raise UnforcedError(None, "a Xen PV guest needs the hypervisor, which is not booted")
+    assert verdict.violation is not None  # the caller looks
+    return schedule_of(verdict.trace or (), verdict.violation)
 
 
 def _on_repaired(image: KernelImage, boots: _Boots) -> RepairedKernel:

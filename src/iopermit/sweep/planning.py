@@ -13,7 +13,7 @@ from iopermit.sweep.checkouts import Checkouts
 from iopermit.sweep.errors import SweepError
 from iopermit.sweep.jobs import DesignSubject, Job, RevisionPlace, TreeSubject
 from iopermit.sweep.repository import Repository
-from iopermit.system.events import Event
+from iopermit.system.events import event_named
 from iopermit.translate.frontend.load import load_design
 
 if TYPE_CHECKING:
@@ -86,10 +86,12 @@ def plan(definition: Definition, scenario_of: ScenarioOf, scratch: Path, workers
 
 
 def _possible(subject: Subject, scenario: Scenario) -> Scenario:
-    """Return a scenario without preemption for a tree whose kernel cannot be preempted."""
-    if isinstance(subject, DesignSubject) or CONFIGURATIONS[subject.configuration].preemptible:
+    """Return a scenario without the events that cannot happen in a tree's configuration."""
+    if isinstance(subject, DesignSubject):
         return scenario
-    return replace(scenario, events=scenario.events - {Event.PREEMPT})
+    impossible = CONFIGURATIONS[subject.configuration].impossible
+    without = frozenset(event_named(name) for name in impossible)
+    return replace(scenario, events=scenario.events - without)
 
 
 def _designs(definition: Definition) -> Iterator[DesignSubject]:

@@ -17,7 +17,15 @@ from iopermit.kernel.build.configuration import FULL, Configuration
 from iopermit.kernel.build.kbuild import Failure, Kbuild, no_space
 from iopermit.kernel.build.patches.executed import executed_by_make
 from iopermit.kernel.build.patches.names import shown
-from iopermit.kernel.build.plan import CALLERS, CPU_SHIM, ENTRY_SHIM, SHIM, BuildPlan, plan_build
+from iopermit.kernel.build.plan import (
+    CALLERS,
+    CPU_SHIM,
+    ENTRY_SHIM,
+    SHIM,
+    XEN_SHIM,
+    BuildPlan,
+    plan_build,
+)
 from iopermit.kernel.build.sandbox import BuildSandbox, SandboxChoice, find_sandbox
 from iopermit.kernel.build.workspace import Workspace, c_files
 from iopermit.kernel.errors import BuildError
@@ -250,7 +258,7 @@ def require_usable(directory: Path, space: int = _SPACE) -> None:
 def _explain(plan: BuildPlan, failure: Failure, kept: Path | None) -> str:
     """Say what does not compile, in the compiler's words, and how to see for oneself."""
     where = f"in {kept}/build" if kept else "run in a build that --keep-build DIR would keep"
-    ours = failure.target.endswith((SHIM, CPU_SHIM, ENTRY_SHIM))
+    ours = failure.target.endswith((SHIM, CPU_SHIM, ENTRY_SHIM, XEN_SHIM))
     head = (
         f"{plan.what} does not fit iopermit's shim, {failure.target}"
         if ours

@@ -1,4 +1,4 @@
-"""The configurations in which a tree can be built: how far its kernel can be preempted."""
+"""The configurations in which a tree can be built: preemption, and what it runs on."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ CONFIG_INIT_STACK_NONE=y
 """What is on beyond `allnoconfig`; Kconfig ignores a symbol that the tree does not have. Without
 MULTIUSER capable() is always true, without SECURITY no kernel is ever locked down."""
 _REQUIRED: Final = ("64BIT", "SMP", "DEBUG_INFO", "MULTIUSER")
+_XEN: Final = ("HYPERVISOR_GUEST", "PARAVIRT", "XEN", "XEN_PV")
+"""What makes a kernel one that can be a Xen PV guest."""
 
 
 @dataclass(frozen=True)
@@ -35,21 +37,34 @@ class Configuration:
         symbol: what of Kconfig tells it from the others.
         preemptible: whether kernel code can be preempted; else a task is switched out where it
             sleeps, and on its way back to user mode.
+        xen: whether it runs as a Xen PV guest, where the hypervisor judges accesses to ports.
     """
 
     name: str
     symbol: str
     preemptible: bool
+    xen: bool = False
 
     @property
     def text(self) -> str:
         """What is given to Kconfig."""
-        return f"{_COMMON}CONFIG_{self.symbol}=y\n"
+        symbols = (self.symbol, *(_XEN if self.xen else ()))
+        return _COMMON + "".join(f"CONFIG_{symbol}=y\n" for symbol in symbols)
 
     @property
     def required(self) -> tuple[str, ...]:
         """The symbols that must be on afterwards."""
-        return (self.symbol, *_REQUIRED)
+        return (self.symbol, *_REQUIRED, *(_XEN if self.xen else ()))
+
+    @property
+    def impossible(self) -> dict[str, str]:
+        """The events that cannot happen, by name, and why."""
+        found = {}
+        if not self.preemptible:
+            found["preempt"] = "such a kernel cannot be preempted"
+        if self.xen:
+            found["vm-exit"] = "a Xen PV guest runs no virtual machine"
+        return found
 
 
 CONFIGURATIONS: Final = {
@@ -60,6 +75,7 @@ CONFIGURATIONS: Final = {
         Configuration("lazy", "PREEMPT_LAZY", preemptible=True),
         Configuration("voluntary", "PREEMPT_VOLUNTARY", preemptible=False),
         Configuration("none", "PREEMPT_NONE", preemptible=False),
+        Configuration("xen", "PREEMPT", preemptible=True, xen=True),
     )
 }
 """By name. The default comes first: it lets happen most."""

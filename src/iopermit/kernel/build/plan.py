@@ -14,6 +14,7 @@ from iopermit.kernel.build.patches.patch import apply_patches
 from iopermit.kernel.build.source import Source
 from iopermit.kernel.build.toolchain import Toolchain, find_toolchain
 from iopermit.kernel.build.tree import require_checkable
+from iopermit.kernel.build.xen import detect_xen
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -23,6 +24,10 @@ SHIM = "arch/x86/kernel/iopermit_shim.o"
 CPU_SHIM = "arch/x86/kernel/cpu/iopermit_cpu.o"
 ENTRY_SHIM = "arch/x86/entry/iopermit_entry.o"
 """Only where the way back to user mode is no function of the generic entry code."""
+XEN_SHIM = "arch/x86/xen/iopermit_xen.o"
+"""Only for a Xen PV guest."""
+_PARAVIRT = "arch/x86/kernel/paravirt.o"
+"""The operations that a Xen PV guest replaces, and those that it does not."""
 _SUBSYSTEM = (
     "arch/x86/kernel/ioport.o",
     "arch/x86/kernel/process.o",
@@ -109,13 +114,18 @@ def plan_build(
     toolchain = find_toolchain()
     features = detect(source)
     shims = shims_for(features)
+    additions = _additions(source, shims, features.macros())
+    required = (*_SUBSYSTEM, *shims)
+    if configuration.xen:
+        additions |= _additions(source, (XEN_SHIM,), detect_xen(source).macros())
+        required += (XEN_SHIM, _PARAVIRT)
     return BuildPlan(
         source,
         version,
         features,
         toolchain,
-        _additions(source, features, shims),
-        required=(*_SUBSYSTEM, *shims),
+        additions,
+        required=required,
         optional=tuple(p for p in (*_LIBRARY, *CALLERS) if _is_made_of_source(source, p)),
         configuration=configuration,
     )
@@ -135,7 +145,7 @@ def shims_for(features: Features) -> tuple[str, ...]:
     return (*own_entry, SHIM, CPU_SHIM)
 
 
-def _additions(source: Source, features: Features, shims: Sequence[str]) -> dict[str, bytes]:
+def _additions(source: Source, shims: Sequence[str], macros: Sequence[str]) -> dict[str, bytes]:
     """Return the shim's files, and the Makefiles with the lines that build them."""
     additions: dict[str, bytes] = {}
     shim = resources.files("iopermit.kernel.build") / "shim"
@@ -143,7 +153,7 @@ def _additions(source: Source, features: Features, shims: Sequence[str]) -> dict
         directory, _, name = path.rpartition("/")
         text = f"{name.removesuffix('.o')}.c"
         additions[f"{directory}/{text}"] = (shim / text).read_bytes()
-        lines = f"\nobj-y += {name}\nCFLAGS_{name} += {' '.join(features.macros())}\n"
+        lines = f"\nobj-y += {name}\nCFLAGS_{name} += {' '.join(macros)}\n"
         makefile = f"{directory}/Makefile"
         additions[makefile] = (source.read(makefile) or b"") + lines.encode()
     return additions

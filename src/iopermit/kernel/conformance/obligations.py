@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import capstone
@@ -32,6 +32,7 @@ class Obligation:
         callees: what has to be called or to be inlined: one of these.
         wanted: a function without which there is nothing to call.
         executed: a function of the shim that, if it calls the second one, executes all of it.
+        shown: what the first one of the callees is called in messages, if that is no function.
     """
 
     what: str
@@ -39,6 +40,12 @@ class Obligation:
     callees: tuple[str, ...]
     wanted: Place | None = None
     executed: tuple[Place, str] | None = None
+    shown: str = ""
+
+    @property
+    def called(self) -> str:
+        """What has to be called, for messages."""
+        return self.shown or f"{self.callees[0]}()"
 
 
 _PROCESS: Final = "arch/x86/kernel/process_64.o"
@@ -49,6 +56,10 @@ _CPU: Final = "arch/x86/kernel/cpu/iopermit_cpu.o"
 _UPDATE: Final = ("native_tss_update_io_bitmap", "tss_update_io_bitmap")
 _UPDATED: Final = ("arch/x86/kernel/process.o", _UPDATE[0])
 """Where the switch does all the work, there is no such function."""
+_PARAVIRT: Final = "pv_ops"
+_INDIRECT: Final = {2: (b"\xff\x15", 4), 11: (b"\xff\x14\x25", 0)}
+"""CALL through memory, relative to RIP or not (SDM vol. 2): by the type of the relocation, the
+bytes before the address, and how far behind it the address counts from."""
 
 OBLIGATIONS: Final = (
     Obligation("a context switch", ((_PROCESS, "__switch_to"),), ("__switch_to_xtra",)),
@@ -85,15 +96,38 @@ OBLIGATIONS: Final = (
 )
 
 
-def check_obligations(objects: Iterable[Path]) -> list[str]:
+def check_obligations(objects: Iterable[Path], operation: int | None = None) -> list[str]:
     """Require the calls; return what could not be checked, because it is not there.
+
+    Args:
+        objects: the tree's objects.
+        operation: where in `pv_ops` the paravirtual operation is that tells the hypervisor of the
+            map: code that has to update the TSS has to call it. None: there is no hypervisor.
 
     Raises:
         BrokenRule: a call is missing.
         KernelTreeError: a file is no object.
     """
     tree = _Objects(list(objects))
-    return [one.what for one in OBLIGATIONS if tree.owes(one) and not _checked(one, tree)]
+    owed = [one for one in OBLIGATIONS if tree.owes(one)]
+    if operation is not None:
+        owed = [_through(one, operation) for one in owed]
+    return [one.what for one in owed if not _checked(one, tree)]
+
+
+def _through(obligation: Obligation, operation: int) -> Obligation:
+    """Return an obligation in which the TSS is updated through a paravirtual operation."""
+    if _UPDATE[0] not in obligation.callees:
+        return obligation
+    others = tuple(name for name in obligation.callees if name not in _UPDATE)
+    through = _operation(operation)
+    shown = f"the operation pv_ops.cpu.update_io_bitmap ({through})"
+    return replace(obligation, callees=(through, *others), shown=shown)
+
+
+def _operation(offset: int) -> str:
+    """Return the name by which a call through a place in `pv_ops` is looked for."""
+    return f"{_PARAVIRT}+{offset:#x}"
 
 
 def _checked(obligation: Obligation, tree: _Objects) -> bool:
@@ -104,8 +138,7 @@ def _checked(obligation: Obligation, tree: _Objects) -> bool:
         if not tree.reached_from(place) & set(obligation.callees):
             raise BrokenRule(
                 "rule",
-                f"{place[1]}() does not call {obligation.callees[0]}(), which {obligation.what} "
-                "has to",
+                f"{place[1]}() does not call {obligation.called}, which {obligation.what} has to",
                 function=place[1],
             )
         return True
@@ -183,6 +216,11 @@ class _Code:
         inside = [r for r in section.relocations if function.value <= r.offset < end]
         for relocation in inside:
             symbol = self._file.symbols[relocation.symbol]
+            if symbol.name == _PARAVIRT and relocation.type in _INDIRECT:
+                opcode, behind = _INDIRECT[relocation.type]
+                if section.data[: relocation.offset].endswith(opcode):
+                    yield _operation(relocation.addend + behind)
+                continue
             # Relative to the end of the four bytes that the linker fills in.
             yield _plain(symbol.name or self._at(symbol.section, relocation.addend + 4))
         filled_in = {relocation.offset for relocation in inside}

@@ -15,6 +15,7 @@ from iopermit.kernel.execution.functions import FUNCTIONS
 from iopermit.kernel.execution.host.services import FAILS
 from iopermit.kernel.image import memory_map as at
 from iopermit.kernel.state.guest_memory import BEHIND
+from iopermit.kernel.state.xen import xen_guest
 from iopermit.system.events import Event, all_events, hooks
 from iopermit.system.scenario import Scenario
 
@@ -56,6 +57,7 @@ class SingleCpu:
         self.current = 0
         self.before: Callable[[], None] = lambda: None
         self._flags = self.kernel.layout.task_flags
+        self._xen = xen_guest(self.kernel.layout)
         self._plain_store = 0
         """An instruction that stored the running thread's flags without a lock."""
         places = [self.memory.task(slot) + self._flags for slot in range(TASKS)]
@@ -174,8 +176,16 @@ class SingleCpu:
         return pointer in self.kernel.emulator.read(self.memory.task(slot), size)
 
     def allowed(self, width: int = 1) -> NDArray[np.bool_]:
-        """Return for each port whether user code may access so many ports from there on."""
+        """Return for each port whether user code may access so many ports from there on.
+
+        Raises:
+            UnknownMap: the hypervisor consults a map that is not known.
+        """
         kernel = self.kernel
+        if self._xen is not None:
+            start, linked = self.memory.gs_base(0), kernel.emulator.image
+            area = kernel.emulator.read(start + linked.per_cpu_link, len(linked.per_cpu))
+            return self._xen.allowed(area, linked.per_cpu_link, start, width)
         _, base, limit, _ = kernel.emulator.task_register()
         end = self.memory.gs_base(0) + kernel.emulator.image.per_cpu_link
         end += at.align(len(kernel.emulator.image.per_cpu), 8)

@@ -2,7 +2,9 @@
 
 The usual backward analysis (Aho et al., "Compilers", 9.2.5), over the instructions of each
 function and across calls: a function reads what its own code reads before writing it, and
-keeps the registers that the System V ABI says it keeps.
+keeps the registers that the System V ABI says it keeps. Of a call through a pointer nothing is
+known: paravirtual operations have a convention of their own, by which they keep every register
+(PV_CALLEE_SAVE_REGS_THUNK in asm/paravirt.h).
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import capstone
 from capstone import x86_const as x86
 
+from iopermit.kernel.cpu.indirect import indirectly_called
 from iopermit.kernel.cpu.registers import INTERRUPTS, NAMES, RFLAGS, Registers
 from iopermit.kernel.image import memory_map as at
 
@@ -84,6 +87,8 @@ class Liveness:
         self._live: dict[int, int] = {}
         self._stable: set[int] = set()
         self._masks: dict[int, int] = {}
+        self._indirect = indirectly_called(image)
+        """Functions whose callers may have kept anything in any register."""
 
     def clean(self, registers: Registers) -> Registers:
         """Return registers with 0 in those that cannot be read any more."""
@@ -164,6 +169,8 @@ class Liveness:
             if instruction.callee is not None:
                 before = after & ~_CLOBBERED | self._entry_of(instruction.callee) | _ALWAYS
                 before |= instruction.reads
+                if not instruction.callee:
+                    before = _ALL
             if before != live.get(address, 0):
                 live[address] = before
                 changed = True
@@ -202,7 +209,8 @@ class Liveness:
         if i.id == x86.X86_INS_CALL:
             return _Instruction(reads, 0, [following], callee=_immediate(i) or 0)
         if i.group(x86.X86_GRP_RET):
-            return _Instruction(reads, writes, [], leaves=_RESULT | _SAVED)
+            unknown = function.start in self._indirect
+            return _Instruction(reads, writes, [], leaves=_ALL if unknown else _RESULT | _SAVED)
         if i.group(x86.X86_GRP_JUMP):
             return self._jump(i, reads, function)
         if i.id == x86.X86_INS_UD2:

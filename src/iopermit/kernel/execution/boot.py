@@ -11,7 +11,7 @@ from iopermit.kernel.execution.classifier import Actor, HeapUse
 from iopermit.kernel.execution.driver import Driver
 from iopermit.kernel.execution.every_access import EveryAccessExecutor
 from iopermit.kernel.execution.executor import Executor, TransitionEnd
-from iopermit.kernel.execution.functions import BRING_UP
+from iopermit.kernel.execution.functions import BEGIN_XEN, BRING_UP
 from iopermit.kernel.execution.kernel import EmulatedKernel
 from iopermit.kernel.execution.scheduling_points import ObservedAccesses
 from iopermit.kernel.image import memory_map as at
@@ -132,10 +132,14 @@ def _bring_up_cpu(kernel: EmulatedKernel, cpu: int) -> CpuMeta:
         write(base + place, value.to_bytes(size, "little"))
     kernel.enter_cpu(cpu, CpuMeta(switching=False, limit=0, tr=(0, 0, 0)))
     _act_as(kernel, Actor(cpu, -1))
-    ending = kernel.executor.call(
-        kernel.function(BRING_UP), [cpu], memory.registers_of(idle), interrupts=False
-    )
-    _check(kernel, ending, "brings up a CPU's TSS")
+    steps = [(BRING_UP, "brings up a CPU's TSS")]
+    if layout.xen_map is not None:
+        steps.insert(0, (BEGIN_XEN, "registers the operations of a Xen PV guest"))
+    for function, what in steps:
+        ending = kernel.executor.call(
+            kernel.function(function), [cpu], memory.registers_of(idle), interrupts=False
+        )
+        _check(kernel, ending, what)
     write(base + layout.preempt_count, _NEED_RESCHED.to_bytes(4, "little"))
     selector, tss, limit, attributes = kernel.emulator.task_register()
     return CpuMeta(switching=False, limit=limit, tr=(selector, tss - base, attributes))

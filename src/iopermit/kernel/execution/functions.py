@@ -49,6 +49,9 @@ FUNCTIONS: Final[Mapping[str, TreeFunction]] = {
 BRING_UP: Final = "iopermit_bring_up"
 """What brings up a CPU, before anything else happens on it."""
 
+BEGIN_XEN: Final = "iopermit_begin_xen"
+"""What registers the operations of a Xen PV guest, before that."""
+
 WITHOUT_FUNCTION: Final = frozenset({hooks.FORK_FAILED_EARLY.name})
 """Hooks for which no tree has anything to execute.
 

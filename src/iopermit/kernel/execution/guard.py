@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
 _BASE_FIELD: Final = 0x66
 """Offset of the I/O map base in the hardware's TSS."""
-_PER_CPU: Final = ("gdt_page", "__tss_limit_invalid", "__preempt_count", "pcpu_hot")
+_PER_CPU: Final = (
+    "gdt_page",
+    "__tss_limit_invalid",
+    "__preempt_count",
+    "pcpu_hot",
+    "iopermit_xen_map",
+)
 _TASK_FIELDS: Final = (
     "task_io_bitmap",
     "task_iopl_emul",

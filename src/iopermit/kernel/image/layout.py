@@ -33,6 +33,8 @@ class Layout:
         self.current_task = self._per_cpu("current_task")
         self.preempt_count = self._per_cpu("preempt_count", "__preempt_count")
         self.cpu_number = self._per_cpu("cpu_number")
+        self.xen_map = image.symbols.get("iopermit_xen_map")
+        """Link address of what Xen notes of a CPU's map; None if the kernel is no PV guest."""
 
     def __getitem__(self, name: str) -> int:
         """Return a constant of the shim.

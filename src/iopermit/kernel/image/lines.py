@@ -24,10 +24,13 @@ _FILES: Final = (
     "arch/x86/include/asm/desc.h",
     "arch/x86/include/asm/entry-common.h",
     "arch/x86/entry/common.c",
+    "arch/x86/xen/enlighten_pv.c",
 )
 """Where the subsystem's code is: steps of a schedule are lines of these files."""
 _WHOLE: Final = "arch/x86/kernel/ioport.c"
 _PARTLY: Final = ("arch/x86/kernel/process.c", "arch/x86/kernel/process.h")
+_BY_NAME: Final = "arch/x86/xen/enlighten_pv.c"
+"""Of this file the functions that are named after the bitmap: others set up the whole guest."""
 _ABOUT: Final = re.compile(r"io_bitmap|IO_BITMAP|iopl", re.IGNORECASE)
 
 
@@ -162,6 +165,8 @@ class Lines:
     def _is_subsystem(self, file: str, line: int) -> bool:
         if file == _WHOLE:
             return True
+        if file == _BY_NAME:
+            return _ABOUT.search(self.function(file, line)) is not None
         if file not in _PARTLY:
             return False
         return self.function(file, line) in self._functions_about(file)

@@ -25,6 +25,7 @@ from iopermit.kernel.search.counterexample import Scheduled, TreeCounterexample
 from iopermit.kernel.search.limits import ending_of
 from iopermit.kernel.search.rules import Rules
 from iopermit.kernel.search.specification import SpecificationCheck
+from iopermit.kernel.state.xen import UnknownMap
 from iopermit.system.execution import CONTINUE, Action
 
 if TYPE_CHECKING:
@@ -102,6 +103,8 @@ class ReferenceSearch:
             self._search()
         except HeapExhausted:
             self.result.ending = HeapLimit(self.driver.kernel.memory.heap)
+        except UnknownMap as doubt:
+            self.result.ending = Doubt(str(doubt))
         self.result.seconds = time.monotonic() - self._started
         if self.counterexample is None and self.result.ending is None:
             kernel = self.driver.kernel

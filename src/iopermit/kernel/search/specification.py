@@ -9,6 +9,7 @@ import numpy as np
 from iopermit import arch
 from iopermit.kernel.state.contents import CPU, HEAP, NAMES, address_of, kind_of, name
 from iopermit.kernel.state.state import TaskMode
+from iopermit.kernel.state.xen import xen_guest
 from iopermit.system.specification import Finding, Kind, Ranges
 
 if TYPE_CHECKING:
@@ -29,9 +30,14 @@ class SpecificationCheck:
         self.kernel = kernel
         self._known: dict[tuple[int, int, int], tuple[Kind, Ranges, Ranges, Ranges] | None] = {}
         self._iopl: dict[int, int] = {}
+        self._xen = xen_guest(kernel.layout)
 
     def finding(self, state: State) -> Finding | None:
-        """Return what is wrong in a state, or None."""
+        """Return what is wrong in a state, or None.
+
+        Raises:
+            UnknownMap: the hypervisor consults a map that is not known.
+        """
         for cpu in range(len(state.cpus)):
             found = self._on_cpu(state, cpu)
             if found is not None:
@@ -70,19 +76,30 @@ class SpecificationCheck:
         return None
 
     def allowed(self, state: State, cpu: int, iopl: int) -> NDArray[np.bool_]:
-        """Return for each port whether the processor would let user code on a CPU use it."""
+        """Return for each port whether user code on a CPU may use it.
+
+        The processor judges that, for a Xen PV guest the hypervisor.
+
+        Raises:
+            UnknownMap: the hypervisor consults a map that is not known.
+        """
+        if self._xen is not None:
+            link, start = self.kernel.emulator.image.per_cpu_link, self.kernel.memory.gs_base(cpu)
+            return self._xen.allowed(self._area(state, cpu), link, start, 1)
         return arch.permitted_ports(
             1, cpl=3, iopl=iopl, vm86=False, protected=True, tss=self.tss(state, cpu)
         )
 
     def tss(self, state: State, cpu: int) -> arch.LoadedTss:
         """Return the TSS of a CPU, in the bytes of its memory, with the cached limit."""
-        kernel = self.kernel
-        meta = kernel.cpu_meta(state, cpu)
-        data = kernel.contents.data_of(state.cpus[cpu], name(CPU, cpu), address_of)
-        start = meta.tr[1] - kernel.emulator.image.per_cpu_link
-        image = data[start : start + _MOST_IMAGE]
+        meta = self.kernel.cpu_meta(state, cpu)
+        start = meta.tr[1] - self.kernel.emulator.image.per_cpu_link
+        image = self._area(state, cpu)[start : start + _MOST_IMAGE]
         return arch.LoadedTss(arch.TssFormat.TSS64, image, meta.limit)
+
+    def _area(self, state: State, cpu: int) -> bytes:
+        """Return a CPU's area, from link address `per_cpu_link` on, with what follows in states."""
+        return self.kernel.contents.data_of(state.cpus[cpu], name(CPU, cpu), address_of)
 
     def _iopl_of(self, content: int) -> int:
         """Return the IOPL in the flags with which a task executes user code."""

@@ -25,6 +25,7 @@ from iopermit.kernel.search.specification import SpecificationCheck
 from iopermit.kernel.search.transition_cache import TransitionCache
 from iopermit.kernel.search.visited import Packed, VisitedSet
 from iopermit.kernel.state.canonical import Canonical
+from iopermit.kernel.state.xen import UnknownMap
 from iopermit.system.events import Event
 from iopermit.system.specification import Finding
 
@@ -110,7 +111,7 @@ class TreeSearch:
                 self.cache.clear()
         except HeapExhausted:
             self.result.ending = HeapLimit(self.driver.kernel.memory.heap)
-        except NamesMatter as doubt:
+        except (NamesMatter, UnknownMap) as doubt:
             self.result.ending = Doubt(str(doubt))
         finally:
             if collecting:

@@ -11,6 +11,7 @@ from iopermit import arch
 from iopermit.engine.trace import SelectedMap, TssState
 from iopermit.kernel.execution.entry import VM_EXIT_LIMIT
 from iopermit.kernel.state.contents import CPU, address_of, name
+from iopermit.kernel.state.xen import NOTED, xen_guest
 from iopermit.system.site import Site
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class TssWatch:
         """
         self._changed, self._calls = changed, dict[int, list[Site]]()
         self.kernel, self.lines, self._report = kernel, lines, report
+        self._xen = xen_guest(kernel.layout)
         self._cpu = 0
         self._active = False
         self._site: Site | None = None
@@ -125,6 +127,10 @@ class TssWatch:
         # What the kernel keeps between the hardware's part and the map is not looked at.
         first = layout.tss_bitmap - layout.tss
         data[arch.TSS_SIZE : first] = bytes(first - arch.TSS_SIZE)
+        if layout.xen_map is not None:
+            noted = memory.gs_base(self._cpu) + layout.xen_map
+            area = self.kernel.emulator.read(noted, NOTED)
+            self._put_told(data, self._cpu, area, layout.xen_map)
         return bytes(data) + limit.to_bytes(4, "little")
 
     def states(self, state: State) -> tuple[TssState, ...]:
@@ -136,8 +142,23 @@ class TssWatch:
             start = layout.tss - kernel.emulator.image.per_cpu_link
             limit = kernel.cpu_meta(state, cpu).limit
             size = layout.tss_end - layout.tss
-            result.append(self._state_of(data[start : start + size] + limit.to_bytes(4, "little")))
+            tss = bytearray(data[start : start + size])
+            self._put_told(tss, cpu, data, kernel.emulator.image.per_cpu_link)
+            result.append(self._state_of(bytes(tss) + limit.to_bytes(4, "little")))
         return tuple(result)
+
+    def _put_told(self, tss: bytearray, cpu: int, area: bytes, link: int) -> None:
+        """Let the base of a Xen PV guest's TSS be the one of the map that the hypervisor reads.
+
+        Args:
+            tss: the bytes of the TSS.
+            cpu: whose TSS it is.
+            area: bytes of the CPU's area.
+            link: the link address of the first of them.
+        """
+        if self._xen is not None:
+            told = self._xen.told(area, link, self.kernel.memory.gs_base(cpu))
+            tss[_BASE : _BASE + 2] = told.selected.to_bytes(2, "little")
 
     def _state_of(self, memory: bytes) -> TssState:
         """Return the state of a TSS from its bytes with the cached limit behind them."""
