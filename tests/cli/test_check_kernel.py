@@ -17,8 +17,10 @@ from tests.support.kernel.made_trees import make_tree
 from tests.support.kernel.trees import require_tree, unchanged
 from tests.support.requirements import require_sandbox, shared_cache
 
+from iopermit.cli.kernel import TreeRequest, scenarios
 from iopermit.kernel import verdict_cache
 from iopermit.kernel.check import examine_tree
+from iopermit.system.events import all_events
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -295,12 +297,27 @@ def test_json_says_whether_a_tree_was_built_in_a_sandbox(
 def test_a_configuration_is_one_of_a_few(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Others are refused, and so is preemption in a kernel that has none, and one for a design."""
     ran = run(capsys, "check", "--kernel", tree, "--config", "server")
-    assert (ran.status, "choose from full, rt, lazy, voluntary, none" in ran.err) == (2, True)
+    assert (ran.status, "choose from full, rt, lazy, voluntary, none, xen" in ran.err) == (2, True)
     asked = ("--config", "none", "--events", "ioperm,preempt")
     ran = run(capsys, "check", "--kernel", tree, *asked)
     assert (ran.status, "cannot be preempted" in ran.err) == (2, True)
     ran = run(capsys, "check", "linux-5.4", "--config", "none")
     assert (ran.status, "need --kernel TREE" in ran.err) == (2, True)
+
+
+def test_a_xen_guest_has_no_vm_exits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The event is refused if it is named, and left out otherwise; `preempt` is not."""
+    tree = make_tree(tmp_path / "linux")
+    asked = ("check", "--kernel", tree, "--config", "xen", "--events")
+    ran = run(capsys, *asked, "ioperm, vm-exit")
+    assert (ran.status, "runs no virtual machine; leave out the event vm-exit" in ran.err) == (
+        2,
+        True,
+    )
+    found = scenarios(TreeRequest(tree, events=["all"], config="xen"))
+    assert {event.name for event in all_events()} - {
+        event.name for one in found for event in one.events
+    } == {"vm-exit"}
 
 
 def test_a_tree_is_checked_in_a_configuration(

@@ -9,6 +9,7 @@ import pytest
 from tests.support.reproduce.counterexamples import counterexample
 from tests.support.reproduce.reproductions import CONTROLS, RUN, booted, unforced
 
+from iopermit.engine.verdict import KernelSubject
 from iopermit.report.reproduction.facts import PreemptionPoint
 from iopermit.reproduce.reproduction import concluded, unforceable
 
@@ -99,3 +100,14 @@ def test_what_cannot_be_forced_is_known_without_a_kernel() -> None:
 def test_a_repaired_kernel_is_a_control(repaired: BootedRun, outcome: str, reason: str) -> None:
     """A fault that shows on the kernel with the repair, too, is not the one that was found."""
     assert concluded((RUN,), CONTROLS, repaired) == (outcome, reason)
+
+
+def test_a_xen_guest_is_not_booted() -> None:
+    """A counterexample of a Xen PV guest says nothing about a kernel without the hypervisor."""
+    verdict = counterexample("linux-6.16", "ioperm,preempt")
+    native = KernelSubject("linux", (), "6.12", "gcc", "key", configuration="full")
+    assert unforceable(replace(verdict, kernel=native)) is None
+    found = unforceable(replace(verdict, kernel=replace(native, configuration="xen")))
+    assert found is not None
+    assert found.outcome == "undetermined"
+    assert "the hypervisor, which is not booted" in found.reason

@@ -117,6 +117,14 @@ def test_trees_have_every_patch_and_configuration(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("tree")
+def test_a_xen_guest_has_no_vm_exits(tmp_path: Path) -> None:
+    """The event is left out of the scenarios of a Xen PV guest, and of no other one."""
+    text = 'configurations = ["full", "xen"]\nevents = ["all"]\n[[tree]]\npath = "linux"\n'
+    found = jobs(tmp_path, text)
+    assert [Event.VM_EXIT in job.scenario.events for job in found] == [True, False]
+
+
+@pytest.mark.usefixtures("tree")
 def test_patches_can_be_for_some_trees(tmp_path: Path) -> None:
     """A patch that names trees is applied to these only."""
     (tmp_path / "fix.patch").write_text("x")

@@ -120,3 +120,50 @@ def test_what_the_shim_executes_is_not_looked_at(
     made = objects(require, tmp_path, {name: head + body + "void iopermit_bring_up(int c) { }"})
     with pytest.raises(BrokenRule, match=r"cpu_init\(\) does not call tss_setup_io_bitmap"):
         check_obligations(made)
+
+
+OPERATIONS = """
+struct operations { void *others[3]; void (*update)(void); void (*another)(void); };
+extern struct operations pv_ops;
+extern void native_tss_update_io_bitmap(void), nothing(void);
+"""
+ADDRESSED = {
+    "relative to the instruction": 'asm volatile("call *pv_ops+%c0(%%rip)" :: "i"(24));',
+    "absolute": 'asm volatile("call *pv_ops+%c0" :: "i"(24));',
+}
+ELSEWHERE = {
+    "natively": "native_tss_update_io_bitmap();",
+    "another operation": 'asm volatile("call *pv_ops+32(%rip)");',
+    "only looked at": 'asm volatile("cmpq $0, pv_ops+24(%rip)");',
+}
+
+
+def guest(require: Callable[[str], Path], directory: Path, body: str) -> tuple[Path, ...]:
+    """Return the objects of a guest in which a system call returns to user mode in some way."""
+    sources = {
+        "arch/x86/kernel/process.o": UPDATE,
+        "arch/x86/entry/syscall_64.o": f"{OPERATIONS}void do_syscall_64(void) {{ {body} }}",
+    }
+    return objects(require, directory, sources)
+
+
+@pytest.mark.parametrize("how", ADDRESSED)
+def test_a_guest_calls_the_operation(
+    require: Callable[[str], Path], tmp_path: Path, how: str
+) -> None:
+    """The call through its place in pv_ops is found in the object code, however it is written."""
+    made = guest(require, tmp_path, ADDRESSED[how])
+    assert "the exit to user mode" not in check_obligations(made, 24)
+    with pytest.raises(BrokenRule, match=r"does not call native_tss_update_io_bitmap\(\), which"):
+        check_obligations(made)
+
+
+@pytest.mark.parametrize("how", ELSEWHERE)
+def test_a_guest_that_does_not_call_it_breaks_the_rule(
+    require: Callable[[str], Path], tmp_path: Path, how: str
+) -> None:
+    """Code that updates the TSS alone, or uses another place of the table, tells Xen nothing."""
+    made = guest(require, tmp_path, ELSEWHERE[how])
+    with pytest.raises(BrokenRule, match=r"the operation pv_ops\.cpu\.update_io_bitmap") as broken:
+        check_obligations(made, 24)
+    assert broken.value.function == "do_syscall_64"

@@ -17,10 +17,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RSI, RDI, RBX, RCX = 8, 9, 5, 6
+RAX = NAMES.index("rax")
 
 SAMPLE = """
 __attribute__((noinline)) long one(long a) { return a + 1; }
 long two(long a, long b) { return one(b); }
+"""
+
+
+INDIRECT = """
+extern long (*pv_ops)(void);
+long (*pv_ops)(void);
+__attribute__((noinline)) long operation(void) { return 5; }
+long (*const table[])(void) = { operation };
+long through(long a) { return pv_ops() + a; }
+long other(void) { return 1; }
 """
 
 
@@ -69,3 +80,18 @@ def test_a_function_of_the_host_reads_no_flags(image: Image) -> None:
     assert live >> RDI & 1
     assert live >> RBX & 1
     assert not live >> RFLAGS & 1
+
+
+def test_nothing_is_dead_at_an_indirect_call(
+    require: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """A paravirtual operation may keep every register: before the call and in it all are live."""
+    linked = link([compiled(tmp_path, INDIRECT, gcc=require("gcc"))], (), {})
+    liveness = Liveness(linked)
+    every = (1 << len(NAMES)) - 1
+    overwritten = 1 << RAX
+    assert liveness.live(linked.address("operation")) | overwritten | 1 << RFLAGS == every
+    assert not liveness.live(linked.address("other")) >> RCX & 1
+    start = linked.address("through")
+    live = [liveness.live(start + offset) for offset in range(20)]
+    assert every in live

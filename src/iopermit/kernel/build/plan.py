@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,8 @@ XEN_SHIM = "arch/x86/xen/iopermit_xen.o"
 """Only for a Xen PV guest."""
 _PARAVIRT = "arch/x86/kernel/paravirt.o"
 """The operations that a Xen PV guest replaces, and those that it does not."""
+_PARAVIRT_LIBRARY = ("arch/x86/kernel/irqflags.o",)
+"""What some of them call in old trees: native_save_fl()."""
 _SUBSYSTEM = (
     "arch/x86/kernel/ioport.o",
     "arch/x86/kernel/process.o",
@@ -114,20 +116,32 @@ def plan_build(
     toolchain = find_toolchain()
     features = detect(source)
     shims = shims_for(features)
-    additions = _additions(source, shims, features.macros())
-    required = (*_SUBSYSTEM, *shims)
-    if configuration.xen:
-        additions |= _additions(source, (XEN_SHIM,), detect_xen(source).macros())
-        required += (XEN_SHIM, _PARAVIRT)
-    return BuildPlan(
+    plan = BuildPlan(
         source,
         version,
         features,
         toolchain,
-        additions,
-        required=required,
+        _additions(source, shims, features.macros()),
+        required=(*_SUBSYSTEM, *shims),
         optional=tuple(p for p in (*_LIBRARY, *CALLERS) if _is_made_of_source(source, p)),
         configuration=configuration,
+    )
+    return _as_xen_guest(plan) if configuration.xen else plan
+
+
+def _as_xen_guest(plan: BuildPlan) -> BuildPlan:
+    """Return a plan with what makes the kernel a Xen PV guest.
+
+    Raises:
+        BuildError: The tree tells Xen nothing of the map, or in a way that is not known.
+    """
+    source, macros = plan.source, detect_xen(plan.source).macros()
+    more = tuple(path for path in _PARAVIRT_LIBRARY if _is_made_of_source(source, path))
+    return replace(
+        plan,
+        additions={**plan.additions, **_additions(source, (XEN_SHIM,), macros)},
+        required=(*plan.required, XEN_SHIM, _PARAVIRT),
+        optional=(*plan.optional, *more),
     )
 
 

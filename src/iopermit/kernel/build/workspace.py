@@ -12,7 +12,7 @@ import hashlib
 import json
 import shutil
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from iopermit.kernel.build.configuration import FULL, Configuration
 from iopermit.kernel.build.kbuild import Failure, Kbuild
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
     from iopermit.kernel.build.source import Source
     from iopermit.kernel.build.toolchain import Toolchain
+
+
+_INCLUDED: Final = {"arch/x86/xen/iopermit_xen.o": "arch/x86/xen/enlighten_pv.c"}
+"""A shim that is compiled in place of an object, and the C file of that, which it includes."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,7 @@ class Workspace:
         for path, digest in self._digests(objects).items():
             if built.get(path) != digest:
                 lay_out_again(self.source, path, self.kbuild.source)
-                self.kbuild.forget(path.removesuffix(".c") + ".o")
+                self.kbuild.forget(_object_of(path))
         return self._make(objects, say)
 
     def _make(self, objects: Sequence[str], say: Callable[[str], None]) -> Failure | None:
@@ -124,5 +128,11 @@ class Workspace:
 
 def c_files(source: Source, objects: Sequence[str]) -> list[str]:
     """Return the tree's C files of which each is compiled to one of the objects."""
-    paths = [path.removesuffix(".o") + ".c" for path in objects]
+    paths = [_INCLUDED.get(path, path.removesuffix(".o") + ".c") for path in objects]
     return [path for path in paths if source.has(path)]
+
+
+def _object_of(path: str) -> str:
+    """Return the object that a C file is compiled to."""
+    shims = {text: shim for shim, text in _INCLUDED.items()}
+    return shims.get(path, path.removesuffix(".c") + ".o")

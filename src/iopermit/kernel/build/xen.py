@@ -25,7 +25,7 @@ _COMMENT: Final = re.compile(r"/\*.*?(?:\*/|\Z)|//[^\n]*", re.DOTALL)
 
 
 @dataclass(frozen=True)
-class XenGuest:
+class XenOperations:
     """How a tree registers the paravirtual operations that concern the map.
 
     Attributes:
@@ -46,7 +46,7 @@ class XenGuest:
         return [*table, *has, *one_by_one]
 
 
-def detect_xen(source: Source) -> XenGuest:
+def detect_xen(source: Source) -> XenOperations:
     """Look for what the shim needs to know.
 
     Raises:
@@ -70,7 +70,7 @@ def detect_xen(source: Source) -> XenGuest:
         )
     invalidates = re.search(rf"\(\*{_INVALIDATE}\)", operations) is not None
     name = "" if table is None else "xen_cpu_ops.cpu" if table["whole"] else "xen_cpu_ops"
-    return XenGuest(name, invalidates, assigned)
+    return XenOperations(name, invalidates, assigned)
 
 
 def _assigned(source: Source, text: str, operation: str) -> str:

@@ -93,10 +93,13 @@ class Lines:
         return (file, line) in self._with_code
 
     def without_code(self, places: Iterable[tuple[str, int]]) -> list[Site]:
-        """Return the lines that have no code, the first one last: code was taken away there."""
-        found = [place for place in places if not self.has_code(*place)]
-        sites = [self.place(*place) for place in sorted(found, reverse=True)]
-        return [site for site in sites if site.text]
+        """Return the lines that have no code, the first one last: code was taken away there.
+
+        So it was before the end of a function, of which the code is that of leaving it.
+        """
+        sites = [self.place(*place) for place in sorted(places, reverse=True)]
+        found = [one for one in sites if one.text == "}" or not self.has_code(one.file, one.line)]
+        return [site for site in found if site.text]
 
     def executed(
         self, places: Iterable[tuple[str, int]], blocks: Iterable[tuple[int, int]]
@@ -127,10 +130,15 @@ class Lines:
         return Site(file, line, 0, text, self.function(file, line))
 
     def function(self, file: str, line: int) -> str:
-        """Return the C function that a line is in: its definition begins in the first column."""
+        """Return the C function that a line is in: its definition begins in the first column.
+
+        A table that is initialised is in none.
+        """
         lines = self._lines(file)
         for number in range(min(line, len(lines)), 0, -1):
             text = lines[number - 1]
+            if _FUNCTION.match(text) and text.rstrip().endswith("= {"):
+                return ""
             if _FUNCTION.match(text) and "(" in text and not text.rstrip().endswith(";"):
                 name = _NAME.search(text)
                 if name is None or text.rstrip().endswith(":"):

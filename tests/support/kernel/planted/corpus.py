@@ -12,6 +12,7 @@ from tests.support.kernel.planted.never_asked import NEVER_ASKED_FAULTS
 from tests.support.kernel.planted.own import OWN_FAULTS
 from tests.support.kernel.planted.sleeping import SLEEPING_FAULTS
 from tests.support.kernel.planted.unsound import UNSOUND_FAULTS
+from tests.support.kernel.planted.xen import XEN_FAULTS
 from tests.support.kernel.rule_faults import RULE_FAULTS
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ CORPUS: Final[dict[str, PlantedFault]] = {
     **DOCUMENTED_FAULTS,
     **OWN_FAULTS,
     **SLEEPING_FAULTS,
+    **XEN_FAULTS,
     **HARMLESS_EDITS,
 }
 
