@@ -18,11 +18,13 @@ PROCESSOR = "arch/x86/include/asm/processor.h"
 CURRENT = "arch/x86/include/asm/current.h"
 TASK = "include/linux/sched/task.h"
 ENTRY = "arch/x86/include/asm/entry-common.h"
+IOBITMAP = "arch/x86/include/asm/iobitmap.h"
 
 
 def source(**files: bytes) -> dict[str, bytes | None]:
     """Name the headers by short names."""
     paths = {"processor": PROCESSOR, "current": CURRENT, "task": TASK, "entry": ENTRY}
+    paths["iobitmap"] = IOBITMAP
     return {paths[name]: text for name, text in files.items()}
 
 
@@ -51,6 +53,19 @@ def test_a_bitmap_that_the_task_owns(tmp_path: Path) -> None:
     assert features.thread_io_bitmap_ptr
     assert not features.io_bitmap_struct
     assert not features.x86_iopl_ioperm
+
+
+def test_the_names_of_version_2_of_the_series_of_2019(tmp_path: Path) -> None:
+    """Its header, the second map of its TSS, and iopl()'s level in the thread are told."""
+    processor = b"struct tss_struct { char io_bitmap_all[1]; };\nunsigned long\t\tiopl;\n"
+    texts = source(processor=processor, iobitmap=b"struct io_bitmap {\n};\n")
+    features = detect(Source(tmp_path, texts))
+    assert features.iobitmap_header
+    assert features.io_bitmap_struct
+    assert features.tss_io_bitmap_all
+    assert features.thread_iopl
+    assert not features.io_bitmap_header
+    assert not features.iopl_emulation
 
 
 def test_the_forms_of_copy_thread(tmp_path: Path) -> None:

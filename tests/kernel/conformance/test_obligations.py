@@ -96,6 +96,25 @@ def test_a_call_is_looked_for_where_this_generation_makes_it(
     assert broken.value.function == "do_syscall_64"
 
 
+def test_a_call_is_looked_for_by_each_name_that_the_function_had(
+    require: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """Before Linux 5.6 it was tss_update_io_bitmap(), and interrupts had to call it as well."""
+    call = "extern void tss_update_io_bitmap(void), nothing(void);\n"
+    sources = {
+        "arch/x86/kernel/process.o": "void tss_update_io_bitmap(void) { }",
+        "arch/x86/entry/iopermit_entry.o": call
+        + "void prepare_exit_to_usermode(void) { tss_update_io_bitmap(); }",
+    }
+    what = "the exit of an interrupt to user mode"
+    assert what not in check_obligations(objects(require, tmp_path, sources))
+    sources["arch/x86/entry/iopermit_entry.o"] = (
+        call + "void prepare_exit_to_usermode(void) { nothing(); }"
+    )
+    with pytest.raises(BrokenRule, match=r"prepare_exit_to_usermode\(\) does not call"):
+        check_obligations(objects(require, tmp_path, sources))
+
+
 def test_nothing_is_owed_where_there_is_nothing_to_call(
     require: Callable[[str], Path], tmp_path: Path
 ) -> None:

@@ -19,11 +19,15 @@ class Features:
 
     Attributes:
         io_bitmap_header: `asm/io_bitmap.h`.
+        iobitmap_header: `asm/iobitmap.h`, as version 2 of the series of November 2019 has it, from
+            07/16 on: `struct io_bitmap` has `bits`, and the TSS `io_bitmap_bytes`.
         io_bitmap_struct: `struct io_bitmap`, which tasks share (v5.5).
         iopl_emulation: iopl() by a bitmap of zeros: `thread.iopl_emul` (v5.5).
         thread_io_bitmap_ptr: The task owns its bitmap: `thread.io_bitmap_ptr` (before v5.5).
+        thread_iopl: The level of iopl(), for the flags of user mode: `thread.iopl` (before v5.5).
         tss_io_bitmap_struct: The TSS's map has a sequence number: `struct x86_io_bitmap` (v5.5).
         tss_mapall: The TSS holds a second map, for iopl(3) (v5.5).
+        tss_io_bitmap_all: So it does under the name that version 2, 14/16, gives it.
         tss_setup_io_bitmap: A CPU's map is set up in a function of its own (v5.5); else in
             `cpu_init()`.
         arch_exit_to_user_mode_prepare: The generic exit path (v5.9); else
@@ -39,11 +43,14 @@ class Features:
     """
 
     io_bitmap_header: bool
+    iobitmap_header: bool
     io_bitmap_struct: bool
     iopl_emulation: bool
     thread_io_bitmap_ptr: bool
+    thread_iopl: bool
     tss_io_bitmap_struct: bool
     tss_mapall: bool
+    tss_io_bitmap_all: bool
     tss_setup_io_bitmap: bool
     arch_exit_to_user_mode_prepare: bool
     create_io_thread: bool
@@ -68,17 +75,23 @@ def detect(source: Source) -> Features:
     processor = code("arch/x86/include/asm/processor.h")
     pcpu_hot = _structure("pcpu_hot", code("arch/x86/include/asm/current.h"))
     io_bitmap = code("arch/x86/include/asm/io_bitmap.h")
+    iobitmap = code("arch/x86/include/asm/iobitmap.h")
     task = code("include/linux/sched/task.h")
     common = code("arch/x86/kernel/cpu/common.c")
     entry = code("arch/x86/include/asm/entry-common.h")
     kconfig = source.text("arch/x86/Kconfig")
     return Features(
         io_bitmap_header=bool(io_bitmap),
-        io_bitmap_struct=bool(re.search(r"struct io_bitmap\s*+\{", io_bitmap + processor)),
+        iobitmap_header=bool(iobitmap),
+        io_bitmap_struct=bool(
+            re.search(r"struct io_bitmap\s*+\{", io_bitmap + iobitmap + processor)
+        ),
         iopl_emulation=_has_word("iopl_emul", processor),
         thread_io_bitmap_ptr=_has_word("io_bitmap_ptr", processor),
+        thread_iopl=bool(re.search(r"\bunsigned long\s++iopl\s*+;", processor)),
         tss_io_bitmap_struct=bool(re.search(r"struct x86_io_bitmap\s++io_bitmap", processor)),
         tss_mapall=_has_word("mapall", processor),
+        tss_io_bitmap_all=_has_word("io_bitmap_all", processor),
         tss_setup_io_bitmap=_has_word("tss_setup_io_bitmap", common),
         arch_exit_to_user_mode_prepare=_has_word("arch_exit_to_user_mode_prepare", entry),
         create_io_thread=_has_word("create_io_thread", task),

@@ -30,7 +30,7 @@ class Obligation:
         callers: functions that have to make the call, by generations of the kernel: the first place
             that a tree has counts.
         callees: what has to be called or to be inlined: one of these.
-        wanted: a function without which there is nothing to call.
+        wanted: functions without any of which there is nothing to call.
         executed: a function of the shim that, if it calls the second one, executes all of it.
         shown: what the first one of the callees is called in messages, if that is no function.
     """
@@ -38,7 +38,7 @@ class Obligation:
     what: str
     callers: tuple[Place, ...]
     callees: tuple[str, ...]
-    wanted: Place | None = None
+    wanted: tuple[Place, ...] = ()
     executed: tuple[Place, str] | None = None
     shown: str = ""
 
@@ -54,7 +54,7 @@ _OLD_ENTRY: Final = "arch/x86/entry/iopermit_entry.o"
 _SYSTEM_CALL: Final = "arch/x86/entry/syscall_64.o"
 _CPU: Final = "arch/x86/kernel/cpu/iopermit_cpu.o"
 _UPDATE: Final = ("native_tss_update_io_bitmap", "tss_update_io_bitmap")
-_UPDATED: Final = ("arch/x86/kernel/process.o", _UPDATE[0])
+_UPDATED: Final = tuple(("arch/x86/kernel/process.o", name) for name in _UPDATE)
 """Where the switch does all the work, there is no such function."""
 _PARAVIRT: Final = "pv_ops"
 _INDIRECT: Final = {2: (b"\xff\x15", 4), 11: (b"\xff\x14\x25", 0)}
@@ -160,7 +160,7 @@ class _Objects:
                 return False
         # Without the object nobody knows.
         wanted = obligation.wanted
-        return wanted is None or self._path(wanted) is None or self.has(wanted)
+        return not wanted or any(self._path(one) is None or self.has(one) for one in wanted)
 
     def has(self, place: Place) -> bool:
         """Return whether an object defines a function."""

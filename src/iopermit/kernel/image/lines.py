@@ -21,6 +21,7 @@ _FILES: Final = (
     "arch/x86/kernel/process_64.c",
     "arch/x86/kernel/process.h",
     "arch/x86/include/asm/io_bitmap.h",
+    "arch/x86/include/asm/iobitmap.h",
     "arch/x86/include/asm/desc.h",
     "arch/x86/include/asm/entry-common.h",
     "arch/x86/entry/common.c",

@@ -26,6 +26,9 @@
 #ifdef IOPERMIT_HAS_IO_BITMAP_HEADER
 #include <asm/io_bitmap.h>
 #endif
+#ifdef IOPERMIT_HAS_IOBITMAP_HEADER
+#include <asm/iobitmap.h>
+#endif
 #ifdef IOPERMIT_HAS_ARCH_EXIT_TO_USER_MODE_PREPARE
 #include <asm/entry-common.h>
 #endif
@@ -192,11 +195,11 @@ SIZE(thread, struct thread_struct);
 OFFSET(task_sp, struct task_struct, thread.sp);
 #ifdef IOPERMIT_HAS_IO_BITMAP_STRUCT
 OFFSET(task_io_bitmap, struct task_struct, thread.io_bitmap);
-SIZE(io_bitmap, struct io_bitmap);
-OFFSET(io_bitmap_sequence, struct io_bitmap, sequence);
-OFFSET(io_bitmap_refcnt, struct io_bitmap, refcnt);
-OFFSET(io_bitmap_max, struct io_bitmap, max);
+#ifdef IOPERMIT_HAS_IOBITMAP_HEADER
+OFFSET(io_bitmap_bitmap, struct io_bitmap, bits);
+#else
 OFFSET(io_bitmap_bitmap, struct io_bitmap, bitmap);
+#endif
 #endif
 #ifdef IOPERMIT_HAS_IOPL_EMULATION
 OFFSET(task_iopl_emul, struct task_struct, thread.iopl_emul);
@@ -204,6 +207,8 @@ OFFSET(task_iopl_emul, struct task_struct, thread.iopl_emul);
 #ifdef IOPERMIT_HAS_THREAD_IO_BITMAP_PTR
 OFFSET(task_io_bitmap_ptr, struct task_struct, thread.io_bitmap_ptr);
 OFFSET(task_io_bitmap_max, struct task_struct, thread.io_bitmap_max);
+#endif
+#ifdef IOPERMIT_HAS_THREAD_IOPL
 OFFSET(task_iopl, struct task_struct, thread.iopl);
 #endif
 
@@ -211,13 +216,18 @@ SIZE(tss, struct tss_struct);
 OFFSET(tss_x86_tss, struct tss_struct, x86_tss);
 OFFSET(tss_io_bitmap_base, struct tss_struct, x86_tss.io_bitmap_base);
 #ifdef IOPERMIT_HAS_TSS_IO_BITMAP_STRUCT
-OFFSET(tss_prev_sequence, struct tss_struct, io_bitmap.prev_sequence);
-OFFSET(tss_prev_max, struct tss_struct, io_bitmap.prev_max);
 OFFSET(tss_bitmap, struct tss_struct, io_bitmap.bitmap);
 SIZE(tss_bitmap, ((struct tss_struct *)0)->io_bitmap.bitmap);
 #ifdef IOPERMIT_HAS_TSS_MAPALL
 OFFSET(tss_mapall, struct tss_struct, io_bitmap.mapall);
 SIZE(tss_mapall, ((struct tss_struct *)0)->io_bitmap.mapall);
+#endif
+#elif defined(IOPERMIT_HAS_IOBITMAP_HEADER)
+OFFSET(tss_bitmap, struct tss_struct, io_bitmap_bytes);
+SIZE(tss_bitmap, ((struct tss_struct *)0)->io_bitmap_bytes);
+#ifdef IOPERMIT_HAS_TSS_IO_BITMAP_ALL
+OFFSET(tss_mapall, struct tss_struct, io_bitmap_all);
+SIZE(tss_mapall, ((struct tss_struct *)0)->io_bitmap_all);
 #endif
 #else
 OFFSET(tss_bitmap, struct tss_struct, io_bitmap);
