@@ -1,9 +1,10 @@
 """Edits of a vanilla 5.4 tree: patch V2 06/16, its review's remedy, and repairs of known bugs.
 
-The mails of November 2019 are not at hand, so what the patch does is made again, from its
+For those who do not have the mails of November 2019, what the patch does is made again, from its
 description: switching out only moves the I/O map base past the limit, and a field of the TSS says
 how far the map in it may be dirty. Patches 01 to 05 are left out: they change nothing of what a
-task may do. The designs are `linux-5.4`, `linux-v2-06` and those that follow from it.
+task may do. The remedy and the mark also apply behind the mails themselves. The designs are
+`linux-5.4`, `linux-v2-06` and those that follow from it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,34 @@ if TYPE_CHECKING:
 
 _PROCESSOR: Final = "arch/x86/include/asm/processor.h"
 _COMMON: Final = "arch/x86/kernel/cpu/common.c"
+_ADDRESSES: Final = "arch/x86/include/asm/pgtable_32_types.h"
+
+V2_BASE: Final = (
+    Edit(
+        "three tabs, as 07/16, 14/16 and 15/16 have in their context",
+        _PROCESSOR,
+        r"(mm_segment_t)\s+(addr_limit;)",
+        r"\1\t\t\t\2",
+        "",
+    ),
+    Edit(
+        "the size before 5.4's last weeks, which 14/16 changes",
+        _ADDRESSES,
+        r"\(NR_CPUS \* 39\)",
+        "(NR_CPUS * 40)",
+        "",
+    ),
+    Edit(
+        "the beginning of the area, as it was then",
+        _ADDRESSES,
+        r"/\*[^*]*\*/\n(#define CPU_ENTRY_AREA_BASE)\s*\\\s*(\(\(FIXADDR_TOT_START - PAGE_SIZE)"
+        r"\*\((CPU_ENTRY_AREA_PAGES)\+1\)\)",
+        r"\1\t\t\t\t\t\t\\\n\t\2 * (\3 + 1))   \\\n\t",
+        "",
+    ),
+)
+"""What a released 5.4 has to have before the mails of the series apply, in 07/16 and 14/16. None of
+it is compiled: white space, and a header for kernels of 32 bits."""
 
 B11_REPAIR: Final = (
     Edit(
@@ -132,17 +161,61 @@ MARK: Final = (
 """What cures B2 besides (design `linux-v2-06-reviewed+prev_max`), behind the remedy."""
 
 
-def write_patches(tree: Path, folder: Path, **patches: Sequence[Edit]) -> list[Path]:
+V2_14_LAST_BYTE: Final = (
+    Edit(
+        "the byte behind the map that allows every port has all bits set",
+        _COMMON,
+        r"(memset\(tss->io_bitmap_bytes, 0xff, sizeof\(tss->io_bitmap_bytes\)\);)",
+        r"\1\n\ttss->io_bitmap_all[IO_BITMAP_BYTES] = 0xff;",
+        "cpu_init",
+    ),
+)
+"""What 14/16 says of that byte, and does not do; behind it. Version 3 does it."""
+V2_14_NULL: Final = (
+    Edit(
+        "a task with iopl(3) alone has no map to share",
+        IOPORT,
+        r"(refcount_inc\(&current->thread\.io_bitmap->refcnt\);)",
+        r"if (current->thread.io_bitmap)\n\t\t\1",
+        "io_bitmap_share",
+    ),
+)
+"""What the author adds to 14/16. Mail
+alpine.DEB.2.21.1911120000560.1833@nanos.tec.linutronix.de."""
+V2_11_COUNT: Final = (
+    Edit(
+        "a duplicate has one owner",
+        IOPORT,
+        r"(iobm = kmemdup\(iobm, sizeof\(\*iobm\), GFP_KERNEL\);\s*if \(!iobm\)\s*return -ENOMEM;)",
+        r"\1\n\t\trefcount_set(&iobm->refcnt, 1);",
+        "ksys_ioperm",
+    ),
+)
+"""What cures B4, behind 11/16. Mail 20191112091521.GX4131@hirez.programming.kicks-ass.net."""
+V2_07_MAX: Final = (
+    Edit(
+        "a new map has no end yet",
+        IOPORT,
+        r"(memset\(iobm->bits, 0xff, sizeof\(iobm->bits\)\);)",
+        r"\1\n\t\tiobm->io_bitmap_max = 0;",
+        "ksys_ioperm",
+    ),
+)
+"""What 07/16 forgets: it reads the end of the new map that it has just allocated. Until 09/16."""
+
+
+def write_patches(tree: Path, folder: Path, *before: Path, **patches: Sequence[Edit]) -> list[Path]:
     """Write edits as unified diffs, each behind the one before; return the files.
 
     Args:
         tree: a vanilla 5.4 tree.
         folder: where they are written to.
+        before: patches that are applied before the first of them.
         patches: the edits, by the names of the files.
     """
     files: list[Path] = []
     for name, edits in patches.items():
         file = folder / f"{name}.patch"
-        file.write_text(diff_of(apply_patches(Source(tree), files).text, edits))
+        file.write_text(diff_of(apply_patches(Source(tree), [*before, *files]).text, edits))
         files.append(file)
     return files
