@@ -92,3 +92,16 @@ class LoadsAtSwitch(Denying):
             task.map.refcnt += 1
             child.map = task.map
         return 0
+
+
+class NothingOnTheWay(Denying):
+    """On the way back to user mode nothing is done, and a switch begins that way again."""
+
+    id = "nothing-on-the-way"
+
+    def ioperm(self, cpu: Cpu, task: machine_state.Task, ports: PortRange, turn_on: bool) -> int:
+        """Refuse."""
+        return -EPERM
+
+    def return_to_user(self, cpu: Cpu, task: machine_state.Task) -> None:
+        """Do nothing."""

@@ -40,6 +40,7 @@ CASES: Final = [
     ("hotplug.py:Resets", HOTPLUG),
     ("hotplug.py:AllocatesOnce", HOMEBOUND),
     ("followed.py:LoadsAtSwitch", FORKED),
+    ("followed.py:NothingOnTheWay", PREEMPTED),
     ("livelocks.py:LoadsOnTheWay", ROWS),
     ("livelocks.py:Spoils", ROWS),
     ("livelocks.py:Repairs", ROWS),

@@ -2,8 +2,12 @@
 
 For each step that may be merged and each step or event of another context (a *rival*): where the
 condition holds, it holds after the rival; the rival is not disabled and fails no less; and both
-orders lead to the same state. The choice of a free slot or of a fresh sequence number counts as the
-same choice in both orders, since states that differ in such names are one.
+orders lead to the same state. Or the rival alone leads to the same state as after the step: a
+switch sends a task that is back in user mode to where its way there begins again. Then whatever
+begins with the rival is found after the step, too.
+
+The choice of a free slot or of a fresh sequence number counts as the same choice in both orders,
+since states that differ in such names are one.
 """
 
 from __future__ import annotations
@@ -225,6 +229,7 @@ class _Pair:
             if other.failed:
                 yield "the rival no longer fails", conjunction(both, fine)
                 continue
+            both = conjunction(both, negation(self._undone(other, after)))
             mover = Execution(self.model, self.placement.context)
             lasting = self._true(mover, self.merging.lasting(self.step.pc), other.state)
             yield "its condition does not survive", conjunction(both, negation(lasting), fine)
@@ -237,6 +242,15 @@ class _Pair:
                         when = conjunction(both, one.when, two.when)
                         different = negation(self._same(one.state, two.state))
                         yield "both orders lead to different states", conjunction(when, different)
+
+    def _undone(self, other: SymbolicOutcome, after: list[SymbolicOutcome]) -> Truth:
+        """Return that the rival leads to where it leads without the step before it."""
+        same = (
+            conjunction(one.when, self._same(one.state, other.state))
+            for one in after
+            if not one.failed
+        )
+        return disjunction(*same)
 
     # Executing.
 
