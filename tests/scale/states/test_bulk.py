@@ -96,3 +96,16 @@ def test_a_full_table_takes_nothing_more(loops: tuple[NativeLoops, int]) -> None
     with pytest.raises(MemoryError):
         table.insert(ctypes.addressof(content), ctypes.addressof(content), 5)
     assert table.count == 0
+
+
+def test_states_are_divided_in_their_order() -> None:
+    """Each group has its states one after the other, and the place behind them is told."""
+    states = np.arange(600, dtype=np.uint64).reshape(-1, 3)
+    bulk, into = bulk_functions(3), np.zeros((200, 3), np.uint64)
+    hashes = np.array([(n * 7 % 4) << 30 | 0xF << 32 for n in range(200)], np.uint64)
+    groups = [states[(hashes >> np.uint64(30)) & np.uint64(3) == n] for n in range(4)]
+    ends = np.cumsum([len(group) for group in groups]).astype(np.uint64)
+    places = np.array([0, *ends[:3]], np.uint64)
+    bulk.divide(states, hashes, 30, places, into)
+    assert into.tolist() == np.concatenate(groups).tolist()
+    assert places.tolist() == ends.tolist()

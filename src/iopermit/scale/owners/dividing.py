@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from iopermit.scale.states.bulk import BulkFunctions
 
 _LOW: Final = np.uint64(0xFFFFFFFF)
-_SHIFT: Final = np.uint64(32 - (PARTITIONS.bit_length() - 1))
+_SHIFT: Final = 32 - (PARTITIONS.bit_length() - 1)
 """The uppermost bits of the lower half of a hash are the partition: `partition_of` for arrays."""
-_AT_ONCE: Final = 1 << 16
-"""States that are divided at once: they stay in the processor's cache."""
+_AT_ONCE: Final = 1 << 18
+"""States that are divided at once: so many that writing to 64 files does not cost more."""
 
 
 class DividedStates:
@@ -50,13 +50,13 @@ class DividedStates:
         """Write states, each to the file of its partition. Raises OSError."""
         for at in range(0, len(states), _AT_ONCE):
             block = states[at : at + _AT_ONCE]
-            numbers = self._partitions(block)
-            in_order, order = self._in_order[: len(block)], np.argsort(numbers, kind="stable")
-            # "clip" lets NumPy write to where the states are wanted; no number is out of bounds.
-            np.take(block, order, axis=0, out=in_order, mode="clip")
+            counts = self._counted(block)
+            ends = np.cumsum(counts, dtype=np.uint64)
+            places, in_order = ends - counts, self._in_order[: len(block)]
+            self._bulk.divide(block, self._hashes, _SHIFT, places, in_order)
             last = 0
-            for file, count in zip(self._files, _counted(numbers), strict=True):
-                first, last = last, last + count
+            for file, end in zip(self._files, ends.tolist(), strict=True):
+                first, last = last, end
                 file.append(in_order[first:last])
 
     def end_level(self) -> None:
@@ -70,10 +70,10 @@ class DividedStates:
         Args:
             expanded: those states of the last level that ended which were expanded.
         """
-        done = np.zeros(PARTITIONS, np.int64)
+        done = np.zeros(PARTITIONS, np.uint64)
         for states in expanded:
             for at in range(0, len(states), _AT_ONCE):
-                done += _counted(self._partitions(states[at : at + _AT_ONCE]))
+                done += self._counted(states[at : at + _AT_ONCE])
         found = []
         for number, (file, ends) in enumerate(zip(self._files, self._ends, strict=True)):
             file.sync()
@@ -97,13 +97,9 @@ class DividedStates:
         for file in self._files:
             file.close()
 
-    def _partitions(self, states: NDArray[np.uint64]) -> NDArray[np.uint8]:
-        """Return the numbers of the partitions of at most `_AT_ONCE` states."""
+    def _counted(self, states: NDArray[np.uint64]) -> NDArray[np.uint64]:
+        """Return how many of at most `_AT_ONCE` states each partition has; keep their hashes."""
         hashes = self._hashes[: len(states)]
         self._bulk.hash_states(states, hashes)
-        return ((hashes & _LOW) >> _SHIFT).astype(np.uint8)
-
-
-def _counted(numbers: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return how often each partition is among some numbers."""
-    return np.bincount(numbers, minlength=PARTITIONS)
+        numbers = ((hashes & _LOW) >> np.uint64(_SHIFT)).astype(np.uint8)
+        return np.bincount(numbers, minlength=PARTITIONS).astype(np.uint64)

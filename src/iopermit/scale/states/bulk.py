@@ -40,6 +40,9 @@ class BulkFunctions:
         self._drop = ctypes.CFUNCTYPE(_NUMBER, _ADDRESS, _ADDRESS, _NUMBER, _ADDRESS, _NUMBER)(
             address("drop_repeated")
         )
+        self._divide = ctypes.CFUNCTYPE(
+            None, _ADDRESS, _ADDRESS, _NUMBER, _NUMBER, _ADDRESS, _ADDRESS
+        )(address("divide"))
 
     def hash_states(self, states: NDArray[np.uint64], hashes: NDArray[np.uint64]) -> None:
         """Write the hash of each state, which is a row of words."""
@@ -54,6 +57,32 @@ class BulkFunctions:
     ) -> None:
         """Mark which states of a record are among others; their hashes are given."""
         self._mark(record, states.ctypes.data, hashes.ctypes.data, len(states), marks.ctypes.data)
+
+    def divide(
+        self,
+        states: NDArray[np.uint64],
+        hashes: NDArray[np.uint64],
+        shift: int,
+        places: NDArray[np.uint64],
+        into: NDArray[np.uint64],
+    ) -> None:
+        """Copy states to where their groups are, each behind those that came before it.
+
+        Args:
+            states: what is copied.
+            hashes: theirs; the group is the lower half of the hash, shifted.
+            shift: by how many bits.
+            places: for each group the number of the row for its next state; they are moved on.
+            into: as many rows as there are states.
+        """
+        self._divide(
+            states.ctypes.data,
+            hashes.ctypes.data,
+            len(states),
+            shift,
+            places.ctypes.data,
+            into.ctypes.data,
+        )
 
     def at(self, states: int, amount: int) -> NDArray[np.uint64]:
         """Return so many states at an address, where they are."""

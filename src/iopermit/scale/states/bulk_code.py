@@ -1,4 +1,4 @@
-"""Prints the native loops over many stored states: hash them, look them up, drop repeated ones.
+"""Prints the native loops over many stored states: hash, look up, drop repeated ones, divide.
 
 The functions have C calling convention. Records are those of ``native/shared/record.py``.
 
@@ -7,6 +7,8 @@ The functions have C calling convention. Records are those of ``native/shared/re
 record that is among these states.
 ``drop_repeated(states, hashes, count, sent, mask) -> kept`` moves to the front what is not in the
 cache ``sent``, and puts it there. The cache has one state for each value of ``hash & mask``.
+``divide(states, hashes, count, shift, places, into)`` copies each state to the place of its group,
+which is the lower half of its hash, shifted; the place is then that behind it.
 """
 
 from __future__ import annotations
@@ -42,6 +44,7 @@ def bulk_module(words: int) -> llvm.Module:
     _emit_hash_states(module, words)
     _emit_mark_known(module, words)
     _emit_drop_repeated(module, words)
+    _emit_divide(module, words)
     return module
 
 
@@ -74,6 +77,22 @@ def _emit_drop_repeated(module: llvm.Module, words: int) -> None:
 
     _, kept = code.loop(number(0), number(0), code.below(count), keep_new)
     builder.ret(kept)
+
+
+def _emit_divide(module: llvm.Module, words: int) -> None:
+    code = Emitter(module, "divide", VOID, STATE, STATE, I64, I64, STATE, STATE)
+    builder, (states, hashes, count, shift, places, into) = code.builder, code.arguments
+
+    def copy_one(each: LlvmValue, unused: LlvmValue) -> LlvmValue:
+        group = builder.lshr(builder.and_(code.load(hashes, each), number(_LOW)), shift)
+        place = code.load(places, group)
+        values = code.words(code.state(states, each, words), words)
+        code.write(values, code.state(into, place, words))
+        code.store(builder.add(place, number(1)), places, group)
+        return unused
+
+    code.loop(number(0), number(0), code.below(count), copy_one)
+    builder.ret_void()
 
 
 def _emit_mark_known(module: llvm.Module, words: int) -> None:
