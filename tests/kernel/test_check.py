@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import pytest
 from tests.support.kernel.checking import EVERYTHING, KINDS, SMALL, loaded, verdict
@@ -19,6 +20,7 @@ from iopermit.kernel.build.builder import build
 from iopermit.kernel.check import check_tree, replay_tree
 from iopermit.kernel.loading import load_built
 from iopermit.kernel.search.replay import ScheduleReplayer
+from iopermit.kernel.state.xen import UnknownMap
 from iopermit.report.json import verdict_json
 from iopermit.system.events import Event
 from iopermit.system.events.recorded import ALL_EVENTS
@@ -173,6 +175,16 @@ def test_a_schedule_with_a_step_that_cannot_happen_is_refused() -> None:
         damaged = {**saved, "kernel": {**saved["kernel"], "schedule": changed}}
         with pytest.raises(ReplayError, match="the schedule cannot be executed"):
             replay_tree(loaded("6.1"), damaged, EVERYTHING)
+
+
+def test_a_schedule_that_cannot_be_judged_any_more_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """If the tree changed, and names a map to Xen that is not known, the message says so."""
+    saved = verdict_json(verdict("6.1", "", EVERYTHING))
+    monkeypatch.setattr(ScheduleReplayer, "run", Mock(side_effect=UnknownMap("the map is far")))
+    with pytest.raises(ReplayError, match=r"cannot be judged \(the map is far\)"):
+        replay_tree(loaded("6.1"), saved, EVERYTHING)
 
 
 def test_a_disagreement_takes_the_schedule_along(monkeypatch: pytest.MonkeyPatch) -> None:

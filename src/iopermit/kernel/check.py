@@ -22,6 +22,7 @@ from iopermit.kernel.search.parallel import started
 from iopermit.kernel.search.reference import ReferenceSearch
 from iopermit.kernel.search.replay import ScheduleReplayer
 from iopermit.kernel.search.tree_search import TreeSearch
+from iopermit.kernel.state.xen import UnknownMap
 from iopermit.kernel.verdict import (
     exhausted_too,
     verdict_of,
@@ -241,6 +242,8 @@ def replay_tree(tree: LoadedTree, saved: Mapping[str, Any], scenario: Scenario) 
         replay = ScheduleReplayer(tree, scenario, points).run(schedule)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, AssertionError) as error:
         raise ReplayError(f"the schedule cannot be executed ({error})") from error
+    except UnknownMap as error:
+        raise ReplayError(f"what the schedule shows cannot be judged ({error})") from error
     wanted = saved["violation"]["message"]
     if replay.violation is None or replay.violation.message != wanted:
         raise ReplayError(f"the schedule no longer shows: {wanted}")
