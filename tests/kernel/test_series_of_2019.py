@@ -14,9 +14,7 @@ from tests.support.kernel.edits_5_4 import (
     MARK,
     REMEDY,
     V2_07_MAX,
-    V2_11_COUNT,
     V2_14_LAST_BYTE,
-    V2_14_NULL,
     V2_BASE,
     write_patches,
 )
@@ -78,15 +76,13 @@ STATES: Final = (
     State(7, PLAIN, "crash", "ksys_ioperm"),
     State(7, PLAIN, "leak", "ksys_ioperm", (V2_07_MAX,)),
     State(8, PLAIN, "crash", "ksys_ioperm"),
-    State(8, PLAIN, "leak", "ksys_ioperm", (V2_07_MAX,)),
     State(9, PLAIN, "nothing"),
     State(9, LATE, "loss"),
     State(10, PLAIN, "nothing"),
     State(10, LATE, "garbage", "io_bitmap_exit"),
-    *(State(mails, MORE, "garbage", "ksys_ioperm") for mails in range(11, 14)),
+    *(State(mails, MORE, "garbage", "ksys_ioperm") for mails in range(11, 13)),
     *(State(mails, PLAIN, "leak", "tss_update_io_bitmap") for mails in range(14, 17)),
     State(PATCHES, MORE, "crash", "io_bitmap_share", (V2_14_LAST_BYTE,)),
-    State(PATCHES, MORE, "nothing", "", (V2_14_LAST_BYTE, V2_14_NULL, V2_11_COUNT)),
 )
 
 

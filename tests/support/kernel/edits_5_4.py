@@ -33,14 +33,14 @@ V2_BASE: Final = (
         "",
     ),
     Edit(
-        "the size before 5.4's last weeks, which 14/16 changes",
+        "the size that 5.3 has, which 14/16 changes",
         _ADDRESSES,
         r"\(NR_CPUS \* 39\)",
         "(NR_CPUS * 40)",
         "",
     ),
     Edit(
-        "the beginning of the area, as it was then",
+        "the beginning of the area, as in 5.3",
         _ADDRESSES,
         r"/\*[^*]*\*/\n(#define CPU_ENTRY_AREA_BASE)\s*\\\s*(\(\(FIXADDR_TOT_START - PAGE_SIZE)"
         r"\*\((CPU_ENTRY_AREA_PAGES)\+1\)\)",
@@ -171,27 +171,6 @@ V2_14_LAST_BYTE: Final = (
     ),
 )
 """What 14/16 says of that byte, and does not do; behind it. Version 3 does it."""
-V2_14_NULL: Final = (
-    Edit(
-        "a task with iopl(3) alone has no map to share",
-        IOPORT,
-        r"(refcount_inc\(&current->thread\.io_bitmap->refcnt\);)",
-        r"if (current->thread.io_bitmap)\n\t\t\1",
-        "io_bitmap_share",
-    ),
-)
-"""What the author adds to 14/16. Mail
-alpine.DEB.2.21.1911120000560.1833@nanos.tec.linutronix.de."""
-V2_11_COUNT: Final = (
-    Edit(
-        "a duplicate has one owner",
-        IOPORT,
-        r"(iobm = kmemdup\(iobm, sizeof\(\*iobm\), GFP_KERNEL\);\s*if \(!iobm\)\s*return -ENOMEM;)",
-        r"\1\n\t\trefcount_set(&iobm->refcnt, 1);",
-        "ksys_ioperm",
-    ),
-)
-"""What cures B4, behind 11/16. Mail 20191112091521.GX4131@hirez.programming.kicks-ass.net."""
 V2_07_MAX: Final = (
     Edit(
         "a new map has no end yet",
