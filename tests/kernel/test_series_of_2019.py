@@ -76,6 +76,7 @@ STATES: Final = (
     State(7, PLAIN, "crash", "ksys_ioperm"),
     State(7, PLAIN, "leak", "ksys_ioperm", (V2_07_MAX,)),
     State(8, PLAIN, "crash", "ksys_ioperm"),
+    State(8, PLAIN, "leak", "ksys_ioperm", (V2_07_MAX,)),
     State(9, PLAIN, "nothing"),
     State(9, LATE, "loss"),
     State(10, PLAIN, "nothing"),
