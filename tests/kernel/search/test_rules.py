@@ -8,8 +8,11 @@ from tests.support.kernel.planted.corpus import CORPUS
 from tests.support.kernel.planted.running import complaint, outcome_of
 from tests.support.kernel.trees import VERSIONS
 
+from iopermit.engine.control import Control
+from iopermit.engine.limits import Limits
 from iopermit.kernel.execution.boot import bring_up
-from iopermit.kernel.search.rules import Rules
+from iopermit.kernel.search.rules import Move, Rules
+from iopermit.kernel.search.tree_search import TreeSearch
 from iopermit.kernel.state.state import State, TaskMode
 from iopermit.system.events import Event
 from iopermit.system.execution import CONTINUE, Action, action
@@ -82,3 +85,26 @@ def test_a_kernel_without_preemption_sleeps_before_it_calls_some_functions(
 def test_what_an_exiting_task_leaves_wrong_is_found(name: str) -> None:
     """A tree holds but for tasks that are switched out and in again while they exit."""
     assert complaint(CORPUS[name], outcome_of(CORPUS[name], NEWEST)) == ""
+
+
+@pytest.mark.parametrize("more", [Event.DROP_PRIVILEGE, Event.MIGRATE])
+def test_moves_that_are_looked_up_are_those_of_the_state(
+    more: Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In every state of a search the remembered moves are what can happen in that very state."""
+    events = {Event.IOPERM, Event.FORK, Event.IO_THREAD, Event.EXIT, Event.PREEMPT, more}
+    scenario = Scenario(2, 2, 1, frozenset(events))
+    control = Control(Limits(max_states=1500))
+    search = TreeSearch(loaded(NEWEST, "repair").image, scenario, control)
+    enabled, moves = search.rules.enabled, search.rules.moves
+    compared = []
+
+    def looked_up(state: State) -> list[Move]:
+        found = moves(state)
+        compared.append([one.action for one in found] == list(enabled(state)))
+        return found
+
+    monkeypatch.setattr(search.rules, "moves", looked_up)
+    search.run()
+    assert len(compared) > 500
+    assert all(compared)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from iopermit.kernel.execution.functions import FUNCTIONS, can_execute
 from iopermit.kernel.state.contents import NAMES
-from iopermit.kernel.state.state import IDLE_NAME, State, TaskMode
+from iopermit.kernel.state.state import IDLE_NAME, CpuMeta, State, TaskMeta, TaskMode
 from iopermit.system.events import Event, Precondition, Who, events_of
 from iopermit.system.execution import CONTINUE, Action, action
 
@@ -46,15 +46,23 @@ class Rules:
         """Let the events of `scenario` happen."""
         self.kernel, self.scenario = kernel, scenario
         self._known: dict[object, list[Move]] = {}
+        self._cpus: dict[int, tuple[bool, int]] = {}
+        self._tasks: dict[int, object] = {}
         self._keys: dict[object, int] = {}
 
     def moves(self, state: State) -> list[Move]:
         """Return everything that can happen in a state, for one CPU after the other."""
-        # The contents have the modes, and the first name of a CPU is its current task.
-        key = (
-            tuple([(c[0], c[1][:2]) for c in state.cpus]),
-            tuple([-1 if task is None else task[0] for task in state.tasks]),
-        )
+        # All that `enabled` asks of a state: of a CPU whether it switches, and the leading names,
+        # which are tasks; of a task what `_of_task` has.
+        cpus = []
+        for number, names in state.cpus:
+            switching, leading = self._cpus.get(number) or self._of_cpu(number)
+            cpus.append((switching, names[:leading]))
+        tasks = [
+            None if task is None else self._tasks.get(task[0]) or self._of_task(task[0])
+            for task in state.tasks
+        ]
+        key = tuple(cpus), tuple(tasks)
         known = self._known.get(key)
         if known is None:
             known = self._known[key] = [self._move(state, one) for one in self.enabled(state)]
@@ -69,6 +77,22 @@ class Rules:
         """Yield the actions that can happen in a state, for one CPU after the other."""
         for cpu in range(self.scenario.cpus):
             yield from self._on_cpu(state, cpu)
+
+    def _of_cpu(self, number: int) -> tuple[bool, int]:
+        """Return of the content of a CPU whether it switches, and how many names lead."""
+        content = self.kernel.contents[number]
+        meta = content.meta
+        assert isinstance(meta, CpuMeta)  # what the CPUs' components have
+        self._cpus[number] = meta.switching, content.leading
+        return self._cpus[number]
+
+    def _of_task(self, number: int) -> object:
+        """Return of the content of a task what decides about the actions."""
+        meta = self.kernel.contents[number].meta
+        assert isinstance(meta, TaskMeta)  # what the tasks' components have
+        found = meta.mode, meta.privileged, meta.preemptible, meta.home
+        self._tasks[number] = found
+        return found
 
     def _move(self, state: State, one: Action) -> Move:
         arguments = dict(one.arguments)

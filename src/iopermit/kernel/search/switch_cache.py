@@ -57,6 +57,7 @@ class SwitchCache:
         """Execute with `driver` what is not known yet."""
         self.driver, self.kernel = driver, driver.kernel
         self._words: tuple[int, ...] = ()
+        self._data: dict[tuple[tuple[int, ...], int], tuple[int, ...] | None] = {}
         self._values: dict[int, Words | None] = {}
         self._known: dict[object, _Effect | None] = {}
         self._changed: dict[tuple[int, Words], int | None] = {}
@@ -69,11 +70,8 @@ class SwitchCache:
     def successor(self, state: State, move: Move) -> Successor | None:
         """Return what a switch leads to, or None if it has to be executed as a whole."""
         action = move.action
-        own = _FIRST_CPU + action.cpu
-        # The first name is the counter. The kernel's table of per-CPU areas refers to CPUs.
-        data = tuple([_OWN if n == own else n for n in state.data[1][1:]])
-        if any(not _FIRST_CPU <= n < _FIRST_HEAP for n in data if n != _OWN):
-            # The global data refers to something that a switch might reach.
+        data = self._data_names(state.data[1][1:], action.cpu)
+        if data is None:
             return None
         previous = slot_of(state.cpus[action.cpu][1][0])
         target = move.target if move.target >= 0 else None
@@ -91,6 +89,18 @@ class SwitchCache:
             self._known[key] = effect
         effect = self._known[key]
         return None if effect is None else self._apply(state, move, effect, names)
+
+    def _data_names(self, names: tuple[int, ...], cpu: int) -> tuple[int, ...] | None:
+        """Return what the global data refers to; None if a switch might reach it by that.
+
+        The kernel's table of per-CPU areas refers to CPUs. The counter is none of the names.
+        """
+        if (names, cpu) not in self._data:
+            own = _FIRST_CPU + cpu
+            usable = all(_FIRST_CPU <= n < _FIRST_HEAP for n in names)
+            local = tuple([_OWN if n == own else n for n in names])
+            self._data[names, cpu] = local if usable else None
+        return self._data[names, cpu]
 
     def _names(
         self, state: State, cpu: int, previous: int | None, target: int | None
