@@ -70,7 +70,9 @@ def _compare(options: argparse.Namespace) -> int:
         print(f"the benchmarks cannot compare: {error}", file=sys.stderr)
         return _BAD_USAGE
     plan = against.TINY if options.tiny else against.QUICK if options.quick else against.FULL
-    works = [work for work in plan if options.part in ("all", work.part)]
+    small = options.tiny or options.quick
+    trees = () if options.tree is None else against.of_tree(options.tree, small=small)
+    works = [work for work in (*plan, *trees) if options.part in ("all", work.part)]
     repeats = options.repeats or (1 if options.tiny else 3 if options.quick else 9)
     document: dict[str, Any] = {"schema": _SCHEMA_AGAINST, "machine": machine(), "against": commit}
     print(f"this tree against {options.against} ({commit[:12]}); above 1: this tree is slower\n")
@@ -125,6 +127,10 @@ def _measure_search(plan: Plan) -> Iterator[tuple[str, list[Row]]]:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = _parser()
     options = parser.parse_args(arguments)
+    if options.against is None and options.tree is not None:
+        parser.error("--tree needs --against REV")
+    if options.part == "trees" and options.tree is None:
+        parser.error("--part trees needs --tree DIR, and --against REV")
     if options.against is None and options.part in ("compile", "start-up"):
         parser.error(f"--part {options.part} needs --against REV")
     if options.against is not None and options.part == "programs":
@@ -141,10 +147,13 @@ def _parser() -> argparse.ArgumentParser:
     size.add_argument("--tiny", action="store_true", help="only try whether the command works")
     parser.add_argument(
         "--part",
-        choices=("all", "search", "programs", "compile", "start-up"),
+        choices=("all", "search", "programs", "compile", "start-up", "trees"),
         default="all",
         help="measure the search of designs, the running of programs, or all; with --against "
-        "search, compile, start-up, or all",
+        "search, compile, start-up, trees, or all",
+    )
+    parser.add_argument(
+        "--tree", type=_folder, metavar="DIR", help="a kernel tree, whose search is compared, too"
     )
     parser.add_argument(
         "--against", metavar="REV", help="compare this tree with another revision, pair by pair"
@@ -166,6 +175,15 @@ def _positive(text: str) -> int:
         message = f"{text!r} is not a number from 1 on"
         raise argparse.ArgumentTypeError(message)
     return int(text)
+
+
+def _folder(text: str) -> Path:
+    """Complain about a tree that is none before anything is measured."""
+    path = Path(text)
+    if not (path / "Makefile").is_file():
+        message = f"{text!r} is no kernel tree: it has no Makefile"
+        raise argparse.ArgumentTypeError(message)
+    return path
 
 
 def _new_file(text: str) -> Path:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from benchmarks.revisions import Revision
     from iopermit.system.events import Event
 
-Part: TypeAlias = Literal["start-up", "compile", "search"]
+Part: TypeAlias = Literal["start-up", "compile", "search", "trees"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class Work:
 
     Start-up: a process whose machine code is there. Compile: one that finds none, with a model so
     small that its search does not count. Search: the search alone, of a model compiled before.
+    Trees: the search alone, of a kernel tree whose objects were compiled before.
     """
 
     part: Part
@@ -63,7 +64,7 @@ class Work:
             return Cost(done.seconds, done.cpu_seconds, None)
         verdict = json.loads(done.output)
         search = verdict["search"]
-        seconds = search["seconds"] if self.part == "search" else done.seconds
+        seconds = done.seconds if self.part == "compile" else search["seconds"]
         return Cost(seconds, done.cpu_seconds, (verdict["verdict"], search["states"]))
 
 
@@ -107,6 +108,27 @@ TINY: Final = (
 QUICK: Final = (*_START, *_COMPILE, *_SMALL_SEARCH)
 """About half a minute for each repetition."""
 FULL: Final = (*_START, *_COMPILE, *_SMALL_SEARCH, *_SEARCH)
+
+
+_FEW: Final = "ioperm,iopl,fork,fork-fails,exit,io-thread,preempt"
+"""Under these a repaired tree has no violation, and its states end."""
+_DEFAULT_BOUNDS: Final = ((1, 2, 2), (2, 2, 1))
+"""What `check --kernel` searches without bounds."""
+
+
+def of_tree(tree: Path, *, small: bool) -> tuple[Work, ...]:
+    """Return the work that a kernel tree is; a `small` one takes a few seconds."""
+    return tuple(
+        Work(
+            "trees",
+            f"{tree.name} {'/'.join(map(str, bounds))}",
+            (
+                *("check", "--kernel", str(tree.resolve()), "--json", "--events", _FEW),
+                *("--cpus", str(bounds[0]), "--tasks", str(bounds[1]), "--longs", str(bounds[2])),
+            ),
+        )
+        for bounds in (((1, 2, 1),) if small else _DEFAULT_BOUNDS)
+    )
 
 
 def compare(works: Iterable[Work], here: Revision, there: Revision, repeats: int) -> Iterator[Row]:

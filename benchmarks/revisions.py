@@ -83,8 +83,8 @@ def here_and_at(commit: str, repository: Path = _ROOT) -> Iterator[tuple[Revisio
             raise RuntimeError(message)
         try:
             yield (
-                _proved(Revision(repository, folder / "cache here")),
-                _proved(Revision(there, folder / "cache there")),
+                _proved(Revision(repository, folder / "cache-here")),
+                _proved(Revision(there, folder / "cache-there")),
             )
         finally:
             _git(repository, "worktree", "remove", "--force", str(there))

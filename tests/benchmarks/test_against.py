@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 from benchmarks.__main__ import main
-from benchmarks.against import FULL, QUICK, TINY, Cost, Work, compare, comparison_table, ratios
+from benchmarks.against import (
+    FULL,
+    QUICK,
+    TINY,
+    Cost,
+    Work,
+    compare,
+    comparison_table,
+    of_tree,
+    ratios,
+)
 from benchmarks.revisions import Revision, UnknownRevisionError, commit_of
 from benchmarks.timing import Run
 from tests.support.requirements import skip_or_fail
@@ -80,6 +90,15 @@ def test_what_is_measured() -> None:
     assert Work("start-up", "", ()).cost(here) == Cost(4, 2, None)
 
 
+def test_a_tree_is_measured_as_a_search_is(tmp_path: Path) -> None:
+    """What is compared is the search of the default scenarios; the build does not count."""
+    here, _ = pretended([4, 4], [])
+    works = of_tree(tmp_path, small=False)
+    assert [work.cost(here) for work in works] == [Cost(0.5, 2, ("holds", 7))] * 2
+    assert [work.name for work in works] == [f"{tmp_path.name} {b}" for b in ("1/2/2", "2/2/1")]
+    assert [len(of_tree(tmp_path, small=True)), {work.part for work in works}] == [1, {"trees"}]
+
+
 def test_only_a_compilation_finds_no_machine_code() -> None:
     """A compilation gets an empty directory of its own; everything else the usual one."""
     here, _ = pretended([1, 1, 1, 1], [])
@@ -132,6 +151,9 @@ def test_says_that_there_is_no_such_revision(capsys: pytest.CaptureFixture[str])
     [
         (["--part", "compile"], "needs --against"),
         (["--against", "HEAD", "--part", "programs"], "not programs"),
+        (["--against", "HEAD", "--part", "trees"], "needs --tree"),
+        (["--tree", "tree"], "needs --against"),
+        (["--against", "HEAD", "--tree", "unused"], "it has no Makefile"),
         (["--against", "HEAD", "--plot", "unused.svg"], "leave --plot out"),
     ],
 )
@@ -144,6 +166,8 @@ def test_refuses_options_that_mean_nothing(
 ) -> None:
     """Options that would be ignored are refused, with the reason."""
     monkeypatch.chdir(tmp_path)
+    Path("tree").mkdir()
+    Path("tree/Makefile").touch()
     with pytest.raises(SystemExit, match="2"):
         main(options)
     assert complaint in capsys.readouterr().err
