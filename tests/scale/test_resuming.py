@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
 import os
 import random
 import resource
@@ -18,12 +20,16 @@ from iopermit.engine.limits import Limits
 from iopermit.scale import level_loop
 from iopermit.scale.errors import CheckpointError
 from iopermit.scale.owners import engine_owner
+from iopermit.scale.states.state_file import StateFile
 from iopermit.search.check import check_once
 from iopermit.system.events.recorded import ALL_EVENTS, PLAIN_EVENTS
 from iopermit.system.scenario import Scenario
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from iopermit.engine.progress import Progress
     from iopermit.engine.verdict import Verdict
@@ -157,6 +163,31 @@ def test_a_disk_that_is_full_from_the_start_has_no_checkpoint(tmp_path: Path) ->
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert full.verdict == "undetermined"
     assert full.reason == f"there is no space left for {tmp_path / 'search'}"
+
+
+@pytest.mark.parametrize("on_disk", [False, True], ids=["memory", "disk"])
+@pytest.mark.parametrize("number", [errno.EIO, errno.EROFS])
+def test_a_broken_disk_leaves_the_verdict_open(
+    on_disk: bool, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where files cannot be written any more, the search goes on from the last checkpoint."""
+    append, calls = StateFile.append, itertools.count()
+
+    def breaking(file: StateFile, states: NDArray[np.uint64]) -> None:
+        if next(calls) > 1000:
+            raise OSError(number, os.strerror(number))
+        append(file, states)
+
+    directory, of = tmp_path / "search", problem(*HOLDS)
+    with monkeypatch.context() as patched:
+        patched.setattr(StateFile, "append", breaking)
+        patched.setattr(level_loop, "_PROGRESS_SECONDS", -1.0)
+        broken = beyond(of, directory, on_disk=on_disk, every=0.0)
+    assert broken.verdict == "undetermined"
+    assert broken.reason.startswith(
+        f"files in {directory} cannot be read or written any more: {os.strerror(number)}; to go on"
+    )
+    assert outcome(beyond(of, directory, resumed=True)) == outcome(check_once(of))
 
 
 def test_too_little_memory_leaves_the_verdict_open(tmp_path: Path) -> None:

@@ -24,6 +24,24 @@ class DiskFull(Ending):
 
 
 @dataclass(frozen=True)
+class DiskFailed(Ending):
+    """The system cannot read or write files any more: a disk breaks, or a file server is gone.
+
+    Attributes:
+        directory: where they are.
+        why: the system's words.
+    """
+
+    directory: str
+    why: str
+
+    @property
+    def reason(self) -> str:
+        """Why the search ended."""
+        return f"files in {self.directory} cannot be read or written any more: {self.why}"
+
+
+@dataclass(frozen=True)
 class Suspended(Ending):
     """A search that can go on from a checkpoint.
 

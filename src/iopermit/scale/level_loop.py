@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from iopermit.engine.ending import BrokenAssumption, Interrupted, MemoryLimit, NoRoom
 from iopermit.scale.checkpoint.manifest import SearchPosition
-from iopermit.scale.endings import DiskFull, Suspended
+from iopermit.scale.endings import DiskFailed, DiskFull, Suspended
 from iopermit.scale.path import paths_to
 from iopermit.scale.progress import ProgressOfFiles
 from iopermit.search.exploration.design_search import DesignSearchResult
@@ -29,6 +29,8 @@ _PROGRESS_SECONDS: Final = 0.5
 _WORTH_FINISHING: Final = 1 << 20
 """States up to which a search goes on after a broken assumption: a violation would be real."""
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FAILED: Final = (errno.EIO, errno.EROFS, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.EREMOTEIO)
+"""What a disk or a file server that breaks says; Linux remounts a file system read-only then."""
 
 
 class LevelLoop:
@@ -70,7 +72,7 @@ class LevelLoop:
         Raises:
             CheckpointError: the checkpoint is damaged.
             OwnerLostError: a process or a machine that owned partitions is gone.
-            OSError: a file cannot be read or written, other than for want of space.
+            OSError: a file cannot be read or written, and neither space nor the disk is why.
         """
         paths: dict[int, list[Words]] = {}
         with self.control.interruption:
@@ -88,10 +90,17 @@ class LevelLoop:
             except MemoryError:
                 self._ending = self._suspended(MemoryLimit())
             except OSError as error:
-                if error.errno not in _FULL or self._journal is None:
-                    raise
-                self._ending = self._suspended(DiskFull(str(self._journal.directory.path)))
+                self._ending = self._suspended(self._of_disk(error))
             return self._result(paths)
+
+    def _of_disk(self, error: OSError) -> Ending:
+        """Return what a disk says that is full or broken. Raises other errors again."""
+        if self._journal is None or error.errno not in (*_FULL, *_FAILED):
+            raise error
+        directory = str(self._journal.directory.path)
+        if error.errno in _FULL:
+            return DiskFull(directory)
+        return DiskFailed(directory, error.strerror or str(error))
 
     # Levels.
 

@@ -104,7 +104,7 @@ def directory_for(path: Path, *, resumed: bool) -> Iterator[CheckpointDirectory]
 def _make(path: Path) -> None:
     """Make a directory and those that it is in, and wait until their names are on the disk."""
     made = [each for each in path.parents if not each.exists()]
-    path.mkdir(parents=True, exist_ok=True)
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
     for each in (path, *made):
         # Others may own what it is in, and let it be written to only: then it cannot be opened.
         with contextlib.suppress(PermissionError):
