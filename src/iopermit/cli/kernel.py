@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -105,13 +105,13 @@ def scenarios(request: TreeRequest) -> list[Scenario]:
 def _scenario(request: TreeRequest, cpus: int, tasks: int, longs: int) -> Scenario:
     found = bounds.scenario(request.events, request.without, cpus, tasks, longs)
     assert found is not None  # bounds are given
-    impossible = configuration(request.config).impossible
+    chosen = configuration(request.config)
     named = {name.strip() for given in request.events or () for name in given.split(",")}
-    for name, why in impossible.items():
+    for name, why in chosen.impossible.items():
         if name in named:
             message = f"--config {request.config}: {why}; leave out the event {name}"
             raise BadInputError(message)
-    return replace(found, events=found.events - {event_named(name) for name in impossible})
+    return chosen.possible(found)
 
 
 def configuration(given: str | None) -> Configuration:

@@ -13,7 +13,6 @@ from iopermit.sweep.checkouts import Checkouts
 from iopermit.sweep.errors import SweepError
 from iopermit.sweep.jobs import DesignSubject, Job, RevisionPlace, TreeSubject
 from iopermit.sweep.repository import Repository
-from iopermit.system.events import event_named
 from iopermit.translate.frontend.load import load_design
 
 if TYPE_CHECKING:
@@ -89,9 +88,7 @@ def _possible(subject: Subject, scenario: Scenario) -> Scenario:
     """Return a scenario without the events that cannot happen in a tree's configuration."""
     if isinstance(subject, DesignSubject):
         return scenario
-    impossible = CONFIGURATIONS[subject.configuration].impossible
-    without = frozenset(event_named(name) for name in impossible)
-    return replace(scenario, events=scenario.events - without)
+    return CONFIGURATIONS[subject.configuration].possible(scenario)
 
 
 def _designs(definition: Definition) -> Iterator[DesignSubject]:

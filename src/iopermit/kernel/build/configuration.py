@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from iopermit.system.scenario import Scenario
 
 _COMMON: Final = """\
 CONFIG_64BIT=y
@@ -65,6 +68,11 @@ class Configuration:
         if self.xen:
             found["vm-exit"] = "a Xen PV guest runs no virtual machine"
         return found
+
+    def possible(self, scenario: Scenario) -> Scenario:
+        """Return a scenario without the events that cannot happen."""
+        events = frozenset(e for e in scenario.events if e.name not in self.impossible)
+        return replace(scenario, events=events)
 
 
 CONFIGURATIONS: Final = {

@@ -9,9 +9,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from iopermit.kernel.build.source import Source
 
-# What is not closed ends with the file: looking for its end again and again takes too long.
-_COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)|//[^\n]*", re.DOTALL)
-
 
 @dataclass(frozen=True)
 class Features:
@@ -68,10 +65,7 @@ class Features:
 
 def detect(source: Source) -> Features:
     """Look for what the shim needs to know."""
-
-    def code(path: str) -> str:
-        return _COMMENT.sub(" ", source.text(path))
-
+    code = source.code
     processor = code("arch/x86/include/asm/processor.h")
     pcpu_hot = _structure("pcpu_hot", code("arch/x86/include/asm/current.h"))
     io_bitmap = code("arch/x86/include/asm/io_bitmap.h")

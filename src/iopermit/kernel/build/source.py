@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 # A pipe without a writer is opened, and then refused.
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+# What is not closed ends with the file: looking for its end again and again takes too long.
+_COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)|//[^\n]*", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,10 @@ class Source:
     def text(self, path: str) -> str:
         """Return the text of a file; empty if there is no such file."""
         return (self.read(path) or b"").decode("utf-8", "replace")
+
+    def code(self, path: str) -> str:
+        """Return the text of a file of C without comments; empty if there is no such file."""
+        return _COMMENT.sub(" ", self.text(path))
 
     def has(self, path: str) -> bool:
         """Return whether there is such a file."""

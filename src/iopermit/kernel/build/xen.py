@@ -20,8 +20,6 @@ _INVALIDATE: Final = "invalidate_io_bitmap"
 _TABLE: Final = re.compile(
     r"(?:struct\s++pv_cpu_ops|(?P<whole>typeof\(pv_ops\)))\s++xen_cpu_ops\b[^;=]*+="
 )
-# What is not closed ends with the file: looking for its end again and again takes too long.
-_COMMENT: Final = re.compile(r"/\*.*?(?:\*/|\Z)|//[^\n]*", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ def detect_xen(source: Source) -> XenOperations:
     Raises:
         BuildError: The tree tells Xen nothing of the map, or in a way that is not known.
     """
-    operations, text = (_COMMENT.sub(" ", source.text(path)) for path in (_OPERATIONS, _GUEST))
+    operations, text = source.code(_OPERATIONS), source.code(_GUEST)
     if not re.search(rf"\(\*{_UPDATE}\)", operations):
         raise BuildError(
             f"{source.tree}: --config xen needs the paravirtual operation {_UPDATE}, by which a "
